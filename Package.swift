@@ -1,0 +1,55 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Modules, top to bottom; imports point down only (docs/architecture.md draws them):
+//
+//   vitpatch -> Report, Patch -> Results, ViT, Images -> Kernels -> CLRuntime -> COpenCL, CCLBlast
+//
+// Reference stands apart: plain loops in Double that import nothing of ours.
+
+let package = Package(
+    name: "vitpatch",
+    products: [.executable(name: "vitpatch", targets: ["vitpatch"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.0.0"),
+    ],
+    targets: [
+        // C libraries.
+        .systemLibrary(name: "COpenCL", pkgConfig: "OpenCL", providers: [.apt(["ocl-icd-opencl-dev", "opencl-headers"])]),
+        .systemLibrary(name: "CCLBlast", pkgConfig: "clblast", providers: [.apt(["libclblast-dev"])]),
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .target(name: "CImageIO", linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png16"), .linkedLibrary("z")]),
+        .target(name: "CDemo"),
+
+        // The device.
+        .target(name: "CLRuntime", dependencies: ["COpenCL", "CCrypto"]),
+        .target(name: "Kernels", dependencies: ["CLRuntime", "COpenCL", "CCLBlast"], resources: [.embedInCode("cl")]),
+
+        // Models, images, sweeps, results.
+        .target(name: "ViT", dependencies: ["Kernels", "CLRuntime", "CCrypto"]),
+        .target(name: "Images", dependencies: ["CImageIO"]),
+        .target(name: "Patch", dependencies: ["ViT", "Kernels", "CLRuntime"]),
+        .target(name: "Results", dependencies: [.product(name: "GRDB", package: "GRDB.swift")]),
+        .target(name: "Report", dependencies: ["Results"]),
+        .target(name: "Reference"),
+        .executableTarget(
+            name: "vitpatch",
+            dependencies: [
+                "Report", "Results", "Patch", "Images", "ViT", "Kernels", "CLRuntime", "Reference", "CDemo",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+
+        // Tests. Tiers: unit (no OpenCL), device (any OpenCL device, PoCL in CI).
+        .testTarget(name: "CLRuntimeTests", dependencies: ["CLRuntime"]),
+        .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Reference"]),
+        .testTarget(name: "ViTTests", dependencies: ["ViT", "Reference"]),
+        .testTarget(name: "ImagesTests", dependencies: ["Images"]),
+        .testTarget(name: "PatchTests", dependencies: ["Patch", "Reference"]),
+        .testTarget(name: "ResultsTests", dependencies: ["Results"]),
+        .testTarget(name: "ReportTests", dependencies: ["Report", "Results"]),
+        .testTarget(name: "ReferenceTests", dependencies: ["Reference", "ViT"]),
+        .testTarget(name: "CLITests"),
+    ],
+    swiftLanguageModes: [.v6]
+)

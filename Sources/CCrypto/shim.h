@@ -1,0 +1,3 @@
+// SHA-256 only, from OpenSSL's libcrypto.
+#pragma once
+#include <openssl/sha.h>
