@@ -1,0 +1,101 @@
+import COpenCL
+
+/// Element types that may live in device memory.
+public protocol DeviceScalar: BitwiseCopyable, Sendable {}
+extension Float: DeviceScalar {}
+extension Int32: DeviceScalar {}
+extension UInt8: DeviceScalar {}
+
+/// `count` elements of device memory. A final class, because buffers live in collections; released once, in `deinit`.
+public final class Buffer<Element: DeviceScalar> {
+    public let count: Int
+    package let handle: cl_mem
+    let context: Context
+
+    /// Uninitialised memory on the device.
+    /// - Throws: `CLError.call` when the device has not that much.
+    public init(_ context: Context, count: Int) throws(CLError) {
+        self.context = context
+        self.count = count
+        let (bytes, overflow) = max(count, 1).multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
+        guard count >= 0, !overflow, bytes <= context.device.maxAllocation else {
+            throw .call("clCreateBuffer of \(count) elements", .invalidBufferSize)
+        }
+        var status: cl_int = 0
+        guard let handle = clCreateBuffer(context.handle, cl_mem_flags(CL_MEM_READ_WRITE), bytes, nil, &status) else {
+            throw .call("clCreateBuffer of \(bytes) bytes", CLStatus(rawValue: status))
+        }
+        self.handle = handle
+        context.allocatedBytes += bytes
+        context.peakBytes = max(context.peakBytes, context.allocatedBytes)
+    }
+
+    /// A buffer filled from the host.
+    public convenience init(_ context: Context, _ values: [Element]) throws(CLError) {
+        try self.init(context, count: values.count)
+        try write(values)
+    }
+
+    deinit {
+        clReleaseMemObject(handle)
+        context.allocatedBytes -= max(count, 1) * MemoryLayout<Element>.stride
+    }
+
+    /// Copies host values to the device, from element `offset` on; returns when the host memory may be reused.
+    public func write(_ values: [Element], at offset: Int = 0) throws(CLError) {
+        try values.withUnsafeBufferPointer { (values) throws(CLError) in try write(values, at: offset) }
+    }
+
+    public func write(_ values: UnsafeBufferPointer<Element>, at offset: Int = 0) throws(CLError) {
+        guard offset >= 0, values.count <= count - offset else {
+            throw .shape(operation: "upload", expected: "at most \(count - offset) elements", got: "\(values.count)")
+        }
+        guard let base = values.baseAddress, !values.isEmpty else { return }
+        let stride = MemoryLayout<Element>.stride
+        try context.enqueue("upload") { event throws(CLError) in
+            try check(
+                "clEnqueueWriteBuffer",
+                clEnqueueWriteBuffer(
+                    context.queue, handle, cl_bool(CL_TRUE), offset * stride, values.count * stride, base, 0, nil, event))
+        }
+        context.counters.uploads += 1
+        context.counters.uploadedBytes += values.count * stride
+    }
+
+    /// Waits for all work before and copies `range` (default: everything) to the host.
+    public func read(_ range: Range<Int>? = nil) throws(CLError) -> [Element] {
+        let range = range ?? 0..<count
+        guard range.lowerBound >= 0, range.upperBound <= count else {
+            throw .shape(operation: "read", expected: "a range in 0..<\(count)", got: "\(range)")
+        }
+        if range.isEmpty { return [] }
+        let stride = MemoryLayout<Element>.stride
+        var status: cl_int = 0
+        var failure: CLError?
+        let values = [Element](unsafeUninitializedCapacity: range.count) { pointer, initialized in
+            do throws(CLError) {
+                try context.enqueue("read") { event throws(CLError) in
+                    status = clEnqueueReadBuffer(
+                        context.queue, handle, cl_bool(CL_TRUE), range.lowerBound * stride, range.count * stride,
+                        pointer.baseAddress, 0, nil, event)
+                    try check("clEnqueueReadBuffer", status)
+                }
+                initialized = range.count
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
+        context.counters.reads += 1
+        context.counters.readBytes += range.count * stride
+        return values
+    }
+
+    /// Fills the whole buffer with one value, on the device.
+    public func fill(_ value: Element) throws(CLError) {
+        var value = value
+        let bytes = count * MemoryLayout<Element>.stride
+        if bytes == 0 { return }
+        try check(
+            "clEnqueueFillBuffer",
+            clEnqueueFillBuffer(context.queue, handle, &value, MemoryLayout<Element>.size, 0, bytes, 0, nil, nil))
+    }
+}

@@ -1,0 +1,47 @@
+/// What can go wrong between us and the device. Every message is one sentence that names the thing at fault.
+public enum CLError: Error, CustomStringConvertible, Sendable {
+    /// An OpenCL call failed.
+    case call(String, CLStatus)
+    /// A kernel source did not compile; `log` is the compiler's own text.
+    case build(program: String, log: String)
+    /// A buffer or argument has another size than the operation needs.
+    case shape(operation: String, expected: String, got: String)
+    /// No OpenCL device on this machine.
+    case noDevice
+    /// `--device` names none of the devices there are.
+    case unknownDevice(spec: String, available: [String])
+    /// A library on top of OpenCL (CLBlast) failed.
+    case library(String, operation: String, status: Int32)
+
+    public var description: String {
+        switch self {
+        case .call(let name, let status): "\(name) failed with \(status)"
+        case .build(let program, let log): "kernels/\(program) does not compile on this device; the compiler says:\n\(log)"
+        case .shape(let operation, let expected, let got): "\(operation) needs \(expected), but got \(got)"
+        case .noDevice:
+            "no OpenCL device found; install a driver for your GPU, or PoCL for the CPU (Debian package pocl-opencl-icd)"
+        case .unknownDevice(let spec, let available):
+            available.isEmpty
+                ? "device \"\(spec)\" does not exist: this machine has no OpenCL device"
+                : "device \"\(spec)\" does not exist; there are: "
+                    + available.enumerated().map { "\($0.offset): \($0.element)" }.joined(separator: ", ")
+        case .library(let library, let operation, let status): "\(library) \(operation) failed with status \(status)"
+        }
+    }
+
+    /// Whether the device ran out of memory, so that a smaller wave may succeed.
+    public var isOutOfMemory: Bool {
+        switch self {
+        case .call(_, let status): status.isOutOfMemory
+        // CLBlast hands OpenCL's status on.
+        case .library(_, _, let status): CLStatus(rawValue: status).isOutOfMemory
+        default: false
+        }
+    }
+}
+
+/// Throws `CLError.call` unless the status is success.
+@inline(__always)
+func check(_ name: @autoclosure () -> String, _ status: Int32) throws(CLError) {
+    if status != CLStatus.success.rawValue { throw CLError.call(name(), CLStatus(rawValue: status)) }
+}

@@ -1,0 +1,72 @@
+import COpenCL
+
+/// One device made ready: an OpenCL context and one in-order queue, with counters of what crosses it.
+///
+/// Not thread-safe: a context and everything made from it belong to one thread at a time.
+public final class Context {
+    public let device: Device
+    let handle: cl_context
+    let queue: cl_command_queue
+    let programCache: ProgramCache?
+    /// Launches and transfers since the context was made.
+    public internal(set) var counters = Counters()
+    /// Bytes of device memory that buffers of this context hold now.
+    public internal(set) var allocatedBytes = 0
+    /// The most that was held at any time.
+    public internal(set) var peakBytes = 0
+    /// Timed commands, where profiling is on.
+    let profile: Profile?
+
+    /// - Parameters:
+    ///   - cache: a folder for compiled programs; nil compiles each time
+    ///   - profiling: keep the device's time of every command (`takeProfile`)
+    public init(device: Device, cache: ProgramCache? = .standard, profiling: Bool = false) throws(CLError) {
+        self.device = device
+        programCache = cache
+        profile = profiling ? Profile() : nil
+        var status: cl_int = 0
+        var id: cl_device_id? = device.id
+        guard let handle = clCreateContext(nil, 1, &id, nil, nil, &status) else {
+            throw .call("clCreateContext", CLStatus(rawValue: status))
+        }
+        let properties = profiling ? cl_command_queue_properties(CL_QUEUE_PROFILING_ENABLE) : 0
+        guard let queue = clCreateCommandQueue(handle, device.id, properties, &status) else {
+            clReleaseContext(handle)
+            throw .call("clCreateCommandQueue", CLStatus(rawValue: status))
+        }
+        self.handle = handle
+        self.queue = queue
+    }
+
+    deinit {
+        clFinish(queue)
+        clReleaseCommandQueue(queue)
+        clReleaseContext(handle)
+    }
+
+    /// Waits until everything enqueued so far is done.
+    public func finish() throws(CLError) { try check("clFinish", clFinish(queue)) }
+
+    /// Hands the queue to a library that enqueues its own work (CLBlast). The pointer is valid inside `body` only.
+    package func withQueue<R>(_ body: (UnsafeMutablePointer<cl_command_queue?>) throws -> R) rethrows -> R {
+        var queue: cl_command_queue? = queue
+        return try body(&queue)
+    }
+
+    package func countLibraryCall() { counters.libraryCalls += 1 }
+}
+
+/// What has crossed a context's queue.
+public struct Counters: Sendable, Equatable {
+    /// Our own kernels' launches
+    public var launches = 0
+    /// Calls into CLBlast (each may launch several kernels)
+    public var libraryCalls = 0
+    /// Host to device transfers, and their bytes
+    public var uploads = 0, uploadedBytes = 0
+    /// Device to host transfers, and their bytes
+    public var reads = 0, readBytes = 0
+    /// Programs compiled from source, and programs loaded from the cache
+    public var compiled = 0, loaded = 0
+    public init() {}
+}

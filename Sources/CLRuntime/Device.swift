@@ -1,0 +1,112 @@
+import COpenCL
+
+/// One OpenCL device and what it says of itself.
+public struct Device: @unchecked Sendable {
+    // Handles of root devices are not reference counted and live as long as the process.
+    let id: cl_device_id
+    let platform: cl_platform_id
+
+    public let name: String
+    public let vendor: String
+    public let platformName: String
+    /// The driver's version, e.g. `3.1+debian`
+    public let driver: String
+    /// e.g. `OpenCL 3.0 PoCL ...`
+    public let version: String
+    public let isCPU: Bool
+    public let isGPU: Bool
+    public let computeUnits: Int
+    /// CL_DEVICE_GLOBAL_MEM_SIZE, bytes
+    public let memory: Int
+    /// CL_DEVICE_MAX_MEM_ALLOC_SIZE, bytes: the most a single buffer may hold
+    public let maxAllocation: Int
+    /// CL_DEVICE_LOCAL_MEM_SIZE, bytes
+    public let localMemory: Int
+    public let maxWorkGroupSize: Int
+    /// CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT: 4 SSE or NEON, 8 AVX2, 16 AVX-512, 1 on GPUs
+    public let vectorWidth: Int
+
+    /// Every device of every platform, in the order the ICD loader lists them.
+    public static func all() throws(CLError) -> [Device] {
+        var count: cl_uint = 0
+        let status = clGetPlatformIDs(0, nil, &count)
+        if status == CLStatus.platformNotFound.rawValue || count == 0 { return [] }
+        try check("clGetPlatformIDs", status)
+        var platforms = [cl_platform_id?](repeating: nil, count: Int(count))
+        try check("clGetPlatformIDs", clGetPlatformIDs(count, &platforms, nil))
+        var devices: [Device] = []
+        for case let platform? in platforms {
+            var deviceCount: cl_uint = 0
+            let found = clGetDeviceIDs(platform, cl_device_type(CL_DEVICE_TYPE_ALL), 0, nil, &deviceCount)
+            if found == CLStatus.deviceNotFound.rawValue || deviceCount == 0 { continue }
+            try check("clGetDeviceIDs", found)
+            var ids = [cl_device_id?](repeating: nil, count: Int(deviceCount))
+            try check(
+                "clGetDeviceIDs", clGetDeviceIDs(platform, cl_device_type(CL_DEVICE_TYPE_ALL), deviceCount, &ids, nil))
+            for case let id? in ids { devices.append(try Device(id: id, platform: platform)) }
+        }
+        return devices
+    }
+
+    /// The device a user means.
+    /// - Parameter spec: an index into `all()`, or a part of a device's or platform's name (letter case aside);
+    ///   nil for the default: the first GPU, else the first device.
+    public static func select(_ spec: String?) throws(CLError) -> Device {
+        let devices = try all()
+        guard let spec, !spec.isEmpty else {
+            guard let device = defaultDevice(among: devices) else { throw .noDevice }
+            return device
+        }
+        if let index = Int(spec), devices.indices.contains(index) { return devices[index] }
+        let wanted = spec.lowercased()
+        let match = devices.first {
+            $0.name.lowercased().contains(wanted) || $0.platformName.lowercased().contains(wanted)
+        }
+        guard let match, Int(spec) == nil else { throw .unknownDevice(spec: spec, available: devices.map(\.name)) }
+        return match
+    }
+
+    /// The first GPU, else the first device.
+    public static func defaultDevice(among devices: [Device]) -> Device? { devices.first(where: \.isGPU) ?? devices.first }
+
+    private init(id: cl_device_id, platform: cl_platform_id) throws(CLError) {
+        self.id = id
+        self.platform = platform
+        name = try Self.string(id, CL_DEVICE_NAME)
+        vendor = try Self.string(id, CL_DEVICE_VENDOR)
+        driver = try Self.string(id, CL_DRIVER_VERSION)
+        version = try Self.string(id, CL_DEVICE_VERSION)
+        var size = 0
+        try check("clGetPlatformInfo", clGetPlatformInfo(platform, cl_platform_info(CL_PLATFORM_NAME), 0, nil, &size))
+        var bytes = [UInt8](repeating: 0, count: size)
+        try check(
+            "clGetPlatformInfo", clGetPlatformInfo(platform, cl_platform_info(CL_PLATFORM_NAME), size, &bytes, nil))
+        platformName = text(bytes)
+        let type: cl_device_type = try Self.value(id, CL_DEVICE_TYPE, 0)
+        isCPU = type & cl_device_type(CL_DEVICE_TYPE_CPU) != 0
+        isGPU = type & cl_device_type(CL_DEVICE_TYPE_GPU) != 0
+        computeUnits = Int(try Self.value(id, CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint(0)))
+        memory = Int(clamping: try Self.value(id, CL_DEVICE_GLOBAL_MEM_SIZE, cl_ulong(0)))
+        maxAllocation = Int(clamping: try Self.value(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, cl_ulong(0)))
+        localMemory = Int(clamping: try Self.value(id, CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong(0)))
+        maxWorkGroupSize = try Self.value(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, 0)
+        vectorWidth = Int(try Self.value(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, cl_uint(0)))
+    }
+
+    private static func string(_ id: cl_device_id, _ info: Int32) throws(CLError) -> String {
+        var size = 0
+        try check("clGetDeviceInfo", clGetDeviceInfo(id, cl_device_info(info), 0, nil, &size))
+        var bytes = [UInt8](repeating: 0, count: size)
+        try check("clGetDeviceInfo", clGetDeviceInfo(id, cl_device_info(info), size, &bytes, nil))
+        return text(bytes)
+    }
+
+    private static func value<T: BitwiseCopyable>(_ id: cl_device_id, _ info: Int32, _ initial: T) throws(CLError) -> T {
+        var value = initial
+        try check("clGetDeviceInfo", clGetDeviceInfo(id, cl_device_info(info), MemoryLayout<T>.size, &value, nil))
+        return value
+    }
+}
+
+/// The text of a NUL-terminated answer.
+func text(_ bytes: [UInt8]) -> String { String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) }

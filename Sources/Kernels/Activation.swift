@@ -1,0 +1,36 @@
+import CLRuntime
+
+/// What an MLP applies between its two linear maps; raw values as in `activation.cl`.
+public enum ActivationKind: Int32, Sendable, CaseIterable {
+    case none = 0, gelu, geluNew, quickGelu, relu
+}
+
+/// `out = act(out + bias)` in place: the epilogue for GEMM providers that have none. See `activation.cl`.
+public struct BiasActivation {
+    private let kernel: Kernel
+    private let group: Int
+
+    public init(_ library: KernelLibrary) throws(CLError) {
+        kernel = try library.kernel(.activation, "bias_activation")
+        group = library.tuning.group
+    }
+
+    /// - Parameters:
+    ///   - out: [rows, width], row stride `stride`, first row at element `offset`
+    ///   - bias: [width]
+    public func callAsFunction(
+        out: Buffer<Float>, offset: Int = 0, stride: Int, rows: Int, width: Int, bias: Buffer<Float>,
+        activation: ActivationKind
+    ) throws(CLError) {
+        guard rows == 0 || offset + (rows - 1) * stride + width <= out.count, bias.count == width else {
+            throw .shape(
+                operation: "bias_activation", expected: "\(rows) rows of \(width)", got: "\(out.count) and bias \(bias.count)")
+        }
+        try kernel.launch(
+            global: [group, rows], local: [group, 1],
+            [
+                "out": out, "offset": try Int32.checked(offset, "offset"), "stride": try Int32.checked(stride, "stride"),
+                "width": try Int32.checked(width, "width"), "bias": bias, "activation": activation.rawValue,
+            ])
+    }
+}

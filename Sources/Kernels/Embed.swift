@@ -1,0 +1,55 @@
+import CLRuntime
+
+/// Flattens image patches, and joins their projections with CLS and position embeddings. See `embed.cl`.
+public struct Embed {
+    private let patchesKernel: Kernel
+    private let embedKernel: Kernel
+    private let group: Int
+
+    public init(_ library: KernelLibrary) throws(CLError) {
+        patchesKernel = try library.kernel(.embed, "patches")
+        embedKernel = try library.kernel(.embed, "embed")
+        group = library.tuning.group
+    }
+
+    /// Pixels [*, channels, S, S] of images `images` to rows [images.count * Np, channels * P * P].
+    public func patches(
+        pixels: Buffer<Float>, images: Range<Int>, channels: Int, imageSize: Int, patchSize: Int, out: Buffer<Float>
+    ) throws(CLError) {
+        let grid = imageSize / patchSize
+        let needed = images.count * grid * grid * channels * patchSize * patchSize
+        guard images.upperBound * channels * imageSize * imageSize <= pixels.count, needed <= out.count else {
+            throw .shape(operation: "patches", expected: "room for \(needed) values", got: "\(out.count)")
+        }
+        try patchesKernel.launch(
+            global: [grid * grid, images.count],
+            [
+                "pixels": pixels, "first": try Int32.checked(images.lowerBound, "first"),
+                "channels": try Int32.checked(channels, "channels"), "S": try Int32.checked(imageSize, "S"),
+                "P": try Int32.checked(patchSize, "P"), "grid": try Int32.checked(grid, "grid"), "out": out,
+            ])
+    }
+
+    /// `x[first + i, t] = (t == 0 ? cls : e[i, t - 1]) + position[t]` for `count` rows.
+    /// - Parameters:
+    ///   - e: patch projections [count * (tokens - 1), D]
+    ///   - cls: [D]
+    ///   - position: [tokens, D]
+    public func join(
+        e: Buffer<Float>, cls: Buffer<Float>, position: Buffer<Float>, tokens: Int, first: Int, count: Int,
+        x: Buffer<Float>
+    ) throws(CLError) {
+        let width = cls.count
+        guard position.count == tokens * width, count * (tokens - 1) * width <= e.count,
+            (first + count) * tokens * width <= x.count
+        else {
+            throw .shape(operation: "embed", expected: "\(first + count) rows of \(tokens) x \(width)", got: "\(x.count)")
+        }
+        try embedKernel.launch(
+            global: [group, tokens, count], local: [group, 1, 1],
+            [
+                "e": e, "cls": cls, "position": position, "T": try Int32.checked(tokens, "T"),
+                "D": try Int32.checked(width, "D"), "first": try Int32.checked(first, "first"), "x": x,
+            ])
+    }
+}

@@ -1,0 +1,85 @@
+import CLRuntime
+
+/// How our kernels are compiled for a device. Fixed for a context, so that no result depends on the work it ran with.
+public struct Tuning: Sendable, Equatable, Codable {
+    /// Floats in a vector load: `V`
+    public var vector: Int
+    /// Work-items that share one token: `WG`
+    public var group: Int
+    /// Queries in a vector of the attention kernel, and queries in a work-group: `QL`, `GQ`
+    public var attentionLanes: Int
+    public var attentionGroup: Int
+
+    /// CPUs: one work-item a row, vectors as wide as the machine's. GPUs: a group a row, 16-byte loads.
+    public init(device: Device) {
+        if device.isGPU {
+            (vector, group, attentionLanes, attentionGroup) = (4, 64, 1, 64)
+        } else {
+            let width = [16, 8, 4].first { $0 <= device.vectorWidth } ?? 4
+            (vector, group, attentionLanes, attentionGroup) = (width, 1, width, 1)
+        }
+    }
+
+    public init(vector: Int, group: Int, attentionLanes: Int, attentionGroup: Int) {
+        self.vector = vector
+        self.group = group
+        self.attentionLanes = attentionLanes
+        self.attentionGroup = attentionGroup
+    }
+}
+
+/// Compiles our kernels for one context; each program once.
+public final class KernelLibrary {
+    public let context: Context
+    public let tuning: Tuning
+    private var programs: [String: Program] = [:]
+
+    public init(_ context: Context, tuning: Tuning? = nil) {
+        self.context = context
+        self.tuning = tuning ?? Tuning(device: context.device)
+    }
+
+    /// A kernel of `kernels/<file>.cl`.
+    /// - Parameter defines: macros beyond those of the tuning
+    func kernel(_ file: KernelFile, _ name: String, defines: [String: Int] = [:]) throws(CLError) -> Kernel {
+        var macros = ["V": tuning.vector, "WG": tuning.group]
+        for (macro, value) in defines { macros[macro] = value }
+        let options = macros.sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" }
+        let key = ([file.name] + options).joined(separator: " ")
+        if let program = programs[key] { return try Kernel(program, name) }
+        let program = try Program(context, name: file.name, source: file.source, options: options)
+        programs[key] = program
+        return try Kernel(program, name)
+    }
+}
+
+/// The embedded sources, `common.cl` in front of each.
+enum KernelFile: CaseIterable {
+    case activation, attention, embed, layernorm, metrics, residual
+
+    var name: String { "\(self).cl" }
+
+    var source: [UInt8] {
+        let own =
+            switch self {
+            case .activation: PackageResources.activation_cl
+            case .attention: PackageResources.attention_cl
+            case .embed: PackageResources.embed_cl
+            case .layernorm: PackageResources.layernorm_cl
+            case .metrics: PackageResources.metrics_cl
+            case .residual: PackageResources.residual_cl
+            }
+        return PackageResources.common_cl + own
+    }
+}
+
+extension Int32 {
+    /// A size or offset as kernels take it.
+    /// - Throws: `CLError.shape` past 2^31 - 1; the planner keeps every buffer below that.
+    static func checked(_ value: Int, _ operation: String) throws(CLError) -> Int32 {
+        guard let small = Int32(exactly: value) else {
+            throw .shape(operation: operation, expected: "sizes below 2^31", got: "\(value)")
+        }
+        return small
+    }
+}

@@ -1,0 +1,36 @@
+import CLRuntime
+
+/// Layer norm that gathers its rows through a list. See `layernorm.cl`.
+public struct LayerNorm {
+    private let kernel: Kernel
+    private let group: Int
+
+    public init(_ library: KernelLibrary) throws(CLError) {
+        kernel = try library.kernel(.layernorm, "layernorm_rows")
+        group = library.tuning.group
+    }
+
+    /// - Parameters:
+    ///   - input: the residual stream; row r starts at r * rowStride
+    ///   - rows: row list; entries `list` of it are used
+    ///   - tokens: tokens of each row, from the first on
+    ///   - weight, bias: [D]
+    ///   - out: [list.count, tokens, D], packed
+    public func callAsFunction(
+        input: Buffer<Float>, rowStride: Int, rows: Buffer<Int32>, list: Range<Int>, tokens: Int,
+        weight: Buffer<Float>, bias: Buffer<Float>, eps: Float, out: Buffer<Float>
+    ) throws(CLError) {
+        let width = weight.count
+        guard bias.count == width, list.upperBound <= rows.count, list.count * tokens * width <= out.count else {
+            throw .shape(
+                operation: "layernorm_rows", expected: "room for \(list.count) x \(tokens) x \(width)", got: "\(out.count)")
+        }
+        try kernel.launch(
+            global: [group, tokens, list.count], local: [group, 1, 1],
+            [
+                "in": input, "rowStride": try Int32.checked(rowStride, "rowStride"), "rows": rows,
+                "first": try Int32.checked(list.lowerBound, "list"), "tokens": try Int32.checked(tokens, "tokens"),
+                "D": try Int32.checked(width, "D"), "weight": weight, "bias": bias, "eps": eps, "out": out,
+            ])
+    }
+}

@@ -1,0 +1,44 @@
+import CLRuntime
+
+/// Softmax probability, logit difference, KL and prediction of every pass, on the device. See `metrics.cl`.
+public struct Metrics {
+    private let targetsKernel: Kernel
+    private let rowsKernel: Kernel
+    /// Floats a row in the result
+    public static let valuesPerRow = 5
+
+    public init(_ library: KernelLibrary) throws(CLError) {
+        targetsKernel = try library.kernel(.metrics, "metric_targets")
+        rowsKernel = try library.kernel(.metrics, "metric_rows")
+    }
+
+    /// Floats of `out` for so many rows and images
+    public static func count(rows: Int, images: Int) -> Int { rows * valuesPerRow + images * 2 }
+
+    /// - Parameters:
+    ///   - logits: [rows, C]; rows 0 ..< images are clean, row `corrupted` + b is image b's corrupted pass, and row r
+    ///     belongs to image r % images
+    ///   - input: a buffer that holds, from element `labels` on, [images] target classes, or -1 for the clean pass's own
+    ///   - out: [rows, 5] (p, logit, logit difference, KL, argmax), then [images, 2] (target, foil)
+    public func callAsFunction(
+        logits: Buffer<Float>, classes: Int, rows: Int, images: Int, corrupted: Int, input: Buffer<Float>,
+        labels: Int, out: Buffer<Float>
+    ) throws(CLError) {
+        guard rows * classes <= logits.count, labels + images <= input.count, corrupted + images <= rows,
+            Self.count(rows: rows, images: images) <= out.count
+        else {
+            throw .shape(operation: "metrics", expected: "\(rows) rows of \(classes) logits", got: "\(logits.count)")
+        }
+        let targets = try Int32.checked(rows * Self.valuesPerRow, "targets")
+        let width = try Int32.checked(classes, "C")
+        try targetsKernel.launch(
+            global: [images],
+            [
+                "logits": logits, "C": width, "input": input, "labels": try Int32.checked(labels, "labels"),
+                "corrupted": try Int32.checked(corrupted, "corrupted"), "out": out, "targets": targets,
+            ])
+        try rowsKernel.launch(
+            global: [rows],
+            ["logits": logits, "C": width, "images": try Int32.checked(images, "images"), "out": out, "targets": targets])
+    }
+}

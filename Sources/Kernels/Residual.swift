@@ -1,0 +1,56 @@
+import CLRuntime
+
+/// Adds to, and swaps rows of, the residual stream. See `residual.cl`.
+public struct Residual {
+    private let addKernel: Kernel
+    private let copyKernel: Kernel
+    private let group: Int
+
+    public init(_ library: KernelLibrary) throws(CLError) {
+        addKernel = try library.kernel(.residual, "residual_add")
+        copyKernel = try library.kernel(.residual, "residual_copy")
+        group = library.tuning.group
+    }
+
+    /// `x[dst[i], t] = o[src[i], t] + x[base[i], t]` for the first `tokens` tokens.
+    /// - Parameters:
+    ///   - x: residual stream, row stride `rowStride`
+    ///   - o: a stage's output [*, tokens, D], bias included
+    ///   - lists: row lists; dst, base and src are offsets of `count` entries each
+    public func add(
+        x: Buffer<Float>, rowStride: Int, o: Buffer<Float>, lists: Buffer<Int32>, dst: Int, base: Int, src: Int,
+        count: Int, tokens: Int, width: Int
+    ) throws(CLError) {
+        try validate("residual_add", lists, [dst, base, src], count)
+        try addKernel.launch(
+            global: [group, tokens, count], local: [group, 1, 1],
+            [
+                "x": x, "rowStride": try Int32.checked(rowStride, "rowStride"), "o": o, "lists": lists,
+                "dst": try Int32.checked(dst, "dst"), "base": try Int32.checked(base, "base"),
+                "src": try Int32.checked(src, "src"), "tokens": try Int32.checked(tokens, "tokens"),
+                "D": try Int32.checked(width, "D"),
+            ])
+    }
+
+    /// `x[dst[i], t] = x[src[i], t]` for the first `tokens` tokens: births and swaps.
+    public func copy(
+        x: Buffer<Float>, rowStride: Int, lists: Buffer<Int32>, dst: Int, src: Int, count: Int, tokens: Int, width: Int
+    ) throws(CLError) {
+        try validate("residual_copy", lists, [dst, src], count)
+        try copyKernel.launch(
+            global: [group, tokens, count], local: [group, 1, 1],
+            [
+                "x": x, "rowStride": try Int32.checked(rowStride, "rowStride"), "lists": lists,
+                "dst": try Int32.checked(dst, "dst"), "src": try Int32.checked(src, "src"),
+                "tokens": try Int32.checked(tokens, "tokens"), "D": try Int32.checked(width, "D"),
+            ])
+    }
+
+    private func validate(
+        _ operation: String, _ lists: Buffer<Int32>, _ offsets: [Int], _ count: Int
+    ) throws(CLError) {
+        guard offsets.allSatisfy({ $0 >= 0 && $0 + count <= lists.count }) else {
+            throw .shape(operation: operation, expected: "lists within \(lists.count)", got: "\(offsets) + \(count)")
+        }
+    }
+}

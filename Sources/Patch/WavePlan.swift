@@ -1,0 +1,121 @@
+import CLRuntime
+import Kernels
+import ViT
+
+/// The size of a wave, and with it of every buffer.
+public struct WaveShape: Sendable, Equatable {
+    /// B, images in a wave
+    public var images: Int
+    /// Patches in a wave
+    public var patches: Int
+    /// Passes that a stage computes at a time
+    public var chunkRows: Int
+
+    public init(images: Int, patches: Int, chunkRows: Int) {
+        self.images = images
+        self.patches = patches
+        self.chunkRows = chunkRows
+    }
+
+    var rows: Int { images * (2 + patches) }
+
+    func counts(_ config: ViTConfig) -> (stream: Int, logits: Int, out: Int, input: Int) {
+        (
+            stream: rows * config.tokens * config.hiddenSize, logits: rows * config.classes,
+            out: Metrics.count(rows: rows, images: images),
+            input: images * (2 * config.channels * config.imageSize * config.imageSize + 1)
+        )
+    }
+
+    /// Bytes of the largest single buffer of `counts`.
+    fileprivate func largest(_ config: ViTConfig) -> Int {
+        let counts = counts(config)
+        return max(counts.stream, counts.logits, counts.out, counts.input) * MemoryLayout<Float>.size
+    }
+
+    /// Bytes that a wave of this shape holds beside the weights.
+    func bytes(_ config: ViTConfig, gemm: any GEMM) throws(CLError) -> Int {
+        let counts = counts(config)
+        // Row lists: at each stage a row stands in at most five; one schedule for whole waves, one for the last.
+        let lists = rows * (1 + config.layers * 16) * 2
+        return (2 * counts.stream + counts.logits + counts.out + counts.input + lists) * MemoryLayout<Float>.size
+            + (try Workspace.bytes(config, rows: chunkRows, gemm: gemm))
+    }
+}
+
+/// How a sweep is cut into waves, so that it runs in constant memory whatever its size.
+public struct WavePlan: Sendable, Equatable {
+    public var shape: WaveShape
+    /// Which of the sweep's patches run together; more than one range where not even one image's patches fit at once
+    public var patchRanges: [Range<Int>]
+    /// Bytes that the plan takes beside the weights
+    public var bytes: Int
+
+    /// - Parameters:
+    ///   - patches: patches of the sweep
+    ///   - images: images of the sweep
+    ///   - memory: most bytes of device memory to use, weights included; nil for seven tenths of the device's
+    /// - Throws: `SweepError.memory` where one image with one patch does not fit.
+    public init(encoder: Encoder, patches: Int, images: Int, memory: Int?) throws {
+        let config = encoder.config, device = encoder.context.device
+        let limit = (memory ?? Int(0.7 * Double(device.memory))) - encoder.context.allocatedBytes
+        // Enough tokens that every launch is large; more would only make waves, and so the loss at an interruption, longer.
+        let chunkTokens = device.isGPU ? 32_768 : 2_048
+        let waveTokens = device.isGPU ? 1 << 20 : 1 << 16
+        let chunk = max(1, chunkTokens / config.tokens)
+
+        func fitting(_ shape: WaveShape) throws -> Int? {
+            let bytes = try shape.bytes(config, gemm: encoder.gemm)
+            let elements = shape.largest(config) / MemoryLayout<Float>.size
+            return bytes <= limit && shape.largest(config) <= device.maxAllocation && elements < Int(Int32.max) ? bytes : nil
+        }
+        /// The largest n of 1 ... most for which `shape(n)` fits.
+        func largest(_ most: Int, _ shape: (Int) -> WaveShape) throws -> (shape: WaveShape, bytes: Int)? {
+            var low = 0, high = max(most, 1)
+            var best: (WaveShape, Int)?
+            while low < high {
+                let middle = (low + high + 1) / 2
+                if let bytes = try fitting(shape(middle)) {
+                    (low, best) = (middle, (shape(middle), bytes))
+                } else {
+                    high = middle - 1
+                }
+            }
+            return best
+        }
+
+        let wanted = min(max(images, 1), max(1, waveTokens / (config.tokens * (2 + patches))))
+        // Whole images first; else one image with some of its patches; a smaller chunk before fewer rows.
+        var found: (shape: WaveShape, bytes: Int)?
+        for rows in Self.halves(chunk) {
+            found = try largest(wanted) { WaveShape(images: $0, patches: patches, chunkRows: rows) }
+            if found != nil { break }
+        }
+        if found == nil {
+            for rows in Self.halves(chunk) {
+                found = try largest(patches) { WaveShape(images: 1, patches: $0, chunkRows: rows) }
+                if found != nil { break }
+            }
+        }
+        guard let found else {
+            let least = try WaveShape(images: 1, patches: min(patches, 1), chunkRows: 1).bytes(config, gemm: encoder.gemm)
+            throw SweepError.memory(
+                "one image with one patch needs \(least / 1_048_576 + 1) MiB of device memory beside the weights, but "
+                    + (memory == nil ? "\(device.name) has \(max(limit, 0) / 1_048_576) MiB left" : "--memory leaves \(max(limit, 0) / 1_048_576) MiB"))
+        }
+        (shape, bytes) = found
+        let pieces = max(1, (patches + shape.patches - 1) / max(shape.patches, 1))
+        patchRanges = (0..<pieces).map { patches * $0 / pieces..<patches * ($0 + 1) / pieces }
+    }
+
+    private static func halves(_ value: Int) -> [Int] {
+        var values = [value]
+        while let last = values.last, last > 1 { values.append(last / 2) }
+        return values
+    }
+
+    /// The images of each wave, for images 0 ..< count.
+    public func imageRanges(count: Int) -> [Range<Int>] {
+        stride(from: 0, to: count, by: shape.images).map { $0..<min($0 + shape.images, count) }
+    }
+}

@@ -1,0 +1,118 @@
+// z[i, t, h, :] = sum_j softmax_j(q[i, t, h, :] . k[i, j, h, :] * scale) v[i, j, h, :]
+//
+// Online softmax (Milakov and Gimelshein 2018; Dao et al. 2022): keys come in blocks of KB, and the [T, T] scores are
+// never written. A work-item holds QL queries in the lanes of its vectors, so every key and value is a scalar that
+// meets a vector, and no sum runs across lanes. Transposed, for one block of keys:
+//
+//        lanes: queries                      lanes: queries
+//   s [KB] = k [KB, DH] x qt [DH]      o [DH] += v [KB, DH]^T x p [KB],  p = exp(s - max)
+//
+// q       token rows of qStride floats, `queries` an image, from qOffset on; head h at columns h * DH
+// kv      token rows of kvStride floats, T an image; keys from kOffset, values from vOffset on
+// z       [n, queries, zStride], head h at columns h * DH
+// ND-range: (ceil(queries / QL), H, n), local (GQ, 1, 1)
+//
+// DH  width of a head (no default)
+// QL  queries in a vector: the CPU's vector width; 1 on GPUs, where the lanes are the work-items of a group
+// KB  keys in a block
+// GQ  work-items in a group, along the queries
+
+#ifndef QL
+#define QL 8
+#endif
+#ifndef KB
+#define KB 16
+#endif
+
+#if QL == 1
+typedef float floatq;
+#define LOADQ(p) (*(p))
+#define STOREQ(x, p) (*(p) = (x))
+#else
+typedef CAT(float, QL) floatq;
+#define LOADQ(p) CAT(vload, QL)(0, (p))
+#define STOREQ(x, p) CAT(vstore, QL)((x), 0, (p))
+#endif
+
+__kernel void attention_online(__global const float *q, int qOffset, int qStride, int queries,
+                               __global const float *kv, int kOffset, int vOffset, int kvStride, int T, float scale,
+                               __global float *z, int zStride) {
+  int t0 = get_global_id(0) * QL, h = get_global_id(1), i = get_global_id(2);
+  if (t0 >= queries) return;
+  q += (size_t)qOffset + ((size_t)i * queries) * qStride + h * DH;
+  __global const float *k = kv + (size_t)kOffset + (size_t)i * T * kvStride + h * DH;
+  __global const float *v = kv + (size_t)vOffset + (size_t)i * T * kvStride + h * DH;
+
+  float qt[DH * QL];  // [DH, QL]; lanes past the last query repeat it
+  for (int lane = 0; lane < QL; lane++) {
+    __global const float *row = q + (size_t)min(t0 + lane, queries - 1) * qStride;
+    for (int d = 0; d < DH; d++) qt[d * QL + lane] = row[d];
+  }
+  floatq o[DH];
+  for (int d = 0; d < DH; d++) o[d] = 0.0f;
+  floatq highest = -INFINITY, total = 0.0f;
+
+  for (int j0 = 0; j0 < T; j0 += KB) {
+    int keys = min(KB, T - j0);
+    floatq s[KB];
+    floatq top = highest;
+    int j = 0;
+    for (; j + 4 <= keys; j += 4) {
+      __global const float *k0 = k + (size_t)(j0 + j) * kvStride;
+      floatq a = 0.0f, b = 0.0f, c = 0.0f, e = 0.0f;
+      for (int d = 0; d < DH; d++) {
+        floatq x = LOADQ(qt + d * QL);
+        a = fma(x, (floatq)(k0[d]), a);
+        b = fma(x, (floatq)(k0[kvStride + d]), b);
+        c = fma(x, (floatq)(k0[2 * kvStride + d]), c);
+        e = fma(x, (floatq)(k0[3 * kvStride + d]), e);
+      }
+      s[j] = a * scale;
+      s[j + 1] = b * scale;
+      s[j + 2] = c * scale;
+      s[j + 3] = e * scale;
+      top = fmax(fmax(fmax(s[j], s[j + 1]), fmax(s[j + 2], s[j + 3])), top);
+    }
+    for (; j < keys; j++) {
+      __global const float *k0 = k + (size_t)(j0 + j) * kvStride;
+      floatq a = 0.0f;
+      for (int d = 0; d < DH; d++) a = fma(LOADQ(qt + d * QL), (floatq)(k0[d]), a);
+      s[j] = a * scale;
+      top = fmax(s[j], top);
+    }
+    floatq shrink = exp(highest - top);
+    highest = top;
+    total *= shrink;
+    for (int j = 0; j < keys; j++) {
+      s[j] = exp(s[j] - top);
+      total += s[j];
+    }
+    __global const float *v0 = v + (size_t)j0 * kvStride;
+    int d = 0;
+    for (; d + 4 <= DH; d += 4) {
+      floatq a = o[d] * shrink, b = o[d + 1] * shrink, c = o[d + 2] * shrink, e = o[d + 3] * shrink;
+      for (int j = 0; j < keys; j++) {
+        __global const float *row = v0 + (size_t)j * kvStride + d;
+        a = fma(s[j], (floatq)(row[0]), a);
+        b = fma(s[j], (floatq)(row[1]), b);
+        c = fma(s[j], (floatq)(row[2]), c);
+        e = fma(s[j], (floatq)(row[3]), e);
+      }
+      o[d] = a;
+      o[d + 1] = b;
+      o[d + 2] = c;
+      o[d + 3] = e;
+    }
+    for (; d < DH; d++) {
+      floatq a = o[d] * shrink;
+      for (int j = 0; j < keys; j++) a = fma(s[j], (floatq)(v0[(size_t)j * kvStride + d]), a);
+      o[d] = a;
+    }
+  }
+
+  for (int d = 0; d < DH; d++) STOREQ(o[d] / total, qt + d * QL);
+  for (int lane = 0; lane < QL && t0 + lane < queries; lane++) {
+    __global float *row = z + ((size_t)i * queries + t0 + lane) * zStride + h * DH;
+    for (int d = 0; d < DH; d++) row[d] = qt[d * QL + lane];
+  }
+}

@@ -1,0 +1,32 @@
+// From pixels to the encoder's input, around the GEMM that is the patch convolution.
+
+// out[i * Np + p, (c * P + y) * P + x] = pixels[first + i, c, (p / grid) * P + y, (p % grid) * P + x]
+//
+// pixels  [*, channels, S, S]
+// out     [n * Np, channels * P * P]   Np = grid * grid
+// ND-range: (Np, n): one work-item copies one patch
+__kernel void patches(__global const float *pixels, int first, int channels, int S, int P, int grid,
+                      __global float *out) {
+  int p = get_global_id(0), i = get_global_id(1);
+  __global const float *image = pixels + (size_t)(first + i) * channels * S * S;
+  __global float *to = out + ((size_t)i * grid * grid + p) * channels * P * P;
+  for (int c = 0; c < channels; c++)
+    for (int y = 0; y < P; y++) {
+      __global const float *from = image + ((size_t)c * S + (p / grid) * P + y) * S + (p % grid) * P;
+      for (int x = 0; x < P; x++) *to++ = from[x];
+    }
+}
+
+// x[first + i, t, :] = (t == 0 ? cls : e[i * Np + t - 1, :]) + position[t, :]
+//
+// e         [n * Np, D]   patch projections, bias included
+// position  [T, D]
+// ND-range: (WG, T, n), local (WG, 1, 1)
+__kernel void embed(__global const float *e, __global const float *cls, __global const float *position, int T, int D,
+                    int first, __global float *x) {
+  int lane = get_local_id(0), t = get_global_id(1), i = get_global_id(2);
+  __global const float *from = t == 0 ? cls : e + ((size_t)i * (T - 1) + t - 1) * D;
+  __global const float *add = position + (size_t)t * D;
+  __global float *to = x + ((size_t)(first + i) * T + t) * D;
+  for (int d = lane; d < D; d += WG) to[d] = from[d] + add[d];
+}

@@ -1,0 +1,55 @@
+// out[i, t, :] = (x - mean) / sqrt(variance + eps) * weight + bias,   x = in[rows[i], t, :]
+//
+// in      [*, rowStride / D, D]   the residual stream
+// rows    row list; this launch takes rows[first ..< first + n]
+// out     [n, tokens, D]          packed
+// weight, bias [D]
+// ND-range: (WG, tokens, n), local (WG, 1, 1); WG work-items share one token
+// The variance is the biased one, from the centred values (two passes), as torch.nn.LayerNorm's.
+
+inline float group_sum(float value, __local float *scratch) {
+#if WG > 1
+  int lane = get_local_id(0);
+  scratch[lane] = value;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  for (int half_ = WG / 2; half_ > 0; half_ /= 2) {
+    if (lane < half_) scratch[lane] += scratch[lane + half_];
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+  value = scratch[0];
+  barrier(CLK_LOCAL_MEM_FENCE);
+#endif
+  return value;
+}
+
+__kernel void layernorm_rows(__global const float *in, int rowStride, __global const int *rows, int first, int tokens,
+                             int D, __global const float *weight, __global const float *bias, float eps,
+                             __global float *out) {
+  __local float scratch[WG];
+  int lane = get_local_id(0), t = get_global_id(1), i = get_global_id(2);
+  __global const float *x = in + (size_t)rows[first + i] * rowStride + (size_t)t * D;
+  __global float *y = out + ((size_t)i * tokens + t) * D;
+  int whole = D - D % V;
+
+  floatv sum = 0.0f;
+  float rest = 0.0f;
+  for (int d = lane * V; d < whole; d += WG * V) sum += LOADV(x + d);
+  for (int d = whole + lane; d < D; d += WG) rest += x[d];
+  float mean = group_sum(lane_sum(sum) + rest, scratch) / D;
+
+  sum = 0.0f;
+  rest = 0.0f;
+  for (int d = lane * V; d < whole; d += WG * V) {
+    floatv c = LOADV(x + d) - mean;
+    sum = fma(c, c, sum);
+  }
+  for (int d = whole + lane; d < D; d += WG) {
+    float c = x[d] - mean;
+    rest = fma(c, c, rest);
+  }
+  float inverse = 1.0f / sqrt(group_sum(lane_sum(sum) + rest, scratch) / D + eps);
+
+  for (int d = lane * V; d < whole; d += WG * V)
+    STOREV(fma((LOADV(x + d) - mean) * inverse, LOADV(weight + d), LOADV(bias + d)), y + d);
+  for (int d = whole + lane; d < D; d += WG) y[d] = fma((x[d] - mean) * inverse, weight[d], bias[d]);
+}

@@ -1,0 +1,34 @@
+// The residual stream x [rows, rowStride / D, D] and the swaps inside it.
+//
+// ND-range of both: (WG, tokens, n), local (WG, 1, 1); WG work-items share one token.
+// Row lists lie in `lists`; a launch takes n entries from each of the offsets it is given.
+
+// x[dst[i], t, :] = o[src[i], t, :] + x[base[i], t, :]
+//
+// o  [*, tokens, D]  a stage's output, bias included
+// src names the row whose output is added: a row's own, or, where attn_out or mlp_out is patched, the source's.
+// base names the row that is added to: dst itself, or, where dst is born here, the row it is a copy of.
+// No dst may be another entry's base in the same launch.
+__kernel void residual_add(__global float *x, int rowStride, __global const float *o, __global const int *lists,
+                           int dst, int base, int src, int tokens, int D) {
+  int lane = get_local_id(0), t = get_global_id(1), i = get_global_id(2);
+  __global float *to = x + (size_t)lists[dst + i] * rowStride + (size_t)t * D;
+  __global const float *from = x + (size_t)lists[base + i] * rowStride + (size_t)t * D;
+  __global const float *add = o + ((size_t)lists[src + i] * tokens + t) * D;
+  int whole = D - D % V;
+  for (int d = lane * V; d < whole; d += WG * V) STOREV(LOADV(add + d) + LOADV(from + d), to + d);
+  for (int d = whole + lane; d < D; d += WG) to[d] = add[d] + from[d];
+}
+
+// x[dst[i], t, :] = x[src[i], t, :]
+//
+// The in-place swap: a row born from, or patched with, another row of the batch.
+__kernel void residual_copy(__global float *x, int rowStride, __global const int *lists, int dst, int src, int tokens,
+                            int D) {
+  int lane = get_local_id(0), t = get_global_id(1), i = get_global_id(2);
+  __global float *to = x + (size_t)lists[dst + i] * rowStride + (size_t)t * D;
+  __global const float *from = x + (size_t)lists[src + i] * rowStride + (size_t)t * D;
+  int whole = D - D % V;
+  for (int d = lane * V; d < whole; d += WG * V) STOREV(LOADV(from + d), to + d);
+  for (int d = whole + lane; d < D; d += WG) to[d] = from[d];
+}
