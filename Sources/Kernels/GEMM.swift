@@ -47,6 +47,21 @@ public protocol GEMM: AnyObject {
     func temporaryBytes(rows: Int, outputs: Int, inputs: Int) throws(CLError) -> Int
 }
 
+/// Which provider a sweep runs on.
+public enum GEMMProvider: String, Sendable, CaseIterable, Codable {
+    case clblast, packed
+
+    /// Packed on CPUs, where CLBlast's defaults reach a tenth of the machine; CLBlast elsewhere.
+    public init(device: Device) { self = device.isGPU ? .clblast : .packed }
+
+    public func make(_ library: KernelLibrary) throws(CLError) -> any GEMM {
+        switch self {
+        case .clblast: try CLBlastGEMM(library)
+        case .packed: try PackedGEMM(library)
+        }
+    }
+}
+
 extension GEMM {
     func validate(_ a: Matrix, _ weight: any GEMMWeight, _ rows: Int, _ out: Matrix) throws(CLError) {
         guard a.holds(rows, weight.inputs), out.holds(rows, weight.outputs) else {

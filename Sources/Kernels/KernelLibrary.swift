@@ -54,10 +54,10 @@ public final class KernelLibrary {
 }
 
 /// The embedded sources, `common.cl` in front of each.
-enum KernelFile: CaseIterable {
-    case activation, attention, embed, layernorm, metrics, residual
+enum KernelFile: String, CaseIterable {
+    case activation, attention, embed, gemmPacked = "gemm_packed", layernorm, metrics, residual
 
-    var name: String { "\(self).cl" }
+    var name: String { "\(rawValue).cl" }
 
     var source: [UInt8] {
         let own =
@@ -65,6 +65,7 @@ enum KernelFile: CaseIterable {
             case .activation: PackageResources.activation_cl
             case .attention: PackageResources.attention_cl
             case .embed: PackageResources.embed_cl
+            case .gemmPacked: PackageResources.activation_cl + PackageResources.gemm_packed_cl
             case .layernorm: PackageResources.layernorm_cl
             case .metrics: PackageResources.metrics_cl
             case .residual: PackageResources.residual_cl

@@ -1,0 +1,99 @@
+import CLRuntime
+
+/// Our GEMM for CPUs: weights packed once into panels, register tiles, bias and activation in the epilogue.
+/// See `gemm_packed.cl`.
+public final class PackedGEMM: GEMM {
+    /// The shape of the register tile and of the cache blocks; fixed for a context.
+    public struct Tile: Sendable, Equatable, Codable {
+        public var vector: Int  // V
+        public var rows: Int  // MR
+        public var vectors: Int  // NV
+        public var depth: Int  // KC
+        public var block: Int  // MB
+
+        public init(vector: Int, rows: Int, vectors: Int, depth: Int = 256, block: Int = 96) {
+            (self.vector, self.rows, self.vectors, self.depth, self.block) = (vector, rows, vectors, depth, block)
+        }
+
+        /// As many accumulators as the register file holds: 32 registers with AVX-512, 16 otherwise.
+        public init(vectorWidth: Int) {
+            self = vectorWidth >= 16 ? Tile(vector: 16, rows: 12, vectors: 2) : Tile(vector: max(vectorWidth, 4), rows: 6, vectors: 2)
+        }
+
+        /// NR, columns in a panel
+        var columns: Int { vector * vectors }
+    }
+
+    private let context: Context
+    private let kernel: Kernel
+    private let tile: Tile
+    public var name: String { "packed \(tile.rows)x\(tile.columns) v\(tile.vector) k\(tile.depth) m\(tile.block)" }
+
+    private final class Weight: GEMMWeight {
+        let panels: Buffer<Float>  // [ceil(N / NR), K, NR]
+        let bias: Buffer<Float>  // [ceil(N / NR) * NR]
+        let outputs: Int, inputs: Int
+        init(panels: Buffer<Float>, bias: Buffer<Float>, outputs: Int, inputs: Int) {
+            (self.panels, self.bias, self.outputs, self.inputs) = (panels, bias, outputs, inputs)
+        }
+    }
+
+    public init(_ library: KernelLibrary, tile: Tile? = nil) throws(CLError) {
+        context = library.context
+        let tile = tile ?? Tile(vectorWidth: library.tuning.vector)
+        self.tile = tile
+        kernel = try library.kernel(
+            .gemmPacked, "gemm_packed",
+            defines: ["V": tile.vector, "MR": tile.rows, "NV": tile.vectors, "KC": tile.depth, "MB": tile.block])
+    }
+
+    public func prepare(
+        weight: [Float], bias: [Float], outputs: Int, inputs: Int
+    ) throws(CLError) -> any GEMMWeight {
+        guard weight.count == outputs * inputs, bias.count == outputs else {
+            throw .shape(operation: "gemm", expected: "[\(outputs), \(inputs)]", got: "\(weight.count) values")
+        }
+        let columns = tile.columns, count = (outputs + columns - 1) / columns
+        let panels = [Float](unsafeUninitializedCapacity: count * inputs * columns) { to, initialized in
+            weight.withUnsafeBufferPointer { from in
+                for panel in 0..<count {
+                    for column in 0..<columns {
+                        let n = panel * columns + column
+                        var at = panel * inputs * columns + column
+                        for k in 0..<inputs {
+                            to[at] = n < outputs ? from[n * inputs + k] : 0
+                            at += columns
+                        }
+                    }
+                }
+            }
+            initialized = count * inputs * columns
+        }
+        return Weight(
+            panels: try Buffer(context, panels),
+            bias: try Buffer(context, bias + [Float](repeating: 0, count: count * columns - outputs)), outputs: outputs,
+            inputs: inputs)
+    }
+
+    public func callAsFunction(
+        a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix
+    ) throws(CLError) {
+        guard let weight = weight as? Weight else {
+            throw .shape(operation: "gemm", expected: "a weight packed by this provider", got: "another provider's")
+        }
+        try validate(a, weight, rows, out)
+        try kernel.launch(
+            global: [(weight.outputs + tile.columns - 1) / tile.columns, (rows + tile.block - 1) / tile.block],
+            local: [1, 1],
+            [
+                "a": a.buffer, "aOffset": try Int32.checked(a.offset, "aOffset"),
+                "aStride": try Int32.checked(a.stride, "aStride"), "w": weight.panels, "bias": weight.bias,
+                "M": try Int32.checked(rows, "M"), "N": try Int32.checked(weight.outputs, "N"),
+                "K": try Int32.checked(weight.inputs, "K"), "activation": activation.rawValue, "out": out.buffer,
+                "outOffset": try Int32.checked(out.offset, "outOffset"),
+                "outStride": try Int32.checked(out.stride, "outStride"),
+            ])
+    }
+
+    public func temporaryBytes(rows: Int, outputs: Int, inputs: Int) -> Int { 0 }
+}
