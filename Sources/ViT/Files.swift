@@ -1,0 +1,38 @@
+import Foundation
+
+/// What lies at a path, symbolic links followed.
+enum FileKind {
+    case missing, folder, other
+    /// A regular file of that many bytes
+    case file(size: Int)
+
+    var isMissing: Bool { if case .missing = self { true } else { false } }
+}
+
+func fileKind(_ path: String) -> FileKind {
+    var info = stat()
+    guard stat(path, &info) == 0 else { return .missing }
+    switch info.st_mode & S_IFMT {
+    case S_IFREG: return .file(size: Int(info.st_size))
+    case S_IFDIR: return .folder
+    default: return .other
+    }
+}
+
+/// The contents of a regular file.
+///
+/// - Parameter limit: most bytes the file may have. nil: any size, and the file is mapped, not read.
+func readFile(_ path: String, limit: Int?) throws(CheckpointError) -> Data {
+    guard case .file(let size) = fileKind(path) else {
+        throw CheckpointError.file(
+            path: path, reason: fileKind(path).isMissing ? "no such file" : "not a regular file")
+    }
+    if let limit, size > limit {
+        throw CheckpointError.file(path: path, reason: "\(size) bytes, more than the limit of \(limit)")
+    }
+    do {
+        return try Data(contentsOf: URL(fileURLWithPath: path), options: limit == nil ? .alwaysMapped : [])
+    } catch {
+        throw CheckpointError.file(path: path, reason: "cannot be read; check its permissions")
+    }
+}

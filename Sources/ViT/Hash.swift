@@ -1,0 +1,21 @@
+import CCrypto
+import Foundation
+
+/// SHA-256 of the chunks one after the other, as 64 hex digits: what `cat a b | sha256sum` prints.
+/// Nothing is copied; nil only if libcrypto cannot give the digest.
+func sha256Hex(_ chunks: [Data]) -> String? {
+    guard let context = EVP_MD_CTX_new() else { return nil }
+    defer { EVP_MD_CTX_free(context) }
+    guard EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else { return nil }
+    for chunk in chunks {
+        let status = chunk.withUnsafeBytes { EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
+        guard status == 1 else { return nil }
+    }
+    var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+    var length: UInt32 = 0
+    guard EVP_DigestFinal_ex(context, &digest, &length) == 1 else { return nil }
+    let digits = Array("0123456789abcdef".utf8)
+    return String(
+        decoding: digest.prefix(Int(length)).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] },
+        as: UTF8.self)
+}

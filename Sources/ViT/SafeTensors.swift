@@ -1,0 +1,243 @@
+import Foundation
+
+/// A safetensors file: 8 bytes of little-endian header length, a JSON header, the tensors' bytes.
+///
+/// The whole header is checked when it is opened, by the rules of the reference implementation
+/// (huggingface/safetensors, `Metadata::validate`): tensors lie one after the other from the first byte after
+/// the header to the last of the file, without holes or overlaps, each as long as its shape and type say.
+/// The bytes stay in the file (mapped) until a tensor is read. A name given twice leaves either a hole or the
+/// same tensor, so it needs no check of its own.
+public struct SafeTensors: Sendable {
+    /// Element types of the format that take whole bytes.
+    public enum DType: String, Sendable, CaseIterable {
+        case bool = "BOOL"
+        case u8 = "U8"
+        case i8 = "I8"
+        case f8e5m2 = "F8_E5M2"
+        case f8e4m3 = "F8_E4M3"
+        case f8e8m0 = "F8_E8M0"
+        case i16 = "I16"
+        case u16 = "U16"
+        case f16 = "F16"
+        case bf16 = "BF16"
+        case i32 = "I32"
+        case u32 = "U32"
+        case f32 = "F32"
+        case i64 = "I64"
+        case u64 = "U64"
+        case f64 = "F64"
+        case c64 = "C64"
+
+        /// Bytes in one element
+        public var size: Int {
+            switch self {
+            case .bool, .u8, .i8, .f8e5m2, .f8e4m3, .f8e8m0: 1
+            case .i16, .u16, .f16, .bf16: 2
+            case .i32, .u32, .f32: 4
+            case .i64, .u64, .f64, .c64: 8
+            }
+        }
+    }
+
+    /// What the header says of one tensor.
+    public struct Info: Sendable, Equatable {
+        public let dtype: DType
+        public let shape: [Int]
+        /// Elements; the product of `shape`
+        public let count: Int
+        /// Bytes of the tensor, counted from the start of the file's data
+        public let range: Range<Int>
+    }
+
+    /// The file's name, for messages
+    public let name: String
+    /// Every tensor by name
+    public let tensors: [String: Info]
+    /// The header's `__metadata__`; empty where it has none
+    public let metadata: [String: String]
+    /// The whole file
+    public let data: Data
+    private let dataStart: Int
+
+    /// Largest header the format allows, in bytes.
+    static let headerLimit = 100_000_000
+
+    /// Tensor names, sorted
+    public var names: [String] { tensors.keys.sorted() }
+
+    /// Opens and checks the file at `path`. It is mapped, so it must not be cut short while it is in use.
+    public init(path: String) throws(CheckpointError) {
+        try self.init(data: try readFile(path, limit: nil), name: path)
+    }
+
+    /// Checks a file that is already in memory; `name` stands for it in messages.
+    public init(data: Data, name: String) throws(CheckpointError) {
+        func malformed(_ reason: String) -> CheckpointError { .header(file: name, reason: reason) }
+        guard data.count >= 8 else {
+            throw malformed("not a safetensors file: \(data.count) bytes, shorter than the 8 of its header length")
+        }
+        let declared = data.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        guard declared <= UInt64(Self.headerLimit) else {
+            throw malformed("header length \(declared) is over the format's limit of \(Self.headerLimit) bytes")
+        }
+        let length = Int(declared)
+        guard length <= data.count - 8 else {
+            throw malformed(
+                "header length \(length) is larger than what follows it in the file, \(data.count - 8) bytes")
+        }
+        let header = data.dropFirst(8).prefix(length)
+        guard header.first == UInt8(ascii: "{"), var entries = JSON.object(Data(header)) else {
+            throw malformed("the header is not a JSON object in UTF-8")
+        }
+
+        var metadata: [String: String] = [:]
+        if let entry = entries.removeValue(forKey: "__metadata__") {
+            guard let members = entry.object else { throw malformed("__metadata__ is not an object of strings") }
+            for (key, value) in members {
+                guard let value = value.string else { throw malformed("__metadata__ is not an object of strings") }
+                metadata[key] = value
+            }
+        }
+
+        var tensors: [String: Info] = [:]
+        for (tensor, entry) in entries {
+            tensors[tensor] = try Self.info(of: entry, tensor: tensor, file: name)
+        }
+        var end = 0
+        for (tensor, info) in tensors.sorted(by: { Self.layoutOrder($0.value, $1.value) }) {
+            guard info.range.lowerBound == end else {
+                let fault = info.range.lowerBound < end ? "overlaps the one before it" : "leaves a hole before it"
+                throw CheckpointError.tensor(
+                    name: tensor, file: name,
+                    reason: "data_offsets [\(info.range.lowerBound), \(info.range.upperBound)] \(fault), "
+                        + "which ends at \(end)")
+            }
+            end = info.range.upperBound
+        }
+        guard end == data.count - 8 - length else {
+            throw malformed(
+                "the tensors take \(end) bytes, the file has \(data.count - 8 - length) after its header")
+        }
+
+        self.name = name
+        self.tensors = tensors
+        self.metadata = metadata
+        self.data = data
+        self.dataStart = 8 + length
+    }
+
+    /// Type, shape and bytes of a tensor as stored (little-endian, row-major). The slice is not a copy and keeps
+    /// the indices of `data`.
+    public func bytes(_ tensor: String) throws(CheckpointError) -> (dtype: DType, shape: [Int], data: Data) {
+        guard let info = tensors[tensor] else {
+            throw CheckpointError.tensor(name: tensor, file: name, reason: "the file does not have it")
+        }
+        let start = data.startIndex + dataStart
+        return (info.dtype, info.shape, data[start + info.range.lowerBound..<start + info.range.upperBound])
+    }
+
+    /// A tensor as Float: F32 as it is, F16 and BF16 widened exactly, F64 rounded to the nearest Float.
+    ///
+    /// - Parameter shape: the shape the tensor must have.
+    /// - Throws: `CheckpointError.tensor` where it is absent, of another shape or of another type.
+    public func floats(_ tensor: String, shape: [Int]) throws(CheckpointError) -> [Float] {
+        let (dtype, found, bytes) = try bytes(tensor)
+        guard found == shape else {
+            throw CheckpointError.tensor(
+                name: tensor, file: name, reason: "expected shape \(shape), found \(shapeText(found))")
+        }
+        let count = bytes.count / dtype.size
+        switch dtype {
+        case .f32: return copyFloats(bytes, count)
+        case .f16: return widen(bytes, count, floatFromHalf)
+        case .bf16: return widen(bytes, count) { Float(bitPattern: UInt32($0) << 16) }
+        case .f64: return narrow(bytes, count)
+        default:
+            throw CheckpointError.tensor(
+                name: tensor, file: name, reason: "expected type F32, F16, BF16 or F64, found \(dtype.rawValue)")
+        }
+    }
+
+    /// Orders tensors as they lie in the file; empty ones come before what starts at the same byte.
+    private static func layoutOrder(_ a: Info, _ b: Info) -> Bool {
+        (a.range.lowerBound, a.range.upperBound) < (b.range.lowerBound, b.range.upperBound)
+    }
+
+    private static func info(of entry: JSON, tensor: String, file: String) throws(CheckpointError) -> Info {
+        func malformed(_ reason: String) -> CheckpointError { .tensor(name: tensor, file: file, reason: reason) }
+        guard let members = entry.object else { throw malformed("its header entry is not an object") }
+        guard let code = members["dtype"]?.string else { throw malformed("its header entry has no dtype") }
+        guard let dtype = DType(rawValue: code) else { throw malformed("unknown dtype \(printable(code))") }
+        guard let shape = members["shape"]?.ints, shape.allSatisfy({ $0 >= 0 }) else {
+            throw malformed("shape is not a list of whole numbers that are 0 or more")
+        }
+        guard let offsets = members["data_offsets"]?.ints, offsets.count == 2, offsets[0] >= 0,
+            offsets[0] <= offsets[1]
+        else {
+            throw malformed("data_offsets is not a pair [begin, end] with 0 <= begin <= end")
+        }
+        var size = dtype.size
+        for extent in shape {
+            let (product, overflow) = size.multipliedReportingOverflow(by: extent)
+            guard !overflow else { throw malformed("shape \(shapeText(shape)) has too many elements") }
+            size = product
+        }
+        guard size == offsets[1] - offsets[0] else {
+            throw malformed(
+                "shape \(shapeText(shape)) of \(code) takes \(size) bytes, "
+                    + "data_offsets give \(offsets[1] - offsets[0])"
+            )
+        }
+        return Info(dtype: dtype, shape: shape, count: size / dtype.size, range: offsets[0]..<offsets[1])
+    }
+}
+
+/// A shape from a file, for messages; a header can list any number of extents.
+func shapeText(_ shape: [Int]) -> String {
+    shape.count <= 8 ? "\(shape)" : "of \(shape.count) dimensions"
+}
+
+// The loops below assume what safetensors and every host this builds for share: little-endian numbers.
+// `bytes` holds at least `count` elements; they need not be aligned.
+
+private func copyFloats(_ bytes: Data, _ count: Int) -> [Float] {
+    [Float](unsafeUninitializedCapacity: count) { out, initialized in
+        bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(out).copyMemory(from: $0) }
+        initialized = count
+    }
+}
+
+@inline(__always)
+private func widen(_ bytes: Data, _ count: Int, _ float: (UInt16) -> Float) -> [Float] {
+    [Float](unsafeUninitializedCapacity: count) { out, initialized in
+        bytes.withUnsafeBytes { source in
+            for i in 0..<count { out[i] = float(source.loadUnaligned(fromByteOffset: 2 &* i, as: UInt16.self)) }
+        }
+        initialized = count
+    }
+}
+
+private func narrow(_ bytes: Data, _ count: Int) -> [Float] {
+    [Float](unsafeUninitializedCapacity: count) { out, initialized in
+        bytes.withUnsafeBytes { source in
+            for i in 0..<count { out[i] = Float(source.loadUnaligned(fromByteOffset: 8 &* i, as: Double.self)) }
+        }
+        initialized = count
+    }
+}
+
+/// IEEE half to Float, exact for every bit pattern (a NaN keeps its payload).
+///
+/// Float16's own conversion is a library call for each value where the CPU lacks F16C; these operations vectorise.
+/// The exponent moves from bias 15 to 127. A subnormal m * 2^-24 has no leading one, so it is built as
+/// 2^-14 (1 + m / 1024) and 2^-14 is taken off, both of them normal Floats.
+@inline(__always)
+func floatFromHalf(_ half: UInt16) -> Float {
+    let sign = UInt32(half & 0x8000) << 16
+    let magnitude = UInt32(half & 0x7fff) << 13
+    let normal = magnitude &+ (112 << 23)
+    let subnormal = (Float(bitPattern: magnitude &+ (113 << 23)) - 0x1p-14).bitPattern
+    let special = magnitude | 0x7f80_0000  // infinity, NaN
+    let bits = half & 0x7c00 == 0 ? subnormal : half & 0x7c00 == 0x7c00 ? special : normal
+    return Float(bitPattern: sign | bits)
+}

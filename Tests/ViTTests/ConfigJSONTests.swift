@@ -1,0 +1,199 @@
+import Foundation
+import Testing
+
+@testable import ViT
+
+@Suite struct ConfigJSONTests {
+    private func read(_ json: String) throws -> ViTConfig {
+        try ViTConfig(json: Data(json.utf8), name: "config.json")
+    }
+
+    /// The message for a config with `member` set beside `"model_type": "vit"`.
+    private func fault(_ member: String) -> String? {
+        message { _ = try read("{\"model_type\": \"vit\", \(member)}") }
+    }
+
+    @Test func defaultsAreThoseOfTransformers() throws {
+        let config = try read("{\"model_type\": \"vit\"}")
+        #expect(
+            config
+                == ViTConfig(
+                    hiddenSize: 768, layers: 12, heads: 12, intermediateSize: 3072, imageSize: 224, patchSize: 16,
+                    channels: 3, activation: .gelu, layerNormEps: 1e-12, qkvBias: true,
+                    labels: ["LABEL_0", "LABEL_1"]))
+        #expect(config.tokens == 197 && config.headDim == 64)
+    }
+
+    @Test func nullCountsAsAbsent() throws {
+        let json = "{\"model_type\": \"vit\", \"hidden_size\": null, \"id2label\": null, \"qkv_bias\": null}"
+        #expect(try read(json) == read("{\"model_type\": \"vit\"}"))
+    }
+
+    @Test func everyKeyIsRead() throws {
+        let config = try read(
+            """
+            {"model_type": "vit", "hidden_size": 96, "num_hidden_layers": 8, "num_attention_heads": 4,
+             "intermediate_size": 192, "image_size": 32, "patch_size": 4, "num_channels": 1, "qkv_bias": false,
+             "hidden_act": "quick_gelu", "layer_norm_eps": 1e-06, "id2label": {"1": "b", "0": "a", "2": "c"},
+             "hidden_dropout_prob": 0.1, "unknown": [1, {"x": null}]}
+            """)
+        #expect(
+            config
+                == ViTConfig(
+                    hiddenSize: 96, layers: 8, heads: 4, intermediateSize: 192, imageSize: 32, patchSize: 4,
+                    channels: 1, activation: .quickGelu, layerNormEps: 1e-6, qkvBias: false,
+                    labels: ["a", "b", "c"]))
+    }
+
+    @Test(
+        arguments: [
+            ("gelu", .gelu), ("gelu_new", .geluNew), ("gelu_pytorch_tanh", .geluNew), ("quick_gelu", .quickGelu),
+            ("relu", .relu),
+        ] as [(String, ViTConfig.Activation)])
+    func activations(name: String, activation: ViTConfig.Activation) throws {
+        #expect(try read("{\"model_type\": \"vit\", \"hidden_act\": \"\(name)\"}").activation == activation)
+    }
+
+    @Test(arguments: ["\"swish\"", "1", "\"\""])
+    func unsupportedActivationListsTheOthers(value: String) {
+        #expect(
+            fault("\"hidden_act\": \(value)")
+                == "config.json: hidden_act is \(value), expected one of gelu, gelu_new, gelu_pytorch_tanh, "
+                + "quick_gelu, relu")
+    }
+
+    @Test(arguments: ["deit", "clip", "vit_mae", ""])
+    func otherModels(type: String) {
+        #expect(
+            message { _ = try read("{\"model_type\": \"\(type)\"}") }
+                == "config.json: model_type is \(type); vitpatch reads vit")
+    }
+
+    @Test func modelTypeMissing() {
+        #expect(message { _ = try read("{}") } == "config.json: model_type is missing; vitpatch reads vit")
+    }
+
+    @Test(arguments: ["", "[]", "{", "nonsense", "{\"model_type\": \"vit\", \"layer_norm_eps\": NaN}"])
+    func notJSON(text: String) {
+        #expect(message { _ = try read(text) } == "config.json: not a JSON object in UTF-8")
+    }
+
+    // MARK: Numbers
+
+    @Test func wholeNumbersMayBeWrittenAsFloats() throws {
+        let config = try read("{\"model_type\": \"vit\", \"hidden_size\": 96.0, \"num_attention_heads\": 4e0}")
+        #expect(config.hiddenSize == 96 && config.heads == 4)
+    }
+
+    @Test(arguments: ["12.5", "\"12\"", "true", "[12]", "1e300", "-1e300", "{}"])
+    func notAWholeNumber(value: String) {
+        #expect(fault("\"num_hidden_layers\": \(value)")?.contains("num_hidden_layers is") == true)
+    }
+
+    @Test(arguments: [
+        "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "image_size", "patch_size",
+        "num_channels",
+    ])
+    func sizesOutOfRange(key: String) {
+        for value in ["0", "-1", "9007199254740992", "-9223372036854775808"] {
+            let text = fault("\"\(key)\": \(value)")
+            #expect(
+                text?.hasPrefix("config.json: \(key) is \(value), expected 1 to ") == true, "\(text ?? "no error")"
+            )
+        }
+    }
+
+    @Test func headsMustDivideTheWidth() {
+        #expect(
+            fault("\"num_attention_heads\": 7")
+                == "config.json: hidden_size 768 is not divisible by num_attention_heads 7")
+    }
+
+    @Test func patchesMustFillTheImage() {
+        #expect(fault("\"patch_size\": 15") == "config.json: image_size 224 is not divisible by patch_size 15")
+        #expect(fault("\"patch_size\": 448") == "config.json: image_size 224 is not divisible by patch_size 448")
+    }
+
+    @Test func tooManyTokens() {
+        #expect(fault("\"image_size\": 16384, \"patch_size\": 1")?.contains("make 268435457 tokens") == true)
+    }
+
+    @Test(arguments: ["0", "-1e-6", "1", "1e300", "1e-300"])
+    func epsilonOutOfRange(value: String) {
+        #expect(fault("\"layer_norm_eps\": \(value)")?.contains("layer_norm_eps is") == true)
+    }
+
+    @Test func otherTypes() {
+        #expect(
+            fault("\"layer_norm_eps\": \"1e-6\"") == "config.json: layer_norm_eps is \"1e-6\", expected a number")
+        #expect(fault("\"qkv_bias\": 1") == "config.json: qkv_bias is 1, expected true or false")
+    }
+
+    @Test func sizesAsPairs() throws {
+        let config = try read("{\"model_type\": \"vit\", \"image_size\": [384, 384], \"patch_size\": [32, 32]}")
+        #expect(config.imageSize == 384 && config.patchSize == 32)
+        #expect(fault("\"image_size\": [224, 192]") == "config.json: image_size is [224, 192], expected a square")
+        #expect(fault("\"patch_size\": [16]")?.contains("expected a whole number or a pair") == true)
+    }
+
+    // MARK: Labels
+
+    @Test func numLabelsAloneNamesThem() throws {
+        #expect(
+            try read("{\"model_type\": \"vit\", \"num_labels\": 3}").labels == ["LABEL_0", "LABEL_1", "LABEL_2"])
+    }
+
+    @Test func labelsBeyondTenStayInNumericOrder() throws {
+        let members = (0..<12).shuffled().map { "\"\($0)\": \"class \($0)\"" }.joined(separator: ", ")
+        #expect(
+            try read("{\"model_type\": \"vit\", \"id2label\": {\(members)}}").labels
+                == (0..<12).map { "class \($0)" })
+    }
+
+    @Test(arguments: [
+        "\"id2label\": {\"0\": \"a\", \"2\": \"c\"}", "\"id2label\": {\"1\": \"a\"}",
+        "\"id2label\": {\"x\": \"a\"}",
+        "\"id2label\": {\"00\": \"a\"}", "\"id2label\": {\"-1\": \"a\", \"0\": \"b\"}",
+    ])
+    func labelsWithGaps(member: String) {
+        #expect(fault(member)?.contains("but none for class") == true)
+    }
+
+    @Test func labelsMalformed() {
+        #expect(fault("\"id2label\": {}") == "config.json: id2label names no class")
+        #expect(fault("\"id2label\": [\"a\"]") == "config.json: id2label is [\"a\"], expected an object")
+        #expect(fault("\"id2label\": {\"0\": 1}") == "config.json: id2label 0 is 1, expected a name")
+        #expect(fault("\"num_labels\": 0")?.contains("num_labels is 0, expected 1 to") == true)
+        #expect(fault("\"num_labels\": 1e15")?.contains("num_labels is 1000000000000000, expected") == true)
+        #expect(
+            fault("\"num_labels\": 3, \"id2label\": {\"0\": \"a\"}")
+                == "config.json: num_labels is 3, but id2label names 1 classes")
+    }
+
+    @Test func classByName() throws {
+        let config = try read(
+            "{\"model_type\": \"vit\", \"id2label\": {\"0\": \"crane\", \"1\": \"dog\", \"2\": \"crane\"}}")
+        #expect(config.classIndex(of: "dog") == 1)
+        #expect(config.classIndex(of: "cat") == nil)
+        #expect(config.classIndex(of: "crane") == nil, "two classes have this name")
+    }
+
+    @Test func randomBytesNeverTrap() {
+        let seed = freshSeed()
+        var random = SeededRandom(state: seed)
+        let valid = TinyModel.config(["layer_norm_eps": "1e-6", "image_size": "[4, 4]", "qkv_bias": "true"])
+        for _ in 0..<2000 {
+            var data = valid
+            for _ in 0..<Int.random(in: 1...3, using: &random) {
+                data[Int.random(in: 0..<data.count, using: &random)] =
+                    Bool.random(using: &random)
+                    ? UInt8.random(in: 0...255, using: &random)
+                    : Array("0123456789-.eE[]{}\",".utf8).randomElement(using: &random) ?? 0
+            }
+            if let config = try? ViTConfig(json: data, name: "config.json") {
+                #expect(config.heads * config.headDim == config.hiddenSize, "seed \(seed)")
+                #expect(config.tokens > 0 && config.classes > 0, "seed \(seed)")
+            }
+        }
+    }
+}
