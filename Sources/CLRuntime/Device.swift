@@ -110,3 +110,8 @@ public struct Device: @unchecked Sendable {
 
 /// The text of a NUL-terminated answer.
 func text(_ bytes: [UInt8]) -> String { String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) }
+
+extension Device {
+    /// Whether both are the same device of the same platform.
+    public func isSame(as other: Device) -> Bool { id == other.id }
+}

@@ -3,7 +3,7 @@ import Foundation
 
 /// SHA-256 of the chunks one after the other, as 64 hex digits: what `cat a b | sha256sum` prints.
 /// Nothing is copied; nil only if libcrypto cannot give the digest.
-func sha256Hex(_ chunks: [Data]) -> String? {
+public func sha256Hex(_ chunks: [Data]) -> String? {
     guard let context = EVP_MD_CTX_new() else { return nil }
     defer { EVP_MD_CTX_free(context) }
     guard EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else { return nil }

@@ -1,0 +1,77 @@
+import ArgumentParser
+import CLRuntime
+import Foundation
+import Kernels
+
+struct DeviceOptions: ParsableArguments {
+    @Option(help: "Index, or part of a name, from `vitpatch devices`; VITPATCH_DEVICE is the default.")
+    var device: String?
+
+    @Option(help: "GEMM provider: \(GEMMProvider.allCases.map(\.rawValue).joined(separator: " | ")) (default: packed on CPUs, clblast elsewhere).")
+    var gemm: String?
+
+    func validate() throws {
+        if let gemm, GEMMProvider(rawValue: gemm) == nil {
+            throw ValidationError("--gemm \(gemm) is unknown; valid are \(GEMMProvider.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+    }
+
+    func context(profiling: Bool = false) throws -> Context {
+        let spec = device ?? ProcessInfo.processInfo.environment["VITPATCH_DEVICE"]
+        return try Context(device: try Device.select(spec), profiling: profiling)
+    }
+
+    func provider(for device: Device) -> GEMMProvider {
+        gemm.flatMap(GEMMProvider.init(rawValue:)) ?? GEMMProvider(device: device)
+    }
+}
+
+/// Parts of a command line that several options share.
+enum OptionText {
+    /// A LIST: `0,5,7` and `0-11` make several items, `0+5` one item of both.
+    /// - Parameters:
+    ///   - count: items are below it
+    ///   - option: for the message
+    static func list(_ text: String, below count: Int, option: String) throws -> [[Int]] {
+        var items: [[Int]] = []
+        func number(_ part: Substring) throws -> Int {
+            guard let value = Int(part), value >= 0 else {
+                throw ValidationError("\(option) \(text): \"\(part)\" is no number; write e.g. 0-11, 3,7 or 0+5")
+            }
+            guard value < count else {
+                throw ValidationError("\(option) \(text): \(value) does not exist; the model has 0-\(count - 1)")
+            }
+            return value
+        }
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            if part.contains("+") {
+                items.append(Array(Set(try part.split(separator: "+", omittingEmptySubsequences: false).map(number))).sorted())
+            } else if part.contains("-") {
+                let ends = try part.split(separator: "-", omittingEmptySubsequences: false).map(number)
+                guard ends.count == 2, ends[0] <= ends[1] else {
+                    throw ValidationError("\(option) \(text): \"\(part)\" is no range; write e.g. 0-11")
+                }
+                items += (ends[0]...ends[1]).map { [$0] }
+            } else {
+                items.append([try number(part)])
+            }
+        }
+        return items
+    }
+
+    /// Bytes of a SIZE: `4G`, `512M`, `1.5g`, plain bytes. Powers of 1024.
+    static func bytes(_ text: String, option: String) throws -> Int {
+        let units: [Character: Double] = ["k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40]
+        var digits = text.lowercased()
+        if digits.hasSuffix("ib") { digits.removeLast(2) } else if digits.hasSuffix("b") { digits.removeLast() }
+        var scale = 1.0
+        if let last = digits.last, let unit = units[last] {
+            scale = unit
+            digits.removeLast()
+        }
+        guard let value = Double(digits), value > 0, value * scale < 1e18 else {
+            throw ValidationError("\(option) \(text) is no size; write e.g. 4G or 512M")
+        }
+        return Int(value * scale)
+    }
+}

@@ -1,0 +1,48 @@
+import CLRuntime
+import Foundation
+import Images
+import Kernels
+import ViT
+
+/// A model on a device with the images that it can read.
+struct Model {
+    let checkpoint: Checkpoint
+    let preprocessor: Preprocessor
+    let library: KernelLibrary
+    let encoder: Encoder
+
+    /// - Parameter folder: nil for the demo's colour model
+    static func checkpoint(folder: String?) throws -> Checkpoint {
+        try folder.map { try Checkpoint.load(folder: $0) } ?? Demo.model(Demo.colour)
+    }
+
+    init(_ checkpoint: Checkpoint, context: Context, provider: GEMMProvider) throws {
+        self.checkpoint = checkpoint
+        preprocessor = try Preprocessor(
+            config: checkpoint.preprocessor, imageSize: checkpoint.config.imageSize,
+            name: "\(checkpoint.name)/preprocessor_config.json")
+        library = KernelLibrary(context)
+        encoder = try Encoder(
+            config: checkpoint.config, weights: checkpoint.weights, library: library,
+            gemm: try provider.make(library))
+    }
+}
+
+/// The images of a command, and which class of the model each belongs to.
+struct LabelledData: Sendable {
+    let dataset: ImageDataset
+    /// Class of the data -> class of the model
+    private let map: [Int]
+
+    /// - Parameter path: nil for the demo's images
+    init(path: String?, model: ViTConfig) throws {
+        dataset = try path.map { try ImageDataset(path: $0) } ?? Demo.images()
+        let (map, warning) = try dataset.labelIndices(modelLabels: model.labels)
+        self.map = map
+        if let warning { Terminal.warning(warning) }
+    }
+
+    func label(_ index: Int) -> Int { map[dataset.classIndex(index)] }
+
+    var hash: String { sha256Hex([Data(dataset.fingerprintInput.utf8)]) ?? "" }
+}

@@ -1,0 +1,21 @@
+import Foundation
+
+/// What the terminal can do, and writing to it.
+enum Terminal {
+    /// Colour and moving lines: only on a terminal, and not where NO_COLOR asks for none (no-color.org).
+    static func isRich(_ stream: Int32) -> Bool {
+        let environment = ProcessInfo.processInfo.environment
+        return isatty(stream) != 0 && (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"
+    }
+
+    /// Columns of the terminal on standard output; 80 elsewhere.
+    static var width: Int {
+        var size = winsize()
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        return Int(size.ws_col)
+    }
+
+    static func standardError(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    static func standardOutput(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
+    static func warning(_ text: String) { standardError("Warning: \(text)\n") }
+}

@@ -1,0 +1,49 @@
+import ArgumentParser
+import Foundation
+
+let vitpatchVersion = "0.1.0"
+
+@main
+struct Vitpatch: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "vitpatch",
+        abstract: "Finds out where in a Vision Transformer a piece of information lives, by activation patching.",
+        discussion: "Without a model and images of your own, `vitpatch sweep` runs on the built-in demo.",
+        version: vitpatchVersion,
+        subcommands: [
+            Sweep.self, Export.self, Summary.self, Classify.self, Verify.self, Devices.self,
+        ] + notBuiltCommands)
+
+    /// Prints the one sentence of an error and leaves with its code: 64 for a wrong command line, 1 for anything else.
+    static func main() {
+        // A closed pipe (`vitpatch export ... | head`) ends the program quietly.
+        signal(SIGPIPE, SIG_DFL)
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let error as CommandError {
+            fail(error.description, code: 1)
+        } catch where isOwn(error) {
+            fail("\(error)", code: 1)
+        } catch {
+            exit(withError: error)
+        }
+    }
+
+    /// Whether an error is one of ours, whose description is the sentence to print, and not the parser's.
+    private static func isOwn(_ error: any Error) -> Bool {
+        !(error is ValidationError) && !(error is ExitCode) && !(error is CleanExit)
+            && !String(reflecting: type(of: error)).hasPrefix("ArgumentParser.")
+    }
+
+    private static func fail(_ message: String, code: Int32) -> Never {
+        Terminal.standardError("Error: \(message)\n")
+        exit(withError: ExitCode(code))
+    }
+}
+
+/// What a command finds wrong while it runs.
+struct CommandError: Error, CustomStringConvertible {
+    var description: String
+    init(_ description: String) { self.description = description }
+}
