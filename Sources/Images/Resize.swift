@@ -20,16 +20,17 @@ public enum Resample: Int, Sendable, CaseIterable {
 ///
 /// - Throws: ``ImageError/size(_:)`` when a size is not within ``maxImageSide`` and ``maxImagePixels``.
 public func resize(_ image: RGBImage, width: Int, height: Int, filter: Resample) throws -> RGBImage {
-    let verticalFirst = image.height > height && image.height - height > 2 * max(0, image.width - width)
-    guard pixelCount(width, height) != nil,
-        pixelCount(verticalFirst ? image.width : width, verticalFirst ? height : image.height) != nil  // between the passes
-    else {
-        throw ImageError.size(
+    func fail() -> ImageError {
+        .size(
             "An image of \(image.width) x \(image.height) pixels cannot be resized to \(width) x \(height): "
                 + "sides are 1 to \(maxImageSide) and at most \(maxImagePixels) pixels in all.")
     }
+    guard pixelCount(width, height) != nil else { throw fail() }
     if width == image.width && height == image.height { return image }
     if filter == .nearest { return nearest(image, width, height) }
+    let verticalFirst = image.height - height > 2 * max(0, image.width - width)
+    let between = verticalFirst ? pixelCount(image.width, height) : pixelCount(width, image.height)
+    guard between != nil else { throw fail() }
     var result = image
     for pass in verticalFirst ? [vertical, horizontal] : [horizontal, vertical] {
         result = pass(result, width, height, filter)
