@@ -23,7 +23,8 @@ public enum Corruption: Sendable, Equatable {
         }
     }
 
-    static let valid = "none, grayscale, blur:SIGMA, noise:K, channel:r|g|b, shuffle:N, mask:FRACTION, mean, pair:DIR"
+    static let valid =
+        "none, grayscale, blur:SIGMA, noise:K, channel:r|g|b, shuffle:N, mask:FRACTION, mean, pair:DIR"
 
     /// The spec that parses to this corruption
     public var spec: String {

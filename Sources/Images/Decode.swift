@@ -14,7 +14,8 @@ import Foundation
 /// Stricter than Pillow in one way: data that is damaged or missing, the end marker included, is always an error.
 ///
 /// - Parameter name: the file name for error messages.
-/// - Throws: ``ImageError/decode(name:reason:)``; also when the header claims more than ``maxImageSide`` or ``maxImagePixels``.
+/// - Throws: ``ImageError/decode(name:reason:)``; also when the header claims more than ``maxImageSide`` or
+///   ``maxImagePixels``.
 public func decodeImage(_ data: some ContiguousBytes, name: String) throws -> RGBImage {
     try data.withUnsafeBytes { raw in
         let bytes = raw.bindMemory(to: UInt8.self)
@@ -23,7 +24,9 @@ public func decodeImage(_ data: some ContiguousBytes, name: String) throws -> RG
         guard let count = pixelCount(width, height) else {
             throw ImageError.decode(
                 name: name,
-                reason: "it has \(width) x \(height) pixels; at most \(maxImageSide) a side and \(maxImagePixels) in all are read")
+                reason:
+                    "it has \(width) x \(height) pixels; at most \(maxImageSide) a side and \(maxImagePixels) in all are read"
+            )
         }
         let pixels = try [UInt8](unsafeUninitializedCapacity: count * 3) { out, filled in
             try format.decode(bytes, width, height, into: out, name: name)
@@ -57,7 +60,8 @@ private enum Format {
     }
 
     func decode(
-        _ bytes: UnsafeBufferPointer<UInt8>, _ width: Int, _ height: Int, into out: UnsafeMutableBufferPointer<UInt8>,
+        _ bytes: UnsafeBufferPointer<UInt8>, _ width: Int, _ height: Int,
+        into out: UnsafeMutableBufferPointer<UInt8>,
         name: String
     ) throws {
         let decode = self == .png ? cimage_png_rgb : cimage_jpeg_rgb
@@ -73,7 +77,9 @@ func withReason(_ error: (String) -> ImageError, _ call: (UnsafeMutablePointer<C
     let done = withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(CIMAGE_ERROR_SIZE)) { buffer in
         buffer.initialize(repeating: 0)
         let done = call(buffer.baseAddress)
-        if !done { reason = String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self) }
+        if !done {
+            reason = String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        }
         return done
     }
     if !done { throw error(reason.hasSuffix(".") ? String(reason.dropLast()) : reason) }

@@ -23,7 +23,8 @@ func fileSize(_ path: String) throws -> Int {
 func readFile(_ path: String, offset: Int = 0, count: Int? = nil) throws -> [UInt8] {
     let wanted = try count ?? fileSize(path)
     guard wanted <= maxFileBytes else {
-        throw ImageError.dataset(path: path, reason: "it has \(wanted) bytes, more than the \(maxFileBytes) that are read")
+        throw ImageError.dataset(
+            path: path, reason: "it has \(wanted) bytes, more than the \(maxFileBytes) that are read")
     }
     return try [UInt8](unsafeUninitializedCapacity: wanted) { buffer, filled in
         try withReason({ ImageError.dataset(path: path, reason: "it cannot be read: \($0)") }) {

@@ -44,7 +44,8 @@ extension ImageDataset {
     /// The data set if the folder has CIFAR's files, nil otherwise.
     static func cifar(_ root: String) throws -> ImageDataset? {
         for layout in Layout.all {
-            let files = isFile(join(root, layout.test))
+            let files =
+                isFile(join(root, layout.test))
                 ? [layout.test] : layout.training.filter { isFile(join(root, $0)) }
             guard !files.isEmpty else { continue }
             let classNames = try layout.classNames(root)
@@ -56,7 +57,8 @@ extension ImageDataset {
                 for (i, label) in labels.enumerated() {
                     guard classNames.indices.contains(label) else {
                         throw ImageError.dataset(
-                            path: path, reason: "record \(i) has label \(label), expected less than \(classNames.count)")
+                            path: path,
+                            reason: "record \(i) has label \(label), expected less than \(classNames.count)")
                     }
                     entries.append(Entry(id: "\(file):\(i)", classIndex: label, bytes: pixelBytes))
                 }

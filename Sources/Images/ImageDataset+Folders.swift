@@ -11,7 +11,9 @@ extension ImageDataset {
         for name in try names(in: root) {
             let folder = join(root, name)
             var isFolder = false
-            guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder else { continue }
+            guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder else {
+                continue
+            }
             let images = try names(in: folder).filter { isImageName($0) && !isDirectory(join(folder, $0)) }
             guard !images.isEmpty else {
                 throw ImageError.dataset(path: folder, reason: "the class folder holds no PNG or JPEG file")
@@ -21,7 +23,10 @@ extension ImageDataset {
         }
         guard !classNames.isEmpty else {
             throw ImageError.dataset(
-                path: root, reason: "it holds neither class subfolders with PNG or JPEG files nor the files of CIFAR-10 or CIFAR-100")
+                path: root,
+                reason:
+                    "it holds neither class subfolders with PNG or JPEG files nor the files of CIFAR-10 or CIFAR-100"
+            )
         }
         var entries: [Entry] = []
         for turn in 0..<(files.map(\.count).max() ?? 0) {

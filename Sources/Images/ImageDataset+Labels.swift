@@ -15,7 +15,8 @@ extension ImageDataset {
 
         if let c = found.firstIndex(where: { $0.count > 1 }) {
             let places = found[c].map(String.init).joined(separator: " and ")
-            throw ImageError.labels("The class '\(classNames[c])' of \(name) is the name of the model's labels \(places).")
+            throw ImageError.labels(
+                "The class '\(classNames[c])' of \(name) is the name of the model's labels \(places).")
         }
         let matched = found.filter { !$0.isEmpty }.count
         if matched == classNames.count { return (found.flatMap { $0 }, nil) }

@@ -62,12 +62,14 @@ public struct ImageDataset: Sendable {
         pixels: some ContiguousBytes
     ) throws {
         let bytes = pixels.withUnsafeBytes { Array($0) }
-        guard let size = pixelCount(width, height), ids.count == labels.count, bytes.count / (size * 3) == ids.count,
+        guard let size = pixelCount(width, height), ids.count == labels.count,
+            bytes.count / (size * 3) == ids.count,
             bytes.count % (size * 3) == 0, labels.allSatisfy(classNames.indices.contains)
         else {
             throw ImageError.dataset(
                 path: name,
-                reason: "\(ids.count) ids, \(labels.count) labels among \(classNames.count) classes and \(bytes.count) bytes "
+                reason:
+                    "\(ids.count) ids, \(labels.count) labels among \(classNames.count) classes and \(bytes.count) bytes "
                     + "do not make images of \(width) x \(height) pixels")
         }
         let entries = zip(ids, labels).map { Entry(id: $0, classIndex: $1, bytes: size * 3) }

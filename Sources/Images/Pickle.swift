@@ -230,13 +230,18 @@ private struct Machine {
             guard let module = line(), let name = line() else { return false }
             stack.append(.name(module + "." + name))
         case "\u{93}":  // STACK_GLOBAL
-            guard let pair = pop(2), case .string(let module) = pair[0], case .string(let name) = pair[1] else { return false }
+            guard let pair = pop(2), case .string(let module) = pair[0], case .string(let name) = pair[1] else {
+                return false
+            }
             stack.append(.name(String(decoding: bytes[module] + [46] + bytes[name], as: UTF8.self)))
         case "R":  // REDUCE
-            guard let pair = pop(2), case .name(let function) = pair[0], case .tuple(let arguments) = pair[1] else { return false }
+            guard let pair = pop(2), case .name(let function) = pair[0], case .tuple(let arguments) = pair[1]
+            else { return false }
             return push(.call(.init(function: function, arguments: arguments)))
         case "b":  // BUILD
-            guard let state = pop(1), case .tuple(let items) = state[0], case .call(let call)? = stack.last else { return false }
+            guard let state = pop(1), case .tuple(let items) = state[0], case .call(let call)? = stack.last else {
+                return false
+            }
             call.state = items
         default: return false
         }

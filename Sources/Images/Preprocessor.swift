@@ -36,7 +36,9 @@ public struct Preprocessor: Sendable {
     public init(config: Data?, imageSize: Int, name: String = "preprocessor_config.json") throws {
         let file = try config.map { try Self.parse($0, name: name) } ?? Config()
         func fail(_ reason: String) -> ImageError { .preprocessor(name: name, reason: reason) }
-        guard pixelCount(imageSize, imageSize) != nil else { throw fail("the model's image size \(imageSize) is not usable") }
+        guard pixelCount(imageSize, imageSize) != nil else {
+            throw fail("the model's image size \(imageSize) is not usable")
+        }
         self.imageSize = imageSize
 
         let model = Size(width: imageSize, height: imageSize)
@@ -80,7 +82,9 @@ public struct Preprocessor: Sendable {
         }
 
         if file.do_pad ?? false { throw fail("do_pad is true, which is not supported") }
-        if file.do_flip_channel_order ?? false { throw fail("do_flip_channel_order is true, which is not supported") }
+        if file.do_flip_channel_order ?? false {
+            throw fail("do_flip_channel_order is true, which is not supported")
+        }
 
         var fixed = crop
         if case .to(let size) = resizing {
@@ -94,7 +98,8 @@ public struct Preprocessor: Sendable {
         }
         if let fixed, fixed != model {
             throw fail(
-                "it makes images of \(fixed.width) x \(fixed.height) pixels, but the model takes \(imageSize) x \(imageSize)")
+                "it makes images of \(fixed.width) x \(fixed.height) pixels, but the model takes \(imageSize) x \(imageSize)"
+            )
         }
 
         let scale = file.do_rescale ?? true ? file.rescale_factor ?? 1.0 / 255 : 1
@@ -126,12 +131,14 @@ public struct Preprocessor: Sendable {
             let newLong = Double(edge) * Double(long) / Double(short)
             let portrait = image.width <= image.height
             image = try resize(
-                image, width: portrait ? edge : Int(newLong), height: portrait ? Int(newLong) : edge, filter: filter)
+                image, width: portrait ? edge : Int(newLong), height: portrait ? Int(newLong) : edge,
+                filter: filter)
         }
         if let crop { image = centerCrop(image, crop) }
         guard image.width == imageSize, image.height == imageSize else {
             throw ImageError.size(
-                "Preprocessing gives \(image.width) x \(image.height) pixels, but the model takes \(imageSize) x \(imageSize).")
+                "Preprocessing gives \(image.width) x \(image.height) pixels, but the model takes \(imageSize) x \(imageSize)."
+            )
         }
         let plane = imageSize * imageSize
         return [Float](unsafeUninitializedCapacity: 3 * plane) { out, filled in
@@ -159,7 +166,8 @@ public struct Preprocessor: Sendable {
         for y in max(top, 0)..<min(top + size.height, image.height) {
             let from = (y * image.width + columns.lowerBound) * 3
             let to = ((y - top) * size.width + columns.lowerBound - left) * 3
-            pixels.replaceSubrange(to..<to + columns.count * 3, with: image.pixels[from..<from + columns.count * 3])
+            pixels.replaceSubrange(
+                to..<to + columns.count * 3, with: image.pixels[from..<from + columns.count * 3])
         }
         return RGBImage(unchecked: size.width, size.height, pixels)
     }
@@ -221,7 +229,8 @@ extension Preprocessor {
             return try JSONDecoder().decode(Config.self, from: data)
         } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context) {
             let key = context.codingPath.map(\.stringValue).joined(separator: ".")
-            throw ImageError.preprocessor(name: name, reason: "\(key.isEmpty ? "the file" : key) has an unexpected type")
+            throw ImageError.preprocessor(
+                name: name, reason: "\(key.isEmpty ? "the file" : key) has an unexpected type")
         } catch {
             throw ImageError.preprocessor(name: name, reason: "it is not valid JSON")
         }

@@ -13,7 +13,8 @@ public struct RGBImage: Sendable, Equatable {
     /// - Throws: ``ImageError/size(_:)`` unless `pixels` has width * height * 3 bytes, within the limits.
     public init(width: Int, height: Int, pixels: [UInt8]) throws {
         guard let count = pixelCount(width, height), pixels.count == count * 3 else {
-            throw ImageError.size("An image of \(width) x \(height) pixels cannot be made from \(pixels.count) bytes.")
+            throw ImageError.size(
+                "An image of \(width) x \(height) pixels cannot be made from \(pixels.count) bytes.")
         }
         self.init(unchecked: width, height, pixels)
     }

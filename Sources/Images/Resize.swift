@@ -14,9 +14,9 @@ public enum Resample: Int, Sendable, CaseIterable {
 /// Resizes to the same bytes as Pillow's `Image.resize((width, height), filter)` on an RGB image.
 ///
 /// All filters but nearest run a horizontal and a vertical pass; each rounds to bytes. The weights are those of the
-/// filter stretched to the scale when downsampling, and have 22 fractional bits. The horizontal pass comes first unless
-/// the height shrinks by more than twice the pixels that the width does: Pillow 13's rule (older ones have no exception,
-/// and then differ in the last bit).
+/// filter stretched to the scale when downsampling, and have 22 fractional bits. The horizontal pass comes first
+/// unless the height shrinks by more than twice the pixels that the width does: that is Pillow 13's rule; older
+/// versions have no exception, and there differ by a step or so.
 ///
 /// - Throws: ``ImageError/size(_:)`` when a size is not within ``maxImageSide`` and ``maxImagePixels``.
 public func resize(_ image: RGBImage, width: Int, height: Int, filter: Resample) throws -> RGBImage {

@@ -23,6 +23,7 @@ import Testing
     }
 
     @Test func aValueTooMany() {
-        #expect(message { _ = try Corruption(spec: "grayscale:1") } == "The corruption 'grayscale:1' takes no value.")
+        #expect(
+            message { _ = try Corruption(spec: "grayscale:1") } == "The corruption 'grayscale:1' takes no value.")
     }
 }

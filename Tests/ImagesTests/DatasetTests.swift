@@ -46,13 +46,16 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         try elsewhere.write("real/picture", try fixture("source.png"))
         try folder.write("a/1.png", try fixture("source.png"))
         let files = FileManager.default
-        try files.createSymbolicLink(atPath: folder.path + "/a/0.png", withDestinationPath: elsewhere.path + "/real/picture")
+        try files.createSymbolicLink(
+            atPath: folder.path + "/a/0.png", withDestinationPath: elsewhere.path + "/real/picture")
         let data = try ImageDataset(path: folder.path)
         #expect(ids(data) == ["a/0.png", "a/1.png"])
         #expect(try data.load(0) == source())
 
         try files.createSymbolicLink(atPath: folder.path + "/a/2.png", withDestinationPath: "/nowhere")
-        #expect(message { _ = try ImageDataset(path: folder.path) }?.contains("a/2.png: it cannot be read: No such file") == true)
+        #expect(
+            message { _ = try ImageDataset(path: folder.path) }?.contains(
+                "a/2.png: it cannot be read: No such file") == true)
     }
 
     @Test func namesThatSwiftComparesEqualStayApart() throws {
@@ -70,19 +73,25 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
 
     @Test func errorsNameWhatIsWrong() throws {
         let folder = try TemporaryFolder()
-        #expect(message { _ = try ImageDataset(path: folder.path + "/no") }?.contains("/no: there is no such folder") == true)
+        #expect(
+            message { _ = try ImageDataset(path: folder.path + "/no") }?.contains("/no: there is no such folder")
+                == true)
         #expect(message { _ = try ImageDataset(path: folder.path) }?.contains("neither class subfolders") == true)
         try folder.write("a/1.png", Array("not a picture".utf8))
         #expect(message { _ = try ImageDataset(path: folder.path + "/a/1.png") }?.contains("it is a file") == true)
         let data = try ImageDataset(path: folder.path)
-        #expect(message { _ = try data.load(0) } == "\(folder.path)/a/1.png cannot be decoded: it is neither a PNG nor a JPEG file.")
+        #expect(
+            message { _ = try data.load(0) }
+                == "\(folder.path)/a/1.png cannot be decoded: it is neither a PNG nor a JPEG file.")
         try folder.write("a/1.png", [])
         #expect(message { _ = try data.load(0) } == "\(folder.path)/a/1.png cannot be decoded: it is empty.")
         try FileManager.default.removeItem(atPath: folder.path + "/a/1.png")
         #expect(message { _ = try data.load(0) }?.contains("a/1.png: it cannot be read: No such file") == true)
         try folder.write("b/x.txt", [])
         try folder.write("a/1.png", [])
-        #expect(message { _ = try ImageDataset(path: folder.path) } == "\(folder.path)/b: the class folder holds no PNG or JPEG file.")
+        #expect(
+            message { _ = try ImageDataset(path: folder.path) }
+                == "\(folder.path)/b: the class folder holds no PNG or JPEG file.")
     }
 }
 
@@ -91,7 +100,8 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         var random = Random()
         let images = try (0..<3).map { _ in try random.image(width: 4, height: 2) }
         let data = try ImageDataset(
-            name: "demo", classNames: ["x", "y"], ids: ["x/0", "y/0", "x/1"], labels: [0, 1, 0], width: 4, height: 2,
+            name: "demo", classNames: ["x", "y"], ids: ["x/0", "y/0", "x/1"], labels: [0, 1, 0], width: 4,
+            height: 2,
             pixels: Data(images.flatMap(\.pixels)))
         for i in 0..<3 { #expect(try data.load(i) == images[i], "seed \(random.seed)") }
         #expect(data.fingerprintInput == "x\ny\nx/0\t0\t24\ny/0\t1\t24\nx/1\t0\t24\n")
@@ -138,7 +148,10 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         try folder.write("data_batch_2.bin", Array(records[..<3073]))
         try folder.write("data_batch_1.bin", records)
         let training = try ImageDataset(path: folder.path)
-        #expect(ids(training) == ["data_batch_1.bin:0", "data_batch_1.bin:1", "data_batch_1.bin:2", "data_batch_2.bin:0"])
+        #expect(
+            ids(training) == [
+                "data_batch_1.bin:0", "data_batch_1.bin:1", "data_batch_1.bin:2", "data_batch_2.bin:0",
+            ])
         #expect(training.classNames.first == "airplane")
         try expectRecords(training, records + records[..<3073], labelBytes: 1)
 
@@ -155,7 +168,9 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         let folder = try TemporaryFolder()
         let records = try fixture("cifar/100/expected.raw")
         try folder.write("train.bin", records)
-        #expect(message { _ = try ImageDataset(path: folder.path) }?.contains("fine_label_names.txt: it cannot be read") == true)
+        #expect(
+            message { _ = try ImageDataset(path: folder.path) }?.contains(
+                "fine_label_names.txt: it cannot be read") == true)
         try folder.write("fine_label_names.txt", Array((0..<100).map { "n\($0)\n" }.joined().utf8))
         let data = try ImageDataset(path: folder.path)
         #expect(data.classNames.count == 100)
@@ -175,12 +190,16 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         let folder = try TemporaryFolder()
         var records = try fixture("cifar/10/expected.raw")
         try folder.write("test_batch.bin", Array(records.dropLast()))
-        #expect(message { _ = try ImageDataset(path: folder.path) }?.contains("9218 bytes, expected a multiple of 3073") == true)
+        #expect(
+            message { _ = try ImageDataset(path: folder.path) }?.contains(
+                "9218 bytes, expected a multiple of 3073") == true)
         try folder.write("test_batch.bin", [])
         #expect(message { _ = try ImageDataset(path: folder.path) } != nil)
         records[3073] = 10
         try folder.write("test_batch.bin", records)
-        #expect(message { _ = try ImageDataset(path: folder.path) }?.contains("record 1 has label 10, expected less than 10") == true)
+        #expect(
+            message { _ = try ImageDataset(path: folder.path) }?.contains(
+                "record 1 has label 10, expected less than 10") == true)
         records[3073] = 1
         try folder.write("test_batch.bin", records)
         let data = try ImageDataset(path: folder.path)
@@ -214,13 +233,16 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         let tuples = Array("N".utf8) + [UInt8](repeating: 0x85, count: 100_000) + Array(".".utf8)
         #expect(throws: ImageError.self) { try Pickle(tuples, path: "tuples") }
         // A call is recorded, not made
-        #expect(throws: ImageError.self) { try Pickle(Array("cos\nsystem\nU\u{4}true\u{85}R.".utf8), path: "call") }
+        #expect(throws: ImageError.self) {
+            try Pickle(Array("cos\nsystem\nU\u{4}true\u{85}R.".utf8), path: "call")
+        }
     }
 }
 
 @Suite struct LabelTests {
     private func data(_ classNames: [String]) throws -> ImageDataset {
-        try ImageDataset(name: "pictures", classNames: classNames, ids: [], labels: [], width: 1, height: 1, pixels: [UInt8]())
+        try ImageDataset(
+            name: "pictures", classNames: classNames, ids: [], labels: [], width: 1, height: 1, pixels: [UInt8]())
     }
 
     @Test func byName() throws {

@@ -33,19 +33,22 @@ import Testing
     @Test(
         "every truncation is an error",
         arguments: [
-            "rgb8.png", "rgb8-interlaced.png", "palette4.png", "gray16.png", "420.jpg", "420-progressive.jpg", "gray.jpg",
+            "rgb8.png", "rgb8-interlaced.png", "palette4.png", "gray16.png", "420.jpg", "420-progressive.jpg",
+            "gray.jpg",
             "cmyk.jpg", "420-restart.jpg",
         ])
     func truncated(file: String) throws {
         let bytes = try fixture("decode/\(file)")
         for count in 0..<bytes.count {
             let text = message { _ = try decodeImage(bytes[..<count], name: file) }
-            #expect(text?.hasPrefix("\(file) cannot be decoded: ") == true, "cut to \(count) of \(bytes.count) bytes")
+            #expect(
+                text?.hasPrefix("\(file) cannot be decoded: ") == true, "cut to \(count) of \(bytes.count) bytes")
         }
     }
 
     @Test func emptyAndForeign() {
-        #expect(message { _ = try decodeImage([UInt8](), name: "a.png") } == "a.png cannot be decoded: it is empty.")
+        #expect(
+            message { _ = try decodeImage([UInt8](), name: "a.png") } == "a.png cannot be decoded: it is empty.")
         let gif = Array("GIF89a, not one of ours".utf8)
         #expect(
             message { _ = try decodeImage(gif, name: "b.jpg") }
@@ -89,7 +92,9 @@ import Testing
         let bytes = try fixture("decode/gray-progressive.jpg")
         let scan = try #require(scans(bytes).first)
         let many = bytes[..<scan.upperBound] + (0..<600).flatMap { _ in bytes[scan] } + bytes[scan.upperBound...]
-        #expect(message { _ = try decodeImage(Array(many), name: "x.jpg") }?.contains("Inconsistent progression") == true)
+        #expect(
+            message { _ = try decodeImage(Array(many), name: "x.jpg") }?.contains("Inconsistent progression")
+                == true)
     }
 
     @Test("random damage gives an error or an image of its size, never a trap")
@@ -155,7 +160,8 @@ private func mendChecksums(_ bytes: inout [UInt8]) {
     while at + 12 <= bytes.count {
         let length = bytes[at..<at + 4].reduce(0) { $0 << 8 | Int($1) }
         guard at + 12 + length <= bytes.count else { return }
-        bytes.replaceSubrange(at + 8 + length..<at + 12 + length, with: bigEndian(crc32(bytes[at + 4..<at + 8 + length])))
+        bytes.replaceSubrange(
+            at + 8 + length..<at + 12 + length, with: bigEndian(crc32(bytes[at + 4..<at + 8 + length])))
         at += 12 + length
     }
 }
@@ -164,7 +170,8 @@ private func mendChecksums(_ bytes: inout [UInt8]) {
 private func scans(_ bytes: [UInt8]) -> [Range<Int>] {
     var found: [Range<Int>] = []
     var start: Int?
-    for i in 2..<bytes.count - 1 where bytes[i] == 0xFF && bytes[i + 1] != 0 && !(0xD0...0xD7).contains(bytes[i + 1]) {
+    for i in 2..<bytes.count - 1
+    where bytes[i] == 0xFF && bytes[i + 1] != 0 && !(0xD0...0xD7).contains(bytes[i + 1]) {
         if let from = start { found.append(from..<i) }
         start = bytes[i + 1] == 0xDA ? i : nil
     }

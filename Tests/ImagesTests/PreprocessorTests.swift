@@ -28,7 +28,8 @@ import Testing
     @Test func defaultsAreThoseOfAnEmptyFile() throws {
         let image = try source()
         #expect(
-            try Preprocessor(config: nil, imageSize: 24)(image) == Preprocessor(config: Data("{}".utf8), imageSize: 24)(image))
+            try Preprocessor(config: nil, imageSize: 24)(image)
+                == Preprocessor(config: Data("{}".utf8), imageSize: 24)(image))
     }
 
     @Test func oneNumberForAllChannels() throws {
@@ -72,11 +73,15 @@ import Testing
 
     @Test func aSizeThatDependsOnTheImageIsCheckedThere() throws {
         let shortest = try Preprocessor(config: Data(#"{"size": {"shortest_edge": 16}}"#.utf8), imageSize: 16)
-        #expect(message { _ = try shortest(source()) } == "Preprocessing gives 25 x 16 pixels, but the model takes 16 x 16.")
+        #expect(
+            message { _ = try shortest(source()) }
+                == "Preprocessing gives 25 x 16 pixels, but the model takes 16 x 16.")
         var random = Random()
         #expect(try shortest(random.image(width: 9, height: 9)).count == 3 * 16 * 16)
         let line = try random.image(width: 60_000, height: 1)
-        #expect(message { _ = try shortest(line) }?.contains("60000 x 1 pixels cannot be resized to 960000 x 16") == true)
+        #expect(
+            message { _ = try shortest(line) }?.contains("60000 x 1 pixels cannot be resized to 960000 x 16")
+                == true)
 
         let off = try Preprocessor(config: Data(#"{"do_resize": false}"#.utf8), imageSize: 16)
         #expect(message { _ = try off(source()) }?.contains("37 x 23") == true)

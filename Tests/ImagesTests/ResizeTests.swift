@@ -23,7 +23,9 @@ import Testing
         }
     }
 
-    @Test("random sizes, against the definition in Double", arguments: [Resample.bilinear, .bicubic, .lanczos, .hamming])
+    @Test(
+        "random sizes, against the definition in Double",
+        arguments: [Resample.bilinear, .bicubic, .lanczos, .hamming])
     func definition(filter: Resample) throws {
         var random = Random()
         for _ in 0..<6 {
@@ -37,7 +39,8 @@ import Testing
                 expected = reference(expected, w, height, width, filter)
             } else {
                 expected = reference(expected, w, h, width, filter)
-                expected = transposed(reference(transposed(expected, width, h), h, width, height, filter), height, width)
+                expected = transposed(
+                    reference(transposed(expected, width, h), h, width, height, filter), height, width)
             }
             // Weights of 22 bits: a value next to a tie may round the other way, once in each pass, and the second
             // pass may stretch the first one's difference by its overshoot, less than 1.3 in all.
@@ -71,12 +74,15 @@ import Testing
     @Test func impossibleSizesAreErrors() throws {
         let image = try source()
         for (w, h) in [(0, 5), (5, 0), (-1, 5), (1 << 20, 1 << 20), (.max, .max), (70_000, 1), (.min, 1)] {
-            #expect(message { _ = try resize(image, width: w, height: h, filter: .bilinear) } != nil, "\(w) x \(h)")
+            #expect(
+                message { _ = try resize(image, width: w, height: h, filter: .bilinear) } != nil, "\(w) x \(h)")
         }
     }
 
     /// Resizes the rows of [height, width, 3] to `out` columns, with exact weights, rounded to bytes.
-    private func reference(_ image: [Double], _ width: Int, _ height: Int, _ out: Int, _ filter: Resample) -> [Double] {
+    private func reference(_ image: [Double], _ width: Int, _ height: Int, _ out: Int, _ filter: Resample)
+        -> [Double]
+    {
         let scale = Double(width) / Double(out), stretch = max(1, scale)
         var result = [Double](repeating: 0, count: height * out * 3)
         for x in 0..<out {

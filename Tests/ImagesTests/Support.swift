@@ -12,7 +12,8 @@ func fixture(_ path: String) throws -> [UInt8] {
 }
 
 func fixtureNames(_ folder: String, _ suffixes: String...) -> [String] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: fixtures.appendingPathComponent(folder).path)) ?? []
+    let names =
+        (try? FileManager.default.contentsOfDirectory(atPath: fixtures.appendingPathComponent(folder).path)) ?? []
     return names.filter { name in suffixes.contains { name.hasSuffix($0) } }.sorted()
 }
 
@@ -79,7 +80,8 @@ final class TemporaryFolder {
 
     func write(_ name: String, _ bytes: [UInt8]) throws {
         let url = URL(fileURLWithPath: path).appendingPathComponent(name)
-        try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
         try Data(bytes).write(to: url)
     }
 }
