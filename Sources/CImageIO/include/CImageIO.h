@@ -1,0 +1,26 @@
+// PNG and JPEG to 8-bit RGB, over libpng and libjpeg-turbo. setjmp stays behind these functions.
+//
+// Every function returns false on failure and then writes one zero-terminated reason to `error`.
+#ifndef CIMAGEIO_H
+#define CIMAGEIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CIMAGE_ERROR_SIZE 256
+
+/// Reads the header only.
+bool cimage_png_size(const uint8_t *data, size_t count, uint32_t *width, uint32_t *height, char *error);
+bool cimage_jpeg_size(const uint8_t *data, size_t count, uint32_t *width, uint32_t *height, char *error);
+
+/// Decodes to `rgb`, [height, width, 3]; width and height must be those of the header.
+bool cimage_png_rgb(const uint8_t *data, size_t count, uint32_t width, uint32_t height, uint8_t *rgb, char *error);
+bool cimage_jpeg_rgb(const uint8_t *data, size_t count, uint32_t width, uint32_t height, uint8_t *rgb, char *error);
+
+/// Bytes in a file, or -1.
+int64_t cimage_file_size(const char *path, char *error);
+/// Reads exactly `count` bytes from byte `offset` on.
+bool cimage_file_read(const char *path, int64_t offset, uint8_t *bytes, size_t count, char *error);
+
+#endif

@@ -1,0 +1,129 @@
+private let side = 32
+private let pixelBytes = 3 * side * side
+
+/// A file of CIFAR records; record i's pixels, [3, 32, 32], start at `start + i * stride`.
+struct RecordFile: Sendable {
+    let path: String
+    let start: Int
+    let stride: Int
+    let count: Int
+}
+
+/// One of the four folders that are read: CIFAR-10 and CIFAR-100, each as binary or python version.
+private struct Layout {
+    let test: String
+    let training: [String]
+    let nameFile: String
+    let nameKey: String  // in the python version's nameFile
+    let labelKey: String  // in the python version's batches
+    let labelBytes: Int  // in front of each binary record; the last one is the label
+    let binary: Bool
+    let fallbackNames: [String]?
+
+    static let all = [
+        Layout(
+            test: "test_batch.bin", training: (1...5).map { "data_batch_\($0).bin" }, nameFile: "batches.meta.txt",
+            nameKey: "", labelKey: "", labelBytes: 1, binary: true, fallbackNames: cifar10Names),
+        Layout(
+            test: "test.bin", training: ["train.bin"], nameFile: "fine_label_names.txt",
+            nameKey: "", labelKey: "", labelBytes: 2, binary: true, fallbackNames: nil),
+        Layout(
+            test: "test_batch", training: (1...5).map { "data_batch_\($0)" }, nameFile: "batches.meta",
+            nameKey: "label_names", labelKey: "labels", labelBytes: 0, binary: false, fallbackNames: cifar10Names),
+        Layout(
+            test: "test", training: ["train"], nameFile: "meta",
+            nameKey: "fine_label_names", labelKey: "fine_labels", labelBytes: 0, binary: false, fallbackNames: nil),
+    ]
+
+    static let cifar10Names = [
+        "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+    ]
+}
+
+extension ImageDataset {
+    /// The data set if the folder has CIFAR's files, nil otherwise.
+    static func cifar(_ root: String) throws -> ImageDataset? {
+        for layout in Layout.all {
+            let files =
+                isFile(join(root, layout.test))
+                ? [layout.test] : layout.training.filter { isFile(join(root, $0)) }
+            guard !files.isEmpty else { continue }
+            let classNames = try layout.classNames(root)
+            var entries: [Entry] = []
+            var records: [RecordFile] = []
+            for file in files {
+                let path = join(root, file)
+                let (record, labels) = try layout.open(path)
+                for (i, label) in labels.enumerated() {
+                    guard classNames.indices.contains(label) else {
+                        throw ImageError.dataset(
+                            path: path,
+                            reason: "record \(i) has label \(label), expected less than \(classNames.count)")
+                    }
+                    entries.append(Entry(id: "\(file):\(i)", classIndex: label, bytes: pixelBytes))
+                }
+                records.append(record)
+            }
+            return ImageDataset(name: root, classNames: classNames, entries: entries, source: .records(records))
+        }
+        return nil
+    }
+
+    func loadRecord(_ i: Int, _ files: [RecordFile]) throws -> RGBImage {
+        var i = i
+        for file in files {
+            if i >= file.count {
+                i -= file.count
+                continue
+            }
+            let planes = try readFile(file.path, offset: file.start + i * file.stride, count: pixelBytes)
+            let plane = side * side
+            var pixels = [UInt8](repeating: 0, count: pixelBytes)
+            for c in 0..<3 {
+                for p in 0..<plane { pixels[p * 3 + c] = planes[c * plane + p] }
+            }
+            return RGBImage(unchecked: side, side, pixels)
+        }
+        throw ImageError.dataset(path: name, reason: "there is no image \(i)")
+    }
+}
+
+extension Layout {
+    fileprivate func classNames(_ root: String) throws -> [String] {
+        let path = join(root, nameFile)
+        if !isFile(path), let fallbackNames { return fallbackNames }
+        let bytes = try readFile(path)
+        let names: [String]
+        if binary {
+            names = bytes.split { $0 == 10 || $0 == 13 }.map { String(decoding: $0, as: UTF8.self) }
+        } else {
+            let pickle = try Pickle(bytes, path: path)
+            names = try pickle.strings(nameKey)
+        }
+        guard !names.isEmpty else { throw ImageError.dataset(path: path, reason: "it holds no class names") }
+        return names
+    }
+
+    /// Checks a batch and reads its labels, [N].
+    fileprivate func open(_ path: String) throws -> (RecordFile, labels: [Int]) {
+        let bytes = try readFile(path)
+        if binary {
+            let stride = labelBytes + pixelBytes
+            guard bytes.count % stride == 0, !bytes.isEmpty else {
+                throw ImageError.dataset(
+                    path: path, reason: "it has \(bytes.count) bytes, expected a multiple of \(stride)")
+            }
+            let count = bytes.count / stride
+            let labels = (0..<count).map { Int(bytes[$0 * stride + labelBytes - 1]) }
+            return (RecordFile(path: path, start: labelBytes, stride: stride, count: count), labels)
+        }
+        let pickle = try Pickle(bytes, path: path)
+        let labels = try pickle.integers(labelKey)
+        let data = try pickle.byteArray("data", columns: pixelBytes)
+        guard labels.count == data.count / pixelBytes else {
+            throw ImageError.dataset(
+                path: path, reason: "it has \(labels.count) labels for \(data.count / pixelBytes) images")
+        }
+        return (RecordFile(path: path, start: data.lowerBound, stride: pixelBytes, count: labels.count), labels)
+    }
+}

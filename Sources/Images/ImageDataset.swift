@@ -1,0 +1,125 @@
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Labelled images: a folder of class subfolders, a CIFAR-10/100 folder, or bytes in memory.
+///
+/// Only names, labels and sizes are held; pixels are read and decoded by ``load(_:)``, from any thread.
+public struct ImageDataset: Sendable {
+    /// The folder's path or the name given, for messages
+    public let name: String
+    public let classNames: [String]
+    let entries: [Entry]
+    let source: Source
+
+    struct Entry: Sendable {
+        let id: String
+        let classIndex: Int
+        let bytes: Int  // of the file or record
+    }
+
+    enum Source: Sendable {
+        /// Entry i is the file `root/id`.
+        case files(root: String)
+        /// Entry i is a record of [3, 32, 32] bytes in one of these files, which follow each other.
+        case records([RecordFile])
+        /// [N, height, width, 3]
+        case memory(width: Int, height: Int, pixels: [UInt8])
+    }
+
+    /// Opens a folder. A CIFAR folder is known by its file names; anything else is read as class subfolders.
+    ///
+    /// Class subfolders: .png, .jpg and .jpeg files (any case) directly in each; links are followed, hidden and other
+    /// files ignored. The order is the first file of every class, then the second of every class, and so on, names
+    /// compared by code point. Ids are paths under the root.
+    ///
+    /// CIFAR, binary or python version: the test batch if it is there, otherwise the training batches, in file order.
+    ///
+    /// - Throws: ``ImageError/dataset(path:reason:)``
+    public init(path: String) throws {
+        var isFolder: Bool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            throw ImageError.dataset(path: path, reason: "there is no such folder")
+        }
+        guard isFolder else { throw ImageError.dataset(path: path, reason: "it is a file, expected a folder") }
+        if let cifar = try Self.cifar(path) {
+            self = cifar
+        } else {
+            self = try Self.classFolders(path)
+        }
+    }
+
+    /// Images of one size in memory.
+    /// - Parameters:
+    ///   - ids: [N]
+    ///   - labels: [N], indices into `classNames`
+    ///   - pixels: [N, height, width, 3]
+    /// - Throws: ``ImageError/dataset(path:reason:)`` when the counts do not fit each other.
+    public init(
+        name: String, classNames: [String], ids: [String], labels: [Int], width: Int, height: Int,
+        pixels: some ContiguousBytes
+    ) throws {
+        let bytes = pixels.withUnsafeBytes { Array($0) }
+        guard let size = pixelCount(width, height), ids.count == labels.count,
+            bytes.count / (size * 3) == ids.count,
+            bytes.count % (size * 3) == 0, labels.allSatisfy(classNames.indices.contains)
+        else {
+            throw ImageError.dataset(
+                path: name,
+                reason:
+                    "\(ids.count) ids, \(labels.count) labels among \(classNames.count) classes and \(bytes.count) bytes "
+                    + "do not make images of \(width) x \(height) pixels")
+        }
+        let entries = zip(ids, labels).map { Entry(id: $0, classIndex: $1, bytes: size * 3) }
+        self.init(
+            name: name, classNames: classNames, entries: entries,
+            source: .memory(width: width, height: height, pixels: bytes))
+    }
+
+    init(name: String, classNames: [String], entries: [Entry], source: Source) {
+        self.name = name
+        self.classNames = classNames
+        self.entries = entries
+        self.source = source
+    }
+
+    public var count: Int { entries.count }
+    public func id(_ i: Int) -> String { entries[i].id }
+    /// Index into ``classNames``
+    public func classIndex(_ i: Int) -> Int { entries[i].classIndex }
+
+    /// Reads and decodes image i.
+    /// - Throws: ``ImageError``, naming the file.
+    public func load(_ i: Int) throws -> RGBImage {
+        switch source {
+        case .files(let root):
+            let path = join(root, entries[i].id)
+            return try decodeImage(readFile(path), name: path)
+        case .records(let files):
+            return try loadRecord(i, files)
+        case .memory(let width, let height, let pixels):
+            let size = width * height * 3
+            return RGBImage(unchecked: width, height, Array(pixels[i * size..<(i + 1) * size]))
+        }
+    }
+
+    /// What tells this data set from another without reading its pixels: the class names, then id, class index and
+    /// size in bytes of every image, one per line, in order.
+    public var fingerprintInput: String {
+        var text = ""
+        for name in classNames { text += "\(name)\n" }
+        for entry in entries { text += "\(entry.id)\t\(entry.classIndex)\t\(entry.bytes)\n" }
+        return text
+    }
+}
+
+/// Unicode scalar order, which is also the order of the UTF-8 bytes; Swift's own < goes by canonical equivalence.
+func precedes(_ a: String, _ b: String) -> Bool {
+    a.utf8.lexicographicallyPrecedes(b.utf8)
+}
+
+func join(_ folder: String, _ name: String) -> String {
+    folder.hasSuffix("/") ? folder + name : folder + "/" + name
+}

@@ -1,0 +1,28 @@
+/// What can go wrong with images, data sets, preprocessing and corruptions; each prints as one sentence.
+public enum ImageError: Error, Equatable, CustomStringConvertible {
+    /// An image file that cannot be decoded whole
+    case decode(name: String, reason: String)
+    /// Sizes that do not fit each other or the limit of ``maxImagePixels``
+    case size(String)
+    /// A preprocessor_config.json that cannot be followed
+    case preprocessor(name: String, reason: String)
+    /// A data folder or one of its files
+    case dataset(path: String, reason: String)
+    /// Class names that cannot be matched to the model's labels
+    case labels(String)
+    /// A corruption that is known but not built yet
+    case notBuilt(String)
+    /// A corruption that does not exist, or is spelled wrongly
+    case corruption(spec: String, reason: String)
+
+    public var description: String {
+        switch self {
+        case .decode(let name, let reason): "\(name) cannot be decoded: \(reason)."
+        case .size(let text), .labels(let text): text
+        case .preprocessor(let name, let reason): "\(name): \(reason)."
+        case .dataset(let path, let reason): "\(path): \(reason)."
+        case .notBuilt(let spec): "The corruption '\(spec)' is not built yet."
+        case .corruption(let spec, let reason): "The corruption '\(spec)' \(reason)."
+        }
+    }
+}

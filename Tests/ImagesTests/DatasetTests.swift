@@ -1,0 +1,279 @@
+import Foundation
+import Testing
+
+@testable import Images
+
+private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.id) }
+
+@Suite struct FolderTests {
+    @Test func orderAndNames() throws {
+        let folder = try TemporaryFolder()
+        let png = try fixture("source.png"), jpeg = try fixture("decode/420.jpg")
+        // Code points: "B" < "a" < "z" < "é" (U+00E9) < "한"; "10" < "9"; "A.png" < "a.png"
+        try folder.write("zebra/10.png", png)
+        try folder.write("zebra/9.png", png)
+        try folder.write("zebra/a.JPeG", jpeg)
+        try folder.write("zebra/A.jpg", jpeg)
+        try folder.write("Bär/é.png", png)
+        try folder.write("Bär/z.png", png)
+        try folder.write("한/x.PNG", png)
+        try folder.write("ant/only.jpeg", jpeg)
+        // What is not an image of a class
+        try folder.write("zebra/.hidden.png", png)
+        try folder.write("zebra/notes.txt", [])
+        try folder.write("zebra/deeper.png/inside.png", png)
+        try folder.write(".git/x.png", png)
+        try folder.write("README.png", png)
+
+        let data = try ImageDataset(path: folder.path)
+        #expect(data.classNames == ["Bär", "ant", "zebra", "한"])
+        #expect(
+            ids(data) == [
+                "Bär/z.png", "ant/only.jpeg", "zebra/10.png", "한/x.PNG", "Bär/é.png", "zebra/9.png", "zebra/A.jpg",
+                "zebra/a.JPeG",
+            ])
+        #expect((0..<data.count).map(data.classIndex) == [0, 1, 2, 3, 0, 2, 2, 2])
+        #expect(try data.load(0) == source())
+        #expect(try data.load(1) == ppm("decode/420.ppm"))
+        let lines = data.fingerprintInput.split(separator: "\n")
+        #expect(lines.count == 4 + 8)
+        #expect(lines[4] == "Bär/z.png\t0\t\(png.count)")
+        #expect(try ids(ImageDataset(path: folder.path + "/")) == ids(data))
+    }
+
+    @Test func linksAreFollowed() throws {
+        let folder = try TemporaryFolder(), elsewhere = try TemporaryFolder()
+        try elsewhere.write("real/picture", try fixture("source.png"))
+        try folder.write("a/1.png", try fixture("source.png"))
+        let files = FileManager.default
+        try files.createSymbolicLink(
+            atPath: folder.path + "/a/0.png", withDestinationPath: elsewhere.path + "/real/picture")
+        let data = try ImageDataset(path: folder.path)
+        #expect(ids(data) == ["a/0.png", "a/1.png"])
+        #expect(try data.load(0) == source())
+
+        try files.createSymbolicLink(atPath: folder.path + "/a/2.png", withDestinationPath: "/nowhere")
+        #expect(
+            message { _ = try ImageDataset(path: folder.path) }?.contains(
+                "a/2.png: it cannot be read: No such file") == true)
+    }
+
+    @Test func namesThatSwiftComparesEqualStayApart() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("e\u{301}/1.png", try fixture("source.png"))  // decomposed
+        try folder.write("\u{E9}/1.png", try fixture("source.png"))
+        let data = try ImageDataset(path: folder.path)
+        // Some file systems keep one spelling only.
+        if data.count == 2 {
+            #expect(data.classNames.map { Array($0.utf8) } == [Array("e\u{301}".utf8), Array("\u{E9}".utf8)])
+            let labels = try data.labelIndices(modelLabels: ["\u{E9}", "e\u{301}"])
+            #expect(labels.map == [1, 0])
+        }
+    }
+
+    @Test func errorsNameWhatIsWrong() throws {
+        let folder = try TemporaryFolder()
+        #expect(
+            message { _ = try ImageDataset(path: folder.path + "/no") }?.contains("/no: there is no such folder")
+                == true)
+        #expect(message { _ = try ImageDataset(path: folder.path) }?.contains("neither class subfolders") == true)
+        try folder.write("a/1.png", Array("not a picture".utf8))
+        #expect(message { _ = try ImageDataset(path: folder.path + "/a/1.png") }?.contains("it is a file") == true)
+        let data = try ImageDataset(path: folder.path)
+        #expect(
+            message { _ = try data.load(0) }
+                == "\(folder.path)/a/1.png cannot be decoded: it is neither a PNG nor a JPEG file.")
+        try folder.write("a/1.png", [])
+        #expect(message { _ = try data.load(0) } == "\(folder.path)/a/1.png cannot be decoded: it is empty.")
+        try FileManager.default.removeItem(atPath: folder.path + "/a/1.png")
+        #expect(message { _ = try data.load(0) }?.contains("a/1.png: it cannot be read: No such file") == true)
+        try folder.write("b/x.txt", [])
+        try folder.write("a/1.png", [])
+        #expect(
+            message { _ = try ImageDataset(path: folder.path) }
+                == "\(folder.path)/b: the class folder holds no PNG or JPEG file.")
+    }
+}
+
+@Suite struct MemoryTests {
+    @Test func imagesAreSlices() throws {
+        var random = Random()
+        let images = try (0..<3).map { _ in try random.image(width: 4, height: 2) }
+        let data = try ImageDataset(
+            name: "demo", classNames: ["x", "y"], ids: ["x/0", "y/0", "x/1"], labels: [0, 1, 0], width: 4,
+            height: 2,
+            pixels: Data(images.flatMap(\.pixels)))
+        for i in 0..<3 { #expect(try data.load(i) == images[i], "seed \(random.seed)") }
+        #expect(data.fingerprintInput == "x\ny\nx/0\t0\t24\ny/0\t1\t24\nx/1\t0\t24\n")
+    }
+
+    @Test func countsMustFit() {
+        func make(ids: [String] = ["a"], labels: [Int] = [0], width: Int = 2, bytes: Int = 12) -> String? {
+            message {
+                _ = try ImageDataset(
+                    name: "demo", classNames: ["x"], ids: ids, labels: labels, width: width, height: 2,
+                    pixels: [UInt8](repeating: 0, count: bytes))
+            }
+        }
+        #expect(make() == nil)
+        #expect(make(bytes: 13) != nil)
+        #expect(make(bytes: 24) != nil)
+        #expect(make(labels: [1]) != nil)
+        #expect(make(labels: [-1]) != nil)
+        #expect(make(labels: []) != nil)
+        #expect(make(width: 0) != nil)
+        #expect(make(width: .max) != nil)
+    }
+}
+
+@Suite struct CIFARTests {
+    /// Binary records: `labels` bytes, then [3, 32, 32]
+    private func expectRecords(_ data: ImageDataset, _ records: [UInt8], labelBytes: Int) throws {
+        let size = labelBytes + 3072
+        #expect(data.count == records.count / size)
+        for i in 0..<data.count {
+            let record = Array(records[i * size..<(i + 1) * size])
+            #expect(data.classIndex(i) == Int(record[labelBytes - 1]))
+            let image = try data.load(i)
+            #expect(image.width == 32 && image.height == 32)
+            for (c, y, x) in [(0, 0, 0), (1, 0, 31), (2, 31, 0), (0, 17, 5), (2, 31, 31)] {
+                #expect(image.pixels[(y * 32 + x) * 3 + c] == record[labelBytes + c * 1024 + y * 32 + x])
+            }
+        }
+    }
+
+    @Test func binary10() throws {
+        let folder = try TemporaryFolder()
+        let records = try fixture("cifar/10/expected.raw")
+        try folder.write("data_batch_2.bin", Array(records[..<3073]))
+        try folder.write("data_batch_1.bin", records)
+        let training = try ImageDataset(path: folder.path)
+        #expect(
+            ids(training) == [
+                "data_batch_1.bin:0", "data_batch_1.bin:1", "data_batch_1.bin:2", "data_batch_2.bin:0",
+            ])
+        #expect(training.classNames.first == "airplane")
+        try expectRecords(training, records + records[..<3073], labelBytes: 1)
+
+        // The test batch comes first, and the names from the folder.
+        try folder.write("test_batch.bin", Array(records[3073...]))
+        try folder.write("batches.meta.txt", Array("a\nb\r\nc\nd\ne\nf\ng\nh\ni\nj\n\n".utf8))
+        let test = try ImageDataset(path: folder.path)
+        #expect(ids(test) == ["test_batch.bin:0", "test_batch.bin:1"])
+        #expect(test.classNames == "abcdefghij".map(String.init))
+        try expectRecords(test, Array(records[3073...]), labelBytes: 1)
+    }
+
+    @Test func binary100() throws {
+        let folder = try TemporaryFolder()
+        let records = try fixture("cifar/100/expected.raw")
+        try folder.write("train.bin", records)
+        #expect(
+            message { _ = try ImageDataset(path: folder.path) }?.contains(
+                "fine_label_names.txt: it cannot be read") == true)
+        try folder.write("fine_label_names.txt", Array((0..<100).map { "n\($0)\n" }.joined().utf8))
+        let data = try ImageDataset(path: folder.path)
+        #expect(data.classNames.count == 100)
+        try expectRecords(data, records, labelBytes: 2)
+    }
+
+    @Test func python() throws {
+        let ten = try ImageDataset(path: fixtures.path + "/cifar/10")
+        #expect(ids(ten) == ["test_batch:0", "test_batch:1", "test_batch:2"])
+        try expectRecords(ten, fixture("cifar/10/expected.raw"), labelBytes: 1)
+        let hundred = try ImageDataset(path: fixtures.path + "/cifar/100")
+        #expect(hundred.classNames[99] == "class99")
+        try expectRecords(hundred, fixture("cifar/100/expected.raw"), labelBytes: 2)
+    }
+
+    @Test func damage() throws {
+        let folder = try TemporaryFolder()
+        var records = try fixture("cifar/10/expected.raw")
+        try folder.write("test_batch.bin", Array(records.dropLast()))
+        #expect(
+            message { _ = try ImageDataset(path: folder.path) }?.contains(
+                "9218 bytes, expected a multiple of 3073") == true)
+        try folder.write("test_batch.bin", [])
+        #expect(message { _ = try ImageDataset(path: folder.path) } != nil)
+        records[3073] = 10
+        try folder.write("test_batch.bin", records)
+        #expect(
+            message { _ = try ImageDataset(path: folder.path) }?.contains(
+                "record 1 has label 10, expected less than 10") == true)
+        records[3073] = 1
+        try folder.write("test_batch.bin", records)
+        let data = try ImageDataset(path: folder.path)
+        try folder.write("test_batch.bin", Array(records[..<4000]))
+        #expect(message { _ = try data.load(2) }?.contains("test_batch.bin: it cannot be read") == true)
+    }
+
+    @Test("damaged pickles are errors or read, never a trap")
+    func pickles() throws {
+        var random = Random()
+        for file in ["cifar/10/test_batch", "cifar/100/train", "cifar/100/meta"] {
+            let bytes = try fixture(file)
+            // The structure is at the ends; the middle is pixels.
+            let interesting = bytes.indices.filter { $0 < 400 || $0 > bytes.count - 100 }
+            for at in interesting {
+                #expect(throws: ImageError.self) { try Pickle(Array(bytes[..<at]), path: file) }
+                var broken = bytes
+                broken[at] = .random(in: 0...255, using: &random)
+                if let pickle = try? Pickle(broken, path: file) {
+                    _ = try? pickle.integers("labels")
+                    _ = try? pickle.strings("fine_label_names")
+                    if let range = try? pickle.byteArray("data", columns: 3072) {
+                        #expect(range.upperBound <= broken.count && range.count % 3072 == 0, "seed \(random.seed)")
+                    }
+                }
+            }
+        }
+        // Nesting without end
+        let deep = [UInt8](repeating: 0x5D, count: 100_000) + Array(".".utf8)
+        #expect(throws: ImageError.self) { try Pickle(deep, path: "deep") }
+        let tuples = Array("N".utf8) + [UInt8](repeating: 0x85, count: 100_000) + Array(".".utf8)
+        #expect(throws: ImageError.self) { try Pickle(tuples, path: "tuples") }
+        // A call is recorded, not made
+        #expect(throws: ImageError.self) {
+            try Pickle(Array("cos\nsystem\nU\u{4}true\u{85}R.".utf8), path: "call")
+        }
+    }
+}
+
+@Suite struct LabelTests {
+    private func data(_ classNames: [String]) throws -> ImageDataset {
+        try ImageDataset(
+            name: "pictures", classNames: classNames, ids: [], labels: [], width: 1, height: 1, pixels: [UInt8]())
+    }
+
+    @Test func byName() throws {
+        let labels = try data(["cat", "dog"]).labelIndices(modelLabels: ["bird", "dog", "cat"])
+        #expect(labels.map == [2, 1])
+        #expect(labels.warning == nil)
+    }
+
+    @Test func bySortedOrder() throws {
+        let labels = try data(["cat", "dog"]).labelIndices(modelLabels: ["LABEL_0", "LABEL_1"])
+        #expect(labels.map == [0, 1])
+        #expect(labels.warning?.contains("'cat' as 'LABEL_0'") == true)
+    }
+
+    @Test func someMatch() throws {
+        let text = message { _ = try data(["cat", "dog"]).labelIndices(modelLabels: ["cat", "Dog"]) }
+        #expect(text?.hasPrefix("Only 1 of the 2 classes of pictures") == true)
+        #expect(text?.contains("the data has cat, dog; the model has cat, Dog.") == true)
+    }
+
+    @Test func noneMatchAndCountsDiffer() throws {
+        let many = (0..<30).map { "label\($0)" }
+        let text = message { _ = try data(["cat", "dog"]).labelIndices(modelLabels: many) }
+        #expect(text?.contains("label19, ... (30 in all)") == true)
+        #expect(text?.contains("label20") == false)
+    }
+
+    @Test func ambiguousNames() throws {
+        let text = message { _ = try data(["crane"]).labelIndices(modelLabels: ["crane", "dog", "crane"]) }
+        #expect(text == "The class 'crane' of pictures is the name of the model's labels 0 and 2.")
+        // A double that no class asks for does not matter.
+        #expect(try data(["dog"]).labelIndices(modelLabels: ["crane", "dog", "crane"]).map == [1])
+    }
+}
