@@ -30,7 +30,11 @@ let package = Package(
         .target(name: "ViT", dependencies: ["Kernels", "CLRuntime", "CCrypto"]),
         .target(name: "Images", dependencies: ["CImageIO"]),
         .target(name: "Patch", dependencies: ["ViT", "Kernels", "CLRuntime"]),
-        .target(name: "Results", dependencies: [.product(name: "GRDB", package: "GRDB.swift")]),
+        .target(
+            name: "Results",
+            dependencies: [
+                .product(name: "GRDB", package: "GRDB.swift"), .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ]),
         .target(name: "Report", dependencies: ["Results"]),
         .target(name: "Reference"),
         .executableTarget(

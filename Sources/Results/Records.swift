@@ -12,10 +12,12 @@ public struct ImageRecord: Sendable, Equatable {
     public var foil: Int
     public var clean: PassMetrics
     public var corrupted: PassMetrics
+    /// False for an image that `--keep` filters out: it was seen, has no effects, and is not exported
+    public var kept: Bool
 
     public init(
         image: Int, id: String, corruption: Int, label: Int, target: Int, foil: Int, clean: PassMetrics,
-        corrupted: PassMetrics
+        corrupted: PassMetrics, kept: Bool = true
     ) {
         self.image = image
         self.id = id
@@ -25,6 +27,7 @@ public struct ImageRecord: Sendable, Equatable {
         self.foil = foil
         self.clean = clean
         self.corrupted = corrupted
+        self.kept = kept
     }
 }
 

@@ -1,0 +1,156 @@
+import Dispatch
+import Results
+
+/// What the images say of one quantity: an effect, or the total effect, of one metric.
+public struct EffectStatistics: Sendable, Equatable {
+    public var mean: Double
+    /// 95% percentile bootstrap interval of the mean, over images
+    public var low: Double
+    public var high: Double
+    public var median: Double
+    /// Share of images whose effect is above 0
+    public var sharePositive: Double
+    /// Mean effect / mean total effect: 1 where the patch alone does what the whole exchange of the passes does
+    public var recovered: Double
+}
+
+/// One patch over the images that count.
+///
+/// An **effect** is metric(patched) - metric(base), where the base is the pass that is patched into: the corrupted
+/// one for `restore`, the clean one for `noise`. So a restoring patch that helps has a positive effect on the
+/// probability and a negative one on the KL divergence; a noising patch that hurts has a negative effect on the
+/// probability. The **total effect** is metric(other pass) - metric(base), and effect / total effect is 1 in both
+/// directions when the patch does everything. Total and indirect effect of a place follow Vig et al., Investigating
+/// gender bias in language models using causal mediation analysis, 2020, and Meng et al., Locating and editing
+/// factual associations in GPT (ROME), 2022; `noise` exchanges the roles of the passes.
+public struct PatchStatistics: Sendable, Equatable {
+    /// Index into the manifest's patches
+    public var patch: Int
+    public var record: PatchRecord
+    /// Of the target's probability
+    public var p: EffectStatistics
+    /// Of logit[target] - logit[foil]
+    public var logitDiff: EffectStatistics
+    /// Of KL(clean || pass), nats
+    public var kl: EffectStatistics
+    /// Share of images whose patched pass predicts the label
+    public var accuracy: Double
+}
+
+/// One corruption of a sweep.
+public struct CorruptionStatistics: Sendable, Equatable {
+    /// Index into the manifest's corruptions
+    public var corruption: Int
+    public var spec: String
+    /// In the store, and kept by `--keep`
+    public var seen: Int
+    public var kept: Int
+    /// Kept and complete: what the statistics are of
+    public var images: Int
+    public var accuracyClean: Double
+    public var accuracyCorrupted: Double
+    public var meanPClean: Double
+    public var meanPCorrupted: Double
+    /// clean - corrupted; `recovered` is 1
+    public var totalP: EffectStatistics
+    public var totalLogitDiff: EffectStatistics
+    public var totalKL: EffectStatistics
+    public var patches: [PatchStatistics]
+}
+
+/// The statistics of every corruption and patch of a store. Patches are taken in blocks, so that memory stays at
+/// about 100 MB however many there are.
+///
+/// - Parameter bootstrap: its seed is the sweep's unless given
+public func statistics(of store: ResultsStore, bootstrap: Bootstrap? = nil) throws -> [CorruptionStatistics] {
+    let bootstrap = bootstrap ?? Bootstrap(seed: store.manifest.seed)
+    return try store.manifest.corruptions.indices.map { corruption in
+        try statistics(of: store, corruption: corruption, bootstrap: bootstrap)
+    }
+}
+
+/// p, logit_diff, kl
+private let metrics = 3
+
+private func statistics(
+    of store: ResultsStore, corruption: Int, bootstrap: Bootstrap
+) throws -> CorruptionStatistics {
+    let counts = try store.counts(corruption: corruption)
+    let images = try store.completeImages(corruption: corruption)
+    let n = images.count
+    func mean(_ value: (ImageRecord) -> Double) -> Double { images.reduce(0) { $0 + value($1) } / Double(n) }
+
+    var totals: [Double] = []  // [n, metrics]
+    for image in images {
+        totals += difference(image.clean, image.corrupted)
+    }
+    // Of `restore`; those of `noise` are their negatives, and so are its effects' natural signs.
+    let total = summarise(totals, rows: n, total: nil, bootstrap)
+
+    var patches: [PatchStatistics] = []
+    let perBlock = max(1, min(256, 4_000_000 / max(1, n * metrics)))
+    for start in stride(from: 0, to: store.manifest.patches.count, by: perBlock) {
+        let block = start..<min(start + perBlock, store.manifest.patches.count)
+        let noise = store.manifest.patches[block].map { $0.direction == "noise" }
+        // An effect that is not there stays nan; complete images have them all.
+        var values = [Double](repeating: .nan, count: n * block.count * metrics)  // [n, block, metrics]
+        var correct = [Int](repeating: 0, count: block.count)
+        try store.forEachEffect(corruption: corruption, images: images, patches: block) { row, column, patched in
+            let effect = difference(patched, noise[column] ? images[row].clean : images[row].corrupted)
+            for metric in 0..<metrics {
+                values[(row * block.count + column) * metrics + metric] = effect[metric]
+            }
+            if patched.prediction == images[row].label { correct[column] += 1 }
+        }
+        let totalOfColumn = noise.flatMap { noise in total.map { noise ? -$0.mean : $0.mean } }
+        let effects = summarise(values, rows: n, total: totalOfColumn, bootstrap)
+        for (column, patch) in block.enumerated() {
+            patches.append(
+                PatchStatistics(
+                    patch: patch, record: store.manifest.patches[patch], p: effects[column * metrics],
+                    logitDiff: effects[column * metrics + 1], kl: effects[column * metrics + 2],
+                    accuracy: Double(correct[column]) / Double(n)))
+        }
+    }
+    return CorruptionStatistics(
+        corruption: corruption, spec: store.manifest.corruptions[corruption], seen: counts.seen, kept: counts.kept,
+        images: n, accuracyClean: mean { $0.clean.prediction == $0.label ? 1 : 0 },
+        accuracyCorrupted: mean { $0.corrupted.prediction == $0.label ? 1 : 0 },
+        meanPClean: mean { Double($0.clean.p) }, meanPCorrupted: mean { Double($0.corrupted.p) },
+        totalP: total[0], totalLogitDiff: total[1], totalKL: total[2], patches: patches)
+}
+
+private func difference(_ a: PassMetrics, _ b: PassMetrics) -> [Double] {
+    [Double(a.p) - Double(b.p), Double(a.logitDiff) - Double(b.logitDiff), Double(a.kl) - Double(b.kl)]
+}
+
+/// - Parameters:
+///   - values: [rows, columns]
+///   - total: [columns], mean total effects; nil where the values are total effects themselves
+/// - Returns: one for each column; all nan without rows, or where a value is nan
+private func summarise(
+    _ values: [Double], rows: Int, total: [Double]?, _ bootstrap: Bootstrap
+) -> [EffectStatistics] {
+    let none = EffectStatistics(
+        mean: .nan, low: .nan, high: .nan, median: .nan, sharePositive: .nan, recovered: .nan)
+    guard rows > 0 else { return Array(repeating: none, count: total?.count ?? metrics) }
+    let columns = values.count / rows
+    let means = bootstrap.means(values, rows: rows, columns: columns)
+    var result = Array(repeating: none, count: columns)
+    result.withUnsafeMutableBufferPointer { buffer in
+        nonisolated(unsafe) let out = buffer  // each task writes its own elements
+        DispatchQueue.concurrentPerform(iterations: columns) { column in
+            var values = stride(from: column, to: values.count, by: columns).map { values[$0] }
+            let mean = values.reduce(0, +) / Double(rows)
+            if mean.isNaN { return }
+            let resampled = means[column * bootstrap.resamples..<(column + 1) * bootstrap.resamples].sorted()
+            values.sort()
+            out[column] = EffectStatistics(
+                mean: mean, low: quantile(0.025, ofSorted: resampled),
+                high: quantile(0.975, ofSorted: resampled), median: quantile(0.5, ofSorted: values),
+                sharePositive: Double(values.count { $0 > 0 }) / Double(rows),
+                recovered: total.map { mean / $0[column] } ?? 1)
+        }
+    }
+    return result
+}

@@ -1,0 +1,57 @@
+import Results
+
+public enum SummaryFormat: String, CaseIterable, Sendable {
+    case csv, json
+}
+
+/// The summary for other programs: one row per corruption and patch, `summaryColumns` in that order. JSON is an array
+/// of objects with null for what is not a number.
+public func summaryData(
+    _ statistics: [CorruptionStatistics], format: SummaryFormat
+) -> String {
+    var out = TableText(format == .csv ? .csv : .jsonl)
+    out.header(summaryColumns)
+    for corruption in statistics {
+        for patch in corruption.patches {
+            out.beginRow()
+            out.field("corruption", corruption.spec, first: true)
+            out.field("direction", patch.record.direction)
+            out.field("site", patch.record.site)
+            out.field("layer", patch.record.layer)
+            out.field("head", patch.record.head)
+            out.field("token", patch.record.token)
+            out.field("window", patch.record.window)
+            out.field("n", corruption.images)
+            for (prefix, effect) in [("", patch.p), ("logit_diff_", patch.logitDiff), ("kl_", patch.kl)] {
+                for (name, value) in effect.columns { out.field(prefix + name, value) }
+            }
+            out.field("accuracy_patched", patch.accuracy)
+            out.field("accuracy_clean", corruption.accuracyClean)
+            out.field("accuracy_corrupted", corruption.accuracyCorrupted)
+            out.field("total_effect", corruption.totalP.mean)
+            out.field("total_ci_low", corruption.totalP.low)
+            out.field("total_ci_high", corruption.totalP.high)
+            out.endRow()
+        }
+    }
+    let text = String(decoding: out.bytes, as: UTF8.self)
+    guard format == .json else { return text }
+    let rows = text.split(separator: "\n")
+    return rows.isEmpty ? "[]\n" : "[\n" + rows.joined(separator: ",\n") + "\n]\n"
+}
+
+/// The columns of `summaryData`.
+public let summaryColumns =
+    ["corruption", "direction", "site", "layer", "head", "token", "window", "n"]
+    + ["", "logit_diff_", "kl_"].flatMap { prefix in
+        ["mean_effect", "ci_low", "ci_high", "median", "share_positive", "recovered"].map { prefix + $0 }
+    } + ["accuracy_patched", "accuracy_clean", "accuracy_corrupted", "total_effect", "total_ci_low", "total_ci_high"]
+
+extension EffectStatistics {
+    fileprivate var columns: [(String, Double)] {
+        [
+            ("mean_effect", mean), ("ci_low", low), ("ci_high", high), ("median", median),
+            ("share_positive", sharePositive), ("recovered", recovered),
+        ]
+    }
+}

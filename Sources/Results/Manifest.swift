@@ -1,0 +1,188 @@
+import Foundation
+
+/// What a sweep was asked to do, on what, by what: enough to run it again, and to refuse a resume that would mix
+/// two sweeps in one store.
+public struct Manifest: Codable, Sendable, Equatable {
+    /// vitpatch's own version
+    public var version: String
+    /// The model folder as given, or `demo`
+    public var model: String
+    /// sha256 (hex) of what the model folder holds that decides the results
+    public var modelHash: String
+    public var donor: String?
+    public var donorHash: String?
+    /// The data path as given, or `demo`
+    public var data: String
+    /// Fingerprint of the data set
+    public var dataHash: String
+    /// The whole sweep as JSON
+    public var spec: String
+    /// SPEC texts; a record's `corruption` counts into this list
+    public var corruptions: [String]
+    /// A record's `patch` counts into this list
+    public var patches: [PatchRecord]
+    public var classNames: [String]
+    public var seed: UInt64
+    /// Noise draws per image
+    public var samples: Int
+    public var offset: Int
+    /// nil: all images
+    public var limit: Int?
+    /// `I/N`, nil: not a shard
+    public var shard: String?
+    /// all | clean-correct | flipped
+    public var keep: String
+    /// label | clean
+    public var target: String
+    public var device: String
+    public var driver: String
+    public var precision: String
+    /// The GEMM provider and its parameters
+    public var gemm: String
+    public var host: String
+    /// The command line
+    public var command: String
+    /// UTC, ISO 8601
+    public var started: String
+    /// UTC, ISO 8601; nil until the sweep has finished
+    public var ended: String?
+
+    public init(
+        version: String, model: String, modelHash: String, donor: String? = nil, donorHash: String? = nil,
+        data: String, dataHash: String, spec: String, corruptions: [String], patches: [PatchRecord],
+        classNames: [String], seed: UInt64 = 0, samples: Int = 1, offset: Int = 0, limit: Int? = nil,
+        shard: String? = nil, keep: String = "all", target: String = "label", device: String = "",
+        driver: String = "", precision: String = "fp32", gemm: String = "", host: String = "",
+        command: String = "", started: String = Manifest.timestamp(), ended: String? = nil
+    ) {
+        self.version = version
+        self.model = model
+        self.modelHash = modelHash
+        self.donor = donor
+        self.donorHash = donorHash
+        self.data = data
+        self.dataHash = dataHash
+        self.spec = spec
+        self.corruptions = corruptions
+        self.patches = patches
+        self.classNames = classNames
+        self.seed = seed
+        self.samples = samples
+        self.offset = offset
+        self.limit = limit
+        self.shard = shard
+        self.keep = keep
+        self.target = target
+        self.device = device
+        self.driver = driver
+        self.precision = precision
+        self.gemm = gemm
+        self.host = host
+        self.command = command
+        self.started = started
+        self.ended = ended
+    }
+
+    /// Now, UTC, ISO 8601, e.g. `2025-01-31T12:00:00Z`
+    public static func timestamp() -> String { Date().ISO8601Format() }
+}
+
+extension Manifest {
+    /// What makes this sweep another one than the sweep in `stored`, as phrases for an error message; empty when
+    /// both give the same numbers, so that one can go on where the other stopped. Model and data are compared by
+    /// content, not by path; host, times and command line do not count.
+    public func differences(from stored: Manifest) -> [String] {
+        var found: [String] = []
+        func compare(_ name: String, _ there: String?, _ now: String?) {
+            guard there != now else { return }
+            found.append("\(name) is \(there ?? "not set") there and \(now ?? "not set") now")
+        }
+        func compareContent(_ name: String, _ there: (String?, String?), _ now: (String?, String?)) {
+            guard there.1 != now.1 else { return }
+            func text(_ named: (String?, String?)) -> String? {
+                named.0.map { "\($0) (\((named.1 ?? "").prefix(12)))" }
+            }
+            found.append("\(name) is \(text(there) ?? "not set") there and \(text(now) ?? "not set") now")
+        }
+        compare("vitpatch", stored.version, version)
+        compareContent("model", (stored.model, stored.modelHash), (model, modelHash))
+        compareContent("donor", (stored.donor, stored.donorHash), (donor, donorHash))
+        compareContent("data", (stored.data, stored.dataHash), (data, dataHash))
+        compare("corruption", stored.corruptions.joined(separator: " "), corruptions.joined(separator: " "))
+        compare("seed", "\(stored.seed)", "\(seed)")
+        compare("samples", "\(stored.samples)", "\(samples)")
+        compare("offset", "\(stored.offset)", "\(offset)")
+        compare("limit", stored.limit.map(String.init), limit.map(String.init))
+        compare("shard", stored.shard, shard)
+        compare("keep", stored.keep, keep)
+        compare("target", stored.target, target)
+        compare("device", stored.device, device)
+        compare("driver", stored.driver, driver)
+        compare("precision", stored.precision, precision)
+        compare("gemm", stored.gemm, gemm)
+        if stored.patches.count != patches.count {
+            compare("the number of patches", "\(stored.patches.count)", "\(patches.count)")
+        } else if let first = patches.indices.first(where: { stored.patches[$0] != patches[$0] }) {
+            compare("patch \(first)", stored.patches[first].text, patches[first].text)
+        }
+        if stored.classNames != classNames { found.append("the class names differ") }
+        // The spec says again what the fields above say, so it only counts where they all agree.
+        if found.isEmpty { compare("the spec", stored.spec, spec) }
+        return found
+    }
+}
+
+extension PatchRecord {
+    /// The columns that are set, in words: `restore attn_out layer 5 window 3`
+    public var text: String {
+        var parts = [direction, site]
+        for (name, value) in [("layer", layer), ("head", head), ("token", token), ("window", window)]
+        where !value.isEmpty {
+            parts.append("\(name) \(value)")
+        }
+        return parts.joined(separator: " ")
+    }
+}
+
+// The rows of the table `manifest`. Corruptions and patches have tables of their own.
+extension Manifest {
+    /// Key and value of every field that is set.
+    var rows: [(key: String, value: String)] {
+        let classes = (try? JSONEncoder().encode(classNames)).flatMap { String(data: $0, encoding: .utf8) }
+        let all: [(String, String?)] = [
+            ("version", version), ("model", model), ("model_hash", modelHash), ("donor", donor),
+            ("donor_hash", donorHash), ("data", data), ("data_hash", dataHash), ("spec", spec),
+            ("class_names", classes), ("seed", "\(seed)"), ("samples", "\(samples)"), ("offset", "\(offset)"),
+            ("limit", limit.map(String.init)), ("shard", shard), ("keep", keep), ("target", target),
+            ("device", device), ("driver", driver), ("precision", precision), ("gemm", gemm), ("host", host),
+            ("command", command), ("started", started), ("ended", ended),
+        ]
+        return all.compactMap { key, value in value.map { (key, $0) } }
+    }
+
+    /// - Throws: the missing or unreadable key, as a phrase, in `ResultsError.corrupt`
+    init(rows: [String: String], corruptions: [String], patches: [PatchRecord], path: String) throws {
+        func value<T>(_ key: String, _ convert: (String) -> T?) throws -> T {
+            guard let text = rows[key] else {
+                throw ResultsError.corrupt(path: path, detail: "its manifest has no \(key)")
+            }
+            guard let value = convert(text) else {
+                throw ResultsError.corrupt(path: path, detail: "its manifest has \(key) = \(text.prefix(60))")
+            }
+            return value
+        }
+        func text(_ key: String) throws -> String { try value(key) { $0 } }
+        func names(_ text: String) -> [String]? { try? JSONDecoder().decode([String].self, from: Data(text.utf8)) }
+        self.init(
+            version: try text("version"), model: try text("model"), modelHash: try text("model_hash"),
+            donor: rows["donor"], donorHash: rows["donor_hash"], data: try text("data"),
+            dataHash: try text("data_hash"), spec: try text("spec"), corruptions: corruptions, patches: patches,
+            classNames: try value("class_names", names), seed: try value("seed") { UInt64($0) },
+            samples: try value("samples") { Int($0) }, offset: try value("offset") { Int($0) },
+            limit: rows["limit"] == nil ? nil : try value("limit") { Int($0) }, shard: rows["shard"],
+            keep: try text("keep"), target: try text("target"), device: try text("device"),
+            driver: try text("driver"), precision: try text("precision"), gemm: try text("gemm"),
+            host: try text("host"), command: try text("command"), started: try text("started"),
+            ended: rows["ended"])
+    }
+}

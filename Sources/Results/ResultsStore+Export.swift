@@ -1,0 +1,169 @@
+import Foundation
+
+public enum ExportFormat: String, CaseIterable, Sendable {
+    case csv, jsonl
+}
+
+extension ResultsStore {
+    /// The columns of `export`, in order.
+    public static let exportColumns = [
+        "image", "label", "target", "foil", "corruption", "direction", "site", "layer", "head", "token", "window",
+        "p_clean", "p_corrupted", "p_patched", "logit_clean", "logit_corrupted", "logit_patched",
+        "logit_diff_clean", "logit_diff_corrupted", "logit_diff_patched", "kl_patched", "pred_clean",
+        "pred_corrupted", "pred_patched",
+    ]
+
+    /// Writes one row per kept image and patch, by image, corruption, patch, to the file `path` or to standard
+    /// output. Of an interrupted sweep: what is there. Constant memory.
+    ///
+    /// - Throws: `ResultsError.failed`, `.diskFull` naming `path`; `.corrupt` naming the store
+    public func export(_ format: ExportFormat, to path: String? = nil) throws {
+        let file = try OutputFile(path)
+        try export(format) { try file.write($0) }
+        try file.close()
+    }
+
+    /// The same, in UTF-8 pieces handed to `sink`.
+    public func export(_ format: ExportFormat, into sink: ([UInt8]) throws -> Void) throws {
+        var out = TableText(format == .csv ? .csv : .jsonl)
+        out.header(Self.exportColumns)
+        let patches = manifest.patches.map { PatchText($0, out.format) }
+        try read { db in
+            let images = try Cursor(
+                db, "SELECT \(Self.imageColumns) FROM images WHERE kept ORDER BY image, corruption")
+            let effects = try Cursor(
+                db,
+                """
+                SELECT patch, p, logit, logit_diff, kl, pred FROM effects
+                WHERE image = ? AND corruption = ? ORDER BY patch
+                """)
+            while try images.next() {
+                let record = Self.image(images)
+                guard manifest.corruptions.indices.contains(record.corruption) else {
+                    throw ResultsError.corrupt(
+                        path: path, detail: "image \(record.image) names corruption \(record.corruption)")
+                }
+                let image = ImageText(record, corruption: manifest.corruptions[record.corruption], out.format)
+                effects.restart()
+                effects.bind(1, record.image)
+                effects.bind(2, record.corruption)
+                while try effects.next() {
+                    let patch = effects.int(0)
+                    guard patches.indices.contains(patch) else {
+                        throw ResultsError.corrupt(
+                            path: path, detail: "image \(record.image) has an effect of patch \(patch)")
+                    }
+                    out.row(image, patches[patch], Self.patched(effects, from: 1))
+                    if out.bytes.count > 1 << 18 {
+                        try sink(out.bytes)
+                        out.bytes.removeAll(keepingCapacity: true)
+                    }
+                }
+            }
+        }
+        try sink(out.bytes)
+    }
+}
+
+// The columns of an image and of a patch repeat from row to row, so their text is made once.
+
+/// `direction` to `window`
+private struct PatchText {
+    let text: [UInt8]
+
+    init(_ patch: PatchRecord, _ format: TableText.Format) {
+        var out = TableText(format)
+        out.field("direction", patch.direction)
+        out.field("site", patch.site)
+        out.field("layer", patch.layer)
+        out.field("head", patch.head)
+        out.field("token", patch.token)
+        out.field("window", patch.window)
+        text = out.bytes
+    }
+}
+
+private struct ImageText {
+    /// `image` to `corruption`
+    let names: [UInt8]
+    /// The clean and the corrupted column of each metric
+    let p, logit, logitDiff, prediction: [UInt8]
+
+    init(_ image: ImageRecord, corruption: String, _ format: TableText.Format) {
+        var out = TableText(format)
+        out.field("image", image.id, first: true)
+        out.field("label", image.label)
+        out.field("target", image.target)
+        out.field("foil", image.foil)
+        out.field("corruption", corruption)
+        names = out.bytes
+        func pair(_ name: String, _ write: (inout TableText, String, PassMetrics) -> Void) -> [UInt8] {
+            var out = TableText(format)
+            write(&out, name + "_clean", image.clean)
+            write(&out, name + "_corrupted", image.corrupted)
+            return out.bytes
+        }
+        p = pair("p") { $0.field($1, $2.p) }
+        logit = pair("logit") { $0.field($1, $2.logit) }
+        logitDiff = pair("logit_diff") { $0.field($1, $2.logitDiff) }
+        prediction = pair("pred") { $0.field($1, $2.prediction) }
+    }
+}
+
+extension TableText {
+    fileprivate mutating func row(_ image: ImageText, _ patch: PatchText, _ patched: PassMetrics) {
+        beginRow()
+        bytes += image.names
+        bytes += patch.text
+        bytes += image.p
+        field("p_patched", patched.p)
+        bytes += image.logit
+        field("logit_patched", patched.logit)
+        bytes += image.logitDiff
+        field("logit_diff_patched", patched.logitDiff)
+        field("kl_patched", patched.kl)
+        bytes += image.prediction
+        field("pred_patched", patched.prediction)
+        endRow()
+    }
+}
+
+/// A file to write from the start, or standard output.
+private final class OutputFile {
+    private let name: String
+    private var descriptor: Int32
+
+    init(_ path: String?) throws {
+        name = path ?? "standard output"
+        descriptor = path.map { open($0, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644) } ?? 1
+        if descriptor < 0 { throw error() }
+    }
+
+    func write(_ bytes: [UInt8]) throws {
+        try bytes.withUnsafeBytes { buffer in
+            var rest = buffer[...]
+            while !rest.isEmpty {
+                let written = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+                if written < 0 {
+                    if errno == EINTR { continue }
+                    throw error()
+                }
+                rest = rest.dropFirst(written)
+            }
+        }
+    }
+
+    func close() throws {
+        guard descriptor > 1 else { return }
+        defer { descriptor = -1 }
+        if Glibc.close(descriptor) != 0 { throw error() }
+    }
+
+    deinit { if descriptor > 1 { _ = Glibc.close(descriptor) } }
+
+    private func error() -> ResultsError {
+        errno == ENOSPC
+            ? .failed(action: "write", path: name, detail: "the disk is full")
+            : .failed(action: "write", path: name, detail: String(cString: strerror(errno)))
+    }
+}

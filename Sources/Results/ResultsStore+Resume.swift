@@ -1,0 +1,75 @@
+extension ResultsStore {
+    /// Opens a store to go on with its sweep: refuses one of another sweep and drops images that are not complete.
+    ///
+    /// - Throws: `ResultsError.differs` with what differs, and what `open` throws
+    public static func resume(folder: String, manifest: Manifest) throws -> ResultsStore {
+        let store = try open(folder: folder, readOnly: false)
+        let differences = manifest.differences(from: store.manifest)
+        guard differences.isEmpty else {
+            throw ResultsError.differs(path: store.path, differences: differences)
+        }
+        try store.deleteIncomplete()
+        return store
+    }
+
+    /// SQL condition on `images i`: every patch of the image is there, or `--keep` left it out. ?1 is their number.
+    static let isComplete = """
+        (NOT i.kept OR ?1 = (SELECT count(*) FROM effects e
+                             WHERE e.image = i.image AND e.corruption = i.corruption))
+        """
+
+    /// Images that need no more work under one corruption, those left out by `--keep` among them.
+    public func completedImages(corruption: Int) throws -> Set<Int> {
+        try read { db in
+            let cursor = try Cursor(
+                db, "SELECT image FROM images i WHERE corruption = ?2 AND \(Self.isComplete)")
+            cursor.bind(1, manifest.patches.count)
+            cursor.bind(2, corruption)
+            var images: Set<Int> = []
+            while try cursor.next() { images.insert(cursor.int(0)) }
+            return images
+        }
+    }
+
+    /// Drops images some of whose effects are missing, with the effects that are there.
+    public func deleteIncomplete() throws {
+        try write { db in
+            let find = try Cursor(db, "SELECT image, corruption FROM images i WHERE NOT \(Self.isComplete)")
+            find.bind(1, manifest.patches.count)
+            var incomplete: [(image: Int, corruption: Int)] = []
+            while try find.next() { incomplete.append((find.int(0), find.int(1))) }
+            for table in ["effects", "images"] {
+                let delete = try Cursor(db, "DELETE FROM \(table) WHERE image = ? AND corruption = ?")
+                for row in incomplete {
+                    delete.bind(1, row.image)
+                    delete.bind(2, row.corruption)
+                    try delete.run()
+                }
+            }
+        }
+    }
+
+    /// Marks the sweep as finished now.
+    public func finish() throws {
+        try write { db in
+            let cursor = try Cursor(
+                db, "INSERT INTO manifest VALUES ('ended', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value")
+            cursor.bind(1, Manifest.timestamp())
+            try cursor.run()
+        }
+    }
+
+    /// Whether `finish()` was called on the store, now or in an earlier process.
+    public func isFinished() throws -> Bool {
+        try read { db in try Cursor(db, "SELECT 1 FROM manifest WHERE key = 'ended'").next() }
+    }
+
+    /// How many images are in the store under one corruption, and how many of them `--keep` lets count.
+    public func counts(corruption: Int) throws -> (seen: Int, kept: Int) {
+        try read { db in
+            let cursor = try Cursor(db, "SELECT count(*), sum(kept != 0) FROM images WHERE corruption = ?")
+            cursor.bind(1, corruption)
+            return try cursor.next() ? (cursor.int(0), cursor.int(1)) : (0, 0)
+        }
+    }
+}

@@ -1,0 +1,176 @@
+import Foundation
+import Results
+import Testing
+
+@testable import Report
+
+/// p is what matters here; the logit difference is 4 p.
+private func pass(_ p: Float, _ prediction: Int) -> PassMetrics {
+    PassMetrics(p: p, logit: p, logitDiff: 4 * p, kl: 1 - p, prediction: prediction)
+}
+
+/// A store whose effects are `effect(patch, image)`, over passes with p = 0.75 and 0.25 (all exact in binary).
+private func store(
+    _ patches: [PatchRecord], images: Int = 8, effect: (PatchRecord, Int) -> Float
+) throws -> TemporaryStore {
+    let temporary = try TemporaryStore(testManifest(patches: patches))
+    for index in 0..<images {
+        try temporary.store.append(
+            images: [image(index, clean: pass(0.75, 0), corrupted: pass(0.25, index % 4 == 0 ? 0 : 1))],
+            effects: patches.enumerated().map { number, patch in
+                let p = (patch.direction == "noise" ? 0.75 : 0.25) + effect(patch, index)
+                return EffectRecord(image: index, corruption: 0, patch: number, patched: pass(p, p > 0.5 ? 0 : 1))
+            })
+    }
+    return temporary
+}
+
+@Suite struct SummaryTests {
+    @Test func layersByWindows() throws {
+        let patches = ["restore", "noise"].flatMap { direction in
+            ["1", "3"].flatMap { window in (0..<3).map { patch($0, direction, window: window) } }
+        }
+        let temporary = try store(patches) { patch, _ in
+            let size: Float = patch.layer == "1" ? 0.375 : patch.layer == "0" ? 0.125 : -0.03125
+            return (patch.direction == "noise" ? -1 : 1) * size / (patch.window == "1" ? 2 : 1)
+        }
+        try temporary.store.finish()
+        let text = try summaryText(store: temporary.store, width: 80)
+        #expect(
+            text == """
+                  model         models/tiny (aa11bb22cc33)
+                  data          images (ff0011223344)
+                  target        label; p is its probability
+                  device        some device
+
+                corruption grayscale
+                  images        8
+                  accuracy      clean 100.0%   corrupted 25.0%
+                                best patched 100.0% (restore attn_out layer 1 window 3)
+                  mean p        clean 0.750   corrupted 0.250
+                  total effect  p +0.500 [+0.500, +0.500]   logit diff +2.00 [+2.00, +2.00]
+
+                  restore attn_out   mean p patched - p corrupted, [95% interval]
+                  layer  window 1                           window 3
+                      0  +0.062 [+0.062, +0.062]  █         +0.125 [+0.125, +0.125]  ██
+                      1  +0.188 [+0.188, +0.188]  ███       +0.375 [+0.375, +0.375]  ██████ ◀
+                      2  -0.016 [-0.016, -0.016] ▐          -0.031 [-0.031, -0.031] ▐
+                  the strongest recovers 75.0% of p, 75.0% of logit diff; accuracy 100.0%
+
+                  noise attn_out   mean p patched - p clean, [95% interval]
+                  layer  window 1                           window 3
+                      0  -0.062 [-0.062, -0.062]      █     -0.125 [-0.125, -0.125]     ██
+                      1  -0.188 [-0.188, -0.188]    ███     -0.375 [-0.375, -0.375] ██████  ◀
+                      2  +0.016 [+0.016, +0.016]       ▎    +0.031 [+0.031, +0.031]       ▌
+                  the strongest recovers 75.0% of p, 75.0% of logit diff; accuracy 0.0%
+
+                """, "\(text)")
+        #expect(text.split(separator: "\n").allSatisfy { $0.count <= 80 })
+    }
+
+    @Test func headsAsAGridAndAList() throws {
+        let patches = (0..<2).flatMap { layer in (0..<12).map { patch(layer, site: "z", head: "\($0)") } }
+        let temporary = try store(patches) { patch, image in
+            if patch.layer == "1", patch.head == "7" { return 0.25 }
+            return patch.head == "2" ? -0.015625 : image % 2 == 0 ? 0.001 : -0.001
+        }
+        let text = try summaryText(store: temporary.store, width: 80)
+        #expect(text.contains("state         not finished; sweep --resume goes on with it"))
+        #expect(text.contains("restore z, window 1"))
+        #expect(text.contains("      1   .000  .000 -.016  .000  .000  .000  .000 +.250  .000  .000  .000  .000\n"))
+        #expect(text.contains("\n      1     7       1  +0.250 [+0.250, +0.250]   ██"))
+        #expect(text.contains("strongest 5 of 24"))
+        #expect(text.split(separator: "\n").allSatisfy { $0.count <= 80 }, "\(text)")
+        // 12 heads do not fit 60 columns: two grids, each number once.
+        let narrow = try summaryText(store: temporary.store, width: 60)
+        #expect(narrow.contains("\n          head\n  layer      6"))
+        #expect(narrow.components(separatedBy: "+.250").count == 2)
+    }
+
+    @Test func tokensAsAList() throws {
+        let patches = (0..<3).flatMap { layer in
+            (0..<10).map { patch(layer, site: "resid_post", token: "\($0)") }
+        }
+        let temporary = try store(patches) { patch, _ in patch.layer == "2" && patch.token == "0" ? 0.5 : 0.0625 }
+        let text = try summaryText(store: temporary.store)
+        #expect(text.contains("  layer  token  window  strongest 10 of 30\n      2      0       1  +0.500 ["))
+        #expect(text.contains("the strongest recovers 100.0% of p, "))
+    }
+
+    @Test func colourOnlyOnRequest() throws {
+        let temporary = try store([patch(0), patch(1)]) { patch, _ in patch.layer == "0" ? 0.25 : -0.125 }
+        let plain = try summaryText(store: temporary.store)
+        let color = try summaryText(store: temporary.store, color: true)
+        #expect(!plain.contains("\u{1B}") && color.contains("\u{1B}["))
+        #expect(color.replacing(try Regex("\u{1B}\\[[0-9;]*m"), with: "") == plain)
+    }
+
+    @Test func anEmptyStore() throws {
+        let temporary = try store([patch(0)], images: 0) { _, _ in 0 }
+        let text = try summaryText(store: temporary.store)
+        #expect(text.contains("images        0\n") && !text.contains("accuracy"))
+        let found = try statistics(of: temporary.store)
+        #expect(summaryData(found, format: .csv).contains("grayscale,restore,attn_out,0,,,1,0,nan,nan,"))
+    }
+
+    @Test func dataForOtherPrograms() throws {
+        let temporary = try store([patch(0), patch(5, "noise", site: "z", head: "0+1", window: "")]) { patch, _ in
+            patch.direction == "noise" ? -0.125 : 0.25
+        }
+        let found = try statistics(of: temporary.store)
+        let lines = summaryData(found, format: .csv).split(separator: "\n")
+        #expect(
+            lines == [
+                """
+                corruption,direction,site,layer,head,token,window,n,mean_effect,ci_low,ci_high,median,share_positive,\
+                recovered,logit_diff_mean_effect,logit_diff_ci_low,logit_diff_ci_high,logit_diff_median,\
+                logit_diff_share_positive,logit_diff_recovered,kl_mean_effect,kl_ci_low,kl_ci_high,kl_median,\
+                kl_share_positive,kl_recovered,accuracy_patched,accuracy_clean,accuracy_corrupted,total_effect,\
+                total_ci_low,total_ci_high
+                """,
+                """
+                grayscale,restore,attn_out,0,,,1,8,0.25,0.25,0.25,0.25,1.0,0.5,1.0,1.0,1.0,1.0,1.0,0.5,-0.25,-0.25,\
+                -0.25,-0.25,0.0,0.3333333333333333,0.0,1.0,0.25,0.5,0.5,0.5
+                """,
+                """
+                grayscale,noise,z,5,0+1,,,8,-0.125,-0.125,-0.125,-0.125,0.0,0.25,-0.5,-0.5,-0.5,-0.5,0.0,0.25,0.375,\
+                0.375,0.375,0.375,1.0,0.5,1.0,1.0,0.25,0.5,0.5,0.5
+                """,
+            ])
+        let json = try JSONSerialization.jsonObject(with: Data(summaryData(found, format: .json).utf8))
+        let rows = try #require(json as? [[String: Any]])
+        #expect(rows.count == 2 && rows.allSatisfy { Set($0.keys) == Set(summaryColumns) })
+        #expect(rows[1]["mean_effect"] as? Double == -0.125 && rows[1]["token"] is NSNull)
+    }
+}
+
+@Suite struct BarTests {
+    @Test func oneZeroLineForBothSigns() {
+        let bars = BarScale([-0.5, 1], width: 6)
+        #expect(bars.left == 2 && bars.right == 4)
+        #expect(bars.bar(1) == ("  ", "████"))
+        #expect(bars.bar(-0.5) == ("██", "    "))
+        #expect(bars.bar(-0.125) == (" ▐", "    "))
+        #expect(bars.bar(0.15625) == ("  ", "▋   "))
+        #expect(bars.bar(.nan) == ("  ", "    "))
+    }
+
+    @Test(arguments: [
+        [], [0], [-1], [1e-40, 0], [-1e-45], [.nan, .infinity], [1e38, -1e38], [-.infinity, 3],
+    ] as [[Double]])
+    func anyValues(values: [Double]) {
+        for width in 1...9 {
+            let bars = BarScale(values, width: width)
+            for value in values {
+                let (left, right) = bars.bar(value)
+                #expect(left.count == bars.left && right.count == bars.right && left.count + right.count == width)
+            }
+        }
+    }
+
+    @Test func numbers() {
+        #expect(signed(0.4321, 3) == "+0.432" && signed(-0.0001, 3) == " 0.000" && signed(.nan, 3) == "nan")
+        #expect(decimals(for: [0.5, 0.01]) == 3 && decimals(for: [0.005]) == 5 && decimals(for: [1e-9]) == 6)
+        #expect(decimals(for: []) == 3 && decimals(for: [.nan]) == 3)
+    }
+}
