@@ -45,14 +45,15 @@ let package = Package(
             ]),
 
         // Tests. Tiers: unit (no OpenCL), device (any OpenCL device, PoCL in CI).
+        .target(name: "TestSupport", dependencies: ["Reference"], path: "Tests/TestSupport"),
         .testTarget(name: "CLRuntimeTests", dependencies: ["CLRuntime"]),
-        .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Reference"]),
-        .testTarget(name: "ViTTests", dependencies: ["ViT", "Reference"]),
+        .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Reference", "TestSupport"]),
+        .testTarget(name: "ViTTests", dependencies: ["ViT", "Reference", "TestSupport"]),
         .testTarget(name: "ImagesTests", dependencies: ["Images"]),
-        .testTarget(name: "PatchTests", dependencies: ["Patch", "Reference"]),
+        .testTarget(name: "PatchTests", dependencies: ["Patch", "Reference", "TestSupport"]),
         .testTarget(name: "ResultsTests", dependencies: ["Results"]),
         .testTarget(name: "ReportTests", dependencies: ["Report", "Results"]),
-        .testTarget(name: "ReferenceTests", dependencies: ["Reference", "ViT"]),
+        .testTarget(name: "ReferenceTests", dependencies: ["Reference", "TestSupport"]),
         .testTarget(name: "CLITests"),
     ],
     swiftLanguageModes: [.v6]

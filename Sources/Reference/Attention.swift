@@ -1,0 +1,72 @@
+/// Attention of every head: pattern = softmax(q k^T / sqrt(Dh)), z = pattern v.
+///
+/// - Parameters: q, k, v: [H, T, Dh]
+/// - Returns: z [H, T, Dh] and the pattern [H, T, T] (query row, key column)
+public func attention(
+    q: [Double], k: [Double], v: [Double], heads: Int, tokens: Int, headDim: Int
+) -> (z: [Double], pattern: [Double]) {
+    let pattern = attentionPattern(q: q, k: k, heads: heads, tokens: tokens, headDim: headDim)
+    return (attentionMix(pattern: pattern, v: v, heads: heads, tokens: tokens, headDim: headDim), pattern)
+}
+
+/// softmax(q k^T / sqrt(Dh)) for q, k [H, T, Dh]: how much each query row takes from each key, [H, T, T].
+public func attentionPattern(q: [Double], k: [Double], heads: Int, tokens: Int, headDim: Int) -> [Double] {
+    precondition(q.count == heads * tokens * headDim && k.count == q.count)
+    var scores = [Double](repeating: 0, count: heads * tokens * tokens)
+    for h in 0..<heads {
+        for query in 0..<tokens {
+            for key in 0..<tokens {
+                var sum = 0.0
+                for i in 0..<headDim {
+                    sum += q[(h * tokens + query) * headDim + i] * k[(h * tokens + key) * headDim + i]
+                }
+                scores[(h * tokens + query) * tokens + key] = sum / Double(headDim).squareRoot()
+            }
+        }
+    }
+    return softmax(scores, width: tokens)
+}
+
+/// z[h, query] = sum over keys of pattern[h, query, key] * v[h, key], for v [H, T, Dh].
+public func attentionMix(pattern: [Double], v: [Double], heads: Int, tokens: Int, headDim: Int) -> [Double] {
+    precondition(pattern.count == heads * tokens * tokens && v.count == heads * tokens * headDim)
+    var z = [Double](repeating: 0, count: heads * tokens * headDim)
+    for h in 0..<heads {
+        for query in 0..<tokens {
+            for i in 0..<headDim {
+                var sum = 0.0
+                for key in 0..<tokens {
+                    sum += pattern[(h * tokens + query) * tokens + key] * v[(h * tokens + key) * headDim + i]
+                }
+                z[(h * tokens + query) * headDim + i] = sum
+            }
+        }
+    }
+    return z
+}
+
+/// [T, H * Dh], as a linear layer writes it, to [H, T, Dh].
+public func splitHeads(_ x: [Double], heads: Int, tokens: Int, headDim: Int) -> [Double] {
+    var out = x
+    for t in 0..<tokens {
+        for h in 0..<heads {
+            for i in 0..<headDim {
+                out[(h * tokens + t) * headDim + i] = x[t * heads * headDim + h * headDim + i]
+            }
+        }
+    }
+    return out
+}
+
+/// [H, T, Dh] to [T, H * Dh], as the output projection reads it.
+public func joinHeads(_ x: [Double], heads: Int, tokens: Int, headDim: Int) -> [Double] {
+    var out = x
+    for t in 0..<tokens {
+        for h in 0..<heads {
+            for i in 0..<headDim {
+                out[t * heads * headDim + h * headDim + i] = x[(h * tokens + t) * headDim + i]
+            }
+        }
+    }
+    return out
+}

@@ -1,0 +1,37 @@
+extension ReferenceModel {
+    /// Activation patching, one pass for each patch: the base pass with the source's activations put in.
+    ///
+    /// - Parameters:
+    ///   - source: activations captured from the pass that is copied from, at least at `sites`
+    ///   - base: pixels [channels, S, S] of the pass that is copied into
+    ///   - sites: patched together
+    ///   - layers: patched together; `embed` ignores them
+    ///   - heads: for sites that have heads; nil for all
+    ///   - tokens: nil for all; for `pattern`, query rows
+    /// - Returns: logits [C]
+    public func patched(
+        source: ReferenceActivations, base: [Double], sites: [ReferenceSite], layers: [Int],
+        heads: [Int]? = nil, tokens: [Int]? = nil
+    ) -> [Double] {
+        var interventions: [Intervention] = []
+        for site in sites {
+            for layer in site == .embed ? [0] : layers {
+                guard let values = source[ReferencePlace(site, layer: layer)] else {
+                    preconditionFailure("the source pass did not capture \(site.rawValue) of layer \(layer)")
+                }
+                interventions.append(Intervention(site, layer: layer, heads: heads, tokens: tokens, values: values))
+            }
+        }
+        return forward(pixels: base, interventions: interventions).logits
+    }
+
+    /// The same from two images: `source` is run first, in `donor` if there is one, else in this model.
+    public func patched(
+        source: [Double], base: [Double], sites: [ReferenceSite], layers: [Int],
+        heads: [Int]? = nil, tokens: [Int]? = nil, donor: ReferenceModel? = nil
+    ) -> [Double] {
+        let activations = (donor ?? self).forward(pixels: source, capturing: Set(sites)).activations
+        return patched(
+            source: activations, base: base, sites: sites, layers: layers, heads: heads, tokens: tokens)
+    }
+}

@@ -1,0 +1,88 @@
+/// Places in the network whose activation can be read or replaced, under TransformerLens's names.
+public enum ReferenceSite: String, Sendable, CaseIterable {
+    /// [T, D] the encoder's input, after CLS and position embeddings; its layer is 0
+    case embed
+    /// [T, D] the residual stream before a layer
+    case residPre = "resid_pre"
+    /// [T, D] the residual stream between attention and MLP
+    case residMid = "resid_mid"
+    /// [T, D] the residual stream after a layer
+    case residPost = "resid_post"
+    /// [T, D] what attention adds to the residual stream, bias included
+    case attnOut = "attn_out"
+    /// [T, D] what the MLP adds to the residual stream, bias included
+    case mlpOut = "mlp_out"
+    /// [H, T, Dh] each head's mixture of values, before the output projection
+    case z
+    /// [H, T, Dh] queries, bias included, before scaling
+    case q
+    /// [H, T, Dh] keys, bias included
+    case k
+    /// [H, T, Dh] values, bias included
+    case v
+    /// [H, T, T] attention after softmax; the tokens of a patch are query rows
+    case pattern
+    /// [T, M] the MLP's hidden layer after the activation function
+    case mlpAct = "mlp_act"
+
+    /// Whether the site's values are divided by head, [H, T, ...].
+    public var hasHeads: Bool {
+        switch self {
+        case .z, .q, .k, .v, .pattern: true
+        default: false
+        }
+    }
+}
+
+/// One site of one layer.
+public struct ReferencePlace: Hashable, Sendable {
+    public var site: ReferenceSite
+    public var layer: Int
+
+    public init(_ site: ReferenceSite, layer: Int) {
+        self.site = site
+        self.layer = layer
+    }
+}
+
+/// The activations of one pass, each in its site's shape, row-major.
+public typealias ReferenceActivations = [ReferencePlace: [Double]]
+
+/// Replaces the activation at one place while a pass runs.
+public struct Intervention: Sendable {
+    public var place: ReferencePlace
+    /// The heads that are replaced; nil for all. Only for sites that have heads.
+    public var heads: [Int]?
+    /// The tokens (rows of the site) that are replaced; nil for all.
+    public var tokens: [Int]?
+    /// In the site's whole shape; only the named heads and tokens are taken.
+    public var values: [Double]
+
+    public init(_ site: ReferenceSite, layer: Int, heads: [Int]? = nil, tokens: [Int]? = nil, values: [Double]) {
+        precondition(heads == nil || site.hasHeads)
+        self.place = ReferencePlace(site, layer: layer)
+        self.heads = heads
+        self.tokens = tokens
+        self.values = values
+    }
+
+    /// `activation` with the named heads and tokens replaced.
+    ///
+    /// - Parameters:
+    ///   - heads: H for a site that has heads, else 1
+    ///   - tokens: T
+    func applied(to activation: [Double], heads headCount: Int, tokens tokenCount: Int) -> [Double] {
+        precondition(values.count == activation.count)
+        let width = activation.count / (headCount * tokenCount)
+        var out = activation
+        for h in heads ?? Array(0..<headCount) {
+            for t in tokens ?? Array(0..<tokenCount) {
+                for i in 0..<width {
+                    let index = (h * tokenCount + t) * width + i
+                    out[index] = values[index]
+                }
+            }
+        }
+        return out
+    }
+}

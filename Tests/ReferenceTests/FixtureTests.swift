@@ -1,0 +1,86 @@
+import Reference
+import TestSupport
+import Testing
+
+/// The reference against transformers, in float64 on both sides.
+struct FixtureTests {
+    static let tolerance = 1e-9
+
+    @Test(arguments: Fixture.names)
+    func logitsAndHiddenStates(name: String) throws {
+        let fixture = try Fixture.load(name)
+        #expect(!fixture.pairs.isEmpty)
+        for pass in fixture.pairs.flatMap({ [$0.clean, $0.corrupted] }) {
+            let (logits, kept) = fixture.model.forward(pixels: pass.pixelsDouble, capturing: [.embed, .residPost])
+            #expect(maxAbsDiff(logits, pass.logits) < Self.tolerance)
+            #expect(pass.hidden.count == fixture.model.layers.count + 1)
+            for (i, hidden) in pass.hidden.enumerated() {
+                let place: ReferencePlace = i == 0 ? .init(.embed, layer: 0) : .init(.residPost, layer: i - 1)
+                #expect(maxAbsDiff(kept[place] ?? [], hidden) < Self.tolerance, "hidden state \(i)")
+            }
+        }
+    }
+
+    /// The stock float32 model's rounding, far from any wrong formula.
+    @Test(arguments: Fixture.names)
+    func floatLogits(name: String) throws {
+        let fixture = try Fixture.load(name)
+        for pass in fixture.pairs.flatMap({ [$0.clean, $0.corrupted] }) {
+            #expect(maxAbsDiff(pass.logitsFloat, pass.logits) < 1e-4)
+        }
+    }
+
+    @Test(arguments: Fixture.names)
+    func patchedLogits(name: String) throws {
+        let fixture = try Fixture.load(name)
+        #expect(!fixture.cases.isEmpty)
+        for (index, pair) in fixture.pairs.enumerated() {
+            for direction in [FixtureCase.Direction.restore, .noise] {
+                let (source, base) = pair.passes(direction)
+                let activations = fixture.model.forward(
+                    pixels: source.pixelsDouble, capturing: Set(ReferenceSite.allCases)
+                ).activations
+                for example in fixture.cases where example.pair == index && example.direction == direction {
+                    #expect(!example.sites.isEmpty)
+                    let logits = fixture.model.patched(
+                        source: activations, base: base.pixelsDouble, sites: example.sites, layers: example.layers,
+                        heads: example.heads, tokens: example.tokens)
+                    #expect(maxAbsDiff(logits, example.logits) < Self.tolerance, "\(name): \(example)")
+
+                    let moved = abs(
+                        probabilities(logits)[pair.target] - probabilities(base.logits)[pair.target])
+                    #expect(example.noop ? moved < 1e-12 : moved > 1e-3, "\(name): \(example)")
+                }
+            }
+        }
+    }
+
+    /// From two images gives what the captured activations give.
+    @Test func patchedFromPixels() throws {
+        let fixture = try Fixture.load("tiny")
+        for example in fixture.cases.prefix(60) {
+            let (source, base) = fixture.pairs[example.pair].passes(example.direction)
+            let logits = fixture.model.patched(
+                source: source.pixelsDouble, base: base.pixelsDouble, sites: example.sites, layers: example.layers,
+                heads: example.heads, tokens: example.tokens)
+            #expect(maxAbsDiff(logits, example.logits) < Self.tolerance, "\(example)")
+        }
+    }
+
+    /// Every site is covered, in both directions, with patches that matter.
+    @Test func everySiteHasCases() throws {
+        for name in ["tiny", "one-head-one-layer", "gelu-new", "quick-gelu", "relu"] {
+            let cases = try Fixture.load(name).cases
+            for site in ReferenceSite.allCases {
+                for direction in [FixtureCase.Direction.restore, .noise] {
+                    // With one layer a patch of q does nothing: only CLS's row is read, and it does not depend on the image.
+                    #expect(
+                        cases.contains {
+                            $0.sites == [site] && $0.direction == direction
+                                && (!$0.noop || name == "one-head-one-layer" && site == .q)
+                        }, "\(name) \(site) \(direction)")
+                }
+            }
+        }
+    }
+}
