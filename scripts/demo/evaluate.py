@@ -40,7 +40,7 @@ def run(model, images, keep=None, put=None):
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     file = load_file(PATH)
     small = file["images"], file["labels"]
     large = generate.generate(generate.TEST, 10000)
