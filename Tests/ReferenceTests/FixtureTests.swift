@@ -74,7 +74,7 @@ struct FixtureTests {
             let cases = try Fixture.load(name).cases
             for site in ReferenceSite.allCases {
                 for direction in [FixtureCase.Direction.restore, .noise] {
-                    // With one layer a patch of q does nothing: only CLS's row is read, and it does not depend on the image.
+                    // With one layer a patch of q does nothing: only CLS's row is read, the same in every image.
                     #expect(
                         cases.contains {
                             $0.sites == [site] && $0.direction == direction
