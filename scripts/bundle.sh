@@ -2,9 +2,9 @@
 # Makes dist/vitpatch-VERSION-linux-ARCH.tar.xz: the release binary, with Swift and every C library but libc and the
 # OpenCL loader linked in, and the loader beside it.
 #
-# How the C libraries become static: the module maps say `link "clblast"` and the like, which the linker resolves to
-# the first libclblast.so or .a on its search path. A folder that holds only the .a files, put first on that path,
-# decides the matter without touching Package.swift. The flags differ from `make build`, so the build has its own folder.
+# How the C libraries become static: the linker takes `-lclblast` from the first folder on its search path that has a
+# libclblast.so or .a. The flags of pkg-config come first on that path, so our own .pc files name a folder that holds
+# only the .a files. Package.swift stays as it is. The flags differ from `make build`: hence a build folder of its own.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -29,9 +29,14 @@ for library in clblast jpeg png16 z sqlite3 crypto stdc++; do
     archive=$(find_library "lib$library.a") || exit 1
     ln -sf "$archive" "$static/lib$library.a"
 done
+for module in OpenCL:OpenCL clblast:clblast libcrypto:crypto; do
+    printf 'Name: %s\nDescription: static\nVersion: 1\nLibs: -L%s -l%s\n' \
+        "${module%:*}" "$static" "${module#*:}" > "$static/${module%:*}.pc"
+done
+clang -O2 -c scripts/bundle-arc4random.c -o "$static/arc4random.o"
 
 swift build -c release --product vitpatch --scratch-path "$scratch" --static-swift-stdlib \
-    -Xswiftc "-L$static" -Xswiftc -Xclang-linker -Xswiftc -static-libgcc
+    --pkg-config-path "$static" -Xlinker "$static/arc4random.o" -Xswiftc -Xclang-linker -Xswiftc -static-libgcc
 
 binary=$scratch/release/vitpatch
 for library in $(readelf -d "$binary" | sed -n 's/.*(NEEDED).*\[\(.*\)\].*/\1/p'); do
@@ -40,7 +45,7 @@ for library in $(readelf -d "$binary" | sed -n 's/.*(NEEDED).*\[\(.*\)\].*/\1/p'
     *) fail "$library is still linked dynamically" ;;
     esac
 done
-readelf -d "$binary" | grep -q 'R.*PATH.*\$ORIGIN' || fail "the binary does not look for libOpenCL.so.1 in its own folder"
+readelf -d "$binary" | grep -q 'R.*PATH.*\$ORIGIN' || fail "the binary does not search its own folder for libOpenCL.so.1"
 
 folder=dist/$name
 rm -rf "$folder"

@@ -14,7 +14,10 @@ awk '
     inside && /^```/ { fenced = !fenced; next }
     inside && fenced' "$readme" > "$shown"
 
-[ -s "$shown" ] || { echo "check-readme: $readme has no demo output between its markers; run 'make readme'" >&2; exit 1; }
+if ! [ -s "$shown" ]; then
+    echo "check-readme: $readme has no demo output between its markers; run 'make readme'" >&2
+    exit 1
+fi
 if sh "$here/compare-output.sh" "$shown" "$output"; then
     echo "check-readme: $readme shows what the demo prints"
 else

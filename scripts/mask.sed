@@ -12,6 +12,7 @@ s/\b[0-9]+:[0-9]{2}(:[0-9]{2})?\b/TIME/g
 # Rates, then durations, then memory and the waves that its size makes.
 s/[0-9][0-9.,]* *([A-Za-z]+ ?\/ ?s|[A-Za-z]+ per second)\b/RATE/g
 s/[0-9][0-9.,]* *(ns|us|µs|ms|s|sec|seconds?|min|minutes?|h|hours?)\b/TIME/g
+s/TIME( TIME)+/TIME/g
 s/[0-9][0-9.,]* *([kKMGT]i?)?B\b/SIZE/g
 s/\b[0-9]+ waves?( of [0-9]+)?\b/WAVES/g
 

@@ -10,7 +10,7 @@ cat > "$work/base" <<'TEXT'
   device        cpu-haswell-AMD EPYC 7763, PoCL 3.1
   images        160, 2 waves of 96, 12.5 s, 33.1 passes/s, 1.2 GB
   accuracy      clean 98.8%   corrupted 51.2%
-  total effect  p +0.412 [+0.380, +0.444]   kl 1.25e-03
+  total effect  p +0.412 [+0.380, +0.444]   kl 1.25e+03
 
   layer  window 1
       0  +0.120 [ 0.000, +0.150] ███▌    window 3
@@ -33,13 +33,16 @@ check() {
 check "equal" ok ""
 check "another device" ok 's/cpu-haswell.*/NVIDIA H100, 550.54/'
 check "other times, rates and sizes" ok 's/12\.5 s, 33\.1 passes.s, 1\.2 GB/950 ms, 1,200.5 passes\/s, 700 MB/'
+check "a longer time" ok 's/12\.5 s/1 h 5 min/'
 check "other waves" ok 's/2 waves of 96/1 wave of 160/'
 check "another bar" ok 's/███▌/███/'
 check "other spacing" ok 's/ \[/   [/g'
 check "last digit of a percentage" ok 's/51\.2%/51.3%/'
 check "0.002 of a probability" ok 's/\+0\.412/+0.414/'
 check "a sign that comes with rounding" ok 's/ 0\.000,/-0.001,/'
-check "last digit of a number with exponent" ok 's/1\.25e-03/1.26e-03/'
+check "last digit of a number with exponent" ok 's/1\.25e\+03/1.26e+03/'
+check "one digit more" ok 's/51\.2%/51.25%/'
+check "two units in the last digit of a number with exponent" differs 's/1\.25e\+03/1.27e+03/'
 check "two units in the last digit of a percentage" differs 's/51\.2%/51.4%/'
 check "0.003 of a probability" differs 's/\+0\.412/+0.415/'
 check "the other sign" differs 's/\+0\.120/-0.120/'
