@@ -53,7 +53,7 @@ mkdir -p "$folder/licenses"
 strip -o "$folder/vitpatch" "$binary"
 cp "$(find_library libOpenCL.so.1)" "$folder/libOpenCL.so.1"
 for file in README.md CHANGELOG.md LICENSE THIRD_PARTY.md docs/original-study.md; do
-    [ ! -f "$file" ] || cp "$file" "$folder/"
+    [ ! -f "$file" ] || cp --parents "$file" "$folder/"
 done
 
 # The licences of what is linked in: Debian's copyright files, the Swift packages' and the toolchain's own.
