@@ -9,7 +9,7 @@
 //
 // q       token rows of qStride floats, `queries` an image, from qOffset on; head h at columns h * DH
 // kv      token rows of kvStride floats, T an image; keys from kOffset, values from vOffset on
-// z       [n, queries, zStride], head h at columns h * DH
+// z       [n, queries, zStride] from zOffset on, head h at columns h * DH
 // ND-range: (ceil(queries / QL), H, n), local (GQ, 1, 1)
 //
 // DH  width of a head (no default)
@@ -34,18 +34,16 @@ typedef CAT(float, QL) floatq;
 #define STOREQ(x, p) CAT(vstore, QL)((x), 0, (p))
 #endif
 
-__kernel void attention_online(__global const float *q, int qOffset, int qStride, int queries,
-                               __global const float *kv, int kOffset, int vOffset, int kvStride, int T, float scale,
-                               __global float *z, int zStride) {
-  int t0 = get_global_id(0) * QL, h = get_global_id(1), i = get_global_id(2);
-  if (t0 >= queries) return;
-  q += (size_t)qOffset + ((size_t)i * queries) * qStride + h * DH;
-  __global const float *k = kv + (size_t)kOffset + (size_t)i * T * kvStride + h * DH;
-  __global const float *v = kv + (size_t)vOffset + (size_t)i * T * kvStride + h * DH;
+// Query token i of a work-item's list; all tokens in order where there is none.
+inline int token(__global const int *tokens, int i) { return tokens ? tokens[i] : i; }
 
+// One head of one pass, for queries t0 ..< t0 + QL of `tokens`; q, k, v, z point at the pass's token 0 and the head.
+inline void attend(__global const float *q, int qStride, __global const int *tokens, int t0, int queries,
+                   __global const float *k, __global const float *v, int kvStride, int T, float scale,
+                   __global float *z, int zStride) {
   float qt[DH * QL];  // [DH, QL]; lanes past the last query repeat it
   for (int lane = 0; lane < QL; lane++) {
-    __global const float *row = q + (size_t)min(t0 + lane, queries - 1) * qStride;
+    __global const float *row = q + (size_t)token(tokens, min(t0 + lane, queries - 1)) * qStride;
     for (int d = 0; d < DH; d++) qt[d * QL + lane] = row[d];
   }
   floatq o[DH];
@@ -112,7 +110,37 @@ __kernel void attention_online(__global const float *q, int qOffset, int qStride
 
   for (int d = 0; d < DH; d++) STOREQ(o[d] / total, qt + d * QL);
   for (int lane = 0; lane < QL && t0 + lane < queries; lane++) {
-    __global float *row = z + ((size_t)i * queries + t0 + lane) * zStride + h * DH;
+    __global float *row = z + (size_t)token(tokens, t0 + lane) * zStride;
     for (int d = 0; d < DH; d++) row[d] = qt[d * QL + lane];
   }
+}
+
+__kernel void attention_online(__global const float *q, int qOffset, int qStride, int queries,
+                               __global const float *kv, int kOffset, int vOffset, int kvStride, int T, float scale,
+                               __global float *z, int zOffset, int zStride) {
+  int t0 = get_global_id(0) * QL, h = get_global_id(1);
+  size_t i = get_global_id(2);
+  if (t0 >= queries) return;
+  attend(q + qOffset + i * queries * qStride + h * DH, qStride, 0, t0, queries,
+         kv + kOffset + i * T * kvStride + h * DH, kv + vOffset + i * T * kvStride + h * DH, kvStride, T, scale,
+         z + zOffset + i * queries * zStride + h * DH, zStride);
+}
+
+// The patch of `pattern`: a pass's values weighted by another pass's pattern, which is that pass's queries and keys.
+//
+// lists   from `first` on six ints an entry: slot of the pattern, slot of the values and of z, head, 0, tokens,
+//         tokenCount; `tokens` is where in `lists` the query tokens stand
+// Slots are passes: slot s starts at s * queries rows of q and z, at s * T rows of kv.
+// ND-range: (ceil(most tokens / QL), entries), local (GQ, 1)
+__kernel void attention_pattern(__global const float *q, int qOffset, int qStride, int queries,
+                                __global const float *kv, int kOffset, int vOffset, int kvStride, int T, float scale,
+                                __global float *z, int zStride, __global const int *lists, int first) {
+  __global const int *entry = lists + first + 6 * (int)get_global_id(1);
+  int t0 = get_global_id(0) * QL;
+  if (t0 >= entry[5]) return;
+  size_t from = entry[0], to = entry[1];
+  int h = entry[2];
+  attend(q + qOffset + from * queries * qStride + h * DH, qStride, lists + entry[4], t0, entry[5],
+         kv + kOffset + from * T * kvStride + h * DH, kv + vOffset + to * T * kvStride + h * DH, kvStride, T, scale,
+         z + to * queries * zStride + h * DH, zStride);
 }

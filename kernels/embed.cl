@@ -2,13 +2,13 @@
 
 // out[i * Np + p, (c * P + y) * P + x] = pixels[first + i, c, (p / grid) * P + y, (p % grid) * P + x]
 //
-// pixels  [*, channels, S, S]
+// pixels  [*, channels, S, S] from `offset` on
 // out     [n * Np, channels * P * P]   Np = grid * grid
 // ND-range: (Np, n): one work-item copies one patch
-__kernel void patches(__global const float *pixels, int first, int channels, int S, int P, int grid,
+__kernel void patches(__global const float *pixels, int offset, int first, int channels, int S, int P, int grid,
                       __global float *out) {
   int p = get_global_id(0), i = get_global_id(1);
-  __global const float *image = pixels + (size_t)(first + i) * channels * S * S;
+  __global const float *image = pixels + offset + (size_t)(first + i) * channels * S * S;
   __global float *to = out + ((size_t)i * grid * grid + p) * channels * P * P;
   for (int c = 0; c < channels; c++)
     for (int y = 0; y < P; y++) {

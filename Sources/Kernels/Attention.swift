@@ -3,6 +3,7 @@ import CLRuntime
 /// Softmax attention without the [T, T] scores in memory. See `attention.cl`.
 public struct Attention {
     private let kernel: Kernel
+    private let patternKernel: Kernel
     private let lanes: Int
     private let group: Int
     private let headDim: Int
@@ -10,8 +11,9 @@ public struct Attention {
     /// - Parameter headDim: Dh, compiled in
     public init(_ library: KernelLibrary, headDim: Int) throws(CLError) {
         (lanes, group, self.headDim) = (library.tuning.attentionLanes, library.tuning.attentionGroup, headDim)
-        kernel = try library.kernel(
-            .attention, "attention_online", defines: ["DH": headDim, "QL": lanes, "GQ": group])
+        let defines = ["DH": headDim, "QL": lanes, "GQ": group]
+        kernel = try library.kernel(.attention, "attention_online", defines: defines)
+        patternKernel = try library.kernel(.attention, "attention_pattern", defines: defines)
     }
 
     /// Token rows inside a buffer: element `offset` is the first row's first value, rows are `stride` apart.
@@ -28,16 +30,17 @@ public struct Attention {
     ///   - q: [images, queries] token rows of H * Dh
     ///   - k, v: [images, tokens] token rows of H * Dh in one buffer with one stride
     ///   - scale: 1 / sqrt(Dh)
-    ///   - z: [images, queries, H * Dh], packed
+    ///   - z: [images, queries, H * Dh], packed, from element `zOffset` on
     public func callAsFunction(
-        q: Rows, queries: Int, k: Rows, v: Rows, tokens: Int, images: Int, heads: Int, scale: Float, z: Buffer<Float>
+        q: Rows, queries: Int, k: Rows, v: Rows, tokens: Int, images: Int, heads: Int, scale: Float, z: Buffer<Float>,
+        zOffset: Int = 0
     ) throws(CLError) {
         let width = heads * headDim
         func fits(_ rows: Rows, _ count: Int) -> Bool {
             count == 0 || rows.offset + (count - 1) * rows.stride + width <= rows.buffer.count
         }
         guard fits(q, images * queries), fits(k, images * tokens), fits(v, images * tokens),
-            images * queries * width <= z.count, k.buffer === v.buffer, k.stride == v.stride
+            zOffset + images * queries * width <= z.count, k.buffer === v.buffer, k.stride == v.stride
         else {
             throw .shape(operation: "attention", expected: "\(images) x \(queries) queries of \(width)", got: "\(z.count)")
         }
@@ -50,7 +53,34 @@ public struct Attention {
                 "kv": k.buffer, "kOffset": try Int32.checked(k.offset, "kOffset"),
                 "vOffset": try Int32.checked(v.offset, "vOffset"), "kvStride": try Int32.checked(k.stride, "kvStride"),
                 "T": try Int32.checked(tokens, "T"), "scale": scale, "z": z,
-                "zStride": try Int32.checked(width, "zStride"),
+                "zOffset": try Int32.checked(zOffset, "zOffset"), "zStride": try Int32.checked(width, "zStride"),
+            ])
+    }
+
+    /// z of `entries` anew, from another pass's queries and keys and the pass's own values: the patch of `pattern`.
+    /// - Parameters:
+    ///   - q: [slots, queries] token rows
+    ///   - k, v: [slots, tokens] token rows
+    ///   - z: [slots, queries, H * Dh]
+    ///   - entries: in `lists`, six ints each; see `attention.cl`
+    public func pattern(
+        q: Rows, queries: Int, k: Rows, v: Rows, tokens: Int, heads: Int, scale: Float, z: Buffer<Float>,
+        lists: Buffer<Int32>, entries: Entries
+    ) throws(CLError) {
+        guard entries.first >= 0, entries.first + 6 * entries.count <= lists.count, k.buffer === v.buffer else {
+            throw .shape(operation: "attention_pattern", expected: "entries within \(lists.count)", got: "\(entries)")
+        }
+        let blocks = (entries.tokens + lanes - 1) / lanes
+        try patternKernel.launch(
+            global: [(blocks + group - 1) / group * group, entries.count], local: [group, 1],
+            [
+                "q": q.buffer, "qOffset": try Int32.checked(q.offset, "qOffset"),
+                "qStride": try Int32.checked(q.stride, "qStride"), "queries": try Int32.checked(queries, "queries"),
+                "kv": k.buffer, "kOffset": try Int32.checked(k.offset, "kOffset"),
+                "vOffset": try Int32.checked(v.offset, "vOffset"), "kvStride": try Int32.checked(k.stride, "kvStride"),
+                "T": try Int32.checked(tokens, "T"), "scale": scale, "z": z,
+                "zStride": try Int32.checked(heads * headDim, "zStride"), "lists": lists,
+                "first": try Int32.checked(entries.first, "first"),
             ])
     }
 }

@@ -12,19 +12,19 @@ public struct Embed {
         group = library.tuning.group
     }
 
-    /// Pixels [*, channels, S, S] of images `images` to rows [images.count * Np, channels * P * P].
+    /// Pixels [*, channels, S, S], from element `offset` on, of images `images` to rows [images.count * Np, channels * P * P].
     public func patches(
-        pixels: Buffer<Float>, images: Range<Int>, channels: Int, imageSize: Int, patchSize: Int, out: Buffer<Float>
+        pixels: Buffer<Float>, offset: Int = 0, images: Range<Int>, channels: Int, imageSize: Int, patchSize: Int, out: Buffer<Float>
     ) throws(CLError) {
         let grid = imageSize / patchSize
         let needed = images.count * grid * grid * channels * patchSize * patchSize
-        guard images.upperBound * channels * imageSize * imageSize <= pixels.count, needed <= out.count else {
+        guard offset + images.upperBound * channels * imageSize * imageSize <= pixels.count, needed <= out.count else {
             throw .shape(operation: "patches", expected: "room for \(needed) values", got: "\(out.count)")
         }
         try patchesKernel.launch(
             global: [grid * grid, images.count],
             [
-                "pixels": pixels, "first": try Int32.checked(images.lowerBound, "first"),
+                "pixels": pixels, "offset": try Int32.checked(offset, "offset"), "first": try Int32.checked(images.lowerBound, "first"),
                 "channels": try Int32.checked(channels, "channels"), "S": try Int32.checked(imageSize, "S"),
                 "P": try Int32.checked(patchSize, "P"), "grid": try Int32.checked(grid, "grid"), "out": out,
             ])

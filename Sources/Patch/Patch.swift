@@ -6,17 +6,61 @@ public enum Direction: String, Codable, Sendable, CaseIterable {
     case noise
 }
 
-/// One patched pass, as data: at `sites`, in `layers`, the receiving pass's activations are replaced.
-public struct Patch: Codable, Sendable, Hashable {
-    public var direction: Direction
-    public var sites: [Site]
+/// What is put in.
+public enum PatchWith: String, Codable, Sendable, CaseIterable {
+    /// The other pass's activations
+    case clean
+    /// Zeros
+    case zero
+    /// The mean over the clean passes of all images, token by token
+    case mean
+    /// The clean pass of another image
+    case resample
+}
+
+/// Activations at one site, in some layers.
+public struct Part: Codable, Sendable, Hashable {
+    public var site: Site
     /// Layers from 0, ascending; empty for `embed`
     public var layers: [Int]
+    /// nil: all; only for sites with heads
+    public var heads: [Int]?
+    /// nil: all; 0 is CLS; for `pattern`: query tokens
+    public var tokens: [Int]?
+    /// nil: all; only for `mlp_act`
+    public var neurons: [Int]?
 
-    public init(direction: Direction = .restore, sites: [Site], layers: [Int]) {
-        self.direction = direction
-        self.sites = sites
+    public init(site: Site, layers: [Int], heads: [Int]? = nil, tokens: [Int]? = nil, neurons: [Int]? = nil) {
+        self.site = site
         self.layers = layers
+        self.heads = heads
+        self.tokens = tokens
+        self.neurons = neurons
+    }
+}
+
+/// One patched pass, as data: the receiving pass's activations at `parts` are replaced.
+public struct Patch: Codable, Sendable, Hashable {
+    public var direction: Direction
+    public var with: PatchWith
+    public var parts: [Part]
+
+    public init(direction: Direction = .restore, with: PatchWith = .clean, parts: [Part]) {
+        self.direction = direction
+        self.with = with
+        self.parts = parts
+    }
+
+    /// Several sites in the same layers. Heads count for the sites that have them.
+    public init(
+        direction: Direction = .restore, with: PatchWith = .clean, sites: [Site], layers: [Int], heads: [Int]? = nil,
+        tokens: [Int]? = nil
+    ) {
+        self.init(
+            direction: direction, with: with,
+            parts: sites.map {
+                Part(site: $0, layers: $0.hasLayers ? layers : [], heads: $0.hasHeads ? heads : nil, tokens: tokens)
+            })
     }
 
     /// The layers of a window of `width` centred on `centre`: [centre - floor(width / 2), centre + ceil(width / 2)),
@@ -26,20 +70,9 @@ public struct Patch: Codable, Sendable, Hashable {
         return low < high ? Array(low..<high) : []
     }
 
-    /// What has to be done for this patch, in the order of a pass. A residual stream replaced for all tokens makes all
-    /// that was before it irrelevant, so only the last of those counts, and what comes after it.
-    var places: [Place: Set<Site>] {
-        var places: [Place: Set<Site>] = [:]
-        for site in sites {
-            if site.hasLayers {
-                for layer in layers { places[site.place(layer: layer), default: []].insert(site) }
-            } else {
-                places[site.place(layer: 0), default: []].insert(site)
-            }
-        }
-        let overwritten = places.filter { $0.value.contains(where: \.isResidual) }.keys.max()
-        return places.filter { place, _ in overwritten.map { place >= $0 } ?? true }
-    }
+    /// Whether activations inside an attention stage (an MLP stage) are patched, which the passes they come from must keep.
+    public var needsAttention: Bool { parts.contains { [.z, .q, .k, .v, .pattern].contains($0.site) } }
+    public var needsHidden: Bool { parts.contains { $0.site == .mlpAct } }
 }
 
 /// What can go wrong before or in a sweep; one sentence each.

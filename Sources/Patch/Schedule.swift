@@ -1,123 +1,388 @@
+import Kernels
+import ViT
+
 /// What each stage of a wave does, as lists of rows, worked out before anything runs.
 ///
-/// Rows of a wave of B images: 0 ..< B are the clean passes, B ..< 2B the corrupted ones, and patch k (in the order of
-/// birth) has 2B + kB ..< 2B + (k + 1)B. A patched pass is born at its first patched place: upstream of that it is the
-/// receiving pass, and nothing is computed for it. Rows inside an `attn_out` (`mlp_out`) window are not in the list of
-/// the attention (MLP) stage; the add gives them the source's output.
+/// Rows of a wave of B images come in blocks of B: block 0 is the clean passes, block 1 the corrupted ones, then whatever
+/// else activations are taken from (`Sources`), then a block a patch in the order of birth. A patched pass is born at its
+/// first patched place: upstream of that it is the receiving pass, and nothing is computed for it. Rows whose `attn_out`
+/// (`mlp_out`) is given are not in the chunks of the attention (MLP) stage; the add gives them the source's output. Rows
+/// patched inside a stage start from copies of the receiving pass's q, k, v, or z, or hidden layer.
 struct Schedule {
     /// Offsets into `lists`, `count` entries each
-    struct Copy: Equatable { var dst: Int, src: Int, count: Int }
-    struct Add: Equatable { var dst: Int, base: Int, src: Int, count: Int }
+    struct Copy: Equatable { var dst = 0, src = 0, count = 0 }
+    struct Add: Equatable { var dst = 0, base = 0, src = 0, count = 0 }
 
-    struct Stage {
-        /// Rows that compute this stage
-        var rows = 0..<0
+    /// A place on the residual stream: whole rows first (births and full swaps), then slices
+    struct StreamStep {
+        var copy = Copy()
+        var slices = Entries()
+    }
+
+    /// Attention or MLP
+    struct StageStep {
+        var chunks: [StageChunk] = []
+        /// Outputs that are another pass's: copied whole, then swapped in slices
+        var outputCopies = Entries(), outputSlices = Entries()
         /// First the rows that are born here (their base is another row), then those that go on in place
-        var births = Add(dst: 0, base: 0, src: 0, count: 0)
-        var inPlace = Add(dst: 0, base: 0, src: 0, count: 0)
+        var births = Add(), inPlace = Add()
     }
 
     struct Layer {
-        var residPre = Copy(dst: 0, src: 0, count: 0)
-        var attention = Stage()
-        var residMid = Copy(dst: 0, src: 0, count: 0)
-        var mlp = Stage()
-        var residPost = Copy(dst: 0, src: 0, count: 0)
+        var residPre = StreamStep(), attention = StageStep(), residMid = StreamStep()
+        var mlp = StageStep(), residPost = StreamStep()
+    }
+
+    /// The passes that activations come from, and what a wave's buffers look like.
+    struct Sources: Hashable {
+        /// Model of each block that is computed: 0, or 1 for the donor
+        var models: [Int]
+        /// Blocks after those that are not computed: zeros, or means
+        var given = 0
+        /// Per patch: the block that receives, and the one that gives
+        var base: [Int], source: [Int]
+
+        var blocks: Int { models.count + given }
     }
 
     let images: Int
-    let basePasses: Int
+    let sources: Sources
     let rows: Int
-    var layers: [Layer] = []
-    /// All lists, one after the other; the first `rows` entries are 0 ..< rows
-    var lists: [Int32]
-    /// Row block of each patch, in the order the patches were given: its rows are block * B ..< (block + 1) * B
+    private(set) var layers: [Layer] = []
+    /// All lists, one after the other; the first entries are 0, 1, 2 ...: every row, and every token
+    private(set) var lists: [Int32]
+    /// Row block of each patch, in the order the patches were given
     private(set) var blocks: [Int]
     /// (row, stage, layer) evaluations
     private(set) var evaluations = 0
 
-    /// - Parameters:
-    ///   - basePasses: 2, clean and corrupted; 1 for clean passes alone, and no patches
-    ///   - own: patch every pass with its own activations instead of the other pass's: changes no bit
-    init(patches: [Patch], images: Int, layers layerCount: Int, basePasses: Int = 2, own: Bool = false) {
+    private let shape: NetworkShape
+    private let workspace: Workspace.Shape
+    private var tokenLists: [[Int]: (Int32, Int32)] = [:]
+
+    init(patches: [Patch], images: Int, shape: NetworkShape, sources: Sources, workspace: Workspace.Shape) {
         self.images = images
-        self.basePasses = basePasses
-        rows = images * (basePasses + patches.count)
-        lists = (0..<Int32(rows)).map { $0 }
+        self.sources = sources
+        self.shape = shape
+        self.workspace = workspace
+        rows = images * (sources.blocks + patches.count)
+        lists = (0..<Int32(max(rows, shape.tokens))).map { $0 }
 
-        let places = patches.map(\.places)
+        let places = patches.map { $0.places(shape) }
         let births = places.map { $0.keys.min() }
-        let order = patches.indices.sorted { a, b in
-            switch (births[a], births[b]) {
-            case (let x?, let y?): x == y ? a < b : x < y
-            case (_?, nil): true
-            case (nil, _?): false
-            case (nil, nil): a < b
+        // Passes without a place (a window outside the network, tokens that are not computed) are the receiving pass.
+        let order = patches.indices.filter { births[$0] != nil }.sorted {
+            guard let a = births[$0], let b = births[$1], a != b else { return $0 < $1 }
+            return a < b
+        }
+        blocks = sources.base
+        for (k, patch) in order.enumerated() { blocks[patch] = sources.blocks + k }
+
+        var alive: [Int] = []  // patches, in the order of birth
+        for layer in 0..<shape.layers {
+            func passes(_ stage: Place.Stage) -> [Pass] {
+                let place = Place(layer: layer, stage: stage)
+                let going = alive.map { pass($0, swaps: places[$0][place] ?? [], born: false) }
+                let born = order.filter { births[$0] == place }
+                alive += born
+                return going + born.map { pass($0, swaps: places[$0][place] ?? [], born: true) }
             }
-        }
-        blocks = [Int](repeating: 0, count: patches.count)
-        for (k, patch) in order.enumerated() { blocks[patch] = basePasses + k }
-
-        // Per patch: the pass that receives, and the one that gives, as row blocks.
-        let base = patches.map { $0.direction == .restore ? 1 : 0 }
-        let source = patches.indices.map { own ? base[$0] : 1 - base[$0] }
-
-        var alive = Set<Int>()
-        /// Full-token swaps at a residual place; a row that is not alive yet is born by it.
-        func copies(_ place: Place) -> Copy {
-            let swapped = order.filter { places[$0][place] != nil }
-            alive.formUnion(swapped)
-            let dst = appendRows(swapped.map { blocks[$0] })
-            let src = appendRows(swapped.map { source[$0] })
-            return Copy(dst: dst, src: src, count: swapped.count * images)
-        }
-        func stage(_ place: Place) -> Stage {
-            let swapped = Set(order.filter { places[$0][place] != nil })
-            let born = order.filter { swapped.contains($0) && !alive.contains($0) }
-            let going = order.filter { alive.contains($0) }
-            alive.formUnion(born)
-
-            // What is computed, and where each block's output lies.
-            let computed = Array(0..<basePasses) + going.filter { !swapped.contains($0) }.map { blocks[$0] }
-            let position = Dictionary(uniqueKeysWithValues: computed.enumerated().map { ($0.element, $0.offset) })
-            var stage = Stage()
-            let first = appendRows(computed)
-            stage.rows = first..<(first + computed.count * images)
-            evaluations += computed.count * images
-
-            func output(_ patch: Int) -> Int { position[swapped.contains(patch) ? source[patch] : blocks[patch]] ?? 0 }
-            stage.births = Add(
-                dst: appendRows(born.map { blocks[$0] }), base: appendRows(born.map { base[$0] }),
-                src: appendRows(born.map(output)), count: born.count * images)
-            let inPlace = appendRows(Array(0..<basePasses) + going.map { blocks[$0] })
-            stage.inPlace = Add(
-                dst: inPlace, base: inPlace, src: appendRows(Array(0..<basePasses) + going.map(output)),
-                count: (basePasses + going.count) * images)
-            return stage
-        }
-        for layer in 0..<layerCount {
             var steps = Layer()
-            steps.residPre = copies(Place(layer: layer, stage: .residPre))
-            steps.attention = stage(Place(layer: layer, stage: .attention))
-            steps.residMid = copies(Place(layer: layer, stage: .residMid))
-            steps.mlp = stage(Place(layer: layer, stage: .mlp))
-            steps.residPost = copies(Place(layer: layer, stage: .residPost))
+            steps.residPre = stream(passes(.residPre))
+            steps.attention = stage(passes(.attention), .attention, layer: layer)
+            steps.residMid = stream(passes(.residMid))
+            steps.mlp = stage(passes(.mlp), .mlp, layer: layer)
+            steps.residPost = stream(passes(.residPost))
             layers.append(steps)
         }
-        // A patch without a place (a window outside the network) is the receiving pass itself.
-        let unborn = order.filter { births[$0] == nil }
-        for patch in unborn { blocks[patch] = base[patch] }
     }
 
-    /// Appends the rows of blocks (or positions) to the lists; returns where they start.
-    private mutating func appendRows(_ blocks: [Int]) -> Int {
+    /// One patched pass at one place
+    private struct Pass {
+        var block: Int, base: Int, source: Int
+        var swaps: [Swap]
+        /// Whether the pass starts here
+        var born: Bool
+
+        func full(_ site: Site) -> Bool { swaps.contains { $0.site == site && $0.isFull } }
+        func has(_ sites: Site...) -> Bool { swaps.contains { sites.contains($0.site) } }
+    }
+
+    private func pass(_ patch: Int, swaps: [Swap], born: Bool) -> Pass {
+        Pass(
+            block: blocks[patch], base: sources.base[patch], source: sources.source[patch], swaps: swaps, born: born)
+    }
+
+    // MARK: The residual stream
+
+    private mutating func stream(_ passes: [Pass]) -> StreamStep {
+        var step = StreamStep()
+        let whole = passes.filter { pass in pass.born || pass.swaps.contains(where: \.isFull) }
+        step.copy = Copy(
+            dst: append(whole.map(\.block)),
+            src: append(whole.map { $0.swaps.contains(where: \.isFull) ? $0.source : $0.base }), count: whole.count * images)
+        var slices: [Int32] = []
+        var most = 0
+        for pass in passes {
+            for swap in pass.swaps where !swap.isFull {
+                let (tokens, count) = tokenList(swap.tokens, all: shape.tokens)
+                most = max(most, Int(count))
+                for image in 0..<images {
+                    slices += [
+                        Int32(pass.block * images + image), Int32(pass.source * images + image), 0, Int32(shape.hiddenSize),
+                        tokens, count,
+                    ]
+                }
+            }
+        }
+        step.slices = append(entries: slices, tokens: most)
+        return step
+    }
+
+    // MARK: Attention and MLP
+
+    private mutating func stage(_ passes: [Pass], _ kind: Place.Stage, layer: Int) -> StageStep {
+        let output: Site = kind == .attention ? .attnOut : .mlpOut
+        let computed = shape.tokens(after: layer)
+        func start(_ pass: Pass) -> StageChunk.Start? {
+            if pass.full(output) { return nil }
+            if kind == .attention {
+                if pass.full(.z) { return .outer }
+                if !pass.born { return .stream }
+                return pass.has(.q, .k, .v, .pattern) ? .inner : pass.has(.z) ? .outer : nil
+            }
+            if pass.full(.mlpAct) { return .inner }
+            return !pass.born ? .stream : pass.has(.mlpAct) ? .inner : nil
+        }
+        let kept = kind == .attention ? workspace.keptAttention : workspace.keptHidden
+        var step = StageStep()
+        var position = Dictionary(uniqueKeysWithValues: (0..<sources.blocks).map { ($0, $0 * images) })
+        var next = sources.blocks * images
+
+        // The passes that others take from come first, so that what they keep is there.
+        let bases = sources.models.indices
+        let streams = passes.filter { start($0) == .stream }
+        if kept == 0, sources.given == 0, Set(sources.models).count == 1 {
+            for pass in streams {
+                position[pass.block] = next
+                next += images
+            }
+            let first = append(Array(bases) + streams.map(\.block))
+            let count = (bases.count + streams.count) * images
+            step.chunks += pieces(count).map {
+                StageChunk(
+                    start: .stream, rows: (first + $0.lowerBound)..<(first + $0.upperBound), slot: 0, position: $0.lowerBound)
+            }
+        } else {
+            for model in Set(sources.models).sorted() {
+                for block in bases where sources.models[block] == model {
+                    for piece in pieces(images) {
+                        let row = block * images + piece.lowerBound
+                        var chunk = StageChunk(
+                            start: .stream, rows: row..<(row + piece.count), slot: kept == 0 ? 0 : row, position: row)
+                        chunk.model = model
+                        step.chunks.append(chunk)
+                    }
+                }
+            }
+            step.chunks += chunks(.stream, streams, kind, layer: layer, kept: kept, &position, &next)
+        }
+        for kindOfStart in [StageChunk.Start.inner, .outer] {
+            let some = passes.filter { start($0) == kindOfStart }
+            step.chunks += chunks(kindOfStart, some, kind, layer: layer, kept: kept, &position, &next)
+        }
+        evaluations += step.chunks.map(\.rows.count).reduce(0, +)
+
+        // Outputs in part another pass's.
+        var copies: [Int32] = [], slices: [Int32] = []
+        var most = 0
+        let everything = tokenList(nil, all: computed)
+        for pass in passes {
+            if pass.born, start(pass) == nil, !pass.full(output) {
+                position[pass.block] = next
+                for image in 0..<images {
+                    copies += [
+                        Int32(next + image), Int32(pass.base * images + image), 0, Int32(shape.hiddenSize), everything.0,
+                        everything.1,
+                    ]
+                }
+                next += images
+            }
+            for swap in pass.swaps where swap.site == output && !swap.isFull {
+                let (tokens, count) = tokenList(swap.tokens, all: computed)
+                most = max(most, Int(count))
+                for image in 0..<images {
+                    slices += [
+                        Int32((position[pass.block] ?? 0) + image), Int32(pass.source * images + image), 0,
+                        Int32(shape.hiddenSize), tokens, count,
+                    ]
+                }
+            }
+        }
+        step.outputCopies = append(entries: copies, tokens: computed)
+        step.outputSlices = append(entries: slices, tokens: most)
+
+        // Where each block's output lies, as a block of positions: everything starts at whole blocks.
+        func from(_ pass: Pass) -> Int {
+            (pass.full(output) ? pass.source * images : position[pass.block] ?? 0) / max(images, 1)
+        }
+        let born = passes.filter(\.born), going = passes.filter { !$0.born }
+        step.births = Add(
+            dst: append(born.map(\.block)), base: append(born.map(\.base)), src: append(born.map(from)),
+            count: born.count * images)
+        let inPlace = append(Array(bases) + going.map(\.block))
+        step.inPlace = Add(
+            dst: inPlace, base: inPlace, src: append(Array(bases) + going.map(from)),
+            count: (bases.count + going.count) * images)
+        return step
+    }
+
+    /// Chunks of patched passes that start alike, with what is swapped in each.
+    private mutating func chunks(
+        _ start: StageChunk.Start, _ passes: [Pass], _ kind: Place.Stage, layer: Int, kept: Int,
+        _ position: inout [Int: Int], _ next: inout Int
+    ) -> [StageChunk] {
+        if passes.isEmpty { return [] }
+        let firstPosition = next
+        for pass in passes {
+            position[pass.block] = next
+            next += images
+        }
+        let first = append(passes.map(\.block))
+        var chunks: [StageChunk] = []
+        for piece in pieces(passes.count * images) {
+            var chunk = StageChunk(
+                start: start, rows: (first + piece.lowerBound)..<(first + piece.upperBound), slot: kept,
+                position: firstPosition + piece.lowerBound)
+            var swaps = ChunkSwaps()
+            for index in piece {
+                let pass = passes[index / images], image = index % images
+                collect(
+                    pass, start, kind, layer: layer, dst: kept + index - piece.lowerBound, image: image, into: &swaps)
+            }
+            chunk.copies = append(swaps.copies)
+            chunk.qCopies = append(swaps.qCopies)
+            chunk.slices = append(swaps.slices)
+            chunk.qSlices = append(swaps.qSlices)
+            chunk.patterns = append(swaps.patterns)
+            chunk.zSlices = append(swaps.zSlices)
+            chunks.append(chunk)
+        }
+        return chunks
+    }
+
+    /// Entries of one list while it is made
+    private struct EntryList {
+        var values: [Int32] = []
+        var most = 0
+    }
+    private struct ChunkSwaps {
+        var copies = EntryList(), qCopies = EntryList(), slices = EntryList(), qSlices = EntryList()
+        var patterns = EntryList(), zSlices = EntryList()
+    }
+
+    /// What one pass copies and swaps inside a stage. `dst` is its slot.
+    private mutating func collect(
+        _ pass: Pass, _ start: StageChunk.Start, _ kind: Place.Stage, layer: Int, dst: Int, image: Int,
+        into swaps: inout ChunkSwaps
+    ) {
+        let computed = shape.tokens(after: layer), width = shape.hiddenSize
+        let source = pass.source * images + image, base = pass.base * images + image
+        func add(_ list: inout EntryList, from: Int, column: Int, width: Int, _ tokens: (Int32, Int32)) {
+            list.values += [Int32(dst), Int32(from), Int32(column), Int32(width), tokens.0, tokens.1]
+            list.most = max(list.most, Int(tokens.1))
+        }
+        switch (kind, start) {
+        case (.attention, .inner):
+            add(&swaps.copies, from: base, column: 0, width: 2 * width, tokenList(nil, all: shape.tokens))
+            add(&swaps.qCopies, from: base, column: 0, width: width, tokenList(nil, all: computed))
+        case (.attention, .outer):
+            add(
+                &swaps.copies, from: pass.full(.z) ? source : base, column: 0, width: width, tokenList(nil, all: computed))
+        case (.mlp, .inner):
+            add(
+                &swaps.copies, from: pass.full(.mlpAct) ? source : base, column: 0, width: shape.intermediateSize,
+                tokenList(nil, all: computed))
+        default: break
+        }
+        for swap in pass.swaps {
+            let tokens = tokenList(swap.tokens, all: swap.site.isClippedInLastLayer ? computed : shape.tokens)
+            let columns: [(column: Int, width: Int)] = Self.runs(swap.heads).map { run in
+                guard let run else { return (0, width) }
+                return (run.lowerBound * shape.headDim, run.count * shape.headDim)
+            }
+            switch swap.site {
+            case .q: for run in columns { add(&swaps.qSlices, from: source, column: run.column, width: run.width, tokens) }
+            case .k: for run in columns { add(&swaps.slices, from: source, column: run.column, width: run.width, tokens) }
+            case .v:
+                for run in columns { add(&swaps.slices, from: source, column: width + run.column, width: run.width, tokens) }
+            case .z where !swap.isFull:
+                for run in columns { add(&swaps.zSlices, from: source, column: run.column, width: run.width, tokens) }
+            case .pattern:
+                for head in swap.heads ?? Array(0..<shape.heads) {
+                    swaps.patterns.values += [Int32(source), Int32(dst), Int32(head), 0, tokens.0, tokens.1]
+                    swaps.patterns.most = max(swaps.patterns.most, Int(tokens.1))
+                }
+            case .mlpAct where !swap.isFull:
+                for run in Self.runs(swap.neurons) {
+                    add(
+                        &swaps.slices, from: source, column: run?.lowerBound ?? 0,
+                        width: run?.count ?? shape.intermediateSize, tokens)
+                }
+            default: break
+            }
+        }
+    }
+
+    /// Neighbouring indices as ranges; one nil for all of them.
+    private static func runs(_ indices: [Int]?) -> [Range<Int>?] {
+        guard let indices else { return [nil] }
+        var runs: [Range<Int>] = []
+        for index in indices {
+            if let last = runs.last, last.upperBound == index {
+                runs[runs.count - 1] = last.lowerBound..<(index + 1)
+            } else {
+                runs.append(index..<(index + 1))
+            }
+        }
+        return runs
+    }
+
+    // MARK: Lists
+
+    /// Appends the rows of blocks; returns where they start.
+    private mutating func append(_ blocks: [Int]) -> Int {
         let start = lists.count
         for block in blocks { lists.append(contentsOf: (0..<images).map { Int32(block * images + $0) }) }
         return start
     }
 
-    /// Evaluations that a full forward pass for every patch would need.
-    static func fullPassEvaluations(patches: Int, images: Int, layers: Int) -> Int {
-        (2 + patches) * images * layers * 2
+    private mutating func append(entries: [Int32], tokens: Int) -> Entries {
+        let start = lists.count
+        lists += entries
+        return Entries(first: start, count: entries.count / 6, tokens: tokens)
+    }
+
+    private mutating func append(_ list: EntryList) -> Entries { append(entries: list.values, tokens: list.most) }
+
+    /// Where the tokens stand, and how many they are. Nil stands for the first `all`.
+    private mutating func tokenList(_ tokens: [Int]?, all: Int) -> (Int32, Int32) {
+        guard let tokens else { return (0, Int32(all)) }
+        if let known = tokenLists[tokens] { return known }
+        let made = (Int32(lists.count), Int32(tokens.count))
+        lists += tokens.map { Int32($0) }
+        tokenLists[tokens] = made
+        return made
+    }
+
+    /// Pieces of at most a chunk, as even as they come.
+    private func pieces(_ count: Int) -> [Range<Int>] {
+        let pieces = (count + workspace.rows - 1) / workspace.rows
+        return (0..<pieces).map { count * $0 / pieces..<count * ($0 + 1) / pieces }
+    }
+
+    /// Evaluations that a full forward pass for every patch would need, beside the base passes.
+    static func fullPassEvaluations(patches: Int, basePasses: Int, images: Int, layers: Int) -> Int {
+        (basePasses + patches) * images * layers * 2
     }
 }

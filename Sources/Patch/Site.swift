@@ -27,8 +27,9 @@ public enum Site: String, Codable, Sendable, CaseIterable {
     public var hasLayers: Bool { self != .embed }
     public var hasHeads: Bool { [.z, .q, .k, .v, .pattern].contains(self) }
 
-    /// Sites that the engine can patch.
-    public static let built: [Site] = [.embed, .residPre, .residMid, .residPost, .attnOut, .mlpOut]
+    /// Whether only the tokens that go on to the classifier exist in the last layer (CLS); keys, values and what comes
+    /// before them exist for all.
+    var isClippedInLastLayer: Bool { ![.embed, .residPre, .k, .v].contains(self) }
 
     /// Where in the order of a pass the site of a layer lies: `embed` is 0, a layer takes five places.
     func place(layer: Int) -> Place {

@@ -10,14 +10,32 @@ public struct WaveShape: Sendable, Equatable {
     public var patches: Int
     /// Passes that a stage computes at a time
     public var chunkRows: Int
+    /// Whether activations inside attention (inside the MLP) are patched
+    public var keepsAttention: Bool, keepsHidden: Bool
 
-    public init(images: Int, patches: Int, chunkRows: Int) {
+    public init(images: Int, patches: Int, chunkRows: Int, keepsAttention: Bool = false, keepsHidden: Bool = false) {
         self.images = images
         self.patches = patches
         self.chunkRows = chunkRows
+        self.keepsAttention = keepsAttention
+        self.keepsHidden = keepsHidden
     }
 
-    var rows: Int { images * (2 + patches) }
+    /// For waves of so many images with these patches.
+    public init(images: Int, patches: [Patch], chunkRows: Int) {
+        self.init(
+            images: images, patches: patches.count, chunkRows: chunkRows,
+            keepsAttention: patches.contains(where: \.needsAttention), keepsHidden: patches.contains(where: \.needsHidden))
+    }
+
+    /// Blocks of rows that activations come from: clean and corrupted passes
+    var basePasses: Int { 2 }
+    var rows: Int { images * (basePasses + patches) }
+    var workspace: Workspace.Shape {
+        Workspace.Shape(
+            rows: chunkRows, keptAttention: keepsAttention ? images * basePasses : 0,
+            keptHidden: keepsHidden ? images * basePasses : 0)
+    }
 
     func counts(_ config: ViTConfig) -> (stream: Int, logits: Int, out: Int, input: Int) {
         (
@@ -36,10 +54,11 @@ public struct WaveShape: Sendable, Equatable {
     /// Bytes that a wave of this shape holds beside the weights.
     func bytes(_ config: ViTConfig, gemm: any GEMM) throws(CLError) -> Int {
         let counts = counts(config)
-        // Row lists: at each stage a row stands in at most five; one schedule for whole waves, one for the last.
-        let lists = rows * (1 + config.layers * 16) * 2
+        // Row lists: in each layer a row stands in about eight, and an entry of six where it is patched; one schedule for
+        // whole waves, one for the last.
+        let lists = (rows * (1 + config.layers * 20) + config.tokens * patches) * 2
         return (2 * counts.stream + counts.logits + counts.out + counts.input + lists) * MemoryLayout<Float>.size
-            + (try Workspace.bytes(config, rows: chunkRows, gemm: gemm))
+            + (try Workspace.bytes(config, workspace, gemm: gemm))
     }
 }
 
@@ -52,11 +71,18 @@ public struct WavePlan: Sendable, Equatable {
     public var bytes: Int
 
     /// - Parameters:
-    ///   - patches: patches of the sweep
+    ///   - patches: the sweep's
     ///   - images: images of the sweep
     ///   - memory: most bytes of device memory to use, weights included; nil for seven tenths of the device's
     /// - Throws: `SweepError.memory` where one image with one patch does not fit.
-    public init(encoder: Encoder, patches: Int, images: Int, memory: Int?) throws {
+    public init(encoder: Encoder, patches all: [Patch], images: Int, memory: Int?) throws {
+        let patches = all.count
+        let model = WaveShape(images: 1, patches: all, chunkRows: 1)
+        func shape(images: Int, patches: Int, chunkRows: Int) -> WaveShape {
+            var shape = model
+            (shape.images, shape.patches, shape.chunkRows) = (images, patches, chunkRows)
+            return shape
+        }
         let config = encoder.config, device = encoder.context.device
         let limit = (memory ?? Int(0.7 * Double(device.memory))) - encoder.context.allocatedBytes
         // Enough tokens that every launch is large; more would only make waves, and so the loss at an interruption, longer.
@@ -88,23 +114,23 @@ public struct WavePlan: Sendable, Equatable {
         // Whole images first; else one image with some of its patches; a smaller chunk before fewer rows.
         var found: (shape: WaveShape, bytes: Int)?
         for rows in Self.halves(chunk) {
-            found = try largest(wanted) { WaveShape(images: $0, patches: patches, chunkRows: rows) }
+            found = try largest(wanted) { shape(images: $0, patches: patches, chunkRows: rows) }
             if found != nil { break }
         }
         if found == nil {
             for rows in Self.halves(chunk) {
-                found = try largest(patches) { WaveShape(images: 1, patches: $0, chunkRows: rows) }
+                found = try largest(patches) { shape(images: 1, patches: $0, chunkRows: rows) }
                 if found != nil { break }
             }
         }
         guard let found else {
-            let least = try WaveShape(images: 1, patches: min(patches, 1), chunkRows: 1).bytes(config, gemm: encoder.gemm)
+            let least = try shape(images: 1, patches: min(patches, 1), chunkRows: 1).bytes(config, gemm: encoder.gemm)
             throw SweepError.memory(
                 "one image with one patch needs \(least / 1_048_576 + 1) MiB of device memory beside the weights, but "
                     + (memory == nil ? "\(device.name) has \(max(limit, 0) / 1_048_576) MiB left" : "--memory leaves \(max(limit, 0) / 1_048_576) MiB"))
         }
-        (shape, bytes) = found
-        let pieces = max(1, (patches + shape.patches - 1) / max(shape.patches, 1))
+        (self.shape, bytes) = found
+        let pieces = max(1, (patches + found.shape.patches - 1) / max(found.shape.patches, 1))
         patchRanges = (0..<pieces).map { patches * $0 / pieces..<patches * ($0 + 1) / pieces }
     }
 

@@ -22,8 +22,7 @@ public final class Wavefront {
     private struct ScheduleKey: Hashable {
         var patches: [Patch]
         var images: Int
-        var basePasses: Int
-        var own: Bool
+        var sources: Schedule.Sources
     }
 
     /// One wave's images on their way to the device.
@@ -65,7 +64,7 @@ public final class Wavefront {
         context = encoder.context
         capacity = shape
         metrics = try Metrics(library)
-        workspace = try Workspace(context, config: encoder.config, rows: shape.chunkRows)
+        workspace = try Workspace(context, config: encoder.config, shape: shape.workspace)
         let counts = shape.counts(encoder.config)
         x = try Buffer(context, count: counts.stream)
         o = try Buffer(context, count: counts.stream)
@@ -93,9 +92,15 @@ public final class Wavefront {
                 got: "\(images) and \(patches.count), \(wave.clean.count) values")
         }
         let basePasses = wave.corrupted == nil ? 1 : 2
-        let (schedule, lists) = try schedule(patches, images: images, basePasses: basePasses, own: own)
+        // Restoring patches the corrupted pass (block 1) with the clean one (block 0); noising the other way round.
+        let base = patches.map { $0.direction == .restore ? 1 : 0 }
+        let sources = Schedule.Sources(
+            models: [Int](repeating: 0, count: basePasses), base: base, source: own ? base : base.map { 1 - $0 })
+        let (schedule, lists) = try schedule(patches, images: images, sources: sources)
 
         try input.write(wave.clean + (wave.corrupted ?? []) + wave.labels.map { Float($0) })
+        context.stage("embed")
+        try encoder.embed(pixels: input, images: images * basePasses, x: x, workspace: workspace)
         try advance(schedule, lists)
 
         let all = 0..<schedule.rows
@@ -112,31 +117,38 @@ public final class Wavefront {
 
     /// All layers, all rows.
     private func advance(_ schedule: Schedule, _ lists: Buffer<Int32>) throws(CLError) {
-        context.stage("embed")
-        try encoder.embed(
-            pixels: input, images: schedule.images * schedule.basePasses, x: x, workspace: workspace)
         for (index, layer) in schedule.layers.enumerated() {
-            try swap(layer.residPre, lists, "resid_pre \(index)")
+            try step(layer.residPre, lists, "resid_pre \(index)")
             context.stage("attention \(index)")
-            try encoder.attention(
-                layer: index, x: x, lists: lists, list: layer.attention.rows, o: o, workspace: workspace)
-            try add(layer.attention, lists, layer: index)
-            try swap(layer.residMid, lists, "resid_mid \(index)")
+            for chunk in layer.attention.chunks {
+                try encoder.attention(layer: index, x: x, lists: lists, chunk: chunk, o: o, workspace: workspace)
+            }
+            try finish(layer.attention, lists, layer: index)
+            try step(layer.residMid, lists, "resid_mid \(index)")
             context.stage("mlp \(index)")
-            try encoder.mlp(layer: index, x: x, lists: lists, list: layer.mlp.rows, o: o, workspace: workspace)
-            try add(layer.mlp, lists, layer: index)
-            try swap(layer.residPost, lists, "resid_post \(index)")
+            for chunk in layer.mlp.chunks {
+                try encoder.mlp(layer: index, x: x, lists: lists, chunk: chunk, o: o, workspace: workspace)
+            }
+            try finish(layer.mlp, lists, layer: index)
+            try step(layer.residPost, lists, "resid_post \(index)")
         }
     }
 
-    private func swap(_ copy: Schedule.Copy, _ lists: Buffer<Int32>, _ stage: @autoclosure () -> String) throws(CLError) {
-        if copy.count == 0 { return }
+    private func step(
+        _ step: Schedule.StreamStep, _ lists: Buffer<Int32>, _ stage: @autoclosure () -> String
+    ) throws(CLError) {
+        if step.copy.count == 0, step.slices.count == 0 { return }
         context.stage(stage())
-        try encoder.copy(x: x, lists: lists, dst: copy.dst, src: copy.src, count: copy.count)
+        let copy = step.copy
+        if copy.count > 0 { try encoder.copy(x: x, lists: lists, dst: copy.dst, src: copy.src, count: copy.count) }
+        try encoder.swapStream(x: x, lists: lists, entries: step.slices)
     }
 
-    /// Births read rows that the second launch changes in place, so they come first.
-    private func add(_ stage: Schedule.Stage, _ lists: Buffer<Int32>, layer: Int) throws(CLError) {
+    /// Swaps a stage's outputs and adds them to the stream. Births read rows that the add in place changes, so they
+    /// come first.
+    private func finish(_ stage: Schedule.StageStep, _ lists: Buffer<Int32>, layer: Int) throws(CLError) {
+        try encoder.swapOutput(layer: layer, o: o, lists: lists, entries: stage.outputCopies)
+        try encoder.swapOutput(layer: layer, o: o, lists: lists, entries: stage.outputSlices)
         for add in [stage.births, stage.inPlace] where add.count > 0 {
             try encoder.add(
                 layer: layer, x: x, o: o, lists: lists, dst: add.dst, base: add.base, src: add.src, count: add.count)
@@ -144,12 +156,13 @@ public final class Wavefront {
     }
 
     private func schedule(
-        _ patches: [Patch], images: Int, basePasses: Int, own: Bool
+        _ patches: [Patch], images: Int, sources: Schedule.Sources
     ) throws(CLError) -> (Schedule, Buffer<Int32>) {
-        let key = ScheduleKey(patches: patches, images: images, basePasses: basePasses, own: own)
+        let key = ScheduleKey(patches: patches, images: images, sources: sources)
         if let known = schedules[key] { return known }
         let schedule = Schedule(
-            patches: patches, images: images, layers: encoder.config.layers, basePasses: basePasses, own: own)
+            patches: patches, images: images, shape: NetworkShape(encoder.config), sources: sources,
+            workspace: capacity.workspace)
         let made = (schedule, try Buffer(context, schedule.lists))
         schedules[key] = made
         return made
@@ -169,7 +182,7 @@ public final class Wavefront {
             logits.isEmpty ? [] : Array(logits[(block * images * classes)..<((block + 1) * images * classes)])
         }
         let targets = schedule.rows * width
-        let corrupted = schedule.basePasses - 1
+        let corrupted = min(schedule.sources.models.count - 1, 1)
         return Output(
             clean: passes(block: 0), corrupted: passes(block: corrupted),
             patched: schedule.blocks.map { passes(block: $0) },

@@ -3,9 +3,9 @@ import Kernels
 
 /// A ViT on the device, as stages that work on lists of rows.
 ///
-/// The residual stream is one buffer x [rows, T, D], every row one forward pass. A stage reads the rows of a list,
-/// computes in chunks of `Workspace.rows`, and writes its output, bias included, to o, packed in the list's order.
-/// Adding o to x is the caller's, who may add another row's instead: that is the swap.
+/// The residual stream is one buffer x [rows, T, D], every row one forward pass. A stage takes the rows of a chunk,
+/// swaps what is patched inside it, and writes its output, bias included, to o. Adding o to x is the caller's, who may
+/// add another row's instead: that is the swap of whole outputs.
 ///
 /// In the last layer only the CLS token goes on to the classifier: keys and values are computed for all tokens,
 /// everything else for token 0.
@@ -32,6 +32,7 @@ public final class Encoder {
     private let attention: Attention
     private let embedding: Embed
     private let residual: Residual
+    private let slices: Slices
     private let patchProjection: any GEMMWeight  // [D, channels * P * P]
     private let cls: Buffer<Float>  // [D]
     private let position: Buffer<Float>  // [T, D]
@@ -50,6 +51,7 @@ public final class Encoder {
         attention = try Attention(library, headDim: config.headDim)
         embedding = try Embed(library)
         residual = try Residual(library)
+        slices = try Slices(library)
         activation =
             switch config.activation {
             case .gelu: .gelu
@@ -97,86 +99,151 @@ public final class Encoder {
 
     // MARK: Stages
 
-    /// The encoder's input for images `0 ..< images` of the pixels: rows `0 ..< images` of x.
-    /// - Parameter pixels: [images, channels, S, S], normalised
-    public func embed(pixels: Buffer<Float>, images: Int, x: Buffer<Float>, workspace: Workspace) throws(CLError) {
+    /// The encoder's input for `images` images of the pixels: as many rows of x.
+    /// - Parameters:
+    ///   - pixels: [images, channels, S, S], normalised, from element `offset` on
+    ///   - row: the first row of x
+    public func embed(
+        pixels: Buffer<Float>, offset: Int = 0, images: Int, x: Buffer<Float>, row: Int = 0, workspace: Workspace
+    ) throws(CLError) {
         for chunk in chunks(0..<images, of: workspace.rows) {
             try embedding.patches(
-                pixels: pixels, images: chunk, channels: config.channels, imageSize: config.imageSize,
+                pixels: pixels, offset: offset, images: chunk, channels: config.channels, imageSize: config.imageSize,
                 patchSize: config.patchSize, out: workspace.patches)
             try gemm(
                 a: Matrix(workspace.patches, stride: config.patchValues), weight: patchProjection,
                 rows: chunk.count * config.patches, activation: .none,
                 out: Matrix(workspace.normed, stride: config.hiddenSize))
             try embedding.join(
-                e: workspace.normed, cls: cls, position: position, tokens: config.tokens, first: chunk.lowerBound,
+                e: workspace.normed, cls: cls, position: position, tokens: config.tokens, first: row + chunk.lowerBound,
                 count: chunk.count, x: x)
         }
     }
 
-    /// attn_out of layer `layer` for the rows `lists[list]`.
-    /// - Parameter o: [list.count, tokens(after: layer), D]
+    /// attn_out of layer `layer` for one chunk of rows, into o.
+    ///
+    /// The chunk's passes stand in slots of the workspace's q, k, v and z, which other chunks' entries may copy from.
+    /// - Parameter o: [*, tokens(after: layer), D]
     public func attention(
-        layer index: Int, x: Buffer<Float>, lists: Buffer<Int32>, list: Range<Int>, o: Buffer<Float>, workspace: Workspace
+        layer index: Int, x: Buffer<Float>, lists: Buffer<Int32>, chunk: StageChunk, o: Buffer<Float>, workspace: Workspace
     ) throws(CLError) {
         let layer = layers[index]
         let (t, d) = (config.tokens, config.hiddenSize)
         let queries = tokens(after: index)
-        for chunk in chunks(list, of: workspace.rows) {
-            let rows = chunk.count
+        let rows = chunk.rows.count
+        // Where q, k and v of slot 0 stand: in one [T, 3D] buffer, or in the last layer apart.
+        let q: Attention.Rows, k: Attention.Rows
+        if layer.qkv != nil {
+            q = Attention.Rows(workspace.qkv, offset: 0, stride: 3 * d)
+            k = Attention.Rows(workspace.qkv, offset: d, stride: 3 * d)
+        } else {
+            q = Attention.Rows(workspace.lastQ, offset: 0, stride: d)
+            k = Attention.Rows(workspace.qkv, offset: 0, stride: 2 * d)
+        }
+        func slot(_ rows: Attention.Rows, tokens: Int, column: Int = 0) -> Attention.Rows {
+            Attention.Rows(
+                rows.buffer, offset: rows.offset + column + chunk.slot * tokens * rows.stride, stride: rows.stride)
+        }
+        func swapQKV(q qEntries: Entries, kv: Entries) throws(CLError) {
+            try slices(
+                buffer: q.buffer, offset: q.offset, slotStride: queries * q.stride, tokenStride: q.stride, lists: lists,
+                entries: qEntries)
+            try slices(
+                buffer: k.buffer, offset: k.offset, slotStride: t * k.stride, tokenStride: k.stride, lists: lists,
+                entries: kv)
+        }
+        func swapZ(_ entries: Entries) throws(CLError) {
+            try slices(
+                buffer: workspace.z, offset: 0, slotStride: queries * d, tokenStride: d, lists: lists, entries: entries)
+        }
+
+        switch chunk.start {
+        case .stream:
             try layerNorm(
-                input: x, rowStride: rowStride, rows: lists, list: chunk, tokens: t, weight: layer.ln1Weight,
+                input: x, rowStride: rowStride, rows: lists, list: chunk.rows, tokens: t, weight: layer.ln1Weight,
                 bias: layer.ln1Bias, eps: config.layerNormEps, out: workspace.normed)
-            let q: Attention.Rows, kv: Attention.Rows
             if let weight = layer.qkv {
                 try gemm(
                     a: Matrix(workspace.normed, stride: d), weight: weight, rows: rows * t, activation: .none,
-                    out: Matrix(workspace.qkv, stride: 3 * d))
-                q = Attention.Rows(workspace.qkv, offset: 0, stride: 3 * d)
-                kv = Attention.Rows(workspace.qkv, offset: d, stride: 3 * d)
+                    out: Matrix(q.buffer, offset: chunk.slot * t * q.stride, stride: q.stride))
             } else if let qWeight = layer.q, let kvWeight = layer.kv {
                 try gemm(
                     a: Matrix(workspace.normed, stride: d), weight: kvWeight, rows: rows * t, activation: .none,
-                    out: Matrix(workspace.qkv, stride: 2 * d))
+                    out: Matrix(k.buffer, offset: chunk.slot * t * k.stride, stride: k.stride))
                 try gemm(
                     a: Matrix(workspace.normed, stride: t * d), weight: qWeight, rows: rows, activation: .none,
-                    out: Matrix(workspace.hidden, stride: d))
-                q = Attention.Rows(workspace.hidden, offset: 0, stride: d)
-                kv = Attention.Rows(workspace.qkv, offset: 0, stride: 2 * d)
-            } else {
-                continue  // a layer holds either qkv, or q and kv
+                    out: Matrix(q.buffer, offset: chunk.slot * q.stride, stride: q.stride))
             }
-            var values = kv
-            values.offset += d
-            try attention(
-                q: q, queries: queries, k: kv, v: values, tokens: t, images: rows, heads: config.heads,
-                scale: 1 / Float(config.headDim).squareRoot(), z: workspace.z)
-            try gemm(
-                a: Matrix(workspace.z, stride: d), weight: layer.proj, rows: rows * queries, activation: .none,
-                out: Matrix(o, offset: (chunk.lowerBound - list.lowerBound) * queries * d, stride: d))
+        case .inner:
+            try swapQKV(q: chunk.qCopies, kv: chunk.copies)
+        case .outer:
+            try swapZ(chunk.copies)
         }
+        let scale = 1 / Float(config.headDim).squareRoot()
+        if chunk.start != .outer {
+            try swapQKV(q: chunk.qSlices, kv: chunk.slices)
+            try attention(
+                q: slot(q, tokens: queries), queries: queries, k: slot(k, tokens: t), v: slot(k, tokens: t, column: d),
+                tokens: t, images: rows, heads: config.heads, scale: scale, z: workspace.z,
+                zOffset: chunk.slot * queries * d)
+        }
+        if chunk.patterns.count > 0 {
+            var v = k
+            v.offset += d
+            try attention.pattern(
+                q: q, queries: queries, k: k, v: v, tokens: t, heads: config.heads, scale: scale, z: workspace.z,
+                lists: lists, entries: chunk.patterns)
+        }
+        try swapZ(chunk.zSlices)
+        try gemm(
+            a: Matrix(workspace.z, offset: chunk.slot * queries * d, stride: d), weight: layer.proj, rows: rows * queries,
+            activation: .none, out: Matrix(o, offset: chunk.position * queries * d, stride: d))
     }
 
-    /// mlp_out of layer `layer` for the rows `lists[list]`.
-    /// - Parameter o: [list.count, tokens(after: layer), D]
+    /// mlp_out of layer `layer` for one chunk of rows, into o.
+    ///
+    /// The chunk's passes stand in slots of the workspace's hidden layer, which other chunks' entries may copy from.
+    /// - Parameter o: [*, tokens(after: layer), D]
     public func mlp(
-        layer index: Int, x: Buffer<Float>, lists: Buffer<Int32>, list: Range<Int>, o: Buffer<Float>, workspace: Workspace
+        layer index: Int, x: Buffer<Float>, lists: Buffer<Int32>, chunk: StageChunk, o: Buffer<Float>, workspace: Workspace
     ) throws(CLError) {
         let layer = layers[index]
         let (m, d) = (config.intermediateSize, config.hiddenSize)
         let tokens = tokens(after: index)
-        for chunk in chunks(list, of: workspace.rows) {
-            let rows = chunk.count * tokens
+        let rows = chunk.rows.count * tokens
+        func swapHidden(_ entries: Entries) throws(CLError) {
+            try slices(
+                buffer: workspace.hidden, offset: 0, slotStride: tokens * m, tokenStride: m, lists: lists, entries: entries)
+        }
+        let hidden = Matrix(workspace.hidden, offset: chunk.slot * tokens * m, stride: m)
+        if chunk.start == .stream {
             try layerNorm(
-                input: x, rowStride: rowStride, rows: lists, list: chunk, tokens: tokens, weight: layer.ln2Weight,
+                input: x, rowStride: rowStride, rows: lists, list: chunk.rows, tokens: tokens, weight: layer.ln2Weight,
                 bias: layer.ln2Bias, eps: config.layerNormEps, out: workspace.normed)
             try gemm(
-                a: Matrix(workspace.normed, stride: d), weight: layer.fc1, rows: rows, activation: activation,
-                out: Matrix(workspace.hidden, stride: m))
-            try gemm(
-                a: Matrix(workspace.hidden, stride: m), weight: layer.fc2, rows: rows, activation: .none,
-                out: Matrix(o, offset: (chunk.lowerBound - list.lowerBound) * tokens * d, stride: d))
+                a: Matrix(workspace.normed, stride: d), weight: layer.fc1, rows: rows, activation: activation, out: hidden)
+        } else {
+            try swapHidden(chunk.copies)
         }
+        try swapHidden(chunk.slices)
+        try gemm(
+            a: hidden, weight: layer.fc2, rows: rows, activation: .none,
+            out: Matrix(o, offset: chunk.position * tokens * d, stride: d))
+    }
+
+    /// Copies slices of a stage's output o [*, tokens(after: layer), D] between positions.
+    public func swapOutput(
+        layer: Int, o: Buffer<Float>, lists: Buffer<Int32>, entries: Entries
+    ) throws(CLError) {
+        let d = config.hiddenSize
+        try slices(
+            buffer: o, offset: 0, slotStride: tokens(after: layer) * d, tokenStride: d, lists: lists, entries: entries)
+    }
+
+    /// Copies slices of the residual stream x [rows, T, D] between rows.
+    public func swapStream(x: Buffer<Float>, lists: Buffer<Int32>, entries: Entries) throws(CLError) {
+        try slices(
+            buffer: x, offset: 0, slotStride: rowStride, tokenStride: config.hiddenSize, lists: lists, entries: entries)
     }
 
     /// The classifier's logits for the rows `lists[list]`, from their CLS tokens.

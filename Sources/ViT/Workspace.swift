@@ -1,42 +1,61 @@
 import CLRuntime
 import Kernels
 
-/// What the stages of an `Encoder` need beside x and o, for `rows` passes at a time. Every layer uses the same.
+/// What the stages of an `Encoder` need beside x and o. Every layer uses the same.
+///
+/// `rows` passes are computed at a time. Where activations inside a stage are patched, the passes they come from keep
+/// their q, k, v, z or hidden layer for the rest of the stage: `kept` slots in front of the chunk's.
 public final class Workspace {
-    /// Passes in a chunk
-    public let rows: Int
+    /// How large a workspace is
+    public struct Shape: Sendable, Equatable {
+        /// Passes in a chunk
+        public var rows: Int
+        /// Slots in front for attention's q, k, v, z, and for the MLP's hidden layer
+        public var keptAttention: Int, keptHidden: Int
+
+        public init(rows: Int, keptAttention: Int = 0, keptHidden: Int = 0) {
+            (self.rows, self.keptAttention, self.keptHidden) = (rows, keptAttention, keptHidden)
+        }
+    }
+
+    public let shape: Shape
+    public var rows: Int { shape.rows }
     let patches: Buffer<Float>  // [rows * Np, channels * P * P]
     let normed: Buffer<Float>  // [rows * T, D]  layer norm's output
-    let qkv: Buffer<Float>  // [rows * T, 3D]
-    let z: Buffer<Float>  // [rows * T, D]
-    let hidden: Buffer<Float>  // [rows * T, max(M, D)]  the MLP's hidden layer; the last layer's q
+    let qkv: Buffer<Float>  // [slots * T, 3D]; [slots * T, 2D] in the last layer
+    let z: Buffer<Float>  // [slots * T, D]
+    let hidden: Buffer<Float>  // [slots * T, M]
+    let lastQ: Buffer<Float>  // [slots, D]  the last layer's queries
 
-    public init(_ context: Context, config: ViTConfig, rows: Int) throws(CLError) {
-        self.rows = rows
-        let counts = Self.counts(config, rows: rows)
+    public init(_ context: Context, config: ViTConfig, shape: Shape) throws(CLError) {
+        self.shape = shape
+        let counts = Self.counts(config, shape)
         patches = try Buffer(context, count: counts[0])
         normed = try Buffer(context, count: counts[1])
         qkv = try Buffer(context, count: counts[2])
         z = try Buffer(context, count: counts[3])
         hidden = try Buffer(context, count: counts[4])
+        lastQ = try Buffer(context, count: counts[5])
     }
 
     /// Elements of each buffer, in the order above.
-    public static func counts(_ config: ViTConfig, rows: Int) -> [Int] {
-        let tokens = rows * config.tokens
+    public static func counts(_ config: ViTConfig, _ shape: Shape) -> [Int] {
+        let tokens = shape.rows * config.tokens
+        let slots = shape.rows + shape.keptAttention, hiddenSlots = shape.rows + shape.keptHidden
         return [
-            rows * config.patches * config.patchValues, tokens * config.hiddenSize, tokens * 3 * config.hiddenSize,
-            tokens * config.hiddenSize, tokens * max(config.intermediateSize, config.hiddenSize),
+            shape.rows * config.patches * config.patchValues, tokens * config.hiddenSize,
+            slots * config.tokens * 3 * config.hiddenSize, slots * config.tokens * config.hiddenSize,
+            hiddenSlots * config.tokens * config.intermediateSize, slots * config.hiddenSize,
         ]
     }
 
     /// Bytes of all buffers, and of the GEMM provider's largest temporary.
-    public static func bytes(_ config: ViTConfig, rows: Int, gemm: any GEMM) throws(CLError) -> Int {
-        let (d, m, tokens) = (config.hiddenSize, config.intermediateSize, rows * config.tokens)
+    public static func bytes(_ config: ViTConfig, _ shape: Shape, gemm: any GEMM) throws(CLError) -> Int {
+        let (d, m, tokens) = (config.hiddenSize, config.intermediateSize, shape.rows * config.tokens)
         var temporary = 0
         for (n, k) in [(3 * d, d), (d, d), (m, d), (d, m), (d, config.patchValues), (config.classes, d)] {
             temporary = max(temporary, try gemm.temporaryBytes(rows: tokens, outputs: n, inputs: k))
         }
-        return counts(config, rows: rows).reduce(0, +) * MemoryLayout<Float>.size + temporary
+        return counts(config, shape).reduce(0, +) * MemoryLayout<Float>.size + temporary
     }
 }

@@ -16,7 +16,7 @@ import Testing
             } + [Patch(direction: direction, sites: [.embed], layers: [])]
         }
         let images = 3
-        let output = try rig.wavefront(images: images, patches: patches.count).run(
+        let output = try rig.wavefront(images: images, patches: patches).run(
             rig.input(images: images, &random), patches: patches, keepLogits: true)
         #expect(output.cleanLogits != output.corruptedLogits)
         for (patch, logits) in zip(patches, output.patchedLogits) {
@@ -30,7 +30,7 @@ import Testing
         var random = SplitMix64.fresh()
         let rig = try Rig(fixture: name)
         let patches = rig.patches()
-        let output = try rig.wavefront(images: 2, patches: patches.count).run(
+        let output = try rig.wavefront(images: 2, patches: patches).run(
             rig.input(images: 2, &random), patches: patches, keepLogits: true, own: true)
         for (patch, logits) in zip(patches, output.patchedLogits) {
             let base = patch.direction == .restore ? output.corruptedLogits : output.cleanLogits
@@ -45,11 +45,11 @@ import Testing
         let rig = try Rig(fixture: "tiny", provider: provider)
         let patches = rig.patches(), images = 5
         let input = rig.input(images: images, &random)
-        let whole = try rig.wavefront(images: images, patches: patches.count, chunkRows: 64).run(
+        let whole = try rig.wavefront(images: images, patches: patches, chunkRows: 64).run(
             input, patches: patches)
 
         let size = input.clean.count / images
-        let single = try rig.wavefront(images: 1, patches: patches.count, chunkRows: 1)
+        let single = try rig.wavefront(images: 1, patches: patches, chunkRows: 1)
         for image in 0..<images {
             let part = image * size..<(image + 1) * size
             let alone = try single.run(
@@ -63,7 +63,7 @@ import Testing
                 #expect(alone.patched[k][0] == whole.patched[k][image], "seed \(random.seed): \(patches[k])")
             }
         }
-        let few = try rig.wavefront(images: images, patches: 4, chunkRows: 7)
+        let few = try rig.wavefront(images: images, patches: Array(patches[..<4]), chunkRows: 7, kept: true)
         for k in stride(from: 0, to: patches.count, by: 13) {
             let some = try few.run(input, patches: [patches[patches.count - 1 - k], patches[k]])
             #expect(some.patched[1] == whole.patched[k], "seed \(random.seed): \(patches[k])")
@@ -73,12 +73,8 @@ import Testing
     @Test func aWindowOutsideTheNetworkIsTheReceivingPass() throws {
         var random = SplitMix64.fresh()
         let rig = try Rig(fixture: "tiny")
-        let output = try rig.wavefront(images: 2, patches: 2).run(
-            rig.input(images: 2, &random),
-            patches: [
-                Patch(direction: .restore, sites: [.attnOut], layers: []),
-                Patch(direction: .noise, sites: [.attnOut], layers: []),
-            ])
+        let patches = Direction.allCases.map { Patch(direction: $0, sites: [.attnOut], layers: []) }
+        let output = try rig.wavefront(images: 2, patches: patches).run(rig.input(images: 2, &random), patches: patches)
         #expect(output.patched[0] == output.corrupted)
         #expect(output.patched[1] == output.clean)
     }

@@ -20,7 +20,8 @@ import Testing
         let weights = rig.context.allocatedBytes
         for patches in [0, 1, 7, 100] {
             for limit in [80_000, 200_000, 1 << 20, 16 << 20] {
-                guard let plan = try? WavePlan(encoder: rig.encoder, patches: patches, images: 50, memory: weights + limit)
+                let all = (0..<patches).map { Patch(sites: [$0 % 2 == 0 ? .attnOut : .z], layers: [$0 % rig.config.layers]) }
+                guard let plan = try? WavePlan(encoder: rig.encoder, patches: all, images: 50, memory: weights + limit)
                 else { continue }
                 #expect(plan.bytes <= limit)
                 let covered = plan.patchRanges.flatMap { Array($0) }
@@ -30,7 +31,6 @@ import Testing
 
                 let wavefront = try Wavefront(encoder: rig.encoder, library: rig.library, shape: plan.shape)
                 var random = SplitMix64.fresh()
-                let all = (0..<patches).map { Patch(sites: [.attnOut], layers: [$0 % rig.config.layers]) }
                 for range in plan.patchRanges {
                     _ = try wavefront.run(rig.input(images: plan.shape.images, &random), patches: Array(all[range]))
                 }
@@ -42,13 +42,14 @@ import Testing
     @Test func tooLittleMemoryIsOneSentence() throws {
         let rig = try Rig(fixture: "tiny")
         #expect(performing: {
-            _ = try WavePlan(encoder: rig.encoder, patches: 3, images: 1, memory: 1000)
+            _ = try WavePlan(encoder: rig.encoder, patches: [Patch(sites: [.z], layers: [0])], images: 1, memory: 1000)
         }, throws: { "\($0)".contains("--memory") })
     }
 
     @Test func manyPatchesAreCutIntoSeveralWaves() throws {
         let rig = try Rig(fixture: "tiny")
-        let one = try WavePlan(encoder: rig.encoder, patches: 500, images: 4, memory: rig.context.allocatedBytes + 300_000)
+        let patches = [Patch](repeating: Patch(sites: [.z], layers: [0]), count: 500)
+        let one = try WavePlan(encoder: rig.encoder, patches: patches, images: 4, memory: rig.context.allocatedBytes + 300_000)
         #expect(one.shape.images == 1)
         #expect(one.patchRanges.count > 1)
     }

@@ -25,10 +25,11 @@ struct Rig {
         try self.init(Checkpoint.load(folder: Fixture.directory(name).path), provider: provider)
     }
 
-    func wavefront(images: Int, patches: Int, chunkRows: Int = 3) throws -> Wavefront {
-        try Wavefront(
-            encoder: encoder, library: library,
-            shape: WaveShape(images: images, patches: patches, chunkRows: chunkRows))
+    /// - Parameter kept: keep what any site needs, also where no patch asks for it
+    func wavefront(images: Int, patches: [Patch], chunkRows: Int = 3, kept: Bool = false) throws -> Wavefront {
+        var shape = WaveShape(images: images, patches: patches, chunkRows: chunkRows)
+        if kept { (shape.keepsAttention, shape.keepsHidden) = (true, true) }
+        return try Wavefront(encoder: encoder, library: library, shape: shape)
     }
 
     /// Random normalised pixels [images, channels, S, S]
@@ -44,18 +45,27 @@ struct Rig {
             labels: (0..<images).map { _ in Int.random(in: 0..<config.classes, using: &random) })
     }
 
-    /// Every site that can be patched, every centre, windows 1, 2, 3, both directions, and two sites together.
+    /// Every site, every centre, windows 1, 2, 3, both directions, and several sites together; all heads and tokens,
+    /// then some of them.
     func patches() -> [Patch] {
         var patches: [Patch] = []
+        let some = [0, config.tokens / 2, config.tokens - 1]
         for direction in Direction.allCases {
-            patches.append(Patch(direction: direction, sites: [.embed], layers: []))
-            for sites in Site.built.filter(\.hasLayers).map({ [$0] }) + [[.attnOut, .mlpOut], [.residMid, .mlpOut]] {
-                for width in 1...3 {
-                    for centre in 0..<config.layers {
-                        patches.append(
-                            Patch(
-                                direction: direction, sites: sites,
-                                layers: Patch.window(centre: centre, width: width, layers: config.layers)))
+            for tokens in [nil, [0], some] {
+                patches.append(Patch(direction: direction, sites: [.embed], layers: [], tokens: tokens))
+                for sites in Site.allCases.filter(\.hasLayers).map({ [$0] })
+                    + [[.attnOut, .mlpOut], [.residMid, .mlpOut], [.q, .k], [.v, .pattern], [.z, .mlpAct], [.q, .z, .attnOut]]
+                {
+                    for heads in sites.contains(where: \.hasHeads) && config.heads > 1 ? [nil, [config.heads - 1]] : [nil] {
+                        for width in 1...3 {
+                            for centre in 0..<config.layers {
+                                patches.append(
+                                    Patch(
+                                        direction: direction, sites: sites,
+                                        layers: Patch.window(centre: centre, width: width, layers: config.layers),
+                                        heads: heads, tokens: tokens))
+                            }
+                        }
                     }
                 }
             }

@@ -15,17 +15,14 @@ import Testing
         let rig = try Rig(fixture: name)
         var compared = 0
         for (index, pair) in fixture.pairs.enumerated() {
-            let cases = fixture.cases.filter { item in
-                item.pair == index && item.heads == nil && item.tokens == nil
-                    && item.sites.allSatisfy { site in Site.built.contains { $0.rawValue == site.rawValue } }
-            }
+            let cases = fixture.cases.filter { $0.pair == index }
             let patches = cases.map { item in
                 Patch(
                     direction: item.direction == .restore ? .restore : .noise,
                     sites: item.sites.compactMap { Site(rawValue: $0.rawValue) },
-                    layers: item.sites == [.embed] ? [] : item.layers)
+                    layers: item.layers, heads: item.heads, tokens: item.tokens)
             }
-            let wavefront = try rig.wavefront(images: 1, patches: patches.count, chunkRows: 5)
+            let wavefront = try rig.wavefront(images: 1, patches: patches, chunkRows: 5)
             let output = try wavefront.run(
                 .init(clean: pair.clean.pixels, corrupted: pair.corrupted.pixels, labels: [pair.target]),
                 patches: patches, keepLogits: true)
@@ -52,7 +49,7 @@ import Testing
     func logitsMatchTransformersInFloat32(_ name: String) throws {
         let fixture = try Fixture.load(name)
         let rig = try Rig(fixture: name)
-        let wavefront = try rig.wavefront(images: 1, patches: 0)
+        let wavefront = try rig.wavefront(images: 1, patches: [])
         for pair in fixture.pairs {
             let output = try wavefront.run(
                 .init(clean: pair.clean.pixels, corrupted: nil, labels: [-1]), patches: [], keepLogits: true)

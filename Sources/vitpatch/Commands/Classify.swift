@@ -50,7 +50,7 @@ struct Classify: ParsableCommand {
         let context = try device.context()
         let model = try Model(checkpoint, context: context, provider: device.provider(for: context.device))
         let plan = try WavePlan(
-            encoder: model.encoder, patches: 0, images: count,
+            encoder: model.encoder, patches: [], images: count,
             memory: try memory.map { try OptionText.bytes($0, option: "--memory") })
         let wavefront = try Wavefront(encoder: model.encoder, library: model.library, shape: plan.shape)
         // The corrupted image takes the place of the clean one: a single pass an image.

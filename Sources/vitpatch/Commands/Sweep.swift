@@ -30,7 +30,7 @@ struct Sweep: ParsableCommand {
     @Option(help: "restore (clean into corrupted) | noise (corrupted into clean); repeatable (default: restore).")
     var direction: [String] = []
 
-    @Option(help: "\(Site.built.map(\.rawValue).joined(separator: " ")); repeatable; joined with + they are patched together (default: attn_out).")
+    @Option(help: "\(Site.allCases.map(\.rawValue).joined(separator: " ")); repeatable; joined with + they are patched together (default: attn_out).")
     var site: [String] = []
 
     @Option(help: "Layers per patch; repeatable (default: 1 and 3 for attn_out and mlp_out, 1 elsewhere).")
@@ -105,7 +105,7 @@ struct Sweep: ParsableCommand {
         let context = try device.context()
         let model = try Model(checkpoint, context: context, provider: device.provider(for: context.device))
         let plan = try WavePlan(
-            encoder: model.encoder, patches: items.count, images: images.count,
+            encoder: model.encoder, patches: items.map(\.patch), images: images.count,
             memory: try memory.map { try OptionText.bytes($0, option: "--memory") })
 
         let folder = out ?? "runs/" + Self.timestamp()
