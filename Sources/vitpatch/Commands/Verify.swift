@@ -1,2 +1,0 @@
-import ArgumentParser
-struct Verify: ParsableCommand { mutating func run() throws { throw ValidationError("verify is not built yet") } }
