@@ -20,7 +20,7 @@ let package = Package(
         .systemLibrary(name: "CCLBlast", pkgConfig: "clblast", providers: [.apt(["libclblast-dev"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .target(name: "CImageIO", linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png16"), .linkedLibrary("z")]),
-        .target(name: "CDemo"),
+        .target(name: "CDemo", cSettings: [.headerSearchPath("../../Demo")]),
 
         // The device.
         .target(name: "CLRuntime", dependencies: ["COpenCL", "CCrypto"]),
@@ -47,6 +47,7 @@ let package = Package(
 
         // Tests. Tiers: unit (no OpenCL), device (any OpenCL device, PoCL in CI).
         .target(name: "TestSupport", dependencies: ["Reference"], path: "Tests/TestSupport"),
+        .testTarget(name: "CDemoTests", dependencies: ["CDemo"]),
         .testTarget(name: "CLRuntimeTests", dependencies: ["CLRuntime"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Verification", "Reference"]),
         .testTarget(name: "VerificationTests", dependencies: ["Verification"]),

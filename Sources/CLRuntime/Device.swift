@@ -1,4 +1,8 @@
 import COpenCL
+import Synchronization
+
+/// ICD loaders and drivers set themselves up at the first call, not always safely from two threads.
+private let discovery = Mutex(())
 
 /// One OpenCL device and what it says of itself.
 public struct Device: @unchecked Sendable {
@@ -28,6 +32,10 @@ public struct Device: @unchecked Sendable {
 
     /// Every device of every platform, in the order the ICD loader lists them.
     public static func all() throws(CLError) -> [Device] {
+        try discovery.withLock { _ throws(CLError) in try discover() }
+    }
+
+    private static func discover() throws(CLError) -> [Device] {
         var count: cl_uint = 0
         let status = clGetPlatformIDs(0, nil, &count)
         if status == CLStatus.platformNotFound.rawValue || count == 0 { return [] }

@@ -72,7 +72,7 @@ extension ReferenceModel {
         let d = hiddenSize
         let weight = Array(layer.qkvWeight[part * d * d..<(part + 1) * d * d])
         let bias = Array(layer.qkvBias[part * d..<(part + 1) * d])
-        return splitHeads(
-            matmul(normed, weight, bias: bias, m: tokens, n: d, k: d), heads: heads, tokens: tokens, headDim: headDim)
+        let rows = matmul(normed, weight, bias: bias, m: tokens, n: d, k: d)  // [T, D]
+        return splitHeads(rows, heads: heads, tokens: tokens, headDim: headDim)
     }
 }

@@ -19,7 +19,8 @@ extension ReferenceModel {
                 guard let values = source[ReferencePlace(site, layer: layer)] else {
                     preconditionFailure("the source pass did not capture \(site.rawValue) of layer \(layer)")
                 }
-                interventions.append(Intervention(site, layer: layer, heads: heads, tokens: tokens, values: values))
+                interventions.append(
+                    Intervention(site, layer: layer, heads: heads, tokens: tokens, values: values))
             }
         }
         return forward(pixels: base, interventions: interventions).logits

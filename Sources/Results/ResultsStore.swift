@@ -33,7 +33,7 @@ public final class ResultsStore: Sendable {
     /// files in the folder are never touched. A kill leaves either the old store or the new one.
     ///
     /// - Throws: `ResultsError.exists`, `.notAStore` (a foreign `results.sqlite` is not replaced), `.inUse`,
-    ///   `.readOnly`, `.diskFull`, `.failed`
+    ///   `.readOnly`, `.failed`
     public static func create(folder: String, manifest: Manifest, overwrite: Bool = false) throws -> ResultsStore {
         let path = path(in: folder)
         let files = FileManager.default
@@ -87,6 +87,12 @@ public final class ResultsStore: Sendable {
             let manifest = try queue.read { try readManifest($0, path: path) }
             return ResultsStore(folder: folder, queue: queue, manifest: manifest, lock: lock)
         } catch {
+            let isWritable = FileManager.default.isWritableFile(atPath: folder)
+            if !isWritable, (error as? DatabaseError)?.resultCode == .SQLITE_CANTOPEN {
+                throw ResultsError.failed(
+                    action: "open", path: path,
+                    detail: "its sweep did not end in order and the folder is read-only; copy the folder first")
+            }
             throw ResultsError(error, path: path, action: "open")
         }
     }
@@ -169,9 +175,12 @@ extension ResultsStore {
         if let error = error as? CocoaError {
             switch error.code {
             case .fileWriteNoPermission, .fileWriteVolumeReadOnly: return .readOnly(path: path)
-            case .fileWriteOutOfSpace: return .diskFull(path: path)
+            case .fileWriteOutOfSpace: return .failed(action: "create", path: path, detail: "the disk is full")
             default: return .failed(action: "create", path: path, detail: error.localizedDescription)
             }
+        }
+        if let error = error as? DatabaseError, error.resultCode == .SQLITE_FULL {
+            return .failed(action: "create", path: path, detail: "the disk is full")
         }
         if let error = error as? DatabaseError, error.resultCode == .SQLITE_CANTOPEN {
             let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path

@@ -1,5 +1,5 @@
-/// Rows as text: CSV (RFC 4180, but lines end with a plain newline) or one JSON object a line. Numbers are written as the
-/// shortest text that reads back as the same number, whatever the locale.
+/// Rows as text: CSV (RFC 4180, but lines end with a plain newline) or one JSON object a line. Numbers are written as
+/// the shortest text that reads back as the same number, whatever the locale.
 package struct TableText {
     package enum Format { case csv, jsonl }
 

@@ -61,7 +61,7 @@ enum OptionText {
 
     /// Bytes of a SIZE: `4G`, `512M`, `1.5g`, plain bytes. Powers of 1024.
     static func bytes(_ text: String, option: String) throws -> Int {
-        let units: [Character: Double] = ["k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40]
+        let units: [Character: Double] = ["k": 0x1p10, "m": 0x1p20, "g": 0x1p30, "t": 0x1p40]
         var digits = text.lowercased()
         if digits.hasSuffix("ib") { digits.removeLast(2) } else if digits.hasSuffix("b") { digits.removeLast() }
         var scale = 1.0

@@ -12,13 +12,16 @@ struct Vitpatch: ParsableCommand {
         version: vitpatchVersion,
         subcommands: [
             Sweep.self, Export.self, Summary.self, Classify.self, Verify.self, Devices.self,
-        ] + notBuiltCommands)
+        ])
 
     /// Prints the one sentence of an error and leaves with its code: 64 for a wrong command line, 1 for anything else.
     static func main() {
         // A closed pipe (`vitpatch export ... | head`) ends the program quietly.
         signal(SIGPIPE, SIG_DFL)
         do {
+            if let name = CommandLine.arguments.dropFirst().first, NotBuilt.names.contains(name) {
+                throw ValidationError("vitpatch \(name) is not built yet")
+            }
             var command = try parseAsRoot()
             try command.run()
         } catch let error as CommandError {

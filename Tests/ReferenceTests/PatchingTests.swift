@@ -12,7 +12,10 @@ struct PatchingTests {
         let base = random.doubles(3 * 8 * 8)
         let wanted = model.forward(pixels: source).logits
         let last = model.layers.count - 1
-        for (site, layers) in [(ReferenceSite.embed, []), (.residPre, [0]), (.residPost, [last]), (.residMid, [last])] {
+        let whole: [(ReferenceSite, [Int])] = [
+            (.embed, []), (.residPre, [0]), (.residMid, [last]), (.residPost, [last]),
+        ]
+        for (site, layers) in whole {
             let logits = model.patched(source: source, base: base, sites: [site], layers: layers)
             #expect(maxAbsDiff(logits, wanted) == 0, "\(site), seed \(seed)")
         }
@@ -77,7 +80,7 @@ struct PatchingTests {
 }
 
 extension ReferenceModel {
-    /// D = 6, H = 3, M = 7, two layers, 8 px images in 4 px patches (T = 5), 4 classes; every weight uniform in -1...1.
+    /// D = 6, H = 3, M = 7, two layers, 8 px images in 4 px patches (T = 5), 4 classes; weights in -1...1.
     static func random(using random: inout SplitMix64) -> ReferenceModel {
         let layers = (0..<2).map { _ in
             ReferenceLayer(

@@ -173,8 +173,8 @@ import Testing
         #expect(quantile(0.5, ofSorted: [Double]()).isNaN)
     }
 
-    /// 95% intervals cover the true mean of simulated sweeps: images whose effects are the sum of what an image has of its
-    /// own (skewed) and noise, as effects of real sweeps are.
+    /// 95% intervals cover the true mean of simulated sweeps: images whose effects are the sum of what an image has
+    /// of its own (skewed) and noise.
     ///
     /// Percentile intervals of 60 skewed values cover a little less than 95%: docs/results.md has the numbers for
     /// 1000 simulations, made by raising `sweeps`.

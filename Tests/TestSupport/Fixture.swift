@@ -105,7 +105,8 @@ public struct Fixture: Sendable, CustomStringConvertible {
         let hidden = split(try file.doubles("\(prefix).hidden"), into: count)
         return (0..<count).map {
             FixturePass(
-                pixels: pixels[$0].map(Float.init), logits: logits[$0], logitsFloat: logitsFloat[$0].map(Float.init),
+                pixels: pixels[$0].map(Float.init), logits: logits[$0],
+                logitsFloat: logitsFloat[$0].map(Float.init),
                 hidden: split(hidden[$0], into: model.layers.count + 1))
         }
     }

@@ -14,7 +14,8 @@ public struct SafetensorsFile {
     public init(_ url: URL) throws {
         let file = try Data(contentsOf: url)
         let headerLength = file.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
-        var header = try JSONSerialization.jsonObject(with: Data(file[8..<8 + headerLength])) as? [String: Any] ?? [:]
+        let json = Data(file[8..<8 + headerLength])
+        var header = try JSONSerialization.jsonObject(with: json) as? [String: Any] ?? [:]
         header["__metadata__"] = nil
         entries = try JSONDecoder().decode(
             [String: Entry].self, from: JSONSerialization.data(withJSONObject: header))

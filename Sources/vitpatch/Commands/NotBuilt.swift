@@ -21,45 +21,7 @@ struct SweepOptionsNotBuilt: ParsableArguments {
     }
 }
 
-/// A command that is known and not built yet.
-private protocol NotBuilt: ParsableCommand { var rest: [String] { get } }
-extension NotBuilt {
-    static func configuration(_ name: String) -> CommandConfiguration {
-        CommandConfiguration(commandName: name, abstract: "Not built yet.", shouldDisplay: false)
-    }
-    func validate() throws { throw ValidationError("vitpatch \(Self.configuration.commandName ?? "") is not built yet") }
+/// Commands that are known and not built yet.
+enum NotBuilt {
+    static let names: Set<String> = ["report", "merge", "compare", "search", "bench", "tune", "inspect"]
 }
-
-private struct ReportCommand: NotBuilt {
-    static let configuration = configuration("report")
-    @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}
-private struct MergeCommand: NotBuilt {
-    static let configuration = configuration("merge")
-    @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}
-private struct CompareCommand: NotBuilt {
-    static let configuration = configuration("compare")
-    @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}
-private struct SearchCommand: NotBuilt {
-    static let configuration = configuration("search")
-    @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}
-private struct BenchCommand: NotBuilt {
-    static let configuration = configuration("bench")
-    @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}
-private struct TuneCommand: NotBuilt {
-    static let configuration = configuration("tune")
-    @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}
-private struct InspectCommand: NotBuilt {
-    static let configuration = configuration("inspect")
-    @Argument(parsing: .allUnrecognized) var rest: [String] = []
-}
-
-let notBuiltCommands: [any ParsableCommand.Type] = [
-    ReportCommand.self, MergeCommand.self, CompareCommand.self, SearchCommand.self, BenchCommand.self, TuneCommand.self,
-    InspectCommand.self,
-]

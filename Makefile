@@ -1,0 +1,50 @@
+# vitpatch: `make demo` and `make test` are all that a fresh Debian or Ubuntu machine with Swift 6, git and make needs.
+
+SWIFT ?= swift
+RELEASE := .build/release/vitpatch
+DEMO := runs/demo
+# Where the demo's standard output goes; empty: the terminal.
+DEMO_OUTPUT ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test readme check-readme test-scripts bundle clean
+
+help:  ## List these targets
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+	    printf '  make %-14s %s\n' "$$name" "$$text"; done
+
+setup:  ## Install the C libraries and PoCL that are missing (apt-get, with sudo only if needed)
+	@sh scripts/setup.sh
+
+build: setup  ## Build the release binary, .build/release/vitpatch
+	$(SWIFT) build -c release --product vitpatch
+
+demo: build  ## Run the sweep on the built-in model and images into runs/demo
+	@mkdir -p runs
+	$(RELEASE) sweep --out $(DEMO) --overwrite $(if $(DEMO_OUTPUT),> $(DEMO_OUTPUT))
+	@echo
+	@echo "The results are in $(DEMO). Next:"
+	@echo "  $(RELEASE) summary $(DEMO)"
+	@echo "  $(RELEASE) export $(DEMO) --format csv --to $(DEMO)/effects.csv"
+	@echo "  $(RELEASE) sweep --help      # a model and images of your own"
+
+test: setup test-scripts  ## Run all tests (the device tests on PoCL where there is no other OpenCL device)
+	$(SWIFT) test
+
+test-scripts:  ## Test the README check itself
+	@sh scripts/test-compare-output.sh
+
+check-readme: DEMO_OUTPUT = runs/demo.txt
+check-readme: demo  ## Run the demo and compare it with the output in README.md
+	@cat $(DEMO_OUTPUT)
+	@sh scripts/check-readme.sh $(DEMO_OUTPUT)
+
+readme: DEMO_OUTPUT = runs/demo.txt
+readme: demo  ## Run the demo and put its output into README.md
+	@sh scripts/update-readme.sh $(DEMO_OUTPUT)
+
+bundle: setup  ## Make dist/vitpatch-VERSION-linux-ARCH.tar.xz for a machine without Swift
+	@sh scripts/bundle.sh
+
+clean:  ## Delete what was built; runs/ stays
+	rm -rf .build .build-bundle dist

@@ -1,0 +1,62 @@
+import Foundation
+import Patch
+import Reference
+import TestSupport
+import Testing
+
+/// The wavefront against float64 hooks on transformers' models.
+@Suite(.serialized) struct WavefrontFixtureTests {
+    /// Float32 over a few layers of width 14 to 28 keeps probabilities within this of float64.
+    static let tolerance = 2e-5
+
+    @Test(arguments: Fixture.names)
+    func patchedPassesMatchTransformers(_ name: String) throws {
+        let fixture = try Fixture.load(name)
+        let rig = try Rig(fixture: name)
+        var compared = 0
+        for (index, pair) in fixture.pairs.enumerated() {
+            let cases = fixture.cases.filter { item in
+                item.pair == index && item.heads == nil && item.tokens == nil
+                    && item.sites.allSatisfy { site in Site.built.contains { $0.rawValue == site.rawValue } }
+            }
+            let patches = cases.map { item in
+                Patch(
+                    direction: item.direction == .restore ? .restore : .noise,
+                    sites: item.sites.compactMap { Site(rawValue: $0.rawValue) },
+                    layers: item.sites == [.embed] ? [] : item.layers)
+            }
+            let wavefront = try rig.wavefront(images: 1, patches: patches.count, chunkRows: 5)
+            let output = try wavefront.run(
+                .init(clean: pair.clean.pixels, corrupted: pair.corrupted.pixels, labels: [pair.target]),
+                patches: patches, keepLogits: true)
+
+            let clean = softmax(pair.clean.logits), corrupted = softmax(pair.corrupted.logits)
+            #expect(maxAbsDiff(softmax(output.cleanLogits.map(Double.init)), clean) < Self.tolerance)
+            #expect(maxAbsDiff(softmax(output.corruptedLogits.map(Double.init)), corrupted) < Self.tolerance)
+            #expect(abs(Double(output.clean[0].p) - clean[pair.target]) < Self.tolerance)
+            for (k, item) in cases.enumerated() {
+                let expected = softmax(item.logits)
+                let found = softmax(output.patchedLogits[k].map(Double.init))
+                #expect(maxAbsDiff(found, expected) < Self.tolerance, "\(name): \(item)")
+                #expect(abs(Double(output.patched[k][0].p) - expected[pair.target]) < Self.tolerance, "\(name): \(item)")
+                // A patch that does nothing would pass wherever it is expected to do nothing; elsewhere it must not.
+                let base = item.direction == .restore ? corrupted : clean
+                if !item.noop { #expect(maxAbsDiff(found, base) > 1e-4, "\(name): \(item) has no effect") }
+                compared += 1
+            }
+        }
+        #expect(compared > 20, "\(name): only \(compared) cases")
+    }
+
+    @Test(arguments: Fixture.names)
+    func logitsMatchTransformersInFloat32(_ name: String) throws {
+        let fixture = try Fixture.load(name)
+        let rig = try Rig(fixture: name)
+        let wavefront = try rig.wavefront(images: 1, patches: 0)
+        for pair in fixture.pairs {
+            let output = try wavefront.run(
+                .init(clean: pair.clean.pixels, corrupted: nil, labels: [-1]), patches: [], keepLogits: true)
+            #expect(maxAbsDiff(output.cleanLogits, pair.clean.logitsFloat) < 2e-4)
+        }
+    }
+}
