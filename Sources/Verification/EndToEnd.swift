@@ -114,12 +114,12 @@ public struct EndToEnd {
         let whole = Direction.allCases.map { Patch(direction: $0, sites: [.residPost], layers: layers) }
         let swapped = try wave(0..<Self.images, chunkRows: rows, patches: whole)
         add(
-            "all of resid_post patched, the other pass",
+            "all of resid_post patched = the other pass",
             [(swapped.patchedLogits[0], all.cleanLogits), (swapped.patchedLogits[1], all.corruptedLogits)])
 
         let own = try wave(0..<Self.images, chunkRows: rows, patches: patches, own: true)
         add(
-            "patched with itself, not patched",
+            "patched with itself = not patched",
             zip(patches, own.patchedLogits).map { patch, logits in
                 (logits, patch.direction == .restore ? all.corruptedLogits : all.cleanLogits)
             })
@@ -131,11 +131,11 @@ public struct EndToEnd {
             alone.append((one.corruptedLogits, row(all.corruptedLogits, image)))
             alone += zip(one.patchedLogits, all.patchedLogits).map { ($0, row($1, image)) }
         }
-        add("a wave of \(Self.images) images, waves of 1", alone)
+        add("a wave of \(Self.images) images = waves of 1", alone)
 
         let small = try wave(0..<Self.images, chunkRows: 1, patches: patches)
         add(
-            "chunks of 1 pass, one chunk",
+            "chunks of 1 pass = one chunk",
             [(small.cleanLogits, all.cleanLogits), (small.corruptedLogits, all.corruptedLogits)]
                 + Array(zip(small.patchedLogits, all.patchedLogits)))
         return results

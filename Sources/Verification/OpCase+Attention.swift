@@ -18,7 +18,7 @@ extension OpCase {
         let tolerance = Double(2 * (headDim + 4) + 2 * tokens + 8 * ((tokens + 15) / 16) + 16) * Float.unitRoundoff
         return OpCase(
             name: "attention_online",
-            shape: "\(images) images, H \(heads), Dh \(headDim), \(queries) queries, T \(tokens)",
+            shape: "images \(images), H \(heads), Dh \(headDim), queries \(queries), T \(tokens)",
             flops: images * heads * queries * tokens * (4 * headDim + 4),
             bytes: 4 * images * width * (2 * queries + 2 * tokens), tolerance: tolerance
         ) { library, random in

@@ -5,19 +5,19 @@ import Reference
 extension OpCase {
     /// - Parameters:
     ///   - stream: rows of the residual stream
-    ///   - rows: the list; streams rows that are not in it hold poison
+    ///   - rows: the list; stream rows that are not in it hold poison
     ///   - tokens: tokens that are normed, of `allTokens`
     ///   - padding: poison between one row's end and the next row
     public static func layerNorm(
         stream: Int, rows: [Int32], tokens: Int, of allTokens: Int, width: Int, padding: Int = 0, zeroRow: Bool = false
     ) -> OpCase {
         let n = rows.count * tokens
-        // With s = |w| (mean|x| + |x - mean|) / sigma + |b|: a sum of D terms takes D roundings at most, once in the mean
-        // and, halved by the square root, once in the variance; a division and a square root of 2.5 and 3 ulp and the
-        // last steps are the 16.
+        // Relative to |w| (mean|x| + |x - mean|) / sigma + |b|: a sum of D terms takes D roundings at most, once in the
+        // mean and, halved by the square root, once in the variance; the division (2.5 ulp), the square root (3 ulp) and
+        // the last steps are the 16.
         let tolerance = 1.5 * Double(width + 16) * Float.unitRoundoff
         return OpCase(
-            name: "layernorm_rows", shape: "\(rows.count) of \(stream) rows, T \(tokens) of \(allTokens), D \(width)",
+            name: "layernorm_rows", shape: "rows \(rows.count) of \(stream), T \(tokens) of \(allTokens), D \(width)",
             flops: 8 * n * width, bytes: 4 * (2 * n * width + 2 * width), tolerance: tolerance
         ) { library, random in
             let rowStride = allTokens * width + padding

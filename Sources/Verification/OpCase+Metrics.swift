@@ -15,7 +15,7 @@ extension OpCase {
         // adds C roundings. Logits, their differences and the classes are exact.
         let tolerance = Double(2 * classes + 32) * Float.unitRoundoff
         return OpCase(
-            name: "metrics", shape: "\(rows) rows of \(images) images, C \(classes)" + (ties ? ", ties" : ""),
+            name: "metrics", shape: "rows \(rows), images \(images), C \(classes)" + (ties ? ", ties" : ""),
             flops: rows * classes * 8, bytes: 4 * (rows * classes + Metrics.count(rows: rows, images: images)),
             tolerance: tolerance
         ) { library, random in

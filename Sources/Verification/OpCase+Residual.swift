@@ -11,7 +11,7 @@ extension OpCase {
         let n = dst.count * tokens * width
         let births = zip(dst, base).filter { $0 != $1 }.count
         return OpCase(
-            name: "residual_add", shape: "\(dst.count) rows (\(births) born), T \(tokens) of \(allTokens), D \(width)",
+            name: "residual_add", shape: "rows \(dst.count) (\(births) born), T \(tokens) of \(allTokens), D \(width)",
             flops: n, bytes: 4 * 3 * n,
             tolerance: 0  // one rounded sum
         ) { library, random in
@@ -55,7 +55,7 @@ extension OpCase {
     ) -> OpCase {
         let n = dst.count * tokens * width
         return OpCase(
-            name: "residual_copy", shape: "\(dst.count) of \(stream) rows, T \(tokens) of \(allTokens), D \(width)",
+            name: "residual_copy", shape: "rows \(dst.count) of \(stream), T \(tokens) of \(allTokens), D \(width)",
             flops: 0, bytes: 4 * 2 * n,
             tolerance: 0  // a copy
         ) { library, random in

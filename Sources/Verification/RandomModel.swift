@@ -25,16 +25,16 @@ public struct RandomModel: Sendable {
         func scale() -> [Float] { random.normals(d, mean: 1, std: 0.2) }
         func bias(_ count: Int) -> [Float] { random.normals(count, std: 0.2) }
         weights = ViTWeights(
-            patchWeight: linear(d, config.patchValues, gain: 1), patchBias: bias(d), cls: bias(d),
+            patchWeight: linear(d, config.patchValues, gain: 1.5), patchBias: bias(d), cls: bias(d),
             position: random.normals(config.tokens * d, std: 0.3),
             layers: (0..<layers).map { _ in
                 LayerWeights(
-                    ln1Weight: scale(), ln1Bias: bias(d), qkvWeight: linear(3 * d, d, gain: 1.4), qkvBias: bias(3 * d),
-                    projWeight: linear(d, d, gain: 1), projBias: bias(d), ln2Weight: scale(), ln2Bias: bias(d),
+                    ln1Weight: scale(), ln1Bias: bias(d), qkvWeight: linear(3 * d, d, gain: 2), qkvBias: bias(3 * d),
+                    projWeight: linear(d, d, gain: 1.4), projBias: bias(d), ln2Weight: scale(), ln2Bias: bias(d),
                     fc1Weight: linear(m, d, gain: 1.4), fc1Bias: bias(m), fc2Weight: linear(d, m, gain: 1.4),
                     fc2Bias: bias(d))
             },
-            lnWeight: scale(), lnBias: bias(d), headWeight: linear(classes, d, gain: 1.5), headBias: bias(classes))
+            lnWeight: scale(), lnBias: bias(d), headWeight: linear(classes, d, gain: 2), headBias: bias(classes))
     }
 
     /// [channels, S, S] of one image
