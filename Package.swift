@@ -5,7 +5,7 @@ import PackageDescription
 //
 //   vitpatch -> Report, Patch -> Results, ViT, Images -> Kernels -> CLRuntime -> COpenCL, CCLBlast
 //
-// Reference stands apart: plain loops in Double that import nothing of ours.
+// Reference stands apart: plain loops in Double that import nothing of ours. Verification holds the device to it.
 
 let package = Package(
     name: "vitpatch",
@@ -37,10 +37,11 @@ let package = Package(
             ]),
         .target(name: "Report", dependencies: ["Results"]),
         .target(name: "Reference"),
+        .target(name: "Verification", dependencies: ["Patch", "ViT", "Kernels", "CLRuntime", "Reference"]),
         .executableTarget(
             name: "vitpatch",
             dependencies: [
-                "Report", "Results", "Patch", "Images", "ViT", "Kernels", "CLRuntime", "Reference", "CDemo",
+                "Report", "Results", "Patch", "Images", "ViT", "Kernels", "CLRuntime", "Verification", "CDemo",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -48,7 +49,8 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Reference"], path: "Tests/TestSupport"),
         .testTarget(name: "CDemoTests", dependencies: ["CDemo"]),
         .testTarget(name: "CLRuntimeTests", dependencies: ["CLRuntime"]),
-        .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Reference", "TestSupport"]),
+        .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Verification", "Reference"]),
+        .testTarget(name: "VerificationTests", dependencies: ["Verification"]),
         .testTarget(name: "ViTTests", dependencies: ["ViT", "Reference", "TestSupport"]),
         .testTarget(name: "ImagesTests", dependencies: ["Images"]),
         .testTarget(name: "PatchTests", dependencies: ["Patch", "Reference", "TestSupport"]),

@@ -1,0 +1,118 @@
+import CLRuntime
+import Kernels
+import Reference
+
+extension OpCase {
+    /// - Parameters:
+    ///   - queries: the first so many tokens ask; `tokens` for all
+    ///   - apart: queries in a buffer of their own, as in the last layer, instead of beside keys and values
+    ///   - gap: poison between queries, keys, values and the next row
+    ///   - std: of queries and keys; large ones make the running maximum move
+    public static func attention(
+        images: Int, heads: Int, headDim: Int, tokens: Int, queries: Int, apart: Bool, gap: Int = 0, std: Float = 1
+    ) -> OpCase {
+        let width = heads * headDim
+        // With S = the largest sum |q k| / sqrt(Dh) of a query: a score is off by (Dh + 2) roundings of S and its exp by
+        // twice that; exp itself (3 ulp), the shrinking at each of T / 16 blocks (8 roundings each) and the two sums over T
+        // keys make up the rest. All are relative to (1 + S) times the sum of p |v|.
+        let tolerance = Double(2 * (headDim + 4) + 2 * tokens + 8 * ((tokens + 15) / 16) + 16) * Float.unitRoundoff
+        return OpCase(
+            name: "attention_online",
+            shape: "images \(images), H \(heads), Dh \(headDim), queries \(queries), T \(tokens)",
+            flops: images * heads * queries * tokens * (4 * headDim + 4),
+            bytes: 4 * images * width * (2 * queries + 2 * tokens), tolerance: tolerance
+        ) { library, random in
+            let perRow = apart ? 2 : 3
+            let stride = perRow * width + perRow * gap, qStride = apart ? width + gap : stride
+            let offset = 3, kOffset = offset + (apart ? 0 : width + gap), vOffset = kOffset + width + gap
+            var rows = [Float].poison(offset + images * tokens * stride + margin)
+            var queryRows = [Float].poison(apart ? 5 + images * queries * qStride + margin : 0)
+            func put(_ values: [Float], at start: Int, in rows: inout [Float]) {
+                rows.replaceSubrange(start..<(start + values.count), with: values)
+            }
+            // [images] of [T, D]
+            var q: [[Double]] = [], k: [[Double]] = [], v: [[Double]] = []
+            for image in 0..<images {
+                let queryValues = random.normals(queries * width, std: std), keys = random.normals(tokens * width, std: std)
+                let values = random.normals(tokens * width)
+                for token in 0..<tokens {
+                    let own = (token * width)..<((token + 1) * width), row = (image * tokens + token) * stride
+                    put(Array(keys[own]), at: kOffset + row, in: &rows)
+                    put(Array(values[own]), at: vOffset + row, in: &rows)
+                    if token < queries {
+                        let query = Array(queryValues[own])
+                        if apart {
+                            put(query, at: 5 + (image * queries + token) * qStride, in: &queryRows)
+                        } else {
+                            put(query, at: offset + row, in: &rows)
+                        }
+                    }
+                }
+                // The reference asks with every token; those that do not ask here ask with zeros.
+                q.append(queryValues.map(Double.init) + [Double](repeating: 0, count: (tokens - queries) * width))
+                k.append(keys.map(Double.init))
+                v.append(values.map(Double.init))
+            }
+            let (queryHeads, keyHeads, valueHeads) = (q, k, v)
+            let operation = try Attention(library, headDim: headDim)
+            let kv = try Buffer(library.context, rows), own = apart ? try Buffer(library.context, queryRows) : kv
+            let z = try Buffer(library.context, [Float].poison(images * queries * width + margin))
+            return PreparedOp(
+                launch: {
+                    try operation(
+                        q: .init(own, offset: apart ? 5 : offset, stride: qStride), queries: queries,
+                        k: .init(kv, offset: kOffset, stride: stride), v: .init(kv, offset: vOffset, stride: stride),
+                        tokens: tokens, images: images, heads: heads, scale: 1 / Float(headDim).squareRoot(), z: z)
+                },
+                output: { try z.read() },
+                expected: {
+                    var expected = Expected(exact: [])
+                    for image in 0..<images {
+                        let (values, scales) = attentionWithScales(
+                            q: queryHeads[image], k: keyHeads[image], v: valueHeads[image], heads: heads, tokens: tokens,
+                            headDim: headDim)
+                        expected.values += values[..<(queries * width)]
+                        expected.scales += scales[..<(queries * width)]
+                    }
+                    expected.appendPoison(margin)
+                    return expected
+                })
+        }
+    }
+
+    /// One image's attention [T, D] and (1 + S) times the sum of p |v|.
+    private static func attentionWithScales(
+        q: [Double], k: [Double], v: [Double], heads: Int, tokens: Int, headDim: Int
+    ) -> (values: [Double], scales: [Double]) {
+        func split(_ x: [Double]) -> [Double] { splitHeads(x, heads: heads, tokens: tokens, headDim: headDim) }
+        func join(_ x: [Double]) -> [Double] { joinHeads(x, heads: heads, tokens: tokens, headDim: headDim) }
+        let (q, k, v) = (split(q), split(k), split(v))
+        let (z, pattern) = Reference.attention(q: q, k: k, v: v, heads: heads, tokens: tokens, headDim: headDim)
+        var scales = attentionMix(pattern: pattern, v: v.map { abs($0) }, heads: heads, tokens: tokens, headDim: headDim)
+        for h in 0..<heads {
+            // |q k| <= |q| max |k|, by dimension: an upper bound of S that costs T instead of T^2
+            var largest = [Double](repeating: 0, count: headDim)
+            for token in 0..<tokens {
+                for d in 0..<headDim { largest[d] = max(largest[d], abs(k[(h * tokens + token) * headDim + d])) }
+            }
+            for token in 0..<tokens {
+                let row = (h * tokens + token) * headDim
+                let sum = (0..<headDim).reduce(0) { $0 + abs(q[row + $1]) * largest[$1] } / Double(headDim).squareRoot()
+                for d in 0..<headDim { scales[row + d] *= 1 + sum }
+            }
+        }
+        return (join(z), join(scales))
+    }
+
+    /// T below, at and above whole blocks of keys and vectors of queries.
+    public static var attentionCases: [OpCase] {
+        [
+            attention(images: 2, heads: 3, headDim: 7, tokens: 37, queries: 37, apart: false, gap: 5),
+            attention(images: 3, heads: 2, headDim: 13, tokens: 23, queries: 1, apart: true, gap: 1),
+            attention(images: 1, heads: 1, headDim: 16, tokens: 16, queries: 16, apart: false),
+            attention(images: 1, heads: 2, headDim: 5, tokens: 67, queries: 19, apart: true, std: 3),
+            attention(images: 1, heads: 1, headDim: 3, tokens: 271, queries: 271, apart: false, gap: 2, std: 3),
+            attention(images: 1, heads: 1, headDim: 1, tokens: 1, queries: 1, apart: false),
+        ]
+    }
+}

@@ -1,0 +1,74 @@
+import CLRuntime
+import Kernels
+import Reference
+
+extension ActivationKind {
+    /// The same in Double; nil for none.
+    var reference: ReferenceActivation? {
+        switch self {
+        case .none: nil
+        case .gelu: .gelu
+        case .geluNew: .geluNew
+        case .quickGelu: .quickGelu
+        case .relu: .relu
+        }
+    }
+}
+
+extension OpCase {
+    public static func biasActivation(
+        rows: Int, width: Int, stride: Int, offset: Int, activation: ActivationKind
+    ) -> OpCase {
+        // One rounded sum s = x + b. none and relu add nothing to that, so the result is exact. The others are relative
+        // to |s|: exp of 3 ulp on an argument of three roundings and a division of 2.5 ulp for the quotients; for gelu an
+        // erf of 1.2 ulp and two products. 16 roundings hold all of them.
+        let tolerance = activation.isExact ? 0 : 16 * Float.unitRoundoff
+        return OpCase(
+            name: "bias_activation", shape: "\(activation), [\(rows), \(width)], stride \(stride)", flops: rows * width,
+            bytes: 4 * (2 * rows * width + width), tolerance: tolerance
+        ) { library, random in
+            let count = offset + rows * stride + margin
+            var start = [Float].poison(count)
+            for row in 0..<rows {
+                let at = offset + row * stride
+                // Wide enough for the flat ends as well as for the bend.
+                start.replaceSubrange(at..<(at + width), with: random.normals(width, std: row % 3 == 2 ? 30 : 2))
+            }
+            if rows * width > 2 { start[offset] = 0 }
+            let bias = random.normals(width, std: 0.5)
+            let values = start
+            let operation = try BiasActivation(library)
+            let out = try Buffer(library.context, start), biasBuffer = try Buffer(library.context, bias)
+            return PreparedOp(
+                launch: {
+                    try operation(
+                        out: out, offset: offset, stride: stride, rows: rows, width: width, bias: biasBuffer,
+                        activation: activation)
+                },
+                output: { try out.read() },
+                expected: {
+                    var expected = Expected(exact: values.map(Double.init))
+                    for row in 0..<rows {
+                        for column in 0..<width {
+                            let at = offset + row * stride + column
+                            let sum = Double(values[at]) + Double(bias[column])
+                            expected.values[at] = activation.reference?(sum) ?? sum
+                            expected.scales[at] = activation.isExact ? 0 : abs(sum)
+                        }
+                    }
+                    return expected
+                })
+        }
+    }
+
+    public static var biasActivationCases: [OpCase] {
+        ActivationKind.allCases.map { biasActivation(rows: 7, width: 53, stride: 59, offset: 5, activation: $0) } + [
+            biasActivation(rows: 1, width: 1, stride: 1, offset: 0, activation: .gelu),
+            biasActivation(rows: 3, width: 64, stride: 64, offset: 0, activation: .gelu),
+        ]
+    }
+}
+
+extension ActivationKind {
+    fileprivate var isExact: Bool { self == .none || self == .relu }
+}

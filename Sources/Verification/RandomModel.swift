@@ -1,0 +1,70 @@
+import Reference
+import ViT
+
+/// A small ViT with random weights that reacts to its input: patches in it move probabilities by tenths. Every size is
+/// odd, so that no vector width divides it.
+public struct RandomModel: Sendable {
+    public let config: ViTConfig
+    public let weights: ViTWeights
+
+    public init(
+        heads: Int = 3, headDim: Int = 7, layers: Int = 3, intermediateSize: Int = 37, imageSize: Int = 15,
+        patchSize: Int = 5, classes: Int = 7, activation: ViTConfig.Activation = .gelu, using random: inout SplitMix64
+    ) {
+        let d = heads * headDim
+        config = ViTConfig(
+            hiddenSize: d, layers: layers, heads: heads, intermediateSize: intermediateSize, imageSize: imageSize,
+            patchSize: patchSize, activation: activation, layerNormEps: 1e-6,
+            labels: (0..<classes).map { "class \($0)" })
+        let (m, config) = (intermediateSize, config)
+
+        /// [outputs, inputs] that keep the size of what they map, times `gain`
+        func linear(_ outputs: Int, _ inputs: Int, gain: Float) -> [Float] {
+            random.normals(outputs * inputs, std: gain / Float(inputs).squareRoot())
+        }
+        func scale() -> [Float] { random.normals(d, mean: 1, std: 0.2) }
+        func bias(_ count: Int) -> [Float] { random.normals(count, std: 0.2) }
+        weights = ViTWeights(
+            patchWeight: linear(d, config.patchValues, gain: 1.5), patchBias: bias(d), cls: bias(d),
+            position: random.normals(config.tokens * d, std: 0.3),
+            layers: (0..<layers).map { _ in
+                LayerWeights(
+                    ln1Weight: scale(), ln1Bias: bias(d), qkvWeight: linear(3 * d, d, gain: 2), qkvBias: bias(3 * d),
+                    projWeight: linear(d, d, gain: 1.4), projBias: bias(d), ln2Weight: scale(), ln2Bias: bias(d),
+                    fc1Weight: linear(m, d, gain: 1.4), fc1Bias: bias(m), fc2Weight: linear(d, m, gain: 1.4),
+                    fc2Bias: bias(d))
+            },
+            lnWeight: scale(), lnBias: bias(d), headWeight: linear(classes, d, gain: 2), headBias: bias(classes))
+    }
+
+    /// [channels, S, S] of one image
+    public func pixels(using random: inout SplitMix64) -> [Float] {
+        random.normals(config.channels * config.imageSize * config.imageSize)
+    }
+
+    /// The same model in Double.
+    public var reference: ReferenceModel {
+        func wide(_ values: [Float]) -> [Double] { values.map(Double.init) }
+        let activation: ReferenceActivation =
+            switch config.activation {
+            case .gelu: .gelu
+            case .geluNew: .geluNew
+            case .quickGelu: .quickGelu
+            case .relu: .relu
+            }
+        return ReferenceModel(
+            hiddenSize: config.hiddenSize, heads: config.heads, intermediateSize: config.intermediateSize,
+            imageSize: config.imageSize, patchSize: config.patchSize, channels: config.channels, activation: activation,
+            layerNormEps: Double(config.layerNormEps), patchWeight: wide(weights.patchWeight),
+            patchBias: wide(weights.patchBias), cls: wide(weights.cls), position: wide(weights.position),
+            layers: weights.layers.map { layer in
+                ReferenceLayer(
+                    ln1Weight: wide(layer.ln1Weight), ln1Bias: wide(layer.ln1Bias), qkvWeight: wide(layer.qkvWeight),
+                    qkvBias: wide(layer.qkvBias), projWeight: wide(layer.projWeight), projBias: wide(layer.projBias),
+                    ln2Weight: wide(layer.ln2Weight), ln2Bias: wide(layer.ln2Bias), fc1Weight: wide(layer.fc1Weight),
+                    fc1Bias: wide(layer.fc1Bias), fc2Weight: wide(layer.fc2Weight), fc2Bias: wide(layer.fc2Bias))
+            },
+            lnWeight: wide(weights.lnWeight), lnBias: wide(weights.lnBias), headWeight: wide(weights.headWeight),
+            headBias: wide(weights.headBias))
+    }
+}

@@ -1,0 +1,48 @@
+import CLRuntime
+import Kernels
+
+/// One check and how it went.
+public struct VerifyResult: Sendable {
+    public var name: String
+    /// The sizes, or what was compared
+    public var detail: String
+    public var error: Double
+    public var tolerance: Double
+    public var passed: Bool { error <= tolerance }
+
+    public init(name: String, detail: String, error: Double, tolerance: Double) {
+        self.name = name
+        self.detail = detail
+        self.error = error
+        self.tolerance = tolerance
+    }
+}
+
+extension OpCase {
+    /// Every operation but the GEMM, which comes in several.
+    public static var kernelCases: [OpCase] {
+        layerNormCases + biasActivationCases + residualCases + embedCases + attentionCases + metricsCases
+    }
+}
+
+/// Holds a device to the Double reference: every operation, then whole passes, with each GEMM provider.
+/// - Parameters:
+///   - seed: of weights and inputs
+///   - report: called after each check
+/// - Throws: what the device or a compiler says; a wrong result is reported and not thrown.
+public func verify(
+    context: Context, providers: [GEMMProvider], seed: UInt64, report: (VerifyResult) throws -> Void
+) throws {
+    let library = KernelLibrary(context)
+    for operation in OpCase.kernelCases { try report(try operation.check(library, seed: seed)) }
+    for provider in providers {
+        let gemm = try provider.make(library)
+        for operation in OpCase.gemmCases(gemm) { try report(try operation.check(library, seed: seed)) }
+        try report(try rowsAlone(gemm, library, seed: seed))
+        try EndToEnd(library, gemm: gemm, seed: seed).run { result in
+            var result = result
+            result.name += " (\(provider.rawValue))"
+            try report(result)
+        }
+    }
+}

@@ -1,0 +1,46 @@
+import ArgumentParser
+import CLRuntime
+import Foundation
+import Kernels
+import Verification
+
+struct Verify: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Check this machine's device against the Double reference, operation by operation and end to end.",
+        discussion: "Without --gemm, both GEMM providers are checked. An error is relative to the size of what was summed.")
+
+    @OptionGroup var deviceOptions: DeviceOptions
+
+    @Option(help: "Seed of the random weights and inputs.")
+    var seed: UInt64 = 1
+
+    mutating func run() throws {
+        let context = try deviceOptions.context()
+        let providers = deviceOptions.gemm == nil ? GEMMProvider.allCases : [deviceOptions.provider(for: context.device)]
+        Terminal.standardOutput(Self.line("operation", "shape", "max error", "tolerance", ""))
+        var count = 0
+        var failed: [String] = []
+        try verify(context: context, providers: providers, seed: seed) { result in
+            count += 1
+            if !result.passed { failed.append("\(result.name) (\(result.detail))") }
+            Terminal.standardOutput(
+                Self.line(
+                    result.name, result.detail, Self.number(result.error), Self.number(result.tolerance),
+                    result.passed ? "ok" : "FAILED"))
+        }
+        guard failed.isEmpty else {
+            throw CommandError(
+                "\(failed.count) of \(count) checks failed on \(context.device.name) with seed \(seed): "
+                    + failed.joined(separator: ", "))
+        }
+        Terminal.standardOutput("all \(count) checks passed on \(context.device.name)\n")
+    }
+
+    private static func number(_ value: Double) -> String { value == 0 ? "0" : String(format: "%.1e", value) }
+
+    private static func line(_ name: String, _ shape: String, _ error: String, _ tolerance: String, _ verdict: String) -> String {
+        func left(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }
+        func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
+        return "\(left(name, 34)) \(left(shape, 50)) \(right(error, 9)) \(right(tolerance, 9))  \(verdict)\n"
+    }
+}

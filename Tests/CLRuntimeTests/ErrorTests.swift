@@ -1,0 +1,30 @@
+import CLRuntime
+import Testing
+
+struct ErrorTests {
+    @Test func statusesHaveTheirNames() {
+        #expect(CLStatus.success.description == "CL_SUCCESS")
+        #expect(CLStatus(rawValue: -5).description == "CL_OUT_OF_RESOURCES")
+        #expect(CLStatus(rawValue: -54).description == "CL_INVALID_WORK_GROUP_SIZE")
+        #expect(CLStatus(rawValue: -68).description == "CL_INVALID_DEVICE_PARTITION_COUNT")
+        #expect(CLStatus.platformNotFound.description == "CL_PLATFORM_NOT_FOUND_KHR")
+        #expect(CLStatus(rawValue: -4242).description == "OpenCL status -4242")
+    }
+
+    @Test func outOfMemoryIsTold() {
+        for status in [-4, -5, -6, -61] as [Int32] {
+            #expect(CLError.call("x", CLStatus(rawValue: status)).isOutOfMemory)
+            #expect(CLError.library("CLBlast", operation: "SGEMM", status: status).isOutOfMemory)
+        }
+        #expect(!CLError.call("x", CLStatus(rawValue: -30)).isOutOfMemory)
+        #expect(!CLError.noDevice.isOutOfMemory)
+        #expect(!CLError.shape(operation: "x", expected: "1", got: "2").isOutOfMemory)
+    }
+
+    @Test func messagesNameTheThingAtFault() {
+        #expect("\(CLError.call("clFinish", .outOfResources))" == "clFinish failed with CL_OUT_OF_RESOURCES")
+        #expect("\(CLError.shape(operation: "gemm", expected: "3", got: "4"))" == "gemm needs 3, but got 4")
+        #expect("\(CLError.noDevice)".contains("no OpenCL device found"))
+        #expect("\(CLError.unknownDevice(spec: "x", available: []))".contains("no OpenCL device"))
+    }
+}

@@ -1,0 +1,62 @@
+import CLRuntime
+import Testing
+
+struct KernelTests {
+    @Test func runsAndCountsExactly() throws {
+        let context = try context()
+        #expect(context.counters == Counters())
+        let kernel = try scaleKernel(context)
+        let input = try Buffer<Float>(context, [1, 2, 3]), out = try Buffer<Float>(context, count: 3)
+        for number in [4, 5] as [Int32] {
+            try kernel.launch(global: [3], ["in": input, "scale": 2 as Float, "number": number, "out": out])
+        }
+        try input.write([9], at: 1)
+        try kernel.launch(global: [0], ["in": input, "scale": 2 as Float, "number": 0 as Int32, "out": out])
+        #expect(try out.read() == [7, 9, 11])
+        #expect(try out.read(1..<2) == [9])
+        _ = try out.read(1..<1)
+        var wanted = Counters()
+        (wanted.compiled, wanted.launches) = (1, 2)
+        (wanted.uploads, wanted.uploadedBytes) = (2, 16)
+        (wanted.reads, wanted.readBytes) = (2, 16)
+        #expect(context.counters == wanted)
+    }
+
+    @Test func argumentsAreCheckedByNameAndNumber() throws {
+        let context = try context()
+        let kernel = try scaleKernel(context)
+        let buffer = try Buffer<Float>(context, [1])
+        let launches = context.counters.launches
+        func message(_ arguments: KeyValuePairs<String, any KernelArgument>) throws -> String {
+            let error = #expect(throws: CLError.self) { try kernel.launch(global: [1], arguments) }
+            return "\(try #require(error))"
+        }
+        let few = try message(["in": buffer, "scale": 1 as Float, "out": buffer])
+        #expect(few.contains("scale") && few.contains("4 arguments") && few.contains("3"))
+        let swapped = try message(["out": buffer, "scale": 1 as Float, "number": 1 as Int32, "in": buffer])
+        #expect(swapped.contains("argument 0 to be in") && swapped.contains("out"))
+        let misnamed = try message(["in": buffer, "scale": 1 as Float, "numbers": 1 as Int32, "out": buffer])
+        #expect(misnamed.contains("argument 2 to be number") && misnamed.contains("numbers"))
+        #expect(context.counters.launches == launches)
+    }
+
+    @Test func anUnknownKernelIsNamed() throws {
+        let program = try Program(try context(), name: "scale.cl", source: scaleSource)
+        let error = #expect(throws: CLError.self) { try Kernel(program, "scales") }
+        #expect("\(try #require(error))".contains("scales"))
+    }
+
+    @Test func profilingGivesTheTimeOfEveryCommand() throws {
+        let context = try context(profiling: true)
+        let kernel = try scaleKernel(context)
+        context.stage("one")
+        let buffer = try Buffer<Float>(context, [1])
+        context.stage("two")
+        try kernel.launch(global: [1], ["in": buffer, "scale": 1 as Float, "number": 1 as Int32, "out": buffer])
+        let commands = try context.takeProfile()
+        #expect(commands.map(\.name) == ["upload", "scale"])
+        #expect(commands.map(\.stage) == ["one", "two"])
+        #expect(commands.allSatisfy { $0.start <= $0.end })
+        #expect(try context.takeProfile().isEmpty)
+    }
+}

@@ -1,0 +1,30 @@
+import CLRuntime
+import Kernels
+import Testing
+import Verification
+
+struct AttentionTests {
+    @Test(arguments: tunings) func agreesWithTheReference(_ tuning: Tuning?) throws {
+        try expectPassing(OpCase.attentionCases, on: try library(tuning))
+    }
+
+    @Test func refusesWrongSizes() throws {
+        let library = try library(), context = library.context
+        let operation = try Attention(library, headDim: 5)
+        let stride = 30  // H 2, Dh 5
+        let qkv = try Buffer<Float>(context, count: 4 * stride), other = try Buffer<Float>(context, count: 4 * stride)
+        let z = try Buffer<Float>(context, count: 40), short = try Buffer<Float>(context, count: 39)
+        func run(q: Int = 0, v: Attention.Rows? = nil, tokens: Int = 4, images: Int = 1, z: Buffer<Float>) throws {
+            try operation(
+                q: .init(qkv, offset: q, stride: stride), queries: tokens, k: .init(qkv, offset: 10, stride: stride),
+                v: v ?? .init(qkv, offset: 20, stride: stride), tokens: tokens, images: images, heads: 2, scale: 1, z: z)
+        }
+        expectShapeError(context) { try run(z: short) }
+        expectShapeError(context) { try run(q: 21, z: z) }
+        expectShapeError(context) { try run(tokens: 5, z: z) }
+        expectShapeError(context) { try run(images: 2, z: z) }
+        expectShapeError(context) { try run(v: .init(other, offset: 20, stride: stride), z: z) }
+        expectShapeError(context) { try run(v: .init(qkv, offset: 20, stride: stride - 1), z: z) }
+        try run(z: z)
+    }
+}

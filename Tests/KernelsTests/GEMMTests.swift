@@ -1,0 +1,77 @@
+import CLRuntime
+import Kernels
+import Testing
+import Verification
+
+@Suite(.serialized) struct GEMMTests {
+    /// Both providers; the packed one with the tiles for AVX2 and AVX-512, and with one that has small blocks.
+    enum Provider: CaseIterable {
+        case clblast, avx2, avx512, smallBlocks
+
+        func make(_ library: KernelLibrary) throws -> any GEMM {
+            switch self {
+            case .clblast: try CLBlastGEMM(library)
+            case .avx2: try PackedGEMM(library, tile: .init(vectorWidth: 8))
+            case .avx512: try PackedGEMM(library, tile: .init(vectorWidth: 16))
+            case .smallBlocks: try PackedGEMM(library, tile: .init(vector: 4, rows: 5, vectors: 1, depth: 7, block: 10))
+            }
+        }
+    }
+
+    @Test(arguments: Provider.allCases) func agreesWithTheReference(_ provider: Provider) throws {
+        let library = try library()
+        let gemm = try provider.make(library)
+        try expectPassing(OpCase.gemmCases(gemm), on: library)
+    }
+
+    /// CLBlast's epilogue is our own kernel, so it comes in both tunings.
+    @Test(arguments: GEMMProvider.allCases) func agreesWithTheReferenceInGroups(_ provider: GEMMProvider) throws {
+        let library = try library(tunings[1])
+        try expectPassing(Array(OpCase.gemmCases(try provider.make(library)).prefix(3)), on: library)
+    }
+
+    @Test(arguments: Provider.allCases) func aRowHasTheSameBitsAmongAnyNumberOfRows(_ provider: Provider) throws {
+        let library = try library(), seed = freshSeed()
+        let result = try rowsAlone(provider.make(library), library, seed: seed)
+        #expect(result.passed, "\(result.error) values differ, seed \(seed)")
+    }
+
+    @Test(arguments: Provider.allCases) func refusesWrongSizes(_ provider: Provider) throws {
+        let library = try library(), context = library.context
+        let gemm = try provider.make(library)
+        let (m, n, k) = (3, 5, 7)
+        let weight = try gemm.prepare(
+            weight: [Float](repeating: 1, count: n * k), bias: [Float](repeating: 1, count: n), outputs: n, inputs: k)
+        let a = try Buffer<Float>(context, count: m * k), out = try Buffer<Float>(context, count: m * n)
+        func run(_ a: Matrix, rows: Int = 3, _ out: Matrix) throws {
+            try gemm(a: a, weight: weight, rows: rows, activation: .none, out: out)
+        }
+        let goodA = Matrix(a, stride: k), goodOut = Matrix(out, stride: n)
+        expectShapeError(context) { try run(Matrix(a, offset: 1, stride: k), goodOut) }
+        expectShapeError(context) { try run(Matrix(a, offset: -1, stride: k), goodOut) }
+        expectShapeError(context) { try run(Matrix(a, stride: k + 1), goodOut) }
+        expectShapeError(context) { try run(Matrix(a, stride: k - 1), goodOut) }
+        expectShapeError(context) { try run(goodA, Matrix(out, offset: 1, stride: n)) }
+        expectShapeError(context) { try run(goodA, Matrix(out, stride: n - 1)) }
+        expectShapeError(context) { try run(goodA, rows: 4, goodOut) }
+        expectShapeError(context) { _ = try gemm.prepare(weight: [1], bias: [1], outputs: 2, inputs: 1) }
+        expectShapeError(context) { _ = try gemm.prepare(weight: [1, 2], bias: [1], outputs: 2, inputs: 1) }
+
+        let before = context.counters
+        try run(goodA, rows: 0, goodOut)
+        #expect(context.counters == before)
+    }
+
+    @Test func aWeightOfAnotherProviderIsRefused() throws {
+        let library = try library()
+        let packed = try PackedGEMM(library), clblast = try CLBlastGEMM(library)
+        let values = try Buffer<Float>(library.context, count: 4)
+        for (gemm, other) in [(packed, clblast), (clblast, packed)] as [(any GEMM, any GEMM)] {
+            let weight = try other.prepare(weight: [1], bias: [1], outputs: 1, inputs: 1)
+            expectShapeError(library.context) {
+                try gemm(
+                    a: Matrix(values, stride: 1), weight: weight, rows: 1, activation: .none, out: Matrix(values, stride: 1))
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+import CLRuntime
+import Foundation
+import Kernels
+import Testing
+import Verification
+import ViT
+
+/// Whole passes on fresh random models.
+@Suite(.serialized) struct EndToEndTests {
+    @Test(arguments: [
+        (nil, GEMMProvider.packed, ViTConfig.Activation.gelu),
+        (Tuning(vector: 4, group: 8, attentionLanes: 1, attentionGroup: 4), .clblast, .quickGelu),
+    ] as [(Tuning?, GEMMProvider, ViTConfig.Activation)])
+    func agreesWithTheReference(_ tuning: Tuning?, _ provider: GEMMProvider, _ activation: ViTConfig.Activation) throws {
+        let cache = ProgramCache(folder: FileManager.default.temporaryDirectory.path + "/vitpatch-tests")
+        let library = KernelLibrary(try Context(device: try Device.select(nil), cache: cache), tuning: tuning)
+        let seed = UInt64.random(in: 0..<1 << 32)
+        var results = 0
+        try EndToEnd(library, gemm: try provider.make(library), activation: activation, seed: seed).run { result in
+            #expect(result.passed, "\(result.name), \(result.detail), seed \(seed): \(result.error)")
+            results += 1
+        }
+        #expect(results == 12)
+    }
+}
