@@ -51,7 +51,7 @@ public protocol GEMM: AnyObject {
 public enum GEMMProvider: String, Sendable, CaseIterable, Codable {
     case clblast, packed
 
-    /// Packed on CPUs, where CLBlast's defaults reach a tenth of the machine; CLBlast elsewhere.
+    /// Packed on CPUs, CLBlast elsewhere.
     public init(device: Device) { self = device.isGPU ? .clblast : .packed }
 
     public func make(_ library: KernelLibrary) throws(CLError) -> any GEMM {

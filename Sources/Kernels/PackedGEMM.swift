@@ -20,6 +20,12 @@ public final class PackedGEMM: GEMM {
             self = vectorWidth >= 16 ? Tile(vector: 16, rows: 12, vectors: 2) : Tile(vector: max(vectorWidth, 4), rows: 6, vectors: 2)
         }
 
+        /// Whether a kernel can be built of it: read from a file, it may be anything.
+        var isSound: Bool {
+            [4, 8, 16].contains(vector) && (1...32).contains(rows) && (1...8).contains(vectors)
+                && (16...65_536).contains(depth) && (1...4096).contains(block)
+        }
+
         /// NR, columns in a panel
         var columns: Int { vector * vectors }
     }

@@ -7,7 +7,7 @@ struct DeviceOptions: ParsableArguments {
     @Option(help: "Index, or part of a name, from `vitpatch devices`; VITPATCH_DEVICE is the default.")
     var device: String?
 
-    @Option(help: "GEMM provider: \(GEMMProvider.allCases.map(\.rawValue).joined(separator: " | ")) (default: packed on CPUs, clblast elsewhere).")
+    @Option(help: "GEMM provider: \(GEMMProvider.allCases.map(\.rawValue).joined(separator: " | ")) (default: what `vitpatch tune` measured, else packed on CPUs, clblast elsewhere).")
     var gemm: String?
 
     func validate() throws {
@@ -21,8 +21,11 @@ struct DeviceOptions: ParsableArguments {
         return try Context(device: try Device.select(spec), profiling: profiling)
     }
 
-    func provider(for device: Device) -> GEMMProvider {
-        gemm.flatMap(GEMMProvider.init(rawValue:)) ?? GEMMProvider(device: device)
+    /// What --gemm asks for, else what `vitpatch tune` measured, else what is good without measuring.
+    func gemm(for device: Device) -> GEMMChoice {
+        let tuned = GEMMChoices()?.load(for: device)
+        guard let asked = gemm.flatMap(GEMMProvider.init(rawValue:)) else { return tuned ?? GEMMChoice(device: device) }
+        return tuned?.provider == asked ? tuned ?? GEMMChoice(provider: asked) : GEMMChoice(provider: asked)
     }
 }
 

@@ -39,8 +39,7 @@ struct Bench: ParsableCommand {
         let context = try device.context()
         let library = KernelLibrary(context)
         let (config, weights, name) = try Self.model(model)
-        let provider = device.provider(for: context.device)
-        let gemm = try provider.make(library)
+        let gemm = try device.gemm(for: context.device).make(library)
 
         let (peak, peakCopy) = try Self.peak(library, seconds: seconds)
         var results = BenchResults(

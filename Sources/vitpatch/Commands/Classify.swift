@@ -54,7 +54,7 @@ struct Classify: ParsableCommand {
         }
         let count = min(limit ?? .max, data.dataset.count - offset)
         let context = try device.context()
-        let model = try Model(checkpoint, context: context, provider: device.provider(for: context.device))
+        let model = try Model(checkpoint, context: context, gemm: device.gemm(for: context.device))
         let plan = try WavePlan(
             encoder: model.encoder, patches: [], images: count,
             memory: try memory.map { try OptionText.bytes($0, option: "--memory") })

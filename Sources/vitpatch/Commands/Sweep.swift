@@ -123,9 +123,9 @@ struct Sweep: ParsableCommand {
         }
 
         let context = try device.context()
-        let provider = device.provider(for: context.device)
-        let model = try Model(checkpoint, context: context, provider: provider)
-        let donor = try donorCheckpoint.map { try Model($0, context: context, provider: provider) }
+        let gemm = device.gemm(for: context.device)
+        let model = try Model(checkpoint, context: context, gemm: gemm)
+        let donor = try donorCheckpoint.map { try Model($0, context: context, gemm: gemm) }
         let plan = try WavePlan(
             encoder: model.encoder, donor: donor?.encoder, patches: patches, images: images.count,
             memory: try memory.map { try OptionText.bytes($0, option: "--memory") })

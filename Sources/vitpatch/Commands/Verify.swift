@@ -16,7 +16,7 @@ struct Verify: ParsableCommand {
 
     mutating func run() throws {
         let context = try deviceOptions.context()
-        let providers = deviceOptions.gemm == nil ? GEMMProvider.allCases : [deviceOptions.provider(for: context.device)]
+        let providers = deviceOptions.gemm == nil ? GEMMProvider.allCases : [deviceOptions.gemm(for: context.device).provider]
         Terminal.standardOutput(Self.line("operation", "shape", "max error", "tolerance", ""))
         var count = 0
         var failed: [String] = []

@@ -16,7 +16,7 @@ struct Model {
         try folder.map { try Checkpoint.load(folder: $0) } ?? Demo.model(Demo.colour)
     }
 
-    init(_ checkpoint: Checkpoint, context: Context, provider: GEMMProvider) throws {
+    init(_ checkpoint: Checkpoint, context: Context, gemm: GEMMChoice) throws {
         self.checkpoint = checkpoint
         preprocessor = try Preprocessor(
             config: checkpoint.preprocessor, imageSize: checkpoint.config.imageSize,
@@ -24,7 +24,7 @@ struct Model {
         library = KernelLibrary(context)
         encoder = try Encoder(
             config: checkpoint.config, weights: checkpoint.weights, library: library,
-            gemm: try provider.make(library))
+            gemm: try gemm.make(library))
     }
 }
 

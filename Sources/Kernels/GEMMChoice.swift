@@ -1,0 +1,79 @@
+import CLRuntime
+import Foundation
+
+/// A GEMM provider with its parameters: what a sweep runs on.
+public struct GEMMChoice: Codable, Sendable, Equatable {
+    public var provider: GEMMProvider
+    /// The packed provider's tile; nil for its own choice
+    public var tile: PackedGEMM.Tile?
+
+    public init(provider: GEMMProvider, tile: PackedGEMM.Tile? = nil) {
+        self.provider = provider
+        self.tile = tile
+    }
+
+    /// What is good without measuring: packed on CPUs, where CLBlast's defaults reach a tenth of the machine; CLBlast
+    /// elsewhere.
+    public init(device: Device) { self.init(provider: GEMMProvider(device: device)) }
+
+    public func make(_ library: KernelLibrary) throws(CLError) -> any GEMM {
+        switch provider {
+        case .clblast: try CLBlastGEMM(library)
+        case .packed: try PackedGEMM(library, tile: tile)
+        }
+    }
+
+    /// What is worth measuring on a device.
+    public static func candidates(_ library: KernelLibrary) -> [GEMMChoice] {
+        let width = library.tuning.vector
+        let tiles: [(Int, Int)] = width >= 16 ? [(12, 2), (14, 2), (8, 3), (6, 4)] : width == 8 ? [(6, 2), (4, 3)] : [(6, 2), (4, 2)]
+        var choices = [GEMMChoice(provider: .clblast)]
+        for (rows, vectors) in tiles {
+            for depth in [256, 512] {
+                for block in [48, 96, 192] {
+                    choices.append(
+                        GEMMChoice(
+                            provider: .packed,
+                            tile: .init(
+                                vector: width, rows: rows, vectors: vectors, depth: depth,
+                                block: (block + rows - 1) / rows * rows)))
+                }
+            }
+        }
+        return choices
+    }
+}
+
+/// Choices that `vitpatch tune` measured, one file a device in the cache folder, keyed by device, platform and driver.
+public struct GEMMChoices: Sendable {
+    private let folder: String
+
+    /// nil where there is no cache folder
+    public init?(cache: ProgramCache? = .standard) {
+        guard let cache else { return nil }
+        folder = cache.folder
+    }
+
+    public func path(for device: Device) -> String {
+        let text = "\(device.platformName) \(device.name) \(device.driver)"
+        let safe = text.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
+        return "\(folder)/gemm-\(String(safe)).json"
+    }
+
+    /// nil where nothing was measured, or the file cannot be read
+    public func load(for device: Device) -> GEMMChoice? {
+        guard let data = FileManager.default.contents(atPath: path(for: device)),
+            let choice = try? JSONDecoder().decode(GEMMChoice.self, from: data)
+        else { return nil }
+        // A tile that does not fit this program any more is as good as none.
+        if let tile = choice.tile, !tile.isSound { return nil }
+        return choice
+    }
+
+    public func store(_ choice: GEMMChoice, for device: Device) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try encoder.encode(choice).write(to: URL(fileURLWithPath: path(for: device)), options: .atomic)
+    }
+}
