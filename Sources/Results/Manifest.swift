@@ -22,6 +22,8 @@ public struct Manifest: Codable, Sendable, Equatable {
     /// A record's `patch` counts into this list
     public var patches: [PatchRecord]
     public var classNames: [String]
+    /// Of the model; nil where the store does not say. Tells whether a window at the edge is cut to the network.
+    public var layers: Int?
     public var seed: UInt64
     /// Noise draws per image
     public var samples: Int
@@ -53,8 +55,9 @@ public struct Manifest: Codable, Sendable, Equatable {
         classNames: [String], seed: UInt64 = 0, samples: Int = 1, offset: Int = 0, limit: Int? = nil,
         shard: String? = nil, keep: String = "all", target: String = "label", device: String = "",
         driver: String = "", precision: String = "fp32", gemm: String = "", host: String = "",
-        command: String = "", started: String = Manifest.timestamp(), ended: String? = nil
+        command: String = "", started: String = Manifest.timestamp(), ended: String? = nil, layers: Int? = nil
     ) {
+        self.layers = layers
         self.version = version
         self.model = model
         self.modelHash = modelHash
@@ -152,7 +155,8 @@ extension Manifest {
         let all: [(String, String?)] = [
             ("version", version), ("model", model), ("model_hash", modelHash), ("donor", donor),
             ("donor_hash", donorHash), ("data", data), ("data_hash", dataHash), ("spec", spec),
-            ("class_names", classes), ("seed", "\(seed)"), ("samples", "\(samples)"), ("offset", "\(offset)"),
+            ("class_names", classes), ("layers", layers.map(String.init)), ("seed", "\(seed)"),
+            ("samples", "\(samples)"), ("offset", "\(offset)"),
             ("limit", limit.map(String.init)), ("shard", shard), ("keep", keep), ("target", target),
             ("device", device), ("driver", driver), ("precision", precision), ("gemm", gemm), ("host", host),
             ("command", command), ("started", started), ("ended", ended),
@@ -183,6 +187,6 @@ extension Manifest {
             keep: try text("keep"), target: try text("target"), device: try text("device"),
             driver: try text("driver"), precision: try text("precision"), gemm: try text("gemm"),
             host: try text("host"), command: try text("command"), started: try text("started"),
-            ended: rows["ended"])
+            ended: rows["ended"], layers: rows["layers"] == nil ? nil : try value("layers") { Int($0) })
     }
 }
