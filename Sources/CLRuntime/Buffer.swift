@@ -89,13 +89,37 @@ public final class Buffer<Element: DeviceScalar> {
         return values
     }
 
-    /// Fills the whole buffer with one value, on the device.
-    public func fill(_ value: Element) throws(CLError) {
+    /// Fills elements `range` (default: all) with one value, on the device.
+    public func fill(_ value: Element, _ range: Range<Int>? = nil) throws(CLError) {
+        let range = range ?? 0..<count
+        guard range.lowerBound >= 0, range.upperBound <= count else {
+            throw .shape(operation: "fill", expected: "a range in 0..<\(count)", got: "\(range)")
+        }
+        if range.isEmpty { return }
         var value = value
-        let bytes = count * MemoryLayout<Element>.stride
-        if bytes == 0 { return }
-        try check(
-            "clEnqueueFillBuffer",
-            clEnqueueFillBuffer(context.queue, handle, &value, MemoryLayout<Element>.size, 0, bytes, 0, nil, nil))
+        let stride = MemoryLayout<Element>.stride
+        try context.enqueue("fill") { event throws(CLError) in
+            try check(
+                "clEnqueueFillBuffer",
+                clEnqueueFillBuffer(
+                    context.queue, handle, &value, MemoryLayout<Element>.size, range.lowerBound * stride,
+                    range.count * stride, 0, nil, event))
+        }
+    }
+
+    /// Copies elements `range` of another buffer to element `offset` on, on the device.
+    public func copy(from source: Buffer<Element>, _ range: Range<Int>, to offset: Int) throws(CLError) {
+        guard range.lowerBound >= 0, range.upperBound <= source.count, offset >= 0, range.count <= count - offset else {
+            throw .shape(operation: "copy", expected: "at most \(count - offset) elements", got: "\(range)")
+        }
+        if range.isEmpty { return }
+        let stride = MemoryLayout<Element>.stride
+        try context.enqueue("copy") { event throws(CLError) in
+            try check(
+                "clEnqueueCopyBuffer",
+                clEnqueueCopyBuffer(
+                    context.queue, source.handle, handle, range.lowerBound * stride, offset * stride,
+                    range.count * stride, 0, nil, event))
+        }
     }
 }

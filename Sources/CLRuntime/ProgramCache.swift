@@ -4,7 +4,8 @@ import Foundation
 /// Compiled programs on disk.
 ///
 /// - Key: SHA-256 over source, options, device name, device version, platform and driver.
-/// - Layout: one file `<key>.clbin` per program in the folder.
+/// - Layout: one file `<key>.clbin` per program in the folder: the SHA-256 of the binary, then the binary. A driver never
+///   sees a damaged one, which may end the process (PoCL's does).
 /// - Races: a program is written to a file of its own and renamed into place, so a reader sees a whole file or none,
 ///   and two writers leave one of two equal files. A binary that the driver refuses is compiled anew and replaced.
 /// - Failure to read or write is never an error: the cache is a convenience.
@@ -28,22 +29,28 @@ public struct ProgramCache: Sendable {
             withUnsafeBytes(of: UInt64(part.count).littleEndian) { message.append(contentsOf: $0) }
             message.append(contentsOf: part)
         }
-        var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
-        _ = SHA256(message, message.count, &digest)
-        return digest.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+        return Self.digest(message).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
     }
 
     func load(_ key: String) -> [UInt8]? {
-        guard let data = FileManager.default.contents(atPath: "\(folder)/\(key).clbin"), !data.isEmpty else { return nil }
-        return [UInt8](data)
+        guard let data = FileManager.default.contents(atPath: "\(folder)/\(key).clbin") else { return nil }
+        let binary = [UInt8](data.dropFirst(Int(SHA256_DIGEST_LENGTH)))
+        guard !binary.isEmpty, Self.digest(binary) == [UInt8](data.prefix(Int(SHA256_DIGEST_LENGTH))) else { return nil }
+        return binary
     }
 
     func store(_ key: String, _ binary: [UInt8]) {
         let temporary = "\(folder)/\(key).\(ProcessInfo.processInfo.processIdentifier).\(UInt32.random(in: 0 ... .max)).tmp"
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-            try Data(binary).write(to: URL(fileURLWithPath: temporary))
+            try Data(Self.digest(binary) + binary).write(to: URL(fileURLWithPath: temporary))
             if rename(temporary, "\(folder)/\(key).clbin") != 0 { unlink(temporary) }
         } catch { unlink(temporary) }
+    }
+
+    private static func digest(_ bytes: [UInt8]) -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
+        _ = SHA256(bytes, bytes.count, &digest)
+        return digest
     }
 }

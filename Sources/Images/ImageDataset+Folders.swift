@@ -39,12 +39,15 @@ extension ImageDataset {
     }
 }
 
-private func isImageName(_ name: String) -> Bool {
+/// In lower case; any case is read.
+let imageEndings = [".png", ".jpg", ".jpeg"]
+
+func isImageName(_ name: String) -> Bool {
     let lower = name.lowercased()
-    return [".png", ".jpg", ".jpeg"].contains { lower.hasSuffix($0) }
+    return imageEndings.contains { lower.hasSuffix($0) }
 }
 
-private func isDirectory(_ path: String) -> Bool {
+func isDirectory(_ path: String) -> Bool {
     var isFolder = false
     return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder
 }

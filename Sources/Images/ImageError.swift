@@ -10,9 +10,7 @@ public enum ImageError: Error, Equatable, CustomStringConvertible {
     case dataset(path: String, reason: String)
     /// Class names that cannot be matched to the model's labels
     case labels(String)
-    /// A corruption that is known but not built yet
-    case notBuilt(String)
-    /// A corruption that does not exist, or is spelled wrongly
+    /// A corruption that does not exist, is spelled wrongly, or does not fit an image
     case corruption(spec: String, reason: String)
 
     public var description: String {
@@ -21,7 +19,6 @@ public enum ImageError: Error, Equatable, CustomStringConvertible {
         case .size(let text), .labels(let text): text
         case .preprocessor(let name, let reason): "\(name): \(reason)."
         case .dataset(let path, let reason): "\(path): \(reason)."
-        case .notBuilt(let spec): "The corruption '\(spec)' is not built yet."
         case .corruption(let spec, let reason): "The corruption '\(spec)' \(reason)."
         }
     }

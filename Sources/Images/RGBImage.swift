@@ -43,6 +43,16 @@ public struct RGBImage: Sendable, Equatable {
         }
         return RGBImage(unchecked: width, height, gray)
     }
+
+    /// Channel 0, 1 or 2 copied to all three
+    func copying(channel: Int) -> RGBImage {
+        var copies = pixels
+        for i in stride(from: 0, to: copies.count, by: 3) {
+            let value = pixels[i + channel]
+            for c in 0..<3 { copies[i + c] = value }
+        }
+        return RGBImage(unchecked: width, height, copies)
+    }
 }
 
 /// width * height, or nil unless both are 1 to ``maxImageSide`` and the product is at most ``maxImagePixels``.

@@ -1,59 +1,132 @@
 import ViT
 
-/// Which patches a sweep makes, as a user says it: every direction with every site, window and layer.
+/// Which patches a sweep makes, as a user says it: every direction with every site, window, layer, head and token; and
+/// patches spelled out part by part. Texts are those of the command line's options.
 public struct SweepSpec: Codable, Sendable, Equatable {
-    public var directions: [Direction]
+    public var direction: [Direction] = [.restore]
     /// Sites joined with `+` are patched together
-    public var sites: [String]
+    public var site: [String] = [Site.attnOut.rawValue]
     /// Layers per patch; nil: 1 and 3 for attn_out and mlp_out, 1 elsewhere
-    public var windows: [Int]?
-    /// One patch per item: a centre, or a set of layers (several)
-    public var layers: [[Int]]
+    public var window: [Int]?
+    /// Centres of windows, or sets; nil: every layer
+    public var layers: String?
+    /// each | all | LIST, for sites that have heads
+    public var heads = "each"
+    /// all | each | cls | patches | LIST | rectangles
+    public var tokens = "all"
+    /// LIST of the MLP's neurons, for mlp_act; nil: all together
+    public var neurons: String?
+    public var patchWith = PatchWith.clean
+    /// Patches of their own, after those of the fields above
+    public var patches: [Named] = []
 
-    public init(directions: [Direction], sites: [String], windows: [Int]?, layers: [[Int]]) {
-        self.directions = directions
-        self.sites = sites
-        self.windows = windows
-        self.layers = layers
+    /// A patch spelled out; `name` stands in the `site` column.
+    public struct Named: Codable, Sendable, Equatable {
+        public var name: String
+        public var direction: Direction
+        public var parts: [Part]
+
+        public init(name: String, direction: Direction = .restore, parts: [Part]) {
+            (self.name, self.direction, self.parts) = (name, direction, parts)
+        }
     }
+
+    public init() {}
 
     /// One patch and the columns that name it in `export`.
     public struct Item: Sendable, Equatable {
         public var patch: Patch
-        public var direction: String, site: String, layer: String, window: String
+        public var site: String, layer: String, head: String, token: String, window: String
+        public var direction: String { patch.direction.rawValue }
     }
 
-    /// The sweep's patches in the order of `export`: by direction, site, window, layer.
-    /// - Throws: `SweepError.option` for a site that does not exist or cannot be patched yet.
+    /// The sweep's patches in the order of `export`: by direction, site, window, head, token, layer; sets of layers after
+    /// windows; patches spelled out last.
+    /// - Throws: `SweepError.option` for a site, layer, head or token that does not exist.
     public func items(config: ViTConfig) throws(SweepError) -> [Item] {
+        let layers = try self.layers.map { (text) throws(SweepError) in
+            try ListText.parse(text, below: config.layers, option: "--layers")
+        } ?? (0..<config.layers).map { ListText.Item(text: "\($0)", indices: [$0]) }
+        let allHeads = try ListText.heads(heads, config: config)
+        let tokens = try ListText.tokens(self.tokens, config: config)
+        let none = [ListText.Item(text: "", indices: nil)]
+        let neurons = try self.neurons.map { (text) throws(SweepError) in
+            try ListText.parse(text, below: config.intermediateSize, option: "--neurons")
+        } ?? none
+
         var items: [Item] = []
-        for direction in directions {
-            for text in sites {
+        for direction in direction {
+            for text in site {
                 let sites = try Self.parse(text)
-                func add(_ layers: [Int], layer: String, window: String) {
-                    let item = Item(
-                        patch: Patch(direction: direction, sites: sites, layers: layers), direction: direction.rawValue,
-                        site: text, layer: layer, window: window)
-                    if !items.contains(item) { items.append(item) }
+                if patchWith == .mean, sites.contains(.pattern) {
+                    throw .option("--patch-with mean does not go with the site pattern: patch z instead")
                 }
-                guard sites.contains(where: \.hasLayers) else {
-                    add([], layer: "", window: "")
-                    continue
-                }
-                let wide = sites.allSatisfy { $0 == .attnOut || $0 == .mlpOut }
-                for window in windows ?? (wide ? [1, 3] : [1]) {
-                    for centre in layers where centre.count == 1 {
-                        add(
-                            Patch.window(centre: centre[0], width: window, layers: config.layers), layer: "\(centre[0])",
-                            window: "\(window)")
+                let heads = sites.contains(where: \.hasHeads) ? allHeads : none
+                let places = sites.contains(where: \.hasLayers) ? places(sites, layers, config) : [([], "", "")]
+                let inner = sites.contains(.mlpAct) ? neurons : none
+                for (window, group) in grouped(places) {
+                    for head in heads {
+                        for token in tokens {
+                            for neuron in inner {
+                                for (indices, layer, _) in group {
+                                    let parts = sites.map {
+                                        Part(
+                                            site: $0, layers: $0.hasLayers ? indices : [],
+                                            heads: $0.hasHeads ? head.indices : nil, tokens: token.indices,
+                                            neurons: $0 == .mlpAct ? neuron.indices : nil)
+                                    }
+                                    items.append(
+                                        Item(
+                                            patch: Patch(direction: direction, with: patchWith, parts: parts),
+                                            site: text + (neuron.text.isEmpty ? "" : "[\(neuron.text)]"), layer: layer,
+                                            head: head.text, token: token.text, window: window))
+                                }
+                            }
+                        }
                     }
-                }
-                for set in layers where set.count > 1 {
-                    add(set, layer: set.map(String.init).joined(separator: "+"), window: "")
                 }
             }
         }
-        return items
+        for named in patches {
+            items.append(
+                Item(
+                    patch: Patch(direction: named.direction, with: patchWith, parts: named.parts), site: named.name, layer: "",
+                    head: "", token: "", window: ""))
+        }
+        var seen: Set<[String]> = []
+        return items.filter { seen.insert([$0.direction, $0.site, $0.layer, $0.head, $0.token, $0.window]).inserted }
+    }
+
+    private typealias Layers = (indices: [Int], layer: String, window: String)
+
+    private func places(_ sites: [Site], _ layers: [ListText.Item], _ config: ViTConfig) -> [Layers] {
+        let wide = sites.allSatisfy { $0 == .attnOut || $0 == .mlpOut }
+        var places: [Layers] = []
+        for width in window ?? (wide ? [1, 3] : [1]) {
+            for centre in layers {
+                guard let indices = centre.indices, indices.count == 1 else { continue }
+                places.append(
+                    (Patch.window(centre: indices[0], width: width, layers: config.layers), centre.text, "\(width)"))
+            }
+        }
+        for set in layers {
+            guard let indices = set.indices, indices.count > 1 else { continue }
+            places.append((indices, set.text, ""))
+        }
+        return places
+    }
+
+    /// Neighbours of one window together.
+    private func grouped(_ places: [Layers]) -> [(window: String, places: [Layers])] {
+        var groups: [(window: String, places: [Layers])] = []
+        for place in places {
+            if groups.last?.window == place.window {
+                groups[groups.count - 1].places.append(place)
+            } else {
+                groups.append((place.window, [place]))
+            }
+        }
+        return groups
     }
 
     /// The sites of `attn_out+mlp_out`.

@@ -13,14 +13,24 @@ public struct EndToEnd {
     static let images = 3
     /// Patched together, each list
     static let sites: [[Site]] = [
-        [.embed], [.residPre], [.residMid], [.residPost], [.attnOut], [.mlpOut], [.attnOut, .mlpOut],
+        [.embed], [.residPre], [.residMid], [.residPost], [.attnOut], [.mlpOut], [.z], [.q], [.k], [.v], [.pattern],
+        [.mlpAct], [.attnOut, .mlpOut], [.q, .pattern], [.v, .z, .mlpAct],
     ]
+
+    /// One patched pass, in words that engine and reference both understand.
+    private struct Case {
+        var direction: Direction, sites: [Site], layers: [Int], heads: [Int]?, tokens: [Int]?
+        var patch: Patch {
+            Patch(direction: direction, sites: sites, layers: layers, heads: heads, tokens: tokens)
+        }
+    }
 
     let model: RandomModel
     let reference: ReferenceModel
     private let library: KernelLibrary
     private let encoder: Encoder
     private let clean: [[Float]], corrupted: [[Float]]  // [images] of [channels, S, S]
+    private let cases: [Case]
     private let patches: [Patch]
 
     public init(
@@ -34,20 +44,28 @@ public struct EndToEnd {
         encoder = try Encoder(config: model.config, weights: model.weights, library: library, gemm: gemm)
         clean = (0..<Self.images).map { _ in model.pixels(using: &random) }
         corrupted = (0..<Self.images).map { _ in model.pixels(using: &random) }
-        patches = Self.sites.flatMap { Self.patches($0, layers: model.config.layers) }
+        cases = Self.sites.flatMap { Self.cases($0, model.config) }
+        patches = cases.map(\.patch)
     }
 
-    /// Both directions; windows of 1, 2 and 3 layers at every centre, and the two ends without what lies between.
-    private static func patches(_ sites: [Site], layers: Int) -> [Patch] {
+    /// Both directions; windows of 1, 2 and 3 layers at every centre, and the two ends without what lies between; all
+    /// tokens and heads, then some of them.
+    private static func cases(_ sites: [Site], _ config: ViTConfig) -> [Case] {
         var sets: [[Int]] = [[]]
         if sites.contains(where: \.hasLayers) {
             let windows = [1, 2, 3].flatMap { width in
-                (0..<layers).map { Patch.window(centre: $0, width: width, layers: layers) }
+                (0..<config.layers).map { Patch.window(centre: $0, width: width, layers: config.layers) }
             }
-            sets = (windows + [[0, layers - 1]]).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+            sets = (windows + [[0, config.layers - 1]]).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
         }
+        let heads: [[Int]?] = sites.allSatisfy(\.hasHeads) && config.heads > 1 ? [nil, [0], [config.heads - 1]] : [nil]
+        let tokens: [[Int]?] = [nil, [0], [1, config.tokens / 2, config.tokens - 1]]
         return Direction.allCases.flatMap { direction in
-            sets.map { Patch(direction: direction, sites: sites, layers: $0) }
+            sets.flatMap { layers in
+                heads.flatMap { heads in
+                    tokens.map { Case(direction: direction, sites: sites, layers: layers, heads: heads, tokens: $0) }
+                }
+            }
         }
     }
 
@@ -79,9 +97,10 @@ public struct EndToEnd {
             let base = direction == .restore ? wave.corruptedLogits : wave.cleanLogits
             for image in 0..<Self.images {
                 let source = reference.forward(pixels: wide(from[image]), capturing: Set(names)).activations
-                for (index, patch) in patches.enumerated() where patch.sites == sites && patch.direction == direction {
+                for (index, item) in cases.enumerated() where item.sites == sites && item.direction == direction {
                     let wanted = reference.patched(
-                        source: source, base: wide(into[image]), sites: names, layers: patch.layers)
+                        source: source, base: wide(into[image]), sites: names, layers: item.layers, heads: item.heads,
+                        tokens: item.tokens)
                     error = max(error, difference(row(wave.patchedLogits[index], image), wanted))
                     let target = wave.targets[image], p = probabilities(wanted)
                     error = max(error, abs(Double(wave.patched[index][image].p) - p[target]).nanIsInfinite)
@@ -144,7 +163,7 @@ public struct EndToEnd {
     private func wave(
         _ images: Range<Int>, chunkRows: Int, patches: [Patch], own: Bool = false
     ) throws -> Wavefront.Output {
-        let shape = WaveShape(images: images.count, patches: patches.count, chunkRows: chunkRows)
+        let shape = WaveShape(images: images.count, patches: patches, chunkRows: chunkRows)
         let wavefront = try Wavefront(encoder: encoder, library: library, shape: shape)
         return try wavefront.run(
             .init(

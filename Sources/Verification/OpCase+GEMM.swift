@@ -12,7 +12,7 @@ extension OpCase {
         checkedRows: Int? = nil
     ) -> OpCase {
         // A sum of K products takes K + 1 roundings at most in whatever order, relative to the sum of |a w|; bias and
-        // activation take 16 (see bias_activation), and no activation is steeper than 1.13.
+        // activation take fewer than 16 more (see bias_activation), and no activation is steeper than 1.13.
         let tolerance = 1.13 * Double(k + 20) * Float.unitRoundoff
         return OpCase(
             name: "gemm \(gemm.name)",

@@ -104,5 +104,5 @@ extension [Float] {
     static func poison(_ count: Int) -> [Float] { [Float](repeating: .poison, count: count) }
 }
 
-/// Poisoned floats behind every output: an operation that writes past its end is found out.
-let margin = 67
+/// Poisoned floats behind every output: an operation that writes past its end, by a vector of rows too, is found out.
+let margin = 1031

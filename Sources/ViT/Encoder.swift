@@ -33,6 +33,7 @@ public final class Encoder {
     private let embedding: Embed
     private let residual: Residual
     private let slices: Slices
+    private let noise: Noise
     private let patchProjection: any GEMMWeight  // [D, channels * P * P]
     private let cls: Buffer<Float>  // [D]
     private let position: Buffer<Float>  // [T, D]
@@ -52,6 +53,7 @@ public final class Encoder {
         embedding = try Embed(library)
         residual = try Residual(library)
         slices = try Slices(library)
+        noise = try Noise(library)
         activation =
             switch config.activation {
             case .gelu: .gelu
@@ -97,14 +99,24 @@ public final class Encoder {
     /// Floats between two rows of x
     public var rowStride: Int { config.tokens * config.hiddenSize }
 
+    /// Gaussian noise of `strength` standard deviations of each image's own patch projections (causal tracing, Meng et al.
+    /// 2022, whose rule takes one deviation for all data). `keys`: where in the pixels' buffer the generator's words are.
+    public struct EmbeddingNoise: Sendable {
+        public var strength: Float
+        public var keys: Int
+        public init(strength: Float, keys: Int) { (self.strength, self.keys) = (strength, keys) }
+    }
+
     // MARK: Stages
 
     /// The encoder's input for `images` images of the pixels: as many rows of x.
     /// - Parameters:
     ///   - pixels: [images, channels, S, S], normalised, from element `offset` on
     ///   - row: the first row of x
+    ///   - noise: added to the patch projections, before CLS and positions
     public func embed(
-        pixels: Buffer<Float>, offset: Int = 0, images: Int, x: Buffer<Float>, row: Int = 0, workspace: Workspace
+        pixels: Buffer<Float>, offset: Int = 0, images: Int, x: Buffer<Float>, row: Int = 0,
+        noise embeddingNoise: EmbeddingNoise? = nil, workspace: Workspace
     ) throws(CLError) {
         for chunk in chunks(0..<images, of: workspace.rows) {
             try embedding.patches(
@@ -114,6 +126,12 @@ public final class Encoder {
                 a: Matrix(workspace.patches, stride: config.patchValues), weight: patchProjection,
                 rows: chunk.count * config.patches, activation: .none,
                 out: Matrix(workspace.normed, stride: config.hiddenSize))
+            if let embeddingNoise {
+                try noise.add(
+                    e: workspace.normed, values: config.patches * config.hiddenSize, images: chunk,
+                    strength: embeddingNoise.strength, input: pixels, keys: embeddingNoise.keys,
+                    deviations: workspace.deviations)
+            }
             try embedding.join(
                 e: workspace.normed, cls: cls, position: position, tokens: config.tokens, first: row + chunk.lowerBound,
                 count: chunk.count, x: x)

@@ -26,6 +26,7 @@ public final class Workspace {
     let z: Buffer<Float>  // [slots * T, D]
     let hidden: Buffer<Float>  // [slots * T, M]
     let lastQ: Buffer<Float>  // [slots, D]  the last layer's queries
+    let deviations: Buffer<Float>  // [rows]  of patch projections
 
     public init(_ context: Context, config: ViTConfig, shape: Shape) throws(CLError) {
         self.shape = shape
@@ -36,6 +37,7 @@ public final class Workspace {
         z = try Buffer(context, count: counts[3])
         hidden = try Buffer(context, count: counts[4])
         lastQ = try Buffer(context, count: counts[5])
+        deviations = try Buffer(context, count: counts[6])
     }
 
     /// Elements of each buffer, in the order above.
@@ -45,7 +47,7 @@ public final class Workspace {
         return [
             shape.rows * config.patches * config.patchValues, tokens * config.hiddenSize,
             slots * config.tokens * 3 * config.hiddenSize, slots * config.tokens * config.hiddenSize,
-            hiddenSlots * config.tokens * config.intermediateSize, slots * config.hiddenSize,
+            hiddenSlots * config.tokens * config.intermediateSize, slots * config.hiddenSize, shape.rows,
         ]
     }
 
@@ -57,5 +59,24 @@ public final class Workspace {
             temporary = max(temporary, try gemm.temporaryBytes(rows: tokens, outputs: n, inputs: k))
         }
         return counts(config, shape).reduce(0, +) * MemoryLayout<Float>.size + temporary
+    }
+
+    // MARK: Slots that are given, not computed
+
+    /// Fills slots' q, k, v and z (for the stage of a layer with `tokens` queries) with zeros.
+    public func zeroAttention(slots: Range<Int>, config: ViTConfig, tokens: Int) throws(CLError) {
+        let (t, d) = (config.tokens, config.hiddenSize)
+        if shape.keptAttention == 0 { return }
+        let wide = tokens == t && config.tokens > 1 ? 3 * d : 2 * d
+        try qkv.fill(0, (slots.lowerBound * t * wide)..<(slots.upperBound * t * wide))
+        try lastQ.fill(0, (slots.lowerBound * d)..<(slots.upperBound * d))
+        try z.fill(0, (slots.lowerBound * tokens * d)..<(slots.upperBound * tokens * d))
+    }
+
+    /// Fills slots' hidden layer with zeros.
+    public func zeroHidden(slots: Range<Int>, config: ViTConfig, tokens: Int) throws(CLError) {
+        if shape.keptHidden == 0 { return }
+        let width = tokens * config.intermediateSize
+        try hidden.fill(0, (slots.lowerBound * width)..<(slots.upperBound * width))
     }
 }

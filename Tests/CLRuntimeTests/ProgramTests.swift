@@ -29,9 +29,9 @@ struct ProgramTests {
 
 @Suite(.serialized) struct ProgramCacheTests {
     /// Compiled and loaded programs of a context of its own, after a run that must give the right answer.
-    private func run(_ cache: ProgramCache) throws -> [Int] {
+    private func run(_ cache: ProgramCache, source: [UInt8] = scaleSource) throws -> [Int] {
         let context = try context(cache: cache)
-        let kernel = try scaleKernel(context)
+        let kernel = try scaleKernel(context, source: source)
         let buffer = try Buffer<Float>(context, [3])
         try kernel.launch(global: [1], ["in": buffer, "scale": 2 as Float, "number": 1 as Int32, "out": buffer])
         #expect(try buffer.read() == [7])
@@ -61,12 +61,19 @@ struct ProgramTests {
         }
     }
 
-    @Test(arguments: ["empty", "garbage", "another program's source"]) func aSpoiltFileIsReplaced(_ spoilt: String) throws {
+    @Test(arguments: ["empty", "garbage", "half", "another program's source"]) func aSpoiltFileIsReplaced(_ spoilt: String) throws {
         try withTemporaryFolder { folder in
             let cache = ProgramCache(folder: folder)
             _ = try run(cache)
             let path = folder + "/" + (try #require(try files(folder).first))
-            let bytes: [UInt8] = spoilt == "empty" ? [] : spoilt == "garbage" ? (0..<999).map { _ in .random(in: 0...255) } : scaleSource
+            let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+            let bytes: [UInt8] =
+                switch spoilt {
+                case "empty": []
+                case "half": Array(whole.prefix(whole.count / 2))
+                case "garbage": whole.map { _ in .random(in: 0...255) }
+                default: scaleSource
+                }
             try Data(bytes).write(to: URL(fileURLWithPath: path))
             #expect(try run(cache) == [1, 0])
             #expect(try run(cache) == [0, 1])
@@ -86,10 +93,12 @@ struct ProgramTests {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("vitpatch-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let cache = ProgramCache(folder: folder)
+        // A source that no driver has met, so that all of them have to compile.
+        let source = scaleSource + Array("\n// \(UUID().uuidString)\n".utf8)
         let programs = try await withThrowingTaskGroup(of: Int.self) { group in
             for _ in 0..<8 {
                 group.addTask {
-                    let counts = try self.run(cache)
+                    let counts = try self.run(cache, source: source)
                     return counts[0] + counts[1]
                 }
             }
@@ -98,6 +107,6 @@ struct ProgramTests {
         #expect(programs == 8)
         let names = try files(folder)
         #expect(names.count == 1 && names.allSatisfy { $0.hasSuffix(".clbin") })
-        #expect(try run(cache) == [0, 1])
+        #expect(try run(cache, source: source) == [0, 1])
     }
 }

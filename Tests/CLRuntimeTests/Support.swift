@@ -23,6 +23,6 @@ let scaleSource = Array(
     }
     """.utf8)
 
-func scaleKernel(_ context: Context) throws -> Kernel {
-    try Kernel(try Program(context, name: "scale.cl", source: scaleSource), "scale")
+func scaleKernel(_ context: Context, source: [UInt8] = scaleSource) throws -> Kernel {
+    try Kernel(try Program(context, name: "scale.cl", source: source), "scale")
 }

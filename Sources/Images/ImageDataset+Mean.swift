@@ -1,0 +1,36 @@
+import Dispatch
+
+extension ImageDataset {
+    /// The mean over all images as the model reads them, [3, S, S]: summed in Double in the data's order, so that the
+    /// number of threads, which decode and preprocess, does not show.
+    ///
+    /// - Parameter progress: called with the number of images done and of all, now and then.
+    /// - Throws: ``ImageError`` of the first image, in that order, that cannot be read; or when there is none.
+    func meanInput(_ preprocessor: Preprocessor, progress: (Int, Int) -> Void = { _, _ in }) throws -> [Float] {
+        guard count > 0 else { throw ImageError.dataset(path: name, reason: "it has no images to average") }
+        let values = 3 * preprocessor.imageSize * preprocessor.imageSize
+        let atOnce = max(1, min(64, (64 << 20) / values))  // at most 256 MiB, or one image
+        var sums = [Double](repeating: 0, count: values)
+        for start in stride(from: 0, to: count, by: atOnce) {
+            let end = min(start + atOnce, count)
+            for result in concurrently(end - start, { try preprocessor(load(start + $0)) }) {
+                let image = try result.get()
+                for i in 0..<values { sums[i] += Double(image[i]) }
+            }
+            progress(end, count)
+        }
+        return sums.map { Float($0 / Double(count)) }
+    }
+}
+
+/// The results of body(0), body(1), ..., found on all cores.
+private func concurrently<Value: Sendable>(
+    _ count: Int, _ body: @Sendable (Int) throws -> Value
+) -> [Result<Value, any Error>] {
+    var results = [Result<Value, any Error>?](repeating: nil, count: count)
+    results.withUnsafeMutableBufferPointer { buffer in
+        nonisolated(unsafe) let slots = buffer  // each written by one call
+        DispatchQueue.concurrentPerform(iterations: count) { i in slots[i] = Result { try body(i) } }
+    }
+    return results.compactMap { $0 }
+}

@@ -1,0 +1,33 @@
+extension ImageDataset {
+    /// For every image the path of its partner in another folder, which has the same id, or the id with .png, .jpg or
+    /// .jpeg in place of such an ending (after the id where it has none, as in `test_batch.bin:7.png`).
+    ///
+    /// - Throws: ``ImageError/dataset(path:reason:)`` when one is missing, naming both paths.
+    func partners(in folder: String) throws -> [String] {
+        guard isDirectory(folder) else {
+            throw ImageError.dataset(path: folder, reason: "there is no such folder")
+        }
+        var paths: [String] = []
+        var missing: [Int] = []
+        for (i, entry) in entries.enumerated() {
+            if let path = Self.partnerNames(entry.id).lazy.map({ join(folder, $0) }).first(where: isFile) {
+                paths.append(path)
+            } else {
+                missing.append(i)
+            }
+        }
+        if let first = missing.first {
+            let others = missing.count == 1 ? "" : ", and the same goes for \(missing.count - 1) more"
+            throw ImageError.dataset(
+                path: join(folder, id(first)),
+                reason: "there is no such file, nor one with .png, .jpg or .jpeg, to pair with "
+                    + join(name, id(first)) + others)
+        }
+        return paths
+    }
+
+    private static func partnerNames(_ id: String) -> [String] {
+        let stem = imageEndings.first { id.lowercased().hasSuffix($0) }.map { String(id.dropLast($0.count)) } ?? id
+        return [id] + (imageEndings + imageEndings.map { $0.uppercased() }).map { stem + $0 }
+    }
+}

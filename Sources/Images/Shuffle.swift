@@ -1,0 +1,29 @@
+extension RGBImage {
+    /// Moves the cells of an N x N grid: cell i of the result, counted row by row, is cell `order[i]` of this image.
+    ///
+    /// Cell (row r, column c) spans the columns from floor(c * width / N) up to, not including,
+    /// floor((c + 1) * width / N), and rows likewise. Where N does not divide the size, cells differ by a pixel; a cell
+    /// that moves to one of another size is sampled at its nearest pixels: pixel u of m comes from
+    /// floor((u + 1/2) * n / m) of n.
+    ///
+    /// - Precondition: `cells` is at most the width and the height; `order` is a permutation of 0..<cells * cells.
+    func shuffled(cells: Int, order: [Int]) -> RGBImage {
+        func span(_ i: Int, _ size: Int) -> Range<Int> { i * size / cells..<(i + 1) * size / cells }
+        func nearest(_ i: Int, _ to: Range<Int>, _ from: Range<Int>) -> Int {
+            from.lowerBound + (2 * (i - to.lowerBound) + 1) * from.count / (2 * to.count)
+        }
+        var result = pixels
+        for (target, source) in order.enumerated() {
+            let rows = span(target / cells, height), columns = span(target % cells, width)
+            let fromRows = span(source / cells, height), fromColumns = span(source % cells, width)
+            for y in rows {
+                let fromRow = nearest(y, rows, fromRows) * width
+                for x in columns {
+                    let i = (y * width + x) * 3, from = (fromRow + nearest(x, columns, fromColumns)) * 3
+                    for c in 0..<3 { result[i + c] = pixels[from + c] }
+                }
+            }
+        }
+        return RGBImage(unchecked: width, height, result)
+    }
+}
