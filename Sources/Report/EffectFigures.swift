@@ -58,7 +58,8 @@ struct EffectFigures {
             group.windows.map { window in
                 let layers = group.layers.filter { group.patch(layer: $0, window: window) != nil }
                 let chart = LineChart(
-                    title: "\(group.site)\(group.detail.isEmpty ? "" : ", \(group.detail)"), \(windowText(window))",
+                    title: [group.site, group.detail, group.layers == [""] ? "" : windowText(window)]
+                        .filter { !$0.isEmpty }.joined(separator: ", "),
                     xTitle: layerTitle(group), labels: layers.map { $0.isEmpty ? group.site : $0 },
                     connected: layers.count > 1 && layers.allSatisfy { Int($0) != nil },
                     series: [
@@ -273,7 +274,7 @@ struct EffectFigures {
             let patches = group.patches
             let classes = try perImage.byClass(patches.map(\.patch), most: 24)
             guard !classes.isEmpty else { return nil }
-            let range: [Double] = classes.flatMap { item in item.effects.map(\.mean) } + [0]
+            let range: [Double] = classes.flatMap { item in item.effects.flatMap { [$0.low, $0.high] } } + [0]
             let digits = decimals(for: range)
             func className(_ label: Int) -> String { names.indices.contains(label) ? names[label] : "class \(label)" }
             let panels = classes.map { item in

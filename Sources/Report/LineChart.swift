@@ -40,7 +40,8 @@ struct LineChart {
         let (top, bottom) = (30.0, height - 34)
         let y = Scale(all, from: bottom, to: top, ticks: 4)
         let tickLabels = percent ? y.ticks.map { number(100 * $0, 0) + "%" } : y.labels
-        let left = 8 + (tickLabels.map { SVG.width($0, size: 10.5) }.max() ?? 20) + 6
+        // Titles of panels above each other line up unless labels are very long.
+        let left = max(44, 12 + (tickLabels.map { SVG.width($0, size: 10.5) }.max() ?? 0))
         let right = width - 10
         var out = SVG.text(left, 14, title, "head")
         for (tick, label) in zip(y.ticks, tickLabels) {

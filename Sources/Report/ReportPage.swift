@@ -194,7 +194,7 @@ struct ReportPage {
                 statistics.map { item in
                     (statistics.count > 1 ? "\(escaped(item.spec)): " : "")
                         + "\(item.images) of \(item.seen) seen" + (item.images < item.kept ? ", \(item.kept - item.images) not complete" : "")
-                }.joined(separator: "; ") + " (keep \(escaped(m.keep)): \(ReportWords.keep(m.keep)))"
+                }.joined(separator: "; ") + " (\(m.keep == "all" ? "all count" : "keep \(escaped(m.keep)): \(ReportWords.keep(m.keep))"))"
             ),
             (m.corruptions.count > 1 ? "Corruptions" : "Corruption", m.corruptions.map { escaped(ReportWords.corruption($0)) }.joined(separator: "<br>")),
             ("Direction", unique(m.patches.map(\.direction)).map { escaped(ReportWords.direction($0)) }.joined(separator: "<br>")),
@@ -204,15 +204,20 @@ struct ReportPage {
         ]
         if m.samples > 1 { rows.append(("Noise draws", "\(m.samples) an image, averaged")) }
         if !m.device.isEmpty { rows.append(("Device", escaped("\(m.device)\(m.precision.isEmpty ? "" : ", \(m.precision)")"))) }
-        var links = sections.count == 1 ? [] : [String]()
-        if !doses.isEmpty { links.append("<a href=\"#dose\">Dose and response</a>") }
+        var links: [String] = []
+        func link(_ id: String, _ text: String) { links.append("<a href=\"#\(id)\">\(escaped(text))</a>") }
+        if !doses.isEmpty { link("dose", "Dose and response") }
         for section in sections {
-            for (name, isThere) in [
+            let parts = [
                 ("Layers", !section.layers.isEmpty), ("Windows", !section.windows.isEmpty), ("Heads", !section.heads.isEmpty),
-                ("Tokens", !section.tokens.isEmpty), ("Classes", !section.classes.isEmpty), ("Examples", !section.examples.isEmpty),
-            ] where isThere {
-                let spec = sections.count > 1 ? section.statistics.spec : ""
-                links.append("<a href=\"#\(fileName([name, spec]))\">\(escaped(spec.isEmpty ? name : "\(name), \(spec)"))</a>")
+                ("Tokens", !section.tokens.isEmpty), ("Places", !section.places.isEmpty),
+                ("Measures", !section.measures.isEmpty), ("Classes", !section.classes.isEmpty),
+                ("Examples", !section.examples.isEmpty),
+            ].filter(\.1).map(\.0)
+            if sections.count == 1 {
+                for part in parts { link(fileName([part]), part) }
+            } else if let first = parts.first {
+                link(fileName([first, section.statistics.spec]), section.statistics.spec)
             }
         }
         links.append("<a href=\"#method\">Method</a>")
@@ -239,8 +244,11 @@ struct ReportPage {
             ]
             for direction in unique(s.patches.map(\.record.direction)) {
                 if let best = strongest(s, direction) {
-                    cards.append((plus(best.p.mean, 3), "strongest: \(best.record.text) [\(plus(best.p.low, 3)), \(plus(best.p.high, 3))]"))
-                    cards.append((shareText(best.p.recovered), "of the total effect, by that patch"))
+                    let share = best.p.recovered.isFinite ? "; \(shareText(best.p.recovered)) of the total" : ""
+                    cards.append((
+                        plus(best.p.mean, 3),
+                        "strongest: \(best.record.text) [\(plus(best.p.low, 3)), \(plus(best.p.high, 3))]\(share)"
+                    ))
                 }
             }
             out += "<div class=\"cards\">" + cards.map { "<div><b>\(escaped($0.0))</b><span>\(escaped($0.1))</span></div>" }.joined() + "</div>"
@@ -296,7 +304,8 @@ struct ReportPage {
             .contrary: "against the average",
         ]
         var out = "<p>Images chosen by \(escaped(patch.record.text)), whose mean effect is \(escaped(withInterval(patch.p, 3)))."
-            + " In the charts the dashed line is the clean pass, the dotted one the corrupted.</p>"
+            + (section.examples[0].panel == nil ? "" : " In the charts the dashed line is the clean pass, the dotted one the corrupted.")
+            + "</p>"
         for kind in Example.Kind.allCases {
             let views = section.examples.filter { $0.example.kind == kind }
             guard !views.isEmpty else { continue }

@@ -14,8 +14,8 @@ enum ReportStyle {
         .kicker{color:var(--soft);font-size:.8rem;letter-spacing:.02em;margin:0}.note{color:var(--soft);font-size:.82rem}
         .lead{font-size:1.08rem}nav{font-size:.82rem;color:var(--soft);margin:1.2em 0;display:flex;flex-wrap:wrap;gap:.2em 1.1em}nav a{text-decoration:none}
         dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.25em 1.2em;margin:0}dt{color:var(--soft);font-size:.84rem;padding-top:.17em}dd{margin:0;overflow-wrap:anywhere}
-        .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:1px;background:var(--rule);border:1px solid var(--rule);margin:1em 0 1.2em}
-        .cards div{background:var(--paper);padding:.7em .9em}.cards b{display:block;font-weight:600;font-size:1.28rem;font-variant-numeric:tabular-nums lining-nums}
+        .cards{display:flex;flex-wrap:wrap;border:solid var(--rule);border-width:1px 0 0 1px;margin:1em 0 1.2em}
+        .cards div{flex:1 1 150px;padding:.7em .9em;border:solid var(--rule);border-width:0 1px 1px 0}.cards b{display:block;font-weight:600;font-size:1.28rem;font-variant-numeric:tabular-nums lining-nums}
         .cards span{display:block;color:var(--soft);font:.78rem/1.35 system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif}
         figure{margin:1.6em 0 2.4em}figcaption{color:var(--soft);font-size:.84rem;line-height:1.45;margin:.5em 0;max-width:56em}
         .panels{display:grid;grid-template-columns:repeat(var(--n),minmax(0,1fr));gap:12px 16px;max-width:calc(var(--n)*var(--w)*1.42)}

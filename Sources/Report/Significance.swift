@@ -15,7 +15,7 @@ struct SignFlipTest: Sendable {
     private static let enough = 100
 
     /// Draws that leave room under 0.05 for Holm's correction of a family of so many: its smallest p is family / draws.
-    static func draws(family: Int) -> Int { min(200_000, max(10_000, 40 * family)) }
+    static func draws(family: Int) -> Int { min(200_000, max(20_000, 200 * family)) }
 
     /// - Returns: nan for no values, or where one is nan
     func p(_ values: [Double]) -> Double {
