@@ -94,18 +94,23 @@ extension Manifest {
     /// What makes this sweep another one than the sweep in `stored`, as phrases for an error message; empty when
     /// both give the same numbers, so that one can go on where the other stopped. Model and data are compared by
     /// content, not by path; host, times and command line do not count.
-    public func differences(from stored: Manifest) -> [String] {
+    ///
+    /// - Parameter words: what the phrases call `stored` and this manifest
+    public func differences(
+        from stored: Manifest, words: (stored: String, this: String) = ("there", "now")
+    ) -> [String] {
         var found: [String] = []
         func compare(_ name: String, _ there: String?, _ now: String?) {
             guard there != now else { return }
-            found.append("\(name) is \(there ?? "not set") there and \(now ?? "not set") now")
+            found.append("\(name) is \(there ?? "not set") \(words.stored) and \(now ?? "not set") \(words.this)")
         }
         func compareContent(_ name: String, _ there: (String?, String?), _ now: (String?, String?)) {
             guard there.1 != now.1 else { return }
             func text(_ named: (String?, String?)) -> String? {
                 named.0.map { "\($0) (\((named.1 ?? "").prefix(12)))" }
             }
-            found.append("\(name) is \(text(there) ?? "not set") there and \(text(now) ?? "not set") now")
+            found.append(
+                "\(name) is \(text(there) ?? "not set") \(words.stored) and \(text(now) ?? "not set") \(words.this)")
         }
         compare("vitpatch", stored.version, version)
         compareContent("model", (stored.model, stored.modelHash), (model, modelHash))
