@@ -18,7 +18,7 @@ struct HeatMap {
         let width = max(340, min(1000, left + Double(columns.count) * 14 + 8))
         let side = (width - left - 8) / Double(max(1, columns.count))
         let rowHeight = min(34, max(12, side))
-        let top = 24.0
+        let top = title.isEmpty ? 6.0 : 24
         var out = SVG.text(left, 14, title, "head")
         for row in rows.indices {
             let y = top + Double(row) * rowHeight

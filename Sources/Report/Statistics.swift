@@ -148,7 +148,7 @@ private func difference(_ a: PassMetrics, _ b: PassMetrics) -> [Double] {
 }
 
 /// Patches that are corrected together.
-private func family(_ patch: PatchRecord) -> [String] { [patch.direction, patch.site, patch.window] }
+func family(_ patch: PatchRecord) -> [String] { [patch.direction, patch.site, patch.window] }
 
 /// - Parameters:
 ///   - values: [rows, columns]

@@ -23,5 +23,5 @@ struct SweepOptionsNotBuilt: ParsableArguments {
 
 /// Commands that are known and not built yet.
 enum NotBuilt {
-    static let names: Set<String> = ["merge", "compare", "search", "bench", "tune", "inspect"]
+    static let names: Set<String> = ["search", "bench", "tune", "inspect"]
 }
