@@ -23,7 +23,7 @@ enum Philox {
 public struct RandomKey: Sendable, Equatable {
     /// What the numbers are for; different purposes never share a counter.
     public enum Purpose: UInt32, Sendable {
-        case noise = 0, shuffle, mask
+        case noise = 0, shuffle, mask, partner
     }
 
     let key: SIMD2<UInt32>
@@ -67,6 +67,14 @@ public struct RandomKey: Sendable, Equatable {
 }
 
 extension RandomKey {
+    /// Another of `count` images than `index`, every other one equally likely; the same one where there is no other.
+    public static func partner(of index: Int, id: String, count: Int, seed: UInt64, sample: Int) -> Int {
+        guard count > 1 else { return index }
+        let words = RandomKey(seed: seed, imageID: id, sample: sample, purpose: .partner).block(0)
+        let other = Int((UInt64(words[0]) | UInt64(words[1]) << 32) % UInt64(count - 1))
+        return other < index ? other : other + 1
+    }
+
     /// A random permutation of 0..<count, the same on every platform and with every Swift: Fisher and Yates from the
     /// front, so the first k are a random choice of k, whatever k.
     /// - Parameter mayBeIdentity: where false, draws again until something has moved; ignored when count < 2.

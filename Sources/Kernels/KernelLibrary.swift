@@ -55,7 +55,7 @@ public final class KernelLibrary {
 
 /// The embedded sources, `common.cl` in front of each.
 enum KernelFile: String, CaseIterable {
-    case activation, attention, embed, gemmPacked = "gemm_packed", layernorm, metrics, noise, residual, slices
+    case activation, attention, embed, gemmPacked = "gemm_packed", layernorm, metrics, noise, peak, residual, slices
 
     var name: String { "\(rawValue).cl" }
 
@@ -69,6 +69,7 @@ enum KernelFile: String, CaseIterable {
             case .layernorm: PackageResources.layernorm_cl
             case .metrics: PackageResources.metrics_cl
             case .noise: PackageResources.noise_cl
+            case .peak: PackageResources.peak_cl
             case .residual: PackageResources.residual_cl
             case .slices: PackageResources.slices_cl
             }

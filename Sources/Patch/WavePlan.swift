@@ -12,53 +12,101 @@ public struct WaveShape: Sendable, Equatable {
     public var chunkRows: Int
     /// Whether activations inside attention (inside the MLP) are patched
     public var keepsAttention: Bool, keepsHidden: Bool
+    /// Passes beside clean and corrupted
+    public var extras: Extras
 
-    public init(images: Int, patches: Int, chunkRows: Int, keepsAttention: Bool = false, keepsHidden: Bool = false) {
+    /// What activations are taken from, beside the clean and the corrupted pass.
+    public struct Extras: OptionSet, Sendable, Hashable {
+        public let rawValue: Int
+        public init(rawValue: Int) { self.rawValue = rawValue }
+        public static let donorClean = Extras(rawValue: 1), donorCorrupted = Extras(rawValue: 2)
+        /// Another image's clean pass
+        public static let partner = Extras(rawValue: 4)
+        /// Zeros, or means
+        public static let given = Extras(rawValue: 8)
+
+        public init(patches: [Patch], donor: Bool) {
+            self = []
+            for patch in patches {
+                switch patch.with {
+                case .clean:
+                    if donor { insert(patch.direction == .restore ? .donorClean : .donorCorrupted) }
+                case .zero, .mean: insert(.given)
+                case .resample: insert(.partner)
+                }
+            }
+        }
+
+        fileprivate var count: Int { rawValue.nonzeroBitCount }
+        fileprivate var donorPasses: Int { intersection([.donorClean, .donorCorrupted]).count }
+        fileprivate var partners: Int { intersection(.partner).count }
+    }
+
+    public init(
+        images: Int, patches: Int, chunkRows: Int, keepsAttention: Bool = false, keepsHidden: Bool = false,
+        extras: Extras = []
+    ) {
         self.images = images
         self.patches = patches
         self.chunkRows = chunkRows
         self.keepsAttention = keepsAttention
         self.keepsHidden = keepsHidden
+        self.extras = extras
     }
 
     /// For waves of so many images with these patches.
-    public init(images: Int, patches: [Patch], chunkRows: Int) {
+    public init(images: Int, patches: [Patch], chunkRows: Int, donor: Bool = false) {
         self.init(
             images: images, patches: patches.count, chunkRows: chunkRows,
-            keepsAttention: patches.contains(where: \.needsAttention), keepsHidden: patches.contains(where: \.needsHidden))
+            keepsAttention: patches.contains(where: \.needsAttention), keepsHidden: patches.contains(where: \.needsHidden),
+            extras: Extras(patches: patches, donor: donor))
     }
 
-    /// Blocks of rows that activations come from: clean and corrupted passes
-    var basePasses: Int { 2 }
-    var rows: Int { images * (basePasses + patches) }
+    /// Blocks of rows that activations come from: clean and corrupted passes, and the extras
+    var blocks: Int { 2 + extras.count }
+    var rows: Int { images * (blocks + patches) }
     var workspace: Workspace.Shape {
         Workspace.Shape(
-            rows: chunkRows, keptAttention: keepsAttention ? images * basePasses : 0,
-            keptHidden: keepsHidden ? images * basePasses : 0)
+            rows: chunkRows, keptAttention: keepsAttention ? images * blocks : 0,
+            keptHidden: keepsHidden ? images * blocks : 0)
     }
 
-    func counts(_ config: ViTConfig) -> (stream: Int, logits: Int, out: Int, input: Int) {
-        (
+    /// The sizes of a workspace that serves both models.
+    func workspaceConfig(_ encoder: Encoder, _ donor: Encoder?) -> ViTConfig {
+        var config = encoder.config
+        if let donor {
+            config.intermediateSize = max(config.intermediateSize, donor.config.intermediateSize)
+            config.channels = max(config.channels, donor.config.channels)
+            config.imageSize = config.grid * max(config.patchSize, donor.config.patchSize)
+            config.patchSize = max(config.patchSize, donor.config.patchSize)
+        }
+        return config
+    }
+
+    func counts(_ config: ViTConfig, donor: ViTConfig?) -> (stream: Int, logits: Int, out: Int, input: Int) {
+        func pixels(_ config: ViTConfig) -> Int { config.channels * config.imageSize * config.imageSize }
+        let image = (2 + extras.partners) * pixels(config) + extras.donorPasses * pixels(donor ?? config)
+        return (
             stream: rows * config.tokens * config.hiddenSize, logits: rows * config.classes,
-            out: Metrics.count(rows: rows, images: images),
-            input: images * (2 * config.channels * config.imageSize * config.imageSize + 1)
+            out: Metrics.count(rows: rows, images: images), input: images * (image + 1 + 4)
         )
     }
 
     /// Bytes of the largest single buffer of `counts`.
-    fileprivate func largest(_ config: ViTConfig) -> Int {
-        let counts = counts(config)
+    fileprivate func largest(_ config: ViTConfig, donor: ViTConfig?) -> Int {
+        let counts = counts(config, donor: donor)
         return max(counts.stream, counts.logits, counts.out, counts.input) * MemoryLayout<Float>.size
     }
 
     /// Bytes that a wave of this shape holds beside the weights.
-    func bytes(_ config: ViTConfig, gemm: any GEMM) throws(CLError) -> Int {
-        let counts = counts(config)
+    func bytes(_ encoder: Encoder, donor: Encoder?) throws(CLError) -> Int {
+        let config = workspaceConfig(encoder, donor)
+        let counts = counts(encoder.config, donor: donor?.config)
         // Row lists: in each layer a row stands in about eight, and an entry of six where it is patched; one schedule for
         // whole waves, one for the last.
         let lists = (rows * (1 + config.layers * 20) + config.tokens * patches) * 2
         return (2 * counts.stream + counts.logits + counts.out + counts.input + lists) * MemoryLayout<Float>.size
-            + (try Workspace.bytes(config, workspace, gemm: gemm))
+            + (try Workspace.bytes(config, workspace, gemm: encoder.gemm))
     }
 }
 
@@ -75,9 +123,9 @@ public struct WavePlan: Sendable, Equatable {
     ///   - images: images of the sweep
     ///   - memory: most bytes of device memory to use, weights included; nil for seven tenths of the device's
     /// - Throws: `SweepError.memory` where one image with one patch does not fit.
-    public init(encoder: Encoder, patches all: [Patch], images: Int, memory: Int?) throws {
+    public init(encoder: Encoder, donor: Encoder? = nil, patches all: [Patch], images: Int, memory: Int?) throws {
         let patches = all.count
-        let model = WaveShape(images: 1, patches: all, chunkRows: 1)
+        let model = WaveShape(images: 1, patches: all, chunkRows: 1, donor: donor != nil)
         func shape(images: Int, patches: Int, chunkRows: Int) -> WaveShape {
             var shape = model
             (shape.images, shape.patches, shape.chunkRows) = (images, patches, chunkRows)
@@ -91,9 +139,10 @@ public struct WavePlan: Sendable, Equatable {
         let chunk = max(1, chunkTokens / config.tokens)
 
         func fitting(_ shape: WaveShape) throws -> Int? {
-            let bytes = try shape.bytes(config, gemm: encoder.gemm)
-            let elements = shape.largest(config) / MemoryLayout<Float>.size
-            return bytes <= limit && shape.largest(config) <= device.maxAllocation && elements < Int(Int32.max) ? bytes : nil
+            let bytes = try shape.bytes(encoder, donor: donor)
+            let largest = shape.largest(config, donor: donor?.config)
+            return bytes <= limit && largest <= device.maxAllocation
+                && largest / MemoryLayout<Float>.size < Int(Int32.max) ? bytes : nil
         }
         /// The largest n of 1 ... most for which `shape(n)` fits.
         func largest(_ most: Int, _ shape: (Int) -> WaveShape) throws -> (shape: WaveShape, bytes: Int)? {
@@ -124,7 +173,7 @@ public struct WavePlan: Sendable, Equatable {
             }
         }
         guard let found else {
-            let least = try shape(images: 1, patches: min(patches, 1), chunkRows: 1).bytes(config, gemm: encoder.gemm)
+            let least = try shape(images: 1, patches: min(patches, 1), chunkRows: 1).bytes(encoder, donor: donor)
             throw SweepError.memory(
                 "one image with one patch needs \(least / 1_048_576 + 1) MiB of device memory beside the weights, but "
                     + (memory == nil ? "\(device.name) has \(max(limit, 0) / 1_048_576) MiB left" : "--memory leaves \(max(limit, 0) / 1_048_576) MiB"))

@@ -7,6 +7,7 @@ import ViT
 /// Between the upload of the pixels and the read of the metrics nothing leaves the device.
 public final class Wavefront {
     public let encoder: Encoder
+    private let donor: Encoder?
     private let context: Context
     private let metrics: Metrics
     private let workspace: Workspace
@@ -14,8 +15,9 @@ public final class Wavefront {
     private let o: Buffer<Float>  // [rows, T, D]  a stage's output
     private let logits: Buffer<Float>  // [rows, C]
     private let out: Buffer<Float>  // [rows, 5], [images, 2]
-    private let input: Buffer<Float>  // [basePasses * images, channels, S, S], [images] labels
+    private let input: Buffer<Float>  // pixels of every base pass, [images] labels, [images, 4] noise keys
     private let capacity: WaveShape
+    private let means: ActivationMeans?
     /// Schedules by what they are for: most waves of a sweep share one.
     private var schedules: [ScheduleKey: (Schedule, Buffer<Int32>)] = [:]
 
@@ -27,9 +29,15 @@ public final class Wavefront {
 
     /// One wave's images on their way to the device.
     public struct Input: Sendable {
-        /// [images, channels, S, S], normalised: clean, then (where there are corrupted passes) corrupted
+        /// [images, channels, S, S], normalised: the clean images, and (where there are corrupted passes) the corrupted
         public var clean: [Float]
         public var corrupted: [Float]?
+        /// The same images as the donor reads them
+        public var donorClean: [Float]?, donorCorrupted: [Float]?
+        /// Another clean image for each, for `PatchWith.resample`
+        public var partner: [Float]?
+        /// Noise on the corrupted passes' patch embeddings: standard deviations, and four words for each image's generator
+        public var noise: (strength: Float, keys: [(UInt32, UInt32, UInt32, UInt32)])?
         /// Target class of each image; -1 for what the clean pass predicts
         public var labels: [Int]
 
@@ -38,6 +46,8 @@ public final class Wavefront {
             self.corrupted = corrupted
             self.labels = labels
         }
+
+        var isNoisy: Bool { noise != nil }
     }
 
     /// One pass's metrics, by `metrics.cl`.
@@ -49,9 +59,11 @@ public final class Wavefront {
     public struct Output: Sendable {
         public var clean: [Pass]  // [images]
         public var corrupted: [Pass]  // [images]; the clean ones where there are none
+        /// The donor's passes (the clean ones if it has any), where it has the model's classes
+        public var donor: [Pass]?  // [images]
         public var patched: [[Pass]]  // [patches][images]
         public var targets: [Int], foils: [Int]  // [images]
-        /// [rows, C] in row order, where asked for: clean, corrupted; then `patchedLogits`
+        /// [images, C], where asked for
         public var cleanLogits: [Float] = [], corruptedLogits: [Float] = []
         public var patchedLogits: [[Float]] = []  // [patches][images * C]
         /// (row, stage, layer) evaluations that the wave did
@@ -59,13 +71,20 @@ public final class Wavefront {
     }
 
     /// Allocates for waves of at most `shape`.
-    public init(encoder: Encoder, library: KernelLibrary, shape: WaveShape) throws(CLError) {
+    /// - Parameters:
+    ///   - donor: the model that activations are taken from, of the same sizes (`checkDonor`)
+    ///   - means: what `PatchWith.mean` puts in
+    public init(
+        encoder: Encoder, donor: Encoder? = nil, library: KernelLibrary, shape: WaveShape, means: ActivationMeans? = nil
+    ) throws(CLError) {
         self.encoder = encoder
+        self.donor = donor
+        self.means = means
         context = encoder.context
         capacity = shape
         metrics = try Metrics(library)
-        workspace = try Workspace(context, config: encoder.config, shape: shape.workspace)
-        let counts = shape.counts(encoder.config)
+        workspace = try Workspace(context, config: shape.workspaceConfig(encoder, donor), shape: shape.workspace)
+        let counts = shape.counts(encoder.config, donor: donor?.config)
         x = try Buffer(context, count: counts.stream)
         o = try Buffer(context, count: counts.stream)
         logits = try Buffer(context, count: counts.logits)
@@ -75,62 +94,197 @@ public final class Wavefront {
 
     /// Runs one wave.
     /// - Parameters:
-    ///   - patches: at most the shape's
+    ///   - patches: at most the shape's, and asking for no more than it has
     ///   - keepLogits: read every pass's logits too
     ///   - own: patch with the receiving pass's own activations: an identity for tests
     public func run(
         _ wave: Input, patches: [Patch], keepLogits: Bool = false, own: Bool = false
     ) throws(CLError) -> Output {
-        let config = encoder.config
         let images = wave.labels.count
-        let imageValues = config.channels * config.imageSize * config.imageSize
-        guard images <= capacity.images, patches.count <= capacity.patches, wave.clean.count == images * imageValues,
-            wave.corrupted.map({ $0.count == images * imageValues }) ?? patches.isEmpty
-        else {
+        let passes = try basePasses(wave, patches: patches)
+        guard images <= capacity.images, patches.count <= capacity.patches else {
             throw .shape(
                 operation: "wave", expected: "at most \(capacity.images) images and \(capacity.patches) patches",
-                got: "\(images) and \(patches.count), \(wave.clean.count) values")
+                got: "\(images) and \(patches.count)")
         }
-        let basePasses = wave.corrupted == nil ? 1 : 2
-        // Restoring patches the corrupted pass (block 1) with the clean one (block 0); noising the other way round.
-        let base = patches.map { $0.direction == .restore ? 1 : 0 }
-        let sources = Schedule.Sources(
-            models: [Int](repeating: 0, count: basePasses), base: base, source: own ? base : base.map { 1 - $0 })
+        let sources = try sources(passes, patches: patches, own: own)
         let (schedule, lists) = try schedule(patches, images: images, sources: sources)
 
-        try input.write(wave.clean + (wave.corrupted ?? []) + wave.labels.map { Float($0) })
+        // One upload: pixels, labels, the noise generator's words.
+        var values: [Float] = []
+        var offsets: [Int] = []
+        for pass in passes {
+            offsets.append(values.count)
+            values += pass.pixels
+        }
+        let labels = values.count
+        values += wave.labels.map { Float($0) }
+        let keys = values.count
+        for word in wave.noise?.keys ?? [] { values += [word.0, word.1, word.2, word.3].map { Float(bitPattern: $0) } }
+        try input.write(values)
+
         context.stage("embed")
-        try encoder.embed(pixels: input, images: images * basePasses, x: x, workspace: workspace)
+        for (block, pass) in passes.enumerated() {
+            let noise = pass.noisy ? wave.noise.map { Encoder.EmbeddingNoise(strength: $0.strength, keys: keys) } : nil
+            try model(pass.model).embed(
+                pixels: input, offset: offsets[block], images: images, x: x, row: block * images, noise: noise,
+                workspace: workspace)
+        }
         try advance(schedule, lists)
 
-        let all = 0..<schedule.rows
         context.stage("classifier")
-        try encoder.logits(x: x, lists: lists, list: all, out: logits, workspace: workspace)
+        let classes = encoder.config.classes
+        try encoder.logits(x: x, lists: lists, list: 0..<schedule.rows, out: logits, workspace: workspace)
+        let donorBlock = passes.firstIndex { $0.model == 1 }
+        if let donorBlock, let donor, donor.config.classes == classes {
+            let rows = (donorBlock * images)..<((donorBlock + 1) * images)
+            try donor.logits(
+                x: x, lists: lists, list: rows, out: logits, offset: rows.lowerBound * classes, workspace: workspace)
+        }
         context.stage("metrics")
         try metrics(
-            logits: logits, classes: config.classes, rows: schedule.rows, images: images,
-            corrupted: (basePasses - 1) * images, input: input, labels: basePasses * images * imageValues, out: out)
-        let values = try out.read(0..<Metrics.count(rows: schedule.rows, images: images))
-        let logitValues = keepLogits ? try logits.read(0..<(schedule.rows * config.classes)) : []
-        return output(schedule, values, logits: logitValues)
+            logits: logits, classes: classes, rows: schedule.rows, images: images,
+            corrupted: wave.corrupted == nil ? 0 : images, input: input, labels: labels, out: out)
+        let result = try out.read(0..<Metrics.count(rows: schedule.rows, images: images))
+        let logitValues = keepLogits ? try logits.read(0..<(schedule.rows * classes)) : []
+        return output(schedule, result, logits: logitValues, hasCorrupted: wave.corrupted != nil, donorBlock: donorBlock)
     }
+
+    // MARK: Where activations come from
+
+    private struct BasePass {
+        enum Kind { case clean, corrupted, donorClean, donorCorrupted, partner }
+        var kind: Kind
+        var model = 0
+        var pixels: [Float]
+        var noisy = false
+    }
+
+    private func model(_ index: Int) -> Encoder { index == 1 ? donor ?? encoder : encoder }
+
+    /// The passes that are computed from pixels, in the order of their blocks.
+    private func basePasses(_ wave: Input, patches: [Patch]) throws(CLError) -> [BasePass] {
+        var passes = [BasePass(kind: .clean, pixels: wave.clean)]
+        if let corrupted = wave.corrupted {
+            passes.append(BasePass(kind: .corrupted, pixels: corrupted, noisy: wave.isNoisy))
+        }
+        let extras = WaveShape.Extras(patches: patches, donor: donor != nil)
+        if extras.contains(.donorClean) {
+            passes.append(BasePass(kind: .donorClean, model: 1, pixels: wave.donorClean ?? []))
+        }
+        if extras.contains(.donorCorrupted) {
+            passes.append(
+                BasePass(kind: .donorCorrupted, model: 1, pixels: wave.donorCorrupted ?? [], noisy: wave.isNoisy))
+        }
+        if extras.contains(.partner) { passes.append(BasePass(kind: .partner, pixels: wave.partner ?? [])) }
+        for pass in passes {
+            let config = model(pass.model).config
+            let expected = wave.labels.count * config.channels * config.imageSize * config.imageSize
+            guard pass.pixels.count == expected else {
+                throw .shape(operation: "wave", expected: "\(expected) pixel values (\(pass.kind))", got: "\(pass.pixels.count)")
+            }
+        }
+        if let noise = wave.noise, noise.keys.count != wave.labels.count {
+            throw .shape(operation: "wave", expected: "\(wave.labels.count) noise keys", got: "\(noise.keys.count)")
+        }
+        guard capacity.extras.isSuperset(of: extras), wave.corrupted != nil || patches.isEmpty else {
+            throw .shape(operation: "wave", expected: "a shape with what the patches ask for", got: "another")
+        }
+        return passes
+    }
+
+    private func sources(
+        _ passes: [BasePass], patches: [Patch], own: Bool
+    ) throws(CLError) -> Schedule.Sources {
+        // Restoring patches the corrupted pass with the clean one; noising the other way round.
+        let base = patches.map { $0.direction == .restore ? 1 : 0 }
+        func block(_ kind: BasePass.Kind) -> Int? { passes.firstIndex { $0.kind == kind } }
+        let given = patches.contains { $0.with == .zero || $0.with == .mean }
+        var source: [Int] = []
+        for (patch, base) in zip(patches, base) {
+            let found: Int? =
+                switch patch.with {
+                case _ where own: base
+                case .clean where donor != nil: block(patch.direction == .restore ? .donorClean : .donorCorrupted)
+                case .clean: 1 - base
+                case .resample: block(.partner)
+                case .zero, .mean: passes.count
+                }
+            guard let found else { throw .shape(operation: "wave", expected: "the pass to patch from", got: "none") }
+            source.append(found)
+        }
+        return Schedule.Sources(models: passes.map(\.model), given: given ? 1 : 0, base: base, source: source)
+    }
+
+    // MARK: The layers
 
     /// All layers, all rows.
     private func advance(_ schedule: Schedule, _ lists: Buffer<Int32>) throws(CLError) {
+        let given = Given(
+            rows: (schedule.sources.models.count * schedule.images)..<(schedule.sources.blocks * schedule.images),
+            means: means)
         for (index, layer) in schedule.layers.enumerated() {
+            try give(given, .residPre, index)
             try step(layer.residPre, lists, "resid_pre \(index)")
             context.stage("attention \(index)")
+            try give(given, .attnOut, index)
             for chunk in layer.attention.chunks {
-                try encoder.attention(layer: index, x: x, lists: lists, chunk: chunk, o: o, workspace: workspace)
+                try model(chunk.model).attention(
+                    layer: index, x: x, lists: lists, chunk: chunk, o: o, workspace: workspace)
             }
             try finish(layer.attention, lists, layer: index)
+            try give(given, .residMid, index)
             try step(layer.residMid, lists, "resid_mid \(index)")
             context.stage("mlp \(index)")
+            try give(given, .mlpOut, index)
             for chunk in layer.mlp.chunks {
-                try encoder.mlp(layer: index, x: x, lists: lists, chunk: chunk, o: o, workspace: workspace)
+                try model(chunk.model).mlp(layer: index, x: x, lists: lists, chunk: chunk, o: o, workspace: workspace)
             }
             try finish(layer.mlp, lists, layer: index)
+            try give(given, .residPost, index)
             try step(layer.residPost, lists, "resid_post \(index)")
+        }
+    }
+
+    /// Rows whose activations are given: zeros, or means.
+    private struct Given {
+        var rows: Range<Int>
+        var means: ActivationMeans?
+    }
+
+    /// Puts zeros or means where a stage's swaps will look for them: `site` names the stage by its output.
+    private func give(_ given: Given, _ site: Site, _ layer: Int) throws(CLError) {
+        if given.rows.isEmpty { return }
+        let config = encoder.config
+        let tokens = encoder.tokens(after: layer), width = tokens * config.hiddenSize
+        switch site {
+        case .attnOut, .mlpOut:
+            try o.fill(0, (given.rows.lowerBound * width)..<(given.rows.upperBound * width))
+            if site == .attnOut {
+                try workspace.zeroAttention(slots: given.rows, config: config, tokens: tokens)
+            } else {
+                try workspace.zeroHidden(slots: given.rows, config: config, tokens: tokens)
+            }
+        default:
+            let stride = encoder.rowStride
+            try x.fill(0, (given.rows.lowerBound * stride)..<(given.rows.upperBound * stride))
+        }
+        guard let means = given.means else { return }
+        for (mean, place) in means.at(site, layer: layer) {
+            try workspaceWrite(mean, place, rows: given.rows, tokens: tokens)
+        }
+    }
+
+    private func workspaceWrite(
+        _ mean: Buffer<Float>, _ site: Site, rows: Range<Int>, tokens: Int
+    ) throws(CLError) {
+        for row in rows {
+            switch site {
+            case .attnOut, .mlpOut: try o.copy(from: mean, 0..<mean.count, to: row * tokens * encoder.config.hiddenSize)
+            case .embed, .residPre, .residMid, .residPost: try x.copy(from: mean, 0..<mean.count, to: row * encoder.rowStride)
+            case .z, .q, .k, .v, .mlpAct, .pattern:
+                try workspace.give(mean, site.workspaceSite, slot: row, config: encoder.config, tokens: tokens)
+            }
         }
     }
 
@@ -168,7 +322,9 @@ public final class Wavefront {
         return made
     }
 
-    private func output(_ schedule: Schedule, _ values: [Float], logits: [Float]) -> Output {
+    private func output(
+        _ schedule: Schedule, _ values: [Float], logits: [Float], hasCorrupted: Bool, donorBlock: Int?
+    ) -> Output {
         let images = schedule.images, width = Metrics.valuesPerRow, classes = encoder.config.classes
         func passes(block: Int) -> [Pass] {
             (0..<images).map { image in
@@ -182,14 +338,82 @@ public final class Wavefront {
             logits.isEmpty ? [] : Array(logits[(block * images * classes)..<((block + 1) * images * classes)])
         }
         let targets = schedule.rows * width
-        let corrupted = min(schedule.sources.models.count - 1, 1)
+        let corrupted = hasCorrupted ? 1 : 0
         return Output(
             clean: passes(block: 0), corrupted: passes(block: corrupted),
+            donor: donorBlock.flatMap { donor?.config.classes == classes ? passes(block: $0) : nil },
             patched: schedule.blocks.map { passes(block: $0) },
             targets: (0..<images).map { Int(values[targets + 2 * $0]) },
             foils: (0..<images).map { Int(values[targets + 2 * $0 + 1]) },
             cleanLogits: blockLogits(0), corruptedLogits: blockLogits(corrupted),
             patchedLogits: logits.isEmpty ? [] : schedule.blocks.map { blockLogits($0) },
             evaluations: schedule.evaluations)
+    }
+
+    // MARK: Reading activations
+
+    /// Clean passes of some images, every layer's activations handed to `body`, image by image.
+    ///
+    /// For statistics over data: this is the one path on which activations leave the device.
+    /// - Parameter body: site, layer, image of the wave, values [tokens that the layer computes, width]
+    func observe(
+        _ clean: [Float], images: Int, sites: Set<Site>, _ body: (Site, Int, Int, ArraySlice<Float>) -> Void
+    ) throws(CLError) {
+        let config = encoder.config
+        let sources = Schedule.Sources(models: [0], base: [], source: [])
+        let (schedule, lists) = try schedule([], images: images, sources: sources)
+        try input.write(clean)
+        try encoder.embed(pixels: input, images: images, x: x, workspace: workspace)
+        func hand(_ site: Site, _ layer: Int, _ buffer: Buffer<Float>, stride: Int, width: Int, slots: Range<Int>, first: Int = 0)
+            throws(CLError)
+        {
+            guard sites.contains(site) else { return }
+            let values = try buffer.read((slots.lowerBound * stride)..<(slots.upperBound * stride))
+            for image in 0..<slots.count { body(site, layer, first + image, values[(image * stride)..<(image * stride + width)]) }
+        }
+        for (index, layer) in schedule.layers.enumerated() {
+            let d = config.hiddenSize, tokens = encoder.tokens(after: index), all = 0..<images
+            try hand(.residPre, index, x, stride: encoder.rowStride, width: encoder.rowStride, slots: all)
+            if index == 0 { try hand(.embed, 0, x, stride: encoder.rowStride, width: encoder.rowStride, slots: all) }
+            for chunk in layer.attention.chunks {
+                try encoder.attention(layer: index, x: x, lists: lists, chunk: chunk, o: o, workspace: workspace)
+                let slots = chunk.slot..<(chunk.slot + chunk.rows.count)
+                for site in [Site.z, .q, .k, .v] where sites.contains(site) {
+                    for slot in slots {
+                        let values = try workspace.values(site.workspaceSite, slot: slot, config: config, tokens: tokens)
+                        body(site, index, chunk.position + slot - chunk.slot, values[...])
+                    }
+                }
+            }
+            try hand(.attnOut, index, o, stride: tokens * d, width: tokens * d, slots: all)
+            try finish(layer.attention, lists, layer: index)
+            try hand(.residMid, index, x, stride: encoder.rowStride, width: tokens * d, slots: all)
+            for chunk in layer.mlp.chunks {
+                try encoder.mlp(layer: index, x: x, lists: lists, chunk: chunk, o: o, workspace: workspace)
+                let slots = chunk.slot..<(chunk.slot + chunk.rows.count)
+                if sites.contains(.mlpAct) {
+                    for slot in slots {
+                        let values = try workspace.values(.hidden, slot: slot, config: config, tokens: tokens)
+                        body(.mlpAct, index, chunk.position + slot - chunk.slot, values[...])
+                    }
+                }
+            }
+            try hand(.mlpOut, index, o, stride: tokens * d, width: tokens * d, slots: all)
+            try finish(layer.mlp, lists, layer: index)
+            try hand(.residPost, index, x, stride: encoder.rowStride, width: tokens * d, slots: all)
+        }
+    }
+}
+
+extension Site {
+    /// Where a workspace keeps the site's activations
+    var workspaceSite: Workspace.Site {
+        switch self {
+        case .q: .q
+        case .k: .k
+        case .v: .v
+        case .mlpAct: .hidden
+        default: .z
+        }
     }
 }

@@ -12,7 +12,7 @@ public struct EndToEnd {
     public static let tolerance = 2e-5
     static let images = 3
     /// Patched together, each list
-    static let sites: [[Site]] = [
+    public static let sites: [[Site]] = [
         [.embed], [.residPre], [.residMid], [.residPost], [.attnOut], [.mlpOut], [.z], [.q], [.k], [.v], [.pattern],
         [.mlpAct], [.attnOut, .mlpOut], [.q, .pattern], [.v, .z, .mlpAct],
     ]

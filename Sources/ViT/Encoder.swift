@@ -265,9 +265,9 @@ public final class Encoder {
     }
 
     /// The classifier's logits for the rows `lists[list]`, from their CLS tokens.
-    /// - Parameter out: [list.count, C]
+    /// - Parameter out: [list.count, C] from element `offset` on
     public func logits(
-        x: Buffer<Float>, lists: Buffer<Int32>, list: Range<Int>, out: Buffer<Float>, workspace: Workspace
+        x: Buffer<Float>, lists: Buffer<Int32>, list: Range<Int>, out: Buffer<Float>, offset: Int = 0, workspace: Workspace
     ) throws(CLError) {
         for chunk in chunks(list, of: workspace.rows * config.tokens) {
             try layerNorm(
@@ -276,7 +276,8 @@ public final class Encoder {
             try gemm(
                 a: Matrix(workspace.normed, stride: config.hiddenSize), weight: head, rows: chunk.count, activation: .none,
                 out: Matrix(
-                    out, offset: (chunk.lowerBound - list.lowerBound) * config.classes, stride: config.classes))
+                    out, offset: offset + (chunk.lowerBound - list.lowerBound) * config.classes,
+                    stride: config.classes))
         }
     }
 

@@ -60,3 +60,21 @@ public struct ViTWeights: Sendable {
         self.headBias = headBias
     }
 }
+
+extension LayerWeights {
+    /// Number of values
+    public var count: Int {
+        [
+            ln1Weight, ln1Bias, qkvWeight, qkvBias, projWeight, projBias, ln2Weight, ln2Bias, fc1Weight, fc1Bias, fc2Weight,
+            fc2Bias,
+        ].map(\.count).reduce(0, +)
+    }
+}
+
+extension ViTWeights {
+    /// Number of values
+    public var count: Int {
+        [patchWeight, patchBias, cls, position, lnWeight, lnBias, headWeight, headBias].map(\.count).reduce(0, +)
+            + layers.map(\.count).reduce(0, +)
+    }
+}

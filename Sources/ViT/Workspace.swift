@@ -79,4 +79,37 @@ public final class Workspace {
         let width = tokens * config.intermediateSize
         try hidden.fill(0, (slots.lowerBound * width)..<(slots.upperBound * width))
     }
+
+    /// Activations inside a stage
+    public enum Site: Sendable { case q, k, v, z, hidden }
+
+    /// Pieces of a buffer that hold a slot's [tokens, width] values of a site, row after row.
+    private func pieces(
+        _ site: Site, slot: Int, config: ViTConfig, tokens: Int
+    ) -> (buffer: Buffer<Float>, first: Int, stride: Int, width: Int, rows: Int) {
+        let (t, d, m) = (config.tokens, config.hiddenSize, config.intermediateSize)
+        let isLast = tokens != t || t == 1
+        switch site {
+        case .q: return isLast ? (lastQ, slot * d, d, d, 1) : (qkv, slot * t * 3 * d, 3 * d, d, t)
+        case .k: return isLast ? (qkv, slot * t * 2 * d, 2 * d, d, t) : (qkv, slot * t * 3 * d + d, 3 * d, d, t)
+        case .v: return isLast ? (qkv, slot * t * 2 * d + d, 2 * d, d, t) : (qkv, slot * t * 3 * d + 2 * d, 3 * d, d, t)
+        case .z: return (z, slot * tokens * d, d, d, tokens)
+        case .hidden: return (hidden, slot * tokens * m, m, m, tokens)
+        }
+    }
+
+    /// A slot's values of a site [tokens, width], in a stage of `tokens` queries.
+    public func values(_ site: Site, slot: Int, config: ViTConfig, tokens: Int) throws(CLError) -> [Float] {
+        let (buffer, first, stride, width, rows) = pieces(site, slot: slot, config: config, tokens: tokens)
+        let values = try buffer.read(first..<(first + (rows - 1) * stride + width))
+        return (0..<rows).flatMap { values[($0 * stride)..<($0 * stride + width)] }
+    }
+
+    /// Puts `values` [tokens, width] into a slot.
+    public func give(
+        _ values: Buffer<Float>, _ site: Site, slot: Int, config: ViTConfig, tokens: Int
+    ) throws(CLError) {
+        let (buffer, first, stride, width, rows) = pieces(site, slot: slot, config: config, tokens: tokens)
+        for row in 0..<rows { try buffer.copy(from: values, (row * width)..<((row + 1) * width), to: first + row * stride) }
+    }
 }

@@ -28,37 +28,6 @@ struct DeviceOptions: ParsableArguments {
 
 /// Parts of a command line that several options share.
 enum OptionText {
-    /// A LIST: `0,5,7` and `0-11` make several items, `0+5` one item of both.
-    /// - Parameters:
-    ///   - count: items are below it
-    ///   - option: for the message
-    static func list(_ text: String, below count: Int, option: String) throws -> [[Int]] {
-        var items: [[Int]] = []
-        func number(_ part: Substring) throws -> Int {
-            guard let value = Int(part), value >= 0 else {
-                throw ValidationError("\(option) \(text): \"\(part)\" is no number; write e.g. 0-11, 3,7 or 0+5")
-            }
-            guard value < count else {
-                throw ValidationError("\(option) \(text): \(value) does not exist; the model has 0-\(count - 1)")
-            }
-            return value
-        }
-        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-            if part.contains("+") {
-                items.append(Array(Set(try part.split(separator: "+", omittingEmptySubsequences: false).map(number))).sorted())
-            } else if part.contains("-") {
-                let ends = try part.split(separator: "-", omittingEmptySubsequences: false).map(number)
-                guard ends.count == 2, ends[0] <= ends[1] else {
-                    throw ValidationError("\(option) \(text): \"\(part)\" is no range; write e.g. 0-11")
-                }
-                items += (ends[0]...ends[1]).map { [$0] }
-            } else {
-                items.append([try number(part)])
-            }
-        }
-        return items
-    }
-
     /// Bytes of a SIZE: `4G`, `512M`, `1.5g`, plain bytes. Powers of 1024.
     static func bytes(_ text: String, option: String) throws -> Int {
         let units: [Character: Double] = ["k": 0x1p10, "m": 0x1p20, "g": 0x1p30, "t": 0x1p40]

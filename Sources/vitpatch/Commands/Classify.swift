@@ -15,8 +15,11 @@ struct Classify: ParsableCommand {
     @Option(help: "Folder of class subfolders, or a CIFAR-10/100 folder (default: the demo's images).")
     var data: String?
 
-    @Option(help: "none | grayscale")
+    @Option(help: "As of sweep, but noise.")
     var corruption = "none"
+
+    @Option(help: "Seed of masks and shuffles.")
+    var seed: UInt64 = 0
 
     @Option(help: "csv")
     var format = "csv"
@@ -37,7 +40,10 @@ struct Classify: ParsableCommand {
         if let limit, limit < 1 { throw ValidationError("--limit \(limit): expected at least 1") }
         if offset < 0 { throw ValidationError("--offset \(offset): expected at least 0") }
         _ = try memory.map { try OptionText.bytes($0, option: "--memory") }
-        do { _ = try Corruption(spec: corruption) } catch { throw ValidationError("\(error)") }
+        do {
+            let corruption = try Corruption(spec: corruption)
+            if corruption.stage == .device { throw ValidationError("--corruption \(corruption.spec) is for sweep; classify changes pixels") }
+        } catch let error as ImageError { throw ValidationError("\(error)") }
     }
 
     mutating func run() throws {
@@ -54,8 +60,10 @@ struct Classify: ParsableCommand {
             memory: try memory.map { try OptionText.bytes($0, option: "--memory") })
         let wavefront = try Wavefront(encoder: model.encoder, library: model.library, shape: plan.shape)
         // The corrupted image takes the place of the clean one: a single pass an image.
-        let loader = ImageLoader(
-            dataset: data.dataset, preprocessor: model.preprocessor, corruption: try Corruption(spec: corruption))
+        let corruptor = try Corruptor(
+            Corruption(spec: corruption), dataset: data.dataset, preprocessor: model.preprocessor,
+            patchSize: checkpoint.config.patchSize, seed: seed)
+        let loader = ImageLoader(dataset: data.dataset, preprocessor: model.preprocessor, corruptor: corruptor)
         let ranges = plan.imageRanges(count: count), offset = offset
         let waves = Prefetcher(count: ranges.count) { try loader.load(ranges[$0].map { $0 + offset }) }
 
@@ -64,7 +72,7 @@ struct Classify: ParsableCommand {
         var correct = 0
         while let images = try waves.take() {
             let result = try wavefront.run(
-                Wavefront.Input(clean: images.corrupted, corrupted: nil, labels: images.indices.map(data.label)), patches: [],
+                Wavefront.Input(clean: images.corrupted.flatMap { $0[0] }, corrupted: nil, labels: images.indices.map(data.label)), patches: [],
                 keepLogits: true)
             var text = ""
             for (i, index) in images.indices.enumerated() {

@@ -2,26 +2,17 @@ import ArgumentParser
 
 /// Options of `sweep` that are known and not built yet: they say so instead of being ignored.
 struct SweepOptionsNotBuilt: ParsableArguments {
-    @Option(help: .hidden) var donor: String?
-    @Option(help: .hidden) var heads: String?
-    @Option(help: .hidden) var tokens: String?
-    @Option(help: .hidden) var patchWith: String?
     @Option(help: .hidden) var spec: String?
     @Flag(help: .hidden) var printSpec = false
     @Option(help: .hidden) var groups: String?
-    @Option(help: .hidden) var samples: String?
 
     func validate() throws {
-        let given = [
-            ("--donor", donor != nil), ("--heads", heads != nil), ("--tokens", tokens != nil),
-            ("--patch-with", patchWith != nil), ("--spec", spec != nil), ("--print-spec", printSpec),
-            ("--groups", groups != nil), ("--samples", samples != nil),
-        ]
+        let given = [("--spec", spec != nil), ("--print-spec", printSpec), ("--groups", groups != nil)]
         for (option, isGiven) in given where isGiven { throw ValidationError("\(option) is not built yet") }
     }
 }
 
 /// Commands that are known and not built yet.
 enum NotBuilt {
-    static let names: Set<String> = ["search", "bench", "tune", "inspect"]
+    static let names: Set<String> = ["search", "tune"]
 }

@@ -24,7 +24,10 @@ struct Sweep: ParsableCommand {
     @Option(help: "Folder of class subfolders with PNG/JPEG, or a CIFAR-10/100 folder (default: the demo's images).")
     var data: String?
 
-    @Option(help: "none | grayscale")
+    @Option(help: "Take the patched-in activations from this second model, a folder; `demo` is the demo's gray one.")
+    var donor: String?
+
+    @Option(help: ArgumentHelp("none | grayscale | blur:SIGMA | noise:K | channel:r|g|b | shuffle:N | mask:FRACTION | mask:FILE | mean | pair:DIR; several strengths make a dose-response curve: noise:0.5,1,2", valueName: "spec"))
     var corruption = "grayscale"
 
     @Option(help: "restore (clean into corrupted) | noise (corrupted into clean); repeatable (default: restore).")
@@ -39,6 +42,18 @@ struct Sweep: ParsableCommand {
     @Option(help: "Centres of the windows, a LIST (default: all).")
     var layers: String?
 
+    @Option(help: "each | all | LIST, for z q k v pattern.")
+    var heads = "each"
+
+    @Option(help: "all | each | cls | patches | LIST | rectangles of the patch grid, 3:6x2:5; token 0 is CLS; for pattern: query rows.")
+    var tokens = "all"
+
+    @Option(help: "LIST of neurons, for mlp_act (default: all together).")
+    var neurons: String?
+
+    @Option(help: "clean (the other pass) | zero | mean | resample (another image): what is put in.")
+    var patchWith = PatchWith.clean.rawValue
+
     @Option(help: "label | clean: the class whose probability is tracked.")
     var target = Target.label.rawValue
 
@@ -51,8 +66,11 @@ struct Sweep: ParsableCommand {
     @Option(help: "Skip so many images first.")
     var offset = 0
 
-    @Option(help: "Seed of the bootstrap intervals.")
+    @Option(help: "Seed of noise, masks, shuffles, partners and of the bootstrap intervals.")
     var seed: UInt64 = 0
+
+    @Option(help: "Noise draws per image, whose probabilities are averaged.")
+    var samples = 1
 
     @Option(help: "I/N: the I-th of N equal parts of the images (I from 0).")
     var shard: String?
@@ -74,6 +92,7 @@ struct Sweep: ParsableCommand {
 
     func validate() throws {
         if let limit, limit < 1 { throw ValidationError("--limit \(limit): expected at least 1") }
+        if samples < 1 || samples > 10_000 { throw ValidationError("--samples \(samples): expected 1 to 10000") }
         if offset < 0 { throw ValidationError("--offset \(offset): expected at least 0") }
         for width in window where width < 1 || width > 1_000_000 {
             throw ValidationError("--window \(width): expected at least 1")
@@ -85,47 +104,55 @@ struct Sweep: ParsableCommand {
         _ = try directions()
         _ = try shardParts()
         _ = try memory.map { try OptionText.bytes($0, option: "--memory") }
-        _ = try parsedCorruption()
+        _ = try parsedCorruptions()
+        _ = try choice("--patch-with", patchWith, PatchWith.self)
         do { for site in site { _ = try SweepSpec.parse(site) } } catch { throw ValidationError("\(error)") }
     }
 
     mutating func run() throws {
         let checkpoint = try Model.checkpoint(folder: model)
-        let config = checkpoint.config
-        let data = try LabelledData(path: data, model: config)
-        let corruption = try parsedCorruption()
-        let spec = SweepSpec(
-            directions: try directions(), sites: site.isEmpty ? [Site.attnOut.rawValue] : site,
-            windows: window.isEmpty ? nil : window,
-            layers: try layers.map { try OptionText.list($0, below: config.layers, option: "--layers") }
-                ?? (0..<config.layers).map { [$0] })
-        let items = try spec.items(config: config)
+        let data = try LabelledData(path: data, model: checkpoint.config)
+        let corruptions = try parsedCorruptions()
+        let spec = try spec()
+        let items = try spec.items(config: checkpoint.config)
+        let patches = items.map(\.patch)
         let images = try chosenImages(count: data.dataset.count)
+        let donorCheckpoint = try donor.map { try $0 == "demo" ? Demo.model(Demo.gray) : Checkpoint.load(folder: $0) }
+        if let donorCheckpoint {
+            try SweepSpec.checkDonor(donorCheckpoint.config, recipient: checkpoint.config, patches: patches)
+        }
 
         let context = try device.context()
-        let model = try Model(checkpoint, context: context, provider: device.provider(for: context.device))
+        let provider = device.provider(for: context.device)
+        let model = try Model(checkpoint, context: context, provider: provider)
+        let donor = try donorCheckpoint.map { try Model($0, context: context, provider: provider) }
         let plan = try WavePlan(
-            encoder: model.encoder, patches: items.map(\.patch), images: images.count,
+            encoder: model.encoder, donor: donor?.encoder, patches: patches, images: images.count,
             memory: try memory.map { try OptionText.bytes($0, option: "--memory") })
 
         let folder = out ?? "runs/" + Self.timestamp()
-        let manifest = try manifest(model: model, data: data, spec: spec, items: items)
+        let manifest = try manifest(
+            model: model, donor: donor, data: data, spec: spec, items: items, corruptions: corruptions)
         let store =
             resume
             ? try ResultsStore.resume(folder: folder, manifest: manifest)
             : try ResultsStore.create(folder: folder, manifest: manifest, overwrite: overwrite)
-        let done = try store.completedImages(corruption: 0)
-        let todo = images.filter { !done.contains($0) }
-        if resume { Terminal.standardError("\(done.count) of \(images.count) images are done already.\n") }
+        let todo = try corruptions.indices.map { corruption in
+            let done = try store.completedImages(corruption: corruption)
+            return images.filter { !done.contains($0) }
+        }
+        let all = images.count * corruptions.count, done = all - todo.map(\.count).reduce(0, +)
+        if resume { Terminal.standardError("\(done) of \(all) images are done already.\n") }
 
         let run = SweepRun(
-            model: model, data: data, corruption: corruption, keep: try choice("--keep", keep, Keep.self),
-            target: try choice("--target", target, Target.self), patches: items.map(\.patch), store: store, plan: plan)
+            model: model, donor: donor, data: data, corruptions: corruptions,
+            keep: try choice("--keep", keep, Keep.self), target: try choice("--target", target, Target.self), seed: seed,
+            samples: samples, patches: patches, store: store, plan: plan)
         let outcome = try run.run(images: todo, interruption: Interruption())
         if outcome.interrupted {
             try store.close()
             Terminal.standardError(
-                "Interrupted; \(done.count + outcome.images) of \(images.count) images are in \(folder). Go on with:\n  "
+                "Interrupted; \(done + outcome.images) of \(all) images are in \(folder). Go on with:\n  "
                     + resumeCommand(folder) + "\n")
             throw ExitCode(130)
         }
@@ -158,8 +185,22 @@ struct Sweep: ParsableCommand {
         direction.isEmpty ? [.restore] : try direction.map { try choice("--direction", $0, Direction.self) }
     }
 
-    private func parsedCorruption() throws -> Corruption {
-        do { return try Corruption(spec: corruption) } catch { throw ValidationError("\(error)") }
+    private func parsedCorruptions() throws -> [Corruption] {
+        do { return try Corruption.list(spec: corruption) } catch { throw ValidationError("\(error)") }
+    }
+
+    /// The patches that the options ask for
+    private func spec() throws -> SweepSpec {
+        var spec = SweepSpec()
+        spec.direction = try directions()
+        if !site.isEmpty { spec.site = site }
+        spec.window = window.isEmpty ? nil : window
+        spec.layers = layers
+        spec.heads = heads
+        spec.tokens = tokens
+        spec.neurons = neurons
+        spec.patchWith = try choice("--patch-with", patchWith, PatchWith.self)
+        return spec
     }
 
     private func choice<Value: RawRepresentable & CaseIterable>(
@@ -196,22 +237,24 @@ struct Sweep: ParsableCommand {
     }
 
     private func manifest(
-        model: Model, data: LabelledData, spec: SweepSpec, items: [SweepSpec.Item]
+        model: Model, donor: Model?, data: LabelledData, spec: SweepSpec, items: [SweepSpec.Item], corruptions: [Corruption]
     ) throws -> Manifest {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let device = model.encoder.context.device
         return Manifest(
-            version: vitpatchVersion, model: self.model ?? "demo", modelHash: model.checkpoint.sha256,
-            data: self.data ?? "demo", dataHash: data.hash,
-            spec: String(decoding: try encoder.encode(spec), as: UTF8.self), corruptions: [corruption],
+            version: vitpatchVersion, model: self.model ?? "demo", modelHash: model.checkpoint.sha256, donor: self.donor,
+            donorHash: donor?.checkpoint.sha256, data: self.data ?? "demo", dataHash: data.hash,
+            spec: String(decoding: try encoder.encode(spec), as: UTF8.self), corruptions: corruptions.map(\.spec),
             patches: items.map {
                 PatchRecord(
-                    direction: $0.direction, site: $0.site, layer: $0.layer, head: "", token: "", window: $0.window)
+                    direction: $0.direction, site: $0.site, layer: $0.layer, head: $0.head, token: $0.token,
+                    window: $0.window)
             },
-            classNames: model.checkpoint.config.labels, seed: seed, offset: offset, limit: limit, shard: shard,
-            keep: keep, target: target, device: device.name, driver: device.driver, gemm: model.encoder.gemm.name,
-            host: ProcessInfo.processInfo.hostName, command: CommandLine.arguments.joined(separator: " "))
+            classNames: model.checkpoint.config.labels, seed: seed, samples: samples, offset: offset, limit: limit,
+            shard: shard, keep: keep, target: target, device: device.name, driver: device.driver,
+            gemm: model.encoder.gemm.name, host: ProcessInfo.processInfo.hostName,
+            command: CommandLine.arguments.joined(separator: " "))
     }
 
     private func resumeCommand(_ folder: String) -> String {

@@ -1,39 +1,84 @@
 import Foundation
 import Images
 
-/// One wave's images as the model reads them, made on other threads while the device works.
+/// One wave's images as the models read them, made on other threads while the device works.
 struct PreparedImages: Sendable {
-    var indices: [Int]
-    var clean: [Float] = []
-    var corrupted: [Float] = []
+    var indices: [Int] = []
+    /// [images] of [channels, S, S]
+    var clean: [[Float]] = []
+    /// [images][draws]; one draw where the corruption is not random, or is added on the device
+    var corrupted: [[[Float]]] = []
+    /// The same for the donor, where there is one
+    var donorClean: [[Float]] = []
+    var donorCorrupted: [[[Float]]] = []
+    /// Another image of the data for each
+    var partner: [[Float]] = []
+
+    mutating func append(_ other: PreparedImages, _ i: Int) {
+        indices.append(other.indices[i])
+        clean.append(other.clean[i])
+        corrupted.append(other.corrupted[i])
+        if !other.donorClean.isEmpty {
+            donorClean.append(other.donorClean[i])
+            donorCorrupted.append(other.donorCorrupted[i])
+        }
+        if !other.partner.isEmpty { partner.append(other.partner[i]) }
+    }
+
+    mutating func take(_ count: Int) -> PreparedImages {
+        var taken = PreparedImages()
+        for i in 0..<count { taken.append(self, i) }
+        var rest = PreparedImages()
+        for i in count..<indices.count { rest.append(self, i) }
+        self = rest
+        return taken
+    }
 }
 
 /// Decodes, corrupts and preprocesses images.
 struct ImageLoader: Sendable {
     let dataset: ImageDataset
     let preprocessor: Preprocessor
-    /// nil: clean images only
-    let corruption: Corruption?
+    let corruptor: Corruptor
+    /// Draws of a random corruption
+    var samples = 1
+    var donor: (preprocessor: Preprocessor, corruptor: Corruptor)?
+    /// Seed of the choice of partners; nil where none is needed
+    var partnerSeed: UInt64?
 
     /// - Throws: the error of the first image, in their order, that cannot be read
     func load(_ indices: [Int]) throws -> PreparedImages {
-        let results = Collected<(clean: [Float], corrupted: [Float])>(count: indices.count)
+        let results = Collected<PreparedImages>(count: indices.count)
         DispatchQueue.concurrentPerform(iterations: indices.count) { i in
-            results.set(
-                i,
-                Result {
-                    let image = try dataset.load(indices[i])
-                    let clean = try preprocessor(image)
-                    return (clean, try corruption.map { try preprocessor($0.apply(to: image)) } ?? [])
-                })
+            results.set(i, Result { try load(one: indices[i]) })
         }
-        var prepared = PreparedImages(indices: indices)
+        var prepared = PreparedImages()
         for result in results.values {
-            guard let (clean, corrupted) = try result?.get() else { continue }
-            prepared.clean += clean
-            prepared.corrupted += corrupted
+            if let one = try result?.get() { prepared.append(one, 0) }
         }
         return prepared
+    }
+
+    private func load(one index: Int) throws -> PreparedImages {
+        let image = try dataset.load(index), id = dataset.id(index)
+        func corrupted(_ corruptor: Corruptor, _ clean: [Float]) throws -> [[Float]] {
+            let draws = corruptor.corruption.isRandom && corruptor.corruption.stage != .device ? samples : 1
+            return try (0..<draws).map {
+                try corruptor(image: image, index: index, id: id, sample: $0, clean: clean)
+            }
+        }
+        let clean = try preprocessor(image)
+        var one = PreparedImages(indices: [index], clean: [clean], corrupted: [try corrupted(corruptor, clean)])
+        if let donor {
+            let clean = try donor.preprocessor(image)
+            one.donorClean = [clean]
+            one.donorCorrupted = [try corrupted(donor.corruptor, clean)]
+        }
+        if let partnerSeed {
+            let partner = RandomKey.partner(of: index, id: id, count: dataset.count, seed: partnerSeed, sample: 0)
+            one.partner = [try preprocessor(dataset.load(partner))]
+        }
+        return one
     }
 }
 

@@ -29,133 +29,182 @@ enum Target: String, CaseIterable { case label, clean }
 /// results are one transaction.
 struct SweepRun {
     let model: Model
+    let donor: Model?
     let data: LabelledData
-    let corruption: Corruption
+    let corruptions: [Corruption]
     let keep: Keep
     let target: Target
+    let seed: UInt64
+    let samples: Int
     let patches: [Patch]
     let store: ResultsStore
     let plan: WavePlan
 
     struct Outcome {
         var interrupted = false
-        var images = 0, kept = 0
+        var images = 0
         /// (row, stage, layer) evaluations done, and those that a full pass for every patch would have done
         var evaluations = 0, fullPassEvaluations = 0
         var seconds = 0.0
         var passes = 0
     }
 
-    /// - Parameter images: positions in the data's order, without those that the store already has
-    func run(images: [Int], interruption: Interruption) throws -> Outcome {
-        let wavefront = try Wavefront(encoder: model.encoder, library: model.library, shape: plan.shape)
-        let loader = ImageLoader(dataset: data.dataset, preprocessor: model.preprocessor, corruption: corruption)
-        let ranges = plan.imageRanges(count: images.count)
-        let waves = Prefetcher(count: ranges.count) { try loader.load(Array(images[ranges[$0]])) }
-        var progress = Progress(total: images.count)
+    /// - Parameter images: per corruption, positions in the data's order without those that the store already has
+    func run(images: [[Int]], interruption: Interruption) throws -> Outcome {
+        let means = try activationMeans()
+        let wavefront = try Wavefront(
+            encoder: model.encoder, donor: donor?.encoder, library: model.library, shape: plan.shape, means: means)
+        var progress = Progress(total: images.map(\.count).reduce(0, +))
         defer { progress.finish() }
         var outcome = Outcome()
-        var waiting = PreparedImages(indices: [])  // kept images that do not fill a wave yet
-
-        while let prepared = try waves.take() {
-            if interruption.isRequested {
-                outcome.interrupted = true
-                break
-            }
-            if keep == .all {
-                try runWave(prepared, wavefront, &outcome, &progress)
-            } else {
-                try filter(prepared, wavefront, into: &waiting, &outcome, &progress)
-                while waiting.indices.count >= plan.shape.images {
-                    try runWave(take(plan.shape.images, from: &waiting), wavefront, &outcome, &progress)
-                }
-            }
+        for (index, corruption) in corruptions.enumerated() where !outcome.interrupted {
+            try run(corruption, index, images: images[index], wavefront, interruption, &outcome, &progress)
         }
-        if !waiting.indices.isEmpty, !outcome.interrupted { try runWave(waiting, wavefront, &outcome, &progress) }
         outcome.seconds = progress.seconds
         return outcome
     }
 
+    private func run(
+        _ corruption: Corruption, _ index: Int, images: [Int], _ wavefront: Wavefront, _ interruption: Interruption,
+        _ outcome: inout Outcome, _ progress: inout Progress
+    ) throws {
+        if images.isEmpty { return }
+        let loader = try loader(corruption)
+        let ranges = plan.imageRanges(count: images.count)
+        let waves = Prefetcher(count: ranges.count) { try loader.load(Array(images[ranges[$0]])) }
+        var waiting = PreparedImages()  // kept images that do not fill a wave yet
+        while let prepared = try waves.take() {
+            if interruption.isRequested {
+                outcome.interrupted = true
+                return
+            }
+            if keep == .all {
+                try runWave(prepared, corruption, index, wavefront, &outcome, &progress)
+            } else {
+                try filter(prepared, corruption, index, wavefront, into: &waiting, &outcome, &progress)
+                while waiting.indices.count >= plan.shape.images {
+                    try runWave(waiting.take(plan.shape.images), corruption, index, wavefront, &outcome, &progress)
+                }
+            }
+        }
+        if !waiting.indices.isEmpty { try runWave(waiting, corruption, index, wavefront, &outcome, &progress) }
+    }
+
+    private func loader(_ corruption: Corruption) throws -> ImageLoader {
+        func corruptor(_ model: Model) throws -> Corruptor {
+            try Corruptor(
+                corruption, dataset: data.dataset, preprocessor: model.preprocessor,
+                patchSize: model.encoder.config.patchSize, seed: seed)
+        }
+        var loader = ImageLoader(
+            dataset: data.dataset, preprocessor: model.preprocessor, corruptor: try corruptor(model), samples: samples)
+        if let donor { loader.donor = (donor.preprocessor, try corruptor(donor)) }
+        if patches.contains(where: { $0.with == .resample }) { loader.partnerSeed = seed }
+        return loader
+    }
+
+    /// What `--patch-with mean` puts in: means over all of the data.
+    private func activationMeans() throws -> ActivationMeans? {
+        guard patches.contains(where: { $0.with == .mean }) else { return nil }
+        let sites = Set(patches.flatMap { $0.parts.map(\.site) })
+        let loader = try loader(.none)
+        return try ActivationMeans.over(
+            images: data.dataset.count, encoder: model.encoder, library: model.library, sites: sites
+        ) { range in try loader.load(Array(range)).clean.flatMap { $0 } }
+    }
+
+    // MARK: Waves
+
     /// Every patch on these images, in as many waves as they need.
     private func runWave(
-        _ images: PreparedImages, _ wavefront: Wavefront, _ outcome: inout Outcome, _ progress: inout Progress
+        _ images: PreparedImages, _ corruption: Corruption, _ index: Int, _ wavefront: Wavefront,
+        _ outcome: inout Outcome, _ progress: inout Progress
     ) throws {
-        let input = input(images)
         let count = images.indices.count
         for range in plan.patchRanges {
-            let result = try wavefront.run(input, patches: Array(patches[range]))
+            let result = try run(images, corruption, wavefront, patches: Array(patches[range]))
             var effects: [EffectRecord] = []
             effects.reserveCapacity(count * range.count)
             for image in 0..<count {
                 for patch in range {
                     effects.append(
                         EffectRecord(
-                            image: images.indices[image], corruption: 0, patch: patch,
+                            image: images.indices[image], corruption: index, patch: patch,
                             patched: PassMetrics(result.patched[patch - range.lowerBound][image])))
                 }
             }
-            try store.append(images: records(images, result, kept: { _ in true }), effects: effects)
+            try store.append(images: records(images, index, result, kept: { _ in true }), effects: effects)
             outcome.evaluations += result.evaluations
-            outcome.passes += count * (2 + range.count)
         }
+        let draws = draws(corruption)
         outcome.images += count
-        outcome.kept += count
-        outcome.fullPassEvaluations += count * (2 + patches.count) * model.encoder.config.layers * 2
-        progress.advance(images: count, passes: count * (2 + patches.count))
+        outcome.fullPassEvaluations += draws * count * (2 + patches.count) * model.encoder.config.layers * 2
+        outcome.passes += draws * count * (2 + patches.count)
+        progress.advance(images: count, passes: draws * count * (2 + patches.count))
     }
 
     /// Clean and corrupted passes alone; keeps the images that count, and notes the others in the store.
     private func filter(
-        _ images: PreparedImages, _ wavefront: Wavefront, into waiting: inout PreparedImages, _ outcome: inout Outcome,
-        _ progress: inout Progress
+        _ images: PreparedImages, _ corruption: Corruption, _ index: Int, _ wavefront: Wavefront,
+        into waiting: inout PreparedImages, _ outcome: inout Outcome, _ progress: inout Progress
     ) throws {
-        let result = try wavefront.run(input(images), patches: [])
+        let result = try run(images, corruption, wavefront, patches: [])
         let kept = images.indices.indices.map {
             keep.keeps(clean: result.clean[$0], corrupted: result.corrupted[$0], label: data.label(images.indices[$0]))
         }
-        let dropped = records(images, result, kept: { kept[$0] }).filter { !$0.kept }
+        let dropped = records(images, index, result, kept: { kept[$0] }).filter { !$0.kept }
         try store.append(images: dropped, effects: [])
-        let size = imageValues
-        for (i, index) in images.indices.enumerated() where kept[i] {
-            waiting.indices.append(index)
-            waiting.clean += images.clean[(i * size)..<((i + 1) * size)]
-            waiting.corrupted += images.corrupted[(i * size)..<((i + 1) * size)]
-        }
+        for i in images.indices.indices where kept[i] { waiting.append(images, i) }
+        let passes = 2 * draws(corruption) * images.indices.count
         outcome.images += dropped.count
         outcome.evaluations += result.evaluations
-        outcome.fullPassEvaluations += result.evaluations
-        outcome.passes += 2 * images.indices.count
-        progress.advance(images: dropped.count, passes: 2 * images.indices.count)
+        outcome.fullPassEvaluations += passes * model.encoder.config.layers * 2
+        outcome.passes += passes
+        progress.advance(images: dropped.count, passes: passes)
     }
 
-    private var imageValues: Int {
-        let config = model.encoder.config
-        return config.channels * config.imageSize * config.imageSize
+    private func draws(_ corruption: Corruption) -> Int { corruption.isRandom ? samples : 1 }
+
+    /// One wave, or the average of as many as there are draws.
+    private func run(
+        _ images: PreparedImages, _ corruption: Corruption, _ wavefront: Wavefront, patches: [Patch]
+    ) throws -> Wavefront.Output {
+        let draws = draws(corruption)
+        if draws == 1 { return try wavefront.run(input(images, corruption, sample: 0), patches: patches) }
+        var average = SampleAverage(classes: model.encoder.config.classes)
+        for sample in 0..<draws {
+            average.add(try wavefront.run(input(images, corruption, sample: sample), patches: patches, keepLogits: true))
+        }
+        guard let result = average.result() else { throw CommandError("--samples \(samples): no draw was made") }
+        return result
     }
 
-    private func take(_ count: Int, from waiting: inout PreparedImages) -> PreparedImages {
-        let size = imageValues * count
-        let wave = PreparedImages(
-            indices: Array(waiting.indices[..<count]), clean: Array(waiting.clean[..<size]),
-            corrupted: Array(waiting.corrupted[..<size]))
-        waiting.indices.removeFirst(count)
-        waiting.clean.removeFirst(size)
-        waiting.corrupted.removeFirst(size)
-        return wave
-    }
-
-    private func input(_ images: PreparedImages) -> Wavefront.Input {
-        Wavefront.Input(
-            clean: images.clean, corrupted: images.corrupted,
+    private func input(_ images: PreparedImages, _ corruption: Corruption, sample: Int) -> Wavefront.Input {
+        func draw(_ values: [[[Float]]]) -> [Float] { values.flatMap { $0[min(sample, $0.count - 1)] } }
+        var input = Wavefront.Input(
+            clean: images.clean.flatMap { $0 }, corrupted: draw(images.corrupted),
             labels: images.indices.map { target == .label ? data.label($0) : -1 })
+        if donor != nil {
+            input.donorClean = images.donorClean.flatMap { $0 }
+            input.donorCorrupted = draw(images.donorCorrupted)
+        }
+        if !images.partner.isEmpty { input.partner = images.partner.flatMap { $0 } }
+        if case .noise(let strength) = corruption {
+            let keys = images.indices.map { index in
+                let key = RandomKey.noiseKey(seed: seed, imageID: data.dataset.id(index), sample: sample)
+                return (key.k0, key.k1, key.c2, key.c3)
+            }
+            input.noise = (Float(strength), keys)
+        }
+        return input
     }
 
     private func records(
-        _ images: PreparedImages, _ result: Wavefront.Output, kept: (Int) -> Bool
+        _ images: PreparedImages, _ corruption: Int, _ result: Wavefront.Output, kept: (Int) -> Bool
     ) -> [ImageRecord] {
         images.indices.enumerated().map { i, index in
             ImageRecord(
-                image: index, id: data.dataset.id(index), corruption: 0, label: data.label(index),
+                image: index, id: data.dataset.id(index), corruption: corruption, label: data.label(index),
                 target: result.targets[i], foil: result.foils[i], clean: PassMetrics(result.clean[i]),
                 corrupted: PassMetrics(result.corrupted[i]), kept: kept(i))
         }

@@ -1,0 +1,60 @@
+import ArgumentParser
+import Foundation
+import Patch
+import ViT
+
+struct Inspect: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show what a model folder holds, and the device memory that a sweep of it takes.")
+
+    @Argument(help: "Hugging Face folder (default: the demo's colour model).")
+    var folder: String?
+
+    @OptionGroup var device: DeviceOptions
+
+    mutating func run() throws {
+        let checkpoint = try Model.checkpoint(folder: folder)
+        let config = checkpoint.config
+        let context = try device.context()
+        let model = try Model(checkpoint, context: context, provider: device.provider(for: context.device))
+        let weights = context.allocatedBytes
+
+        var text = ""
+        func line(_ name: String, _ value: String) {
+            text += "  " + name.padding(toLength: 12, withPad: " ", startingAt: 0) + value + "\n"
+        }
+        text += "\(checkpoint.name)\n"
+        line("encoder", "\(config.layers) layers, width \(config.hiddenSize), \(config.heads) heads of \(config.headDim), MLP \(config.intermediateSize)")
+        line("", "\(config.activation.rawValue), layer_norm_eps \(config.layerNormEps), qkv_bias \(config.qkvBias)")
+        line("input", "\(config.imageSize) x \(config.imageSize) pixels, patches of \(config.patchSize): \(config.tokens) tokens with CLS")
+        let shown = config.labels.prefix(8).joined(separator: ", ")
+        line("classes", "\(config.classes): \(shown)\(config.classes > 8 ? ", ..." : "")")
+        line("parameters", "\(checkpoint.weights.count.formatted(.number.locale(Locale(identifier: "en_US_POSIX"))))")
+        line("pixels", checkpoint.preprocessor == nil ? "no preprocessor_config.json: transformers' defaults" : "as preprocessor_config.json says")
+        if !checkpoint.unusedTensors.isEmpty {
+            line("not used", checkpoint.unusedTensors.prefix(4).joined(separator: ", ") + (checkpoint.unusedTensors.count > 4 ? ", ..." : ""))
+        }
+        line("sha256", checkpoint.sha256)
+
+        text += "\non \(context.device.name), GEMM \(model.encoder.gemm.name)\n"
+        line("weights", Self.mebibytes(weights))
+        var spec = SweepSpec()
+        try plan("attn_out, windows 1 and 3", spec, model, into: &text)
+        spec.site = [Site.z.rawValue]
+        try plan("z, every head", spec, model, into: &text)
+        spec.site = [Site.residPost.rawValue]
+        spec.tokens = "each"
+        try plan("resid_post, every token", spec, model, into: &text)
+        Terminal.standardOutput(text)
+    }
+
+    /// A line on the waves of one sweep.
+    private func plan(_ name: String, _ spec: SweepSpec, _ model: Model, into text: inout String) throws {
+        let patches = try spec.items(config: model.encoder.config).map(\.patch)
+        let plan = try WavePlan(encoder: model.encoder, patches: patches, images: 1_000_000, memory: nil)
+        let waves = plan.patchRanges.count == 1 ? "" : ", an image in \(plan.patchRanges.count) waves"
+        text += "  sweep       \(name): \(patches.count) patches an image; waves of \(plan.shape.images) image\(plan.shape.images == 1 ? "" : "s")\(waves) take \(Self.mebibytes(plan.bytes)) more\n"
+    }
+
+    private static func mebibytes(_ bytes: Int) -> String { String(format: "%.1f MiB", Double(bytes) / 1_048_576) }
+}
