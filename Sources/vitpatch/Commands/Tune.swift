@@ -82,7 +82,7 @@ struct Tune: ParsableCommand {
         return [Float](unsafeUninitializedCapacity: count) { values, initialized in
             for first in stride(from: 0, to: count, by: some.count) {
                 let part = min(some.count, count - first)
-                _ = UnsafeMutableBufferPointer(rebasing: values[first..<(first + part)]).initialize(from: some)
+                _ = UnsafeMutableBufferPointer(rebasing: values[first..<(first + part)]).initialize(from: some[..<part])
             }
             initialized = count
         }
