@@ -13,8 +13,8 @@ struct Sweep: ParsableCommand {
         discussion: """
             LIST is one patch per item: 0,5,7 and 0-11 make several patches, 0+5 one patch of both.
 
-            Ctrl-C ends a sweep after the wave at work (exit code 130) and prints the command that goes on with it;
-            what is done is kept, also if the program is killed.
+            Ctrl-C ends a sweep after the wave at work (exit code 130) and prints the command that goes on with it. What \
+            is done by then is kept, also if the program is killed.
 
               vitpatch sweep
               vitpatch sweep --model vit-cifar10 --data cifar-10-batches-bin --limit 1000
@@ -123,7 +123,9 @@ struct Sweep: ParsableCommand {
         let images = try chosenImages(count: data.dataset.count)
         let donorCheckpoint = try donor.map { try $0 == "demo" ? Demo.model(Demo.gray) : Checkpoint.load(folder: $0) }
         if let donorCheckpoint {
-            try SweepSpec.checkDonor(donorCheckpoint.config, recipient: checkpoint.config, patches: patches)
+            do {
+                try SweepSpec.checkDonor(donorCheckpoint.config, recipient: checkpoint.config, patches: patches)
+            } catch { throw CommandError("\(error)") }
         }
 
         let context = try device.context()
