@@ -19,7 +19,7 @@ public func summaryText(
     for corruption in statistics {
         text.totals(corruption, keep: store.manifest.keep)
         guard corruption.images > 0 else { continue }
-        for group in groups(corruption.patches) { text.group(group) }
+        for group in groups(corruption.patches) { text.group(group, of: corruption) }
     }
     return text.output
 }
@@ -129,7 +129,7 @@ private struct SummaryWriter {
             "p \(interval(corruption.totalP, 3))   logit diff \(interval(corruption.totalLogitDiff, 2))")
     }
 
-    mutating func group(_ group: Group) {
+    mutating func group(_ group: Group, of corruption: CorruptionStatistics) {
         let noise = group.patches[0].record.direction == "noise"
         line()
         line(
@@ -145,10 +145,17 @@ private struct SummaryWriter {
         case .list: list(group.patches, limit: 10)
         }
         guard let best else { return }
+        // A share of a total effect that may well be zero says nothing.
+        func recovered(_ effect: EffectStatistics, of total: EffectStatistics, _ name: String) -> String? {
+            total.low > 0 || total.high < 0 ? "\(percent(effect.recovered)) of \(name)" : nil
+        }
+        let shares = [
+            recovered(best.p, of: corruption.totalP, "p"), recovered(best.logitDiff, of: corruption.totalLogitDiff, "logit diff"),
+        ].compactMap { $0 }
         line(
             terminal.dim(
-                "  the strongest recovers \(percent(best.p.recovered)) of p, "
-                    + "\(percent(best.logitDiff.recovered)) of logit diff; accuracy \(percent(best.accuracy))"))
+                "  the strongest" + (shares.isEmpty ? ": " : " recovers \(shares.joined(separator: ", ")); ")
+                    + "accuracy \(percent(best.accuracy))"))
     }
 
     // MARK: - Tables

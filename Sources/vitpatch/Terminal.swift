@@ -15,7 +15,17 @@ enum Terminal {
         return Int(size.ws_col)
     }
 
-    static func standardError(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
-    static func standardOutput(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
+    static func standardError(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }
+
+    /// Ends the program where the text cannot be written: the disk is full, say.
+    static func standardOutput(_ text: String) {
+        do {
+            try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+        } catch {
+            standardError("Error: cannot write standard output: \(error.localizedDescription)\n")
+            exit(1)
+        }
+    }
+
     static func warning(_ text: String) { standardError("Warning: \(text)\n") }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Patch
 
 let vitpatchVersion = "0.1.0"
 
@@ -20,17 +21,25 @@ struct Vitpatch: ParsableCommand {
         // A closed pipe (`vitpatch export ... | head`) ends the program quietly.
         signal(SIGPIPE, SIG_DFL)
         do {
-            if let name = CommandLine.arguments.dropFirst().first, NotBuilt.names.contains(name) {
-                throw ValidationError("vitpatch \(name) is not built yet")
-            }
+            if let name = CommandLine.arguments.dropFirst().first { try check(command: name) }
             var command = try parseAsRoot()
             try command.run()
         } catch let error as CommandError {
             fail(error.description, code: 1)
+        } catch SweepError.option(let message) {
+            fail(message, code: 64)
         } catch where isOwn(error) {
             fail("\(error)", code: 1)
         } catch {
             exit(withError: error)
+        }
+    }
+
+    private static func check(command name: String) throws {
+        if NotBuilt.names.contains(name) { throw ValidationError("vitpatch \(name) is not built yet") }
+        let known = configuration.subcommands.map { $0._commandName } + ["help"]
+        if !name.hasPrefix("-"), !known.contains(name) {
+            throw ValidationError("there is no command '\(name)'; valid are \(known.dropLast().joined(separator: ", "))")
         }
     }
 

@@ -1,42 +1,62 @@
 import Foundation
 
-/// What a run of the program left.
+/// What a run of a program left.
 struct VitpatchResult {
+    /// The exit status, or the number of the signal that ended it
     var code: Int32
     var output: String
     var errors: String
 }
 
-/// Runs the `vitpatch` that was built beside the tests and waits for its end.
+/// The `vitpatch` that was built beside the tests, whatever the scratch path.
+let vitpatch: URL = {
+    let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }?.bundleURL
+    let tests = bundle ?? URL(fileURLWithPath: CommandLine.arguments[0])
+    return tests.deletingLastPathComponent().appendingPathComponent("vitpatch")
+}()
+
+let shell = URL(fileURLWithPath: "/bin/sh")
+
+/// Runs vitpatch and waits for its end.
 /// - Parameter environment: set on top of this process's
 func runVitpatch(_ arguments: [String], environment: [String: String] = [:]) throws -> VitpatchResult {
-    let process = Process()
-    process.executableURL = productsFolder.appendingPathComponent("vitpatch")
-    process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    process.standardInput = FileHandle.nullDevice
-    // Files and not pipes: a full pipe would stop the program while nobody reads.
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("vitpatch-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let files = try ["output", "errors"].map { name in
-        let file = folder.appendingPathComponent(name)
-        try Data().write(to: file)
-        return file
-    }
-    let handles = try files.map { try FileHandle(forWritingTo: $0) }
-    (process.standardOutput, process.standardError) = (handles[0], handles[1])
-    try process.run()
-    process.waitUntilExit()
-    for handle in handles { try handle.close() }
-    let texts = try files.map { String(decoding: try Data(contentsOf: $0), as: UTF8.self) }
-    return VitpatchResult(code: process.terminationStatus, output: texts[0], errors: texts[1])
+    try run(vitpatch, arguments, environment: environment)
 }
 
-/// Where the test bundle and with it the program lies, whatever the scratch path.
-private var productsFolder: URL {
-    if let bundle = Bundle.allBundles.first(where: { $0.bundlePath.hasSuffix(".xctest") }) {
-        return bundle.bundleURL.deletingLastPathComponent()
+func run(_ program: URL, _ arguments: [String], environment: [String: String] = [:]) throws -> VitpatchResult {
+    try RunningProgram(program, arguments, environment: environment).wait()
+}
+
+/// A program at work, whose output goes to files: a full pipe would stop it while nobody reads.
+final class RunningProgram {
+    private let process = Process()
+    private let folder: TemporaryFolder
+    private let handles: [FileHandle]
+
+    init(_ program: URL, _ arguments: [String], environment: [String: String] = [:]) throws {
+        folder = try TemporaryFolder()
+        handles = try ["output", "errors"].map { [folder] name in
+            try FileHandle(forWritingTo: URL(fileURLWithPath: folder.write(name, Data())))
+        }
+        process.executableURL = program
+        process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.standardInput = FileHandle.nullDevice
+        (process.standardOutput, process.standardError) = (handles[0], handles[1])
+        try process.run()
     }
-    return URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+
+    var isRunning: Bool { process.isRunning }
+
+    func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
+
+    func wait() throws -> VitpatchResult {
+        process.waitUntilExit()
+        for handle in handles { try handle.close() }
+        func text(_ name: String) throws -> String {
+            String(decoding: try Data(contentsOf: URL(fileURLWithPath: folder(name))), as: UTF8.self)
+        }
+        return VitpatchResult(
+            code: process.terminationStatus, output: try text("output"), errors: try text("errors"))
+    }
 }

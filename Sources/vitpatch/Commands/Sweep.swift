@@ -13,6 +13,9 @@ struct Sweep: ParsableCommand {
         discussion: """
             LIST is one patch per item: 0,5,7 and 0-11 make several patches, 0+5 one patch of both.
 
+            Ctrl-C ends a sweep after the wave at work (exit code 130) and prints the command that goes on with it. What \
+            is done by then is kept, also if the program is killed.
+
               vitpatch sweep
               vitpatch sweep --model vit-cifar10 --data cifar-10-batches-bin --limit 1000
               vitpatch sweep --model vit --data photos --site mlp_out --site resid_mid --window 1 --layers 4-8
@@ -114,12 +117,15 @@ struct Sweep: ParsableCommand {
         let data = try LabelledData(path: data, model: checkpoint.config)
         let corruptions = try parsedCorruptions()
         let spec = try spec()
+        try checkNothingIsIgnored(spec)
         let items = try spec.items(config: checkpoint.config)
         let patches = items.map(\.patch)
         let images = try chosenImages(count: data.dataset.count)
         let donorCheckpoint = try donor.map { try $0 == "demo" ? Demo.model(Demo.gray) : Checkpoint.load(folder: $0) }
         if let donorCheckpoint {
-            try SweepSpec.checkDonor(donorCheckpoint.config, recipient: checkpoint.config, patches: patches)
+            do {
+                try SweepSpec.checkDonor(donorCheckpoint.config, recipient: checkpoint.config, patches: patches)
+            } catch { throw CommandError("\(error)") }
         }
 
         let context = try device.context()
@@ -131,8 +137,11 @@ struct Sweep: ParsableCommand {
             memory: try memory.map { try OptionText.bytes($0, option: "--memory") })
 
         let folder = out ?? "runs/" + Self.timestamp()
-        let manifest = try manifest(
+        var manifest = try manifest(
             model: model, donor: donor, data: data, spec: spec, items: items, corruptions: corruptions)
+        if resume {
+            manifest.dataHash = data.hash(resuming: try ResultsStore.open(folder: folder).manifest.dataHash)
+        }
         let store =
             resume
             ? try ResultsStore.resume(folder: folder, manifest: manifest)
@@ -175,8 +184,13 @@ struct Sweep: ParsableCommand {
         Terminal.standardError(
             "\(outcome.images) images, \(outcome.passes) passes in \(Progress.duration(outcome.seconds)) "
                 + "(\(Int(Double(outcome.passes) / max(outcome.seconds, 1e-3))) passes/s, "
-                + "\(model.encoder.context.peakBytes / 1_048_576) MiB on the device)\n")
+                + "\(Self.mebibytes(model.encoder.context.peakBytes)) on the device)\n")
         Terminal.standardOutput("Results in \(folder); vitpatch export \(folder) --format csv\n")
+    }
+
+    private static func mebibytes(_ bytes: Int) -> String {
+        let value = Double(bytes) / 1_048_576
+        return String(format: value < 10 ? "%.1f MiB" : "%.0f MiB", value)
     }
 
     // MARK: What the options mean
@@ -201,6 +215,20 @@ struct Sweep: ParsableCommand {
         spec.neurons = neurons
         spec.patchWith = try choice("--patch-with", patchWith, PatchWith.self)
         return spec
+    }
+
+    /// An option that no site of the sweep takes up is a mistake.
+    private func checkNothingIsIgnored(_ spec: SweepSpec) throws {
+        let sites = try spec.site.flatMap { try SweepSpec.parse($0) } + spec.patches.flatMap { $0.parts.map(\.site) }
+        func check(_ option: String, _ value: String?, _ takesIt: (Site) -> Bool) throws {
+            guard let value, !sites.contains(where: takesIt) else { return }
+            let takers = Site.allCases.filter(takesIt).map(\.rawValue).joined(separator: ", ")
+            throw SweepError.option("\(option) \(value): no site of this sweep takes it; it goes with \(takers)")
+        }
+        try check("--heads", ["each", "all"].contains(spec.heads) ? nil : spec.heads, \.hasHeads)
+        try check("--neurons", spec.neurons) { $0 == .mlpAct }
+        try check("--layers", spec.layers, \.hasLayers)
+        try check("--window", spec.window.map { $0.map(String.init).joined(separator: ",") }, \.hasLayers)
     }
 
     private func choice<Value: RawRepresentable & CaseIterable>(
@@ -260,7 +288,18 @@ struct Sweep: ParsableCommand {
     private func resumeCommand(_ folder: String) -> String {
         var words = CommandLine.arguments.filter { $0 != "--resume" && $0 != "--overwrite" }
         if out == nil { words += ["--out", folder] }
-        return (words + ["--resume"]).joined(separator: " ")
+        return (words + ["--resume"]).map(Self.quoted).joined(separator: " ")
+    }
+
+    /// As a POSIX shell reads it back.
+    private static func quoted(_ word: String) -> String {
+        let isPlain = !word.isEmpty && word.utf8.allSatisfy { byte in
+            switch UInt8(byte) {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+            default: "_@%+=:,./-".utf8.contains(byte)
+            }
+        }
+        return isPlain ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
     }
 
     private static func timestamp() -> String {

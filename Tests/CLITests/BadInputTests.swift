@@ -1,0 +1,164 @@
+import Foundation
+import Testing
+
+/// Models and data that are missing or broken: exit code 1 and one sentence that names the file or tensor.
+struct BadInputTests {
+    let folder: TemporaryFolder
+    let model, data: String
+
+    init() throws {
+        folder = try TemporaryFolder()
+        model = try folder.model()
+        data = try folder.images(count: 1)
+    }
+
+    private func expect(_ words: String..., options: [String] = [], sourceLocation: SourceLocation = #_sourceLocation) throws {
+        for command in ["sweep", "classify"] {
+            try expectFailure(
+                [command, "--model", model, "--data", data] + (command == "sweep" ? ["--out", folder("out")] : []) + options,
+                naming: words, sourceLocation: sourceLocation)
+        }
+        // A sweep that cannot start leaves nothing behind.
+        #expect(!FileManager.default.fileExists(atPath: folder("out")), sourceLocation: sourceLocation)
+    }
+
+    @Test func aMissingModelFolder() throws {
+        try FileManager.default.removeItem(atPath: model)
+        try expect(model, "no such folder")
+    }
+
+    @Test(arguments: ["config.json", "model.safetensors"])
+    func aMissingFile(_ name: String) throws {
+        try FileManager.default.removeItem(atPath: "\(model)/\(name)")
+        try expect(name)
+    }
+
+    @Test(arguments: ["", "{", "[1]", "\u{0}\u{1}"])
+    func aCorruptConfig(_ text: String) throws {
+        try folder.write("model/config.json", Data(text.utf8))
+        try expect("config.json")
+    }
+
+    @Test func anUnknownActivation() throws {
+        try folder.edit("model/config.json", "\"gelu\"", "\"swish\"")
+        try expect("config.json", "hidden_act", "\"swish\"", "gelu_new")
+    }
+
+    @Test func headsThatDoNotDivideTheWidth() throws {
+        try folder.edit("model/config.json", "\"num_attention_heads\": 2", "\"num_attention_heads\": 3")
+        try expect("config.json", "num_attention_heads 3")
+    }
+
+    @Test func aTensorOfAnotherShape() throws {
+        try folder.edit("model/config.json", "\"intermediate_size\": 29", "\"intermediate_size\": 30")
+        try expect("model.safetensors", "intermediate.dense", "[30, 14]", "[29, 14]")
+    }
+
+    @Test(arguments: [Float.nan, .infinity])
+    func aWeightThatIsNoNumber(_ value: Float) throws {
+        let file = URL(fileURLWithPath: "\(model)/model.safetensors")
+        var bytes = try Data(contentsOf: file)
+        let headerBytes = Int(bytes[0]) | Int(bytes[1]) << 8
+        let header = try #require(
+            try JSONSerialization.jsonObject(with: bytes[8..<8 + headerBytes]) as? [String: [String: Any]])
+        let name = "vit.encoder.layer.1.output.dense.weight"
+        let offsets = try #require(header[name]?["data_offsets"] as? [Int])
+        let place = 8 + headerBytes + offsets[0] + 12
+        withUnsafeBytes(of: value.bitPattern.littleEndian) { bytes.replaceSubrange(place..<place + 4, with: $0) }
+        try bytes.write(to: file)
+        try expect("model.safetensors", name, "index 3")
+    }
+
+    @Test(arguments: [0, 4, 8, 500, 20_000])
+    func aTruncatedFile(_ count: Int) throws {
+        let file = URL(fileURLWithPath: "\(model)/model.safetensors")
+        try Data(contentsOf: file).prefix(count).write(to: file)
+        try expect("model.safetensors")
+    }
+
+    @Test func aBrokenPreprocessor() throws {
+        try folder.write("model/preprocessor_config.json", Data(#"{"size": "x"}"#.utf8))
+        try expect("preprocessor_config.json", "size")
+    }
+
+    @Test func dataThatIsMissingOrEmpty() throws {
+        try FileManager.default.removeItem(atPath: data)
+        try expect(data, "no such folder")
+        try folder.write("data/readme.txt", Data("x".utf8))
+        try expect(data, "neither class subfolders")
+        try folder.write("data/ash/readme.txt", Data("x".utf8))
+        try expect("\(data)/ash", "no PNG or JPEG")
+    }
+
+    @Test func classNamesThatDoNotMatch() throws {
+        try FileManager.default.moveItem(atPath: "\(data)/ash", toPath: "\(data)/oak")
+        try expect("birch, cedar, dogwood, elm, oak", "ash, birch, cedar, dogwood, elm")
+        try FileManager.default.removeItem(atPath: data)
+        _ = try folder.images(classes: ["x", "y", "z"], count: 1)
+        try expect("x, y, z", "ash, birch, cedar, dogwood, elm")
+    }
+
+    /// Where all names differ and the counts agree they are taken in sorted order, with a warning.
+    @Test func otherClassNames() throws {
+        let other = try folder.images("other", classes: ["p", "q", "r", "s", "t"], count: 1)
+        let result = try runVitpatch(["classify", "--model", model, "--data", other])
+        #expect(result.code == 0)
+        #expect(result.errors.hasPrefix("Warning: ") && result.errors.contains("sorted order"))
+        #expect(try Table(result.output)["label"] == ["0", "1", "2", "3", "4"])
+    }
+
+    @Test(arguments: ["png", "jpg"])
+    func aCorruptImage(_ ending: String) throws {
+        let whole =
+            ending == "png"
+            ? randomPNG(side: 12) : try Data(contentsOf: fixtures.appendingPathComponent("images/decode/444.jpg"))
+        let name = "ash/broken.\(ending)"
+        for bytes in [Data(), Data("junk".utf8), whole.prefix(whole.count / 2)] {
+            let file = try folder.write("data/\(name)", bytes)
+            let sweep = ["sweep", "--model", model, "--data", data, "--out", folder("out"), "--overwrite"]
+            try expectFailure(sweep, naming: [file, "cannot be decoded"])
+        }
+    }
+
+    @Test func anOffsetBeyondTheData() throws {
+        try expect("--offset 5", "5 images", options: ["--offset", "5"])
+    }
+
+    @Test func tooLittleMemory() throws {
+        try expect("--memory", options: ["--memory", "1k"])
+    }
+
+    @Test func aMissingPartner() throws {
+        _ = try folder.images("pairs", classes: ["ash", "birch", "cedar", "dogwood"], count: 1)
+        for (pairs, missing) in [("nosuch", "nosuch"), ("pairs", "pairs/elm/0.png")] {
+            let corruption = ["--corruption", "pair:\(folder(pairs))", "--model", model, "--data", data]
+            try expectFailure(["classify"] + corruption, naming: [folder(missing)])
+            try expectFailure(["sweep", "--out", folder(pairs + "-out")] + corruption, naming: [folder(missing)])
+        }
+    }
+
+    @Test func aDonorThatDoesNotFit() throws {
+        let other = try folder.model("relu", name: "other")
+        try expectFailure(
+            ["sweep", "--model", model, "--data", data, "--donor", other, "--out", folder("out")], naming: ["donor"])
+    }
+
+    @Test func resultsThatCannotBeWrittenOrRead() throws {
+        let options = ["--model", model, "--data", data]
+        try expectFailure(["sweep", "--out", "/proc/nosuch"] + options, naming: ["/proc/nosuch"])
+        _ = try sweep(options, out: folder("out"))
+        try expectFailure(["sweep", "--out", folder("out")] + options, naming: [folder("out"), "--resume", "--overwrite"])
+        try expectFailure(
+            ["sweep", "--out", folder("out"), "--resume", "--seed", "3"] + options, naming: [folder("out"), "seed is 0 there"])
+        try expectFailure(["sweep", "--out", folder("nosuch"), "--resume"] + options, naming: [folder("nosuch")])
+        try expectFailure(
+            ["export", folder("out"), "--format", "csv", "--to", folder("nosuch/x.csv")], naming: [folder("nosuch/x.csv")])
+        for command in [["export", "--format", "csv"], ["summary"]] {
+            try expectFailure(command + [folder("nosuch")], naming: [folder("nosuch")])
+            try folder.write("foreign/results.sqlite", Data("junk".utf8))
+            try expectFailure(command + [folder("foreign")], naming: [folder("foreign")])
+        }
+        try expectFailure(
+            ["sweep", "--out", folder("foreign"), "--overwrite"] + options, naming: ["not a vitpatch results store"])
+    }
+}

@@ -1,0 +1,92 @@
+import Foundation
+import Testing
+
+/// A sweep that stops, and one that goes on with it, give the bytes of a sweep that ran through.
+struct ResumeTests {
+    let folder: TemporaryFolder
+    /// A sweep of the demo in some dozen waves
+    let long = ["--site", "resid_mid", "--tokens", "cls,patches", "--limit", "120", "--memory", "8M"]
+
+    init() throws { folder = try TemporaryFolder() }
+
+    @Test func aCorruptImageInTheMiddle() throws {
+        let data = try folder.images(count: 4), model = try folder.model()
+        let options = ["--model", model, "--data", data, "--site", "resid_pre", "--tokens", "each", "--memory", "600k"]
+        let whole = try sweep(options, out: folder("whole"))
+        let name = "data/cedar/2.png", good = try Data(contentsOf: URL(fileURLWithPath: folder(name)))
+        try folder.write(name, good.prefix(100))
+        try expectFailure(["sweep", "--out", folder("out")] + options, naming: [folder(name), "cannot be decoded"])
+        // Every image before its wave is kept, and every row of those.
+        let before = try export(folder("out"))
+        let table = try Table(before)
+        #expect(whole.hasPrefix(before) && table.rows.count % 30 == 0 && (1...12 * 30).contains(table.rows.count))
+        let resume = ["sweep", "--resume", "--out", folder("out")] + options
+                try folder.write(name, good)
+        let result = try runVitpatch(resume)
+        #expect(result.code == 0, "\(result.errors)")
+        #expect(result.errors.contains("\(table.rows.count / 30) of 20 images are done already."))
+        #expect(try export(folder("out")) == whole)
+    }
+
+    /// Other images are not a repair.
+    @Test func otherDataIsRefused() throws {
+        let data = try folder.images(count: 2), model = try folder.model()
+        let options = ["--model", model, "--out", folder("out")]
+        #expect(try runVitpatch(["sweep", "--data", data] + options).code == 0)
+        let more = try folder.images("more", count: 3)
+        try expectFailure(["sweep", "--data", more, "--resume"] + options, naming: ["data is"])
+    }
+
+    @Test(arguments: [SIGINT, SIGTERM])
+    func controlC(_ signal: Int32) throws {
+        let whole = try sweep(long, out: folder("whole"))
+        let out = folder("it's here")
+        let program = try RunningProgram(vitpatch, ["sweep", "--out", out] + long)
+        try waitForAWave(in: out, of: program)
+        program.send(signal)
+        let result = try program.wait()
+        #expect(result.code == 130 && result.output == "", "\(result.errors)")
+        let lines = result.errors.split(separator: "\n")
+        #expect(lines.first?.hasPrefix("Interrupted; ") == true)
+        let done = try Table(try export(out))
+        #expect(lines.first?.contains(" \(Set(done["image"]).count) of 120 images ") == true, "\(result.errors)")
+        #expect((1..<120).contains(Set(done["image"]).count))
+        // The line to go on with, as a shell reads it.
+        let resumed = try run(shell, ["-c", String(try #require(lines.last))])
+        #expect(resumed.code == 0, "\(resumed.errors)")
+        #expect(try export(out) == whole)
+    }
+
+    @Test func killed() throws {
+        let whole = try sweep(long, out: folder("whole"))
+        for attempt in 0..<3 {
+            let out = folder("\(attempt)")
+            let program = try RunningProgram(vitpatch, ["sweep", "--out", out] + long)
+            try waitForAWave(in: out, of: program)
+            let delay = UInt32.random(in: 0...300)
+            usleep(delay * 1000)
+            program.send(SIGKILL)
+            #expect([SIGKILL, 0].contains(try program.wait().code))
+            #expect(whole.hasPrefix(try export(out)), "killed \(delay) ms after the first wave")
+            let result = try runVitpatch(["sweep", "--out", out, "--resume"] + long)
+            #expect(result.code == 0, "\(result.errors)")
+            #expect(try export(out) == whole, "killed \(delay) ms after the first wave")
+        }
+    }
+
+    /// Until the sweep at work has something in its store.
+    private func waitForAWave(in out: String, of program: RunningProgram) throws {
+        let end = Date().addingTimeInterval(30)
+        while Date() < end {
+            let store = FileManager.default.fileExists(atPath: "\(out)/results.sqlite")
+            if store, let result = try? runVitpatch(["export", out, "--format", "csv"]), result.code == 0,
+                result.output.split(separator: "\n").count > 1
+            {
+                return
+            }
+            try #require(program.isRunning, "the sweep ended before its first wave")
+            usleep(10_000)
+        }
+        Issue.record("no wave in 30 seconds")
+    }
+}
