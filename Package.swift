@@ -3,7 +3,7 @@ import PackageDescription
 
 // Modules, top to bottom; imports point down only (docs/architecture.md draws them):
 //
-//   vitpatch -> Report, Patch -> Results, ViT, Images -> Kernels -> CLRuntime -> COpenCL, CCLBlast
+//   vitpatch -> Report, Spec -> Patch -> Results, ViT, Images -> Kernels -> CLRuntime -> COpenCL, CCLBlast
 //
 // Reference stands apart: plain loops in Double that import nothing of ours. Verification holds the device to it.
 
@@ -13,6 +13,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.0.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // C libraries.
@@ -31,6 +32,7 @@ let package = Package(
         .target(name: "ViT", dependencies: ["Kernels", "CLRuntime", "CCrypto"]),
         .target(name: "Images", dependencies: ["CImageIO"]),
         .target(name: "Patch", dependencies: ["ViT", "Kernels", "CLRuntime"]),
+        .target(name: "Spec", dependencies: ["Patch", "Images", "ViT", "Yams"]),
         .target(
             name: "Results",
             dependencies: [
@@ -43,7 +45,7 @@ let package = Package(
         .executableTarget(
             name: "vitpatch",
             dependencies: [
-                "Report", "Results", "Patch", "Images", "ViT", "Kernels", "CLRuntime", "Verification", "CDemo",
+                "Report", "Results", "Spec", "Patch", "Images", "ViT", "Kernels", "CLRuntime", "Verification", "CDemo",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -56,6 +58,7 @@ let package = Package(
         .testTarget(name: "ViTTests", dependencies: ["ViT", "Reference", "TestSupport"]),
         .testTarget(name: "ImagesTests", dependencies: ["Images"]),
         .testTarget(name: "PatchTests", dependencies: ["Patch", "Reference", "TestSupport"]),
+        .testTarget(name: "SpecTests", dependencies: ["Spec", "Patch", "Images", "ViT"]),
         .testTarget(name: "ResultsTests", dependencies: ["Results"]),
         .testTarget(name: "ReportTests", dependencies: ["Report", "Results"]),
         .testTarget(name: "ReferenceTests", dependencies: ["Reference", "TestSupport"]),

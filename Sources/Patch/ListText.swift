@@ -22,17 +22,21 @@ public enum ListText {
     }
 
     /// A LIST, or `each` or `all`.
-    public static func heads(_ text: String, config: ViTConfig) throws(SweepError) -> [Item] {
+    public static func heads(
+        _ text: String, config: ViTConfig, option: String = "--heads"
+    ) throws(SweepError) -> [Item] {
         switch text {
         case "all": [Item(text: "", indices: nil)]
         case "each": (0..<config.heads).map { Item(text: "\($0)", indices: [$0]) }
-        default: try parse(text, below: config.heads, option: "--heads")
+        default: try parse(text, below: config.heads, option: option)
         }
     }
 
     /// A LIST whose items may also be `each`, `cls`, `patches` and rectangles of the patch grid, `3:6x2:5` (rows 3 to 5,
     /// columns 2 to 4); or `all`.
-    public static func tokens(_ text: String, config: ViTConfig) throws(SweepError) -> [Item] {
+    public static func tokens(
+        _ text: String, config: ViTConfig, option: String = "--tokens"
+    ) throws(SweepError) -> [Item] {
         if text == "all" { return [Item(text: "", indices: nil)] }
         var items: [Item] = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
@@ -42,16 +46,18 @@ public enum ListText {
             case "patches": items.append(Item(text: "patches", indices: Array(1..<config.tokens)))
             default:
                 if part.contains("x") {
-                    items.append(Item(text: String(part), indices: try rectangle(part, config: config)))
+                    items.append(Item(text: String(part), indices: try rectangle(part, config: config, option: option)))
                 } else {
-                    items += try parse(item: part, of: text, below: config.tokens, option: "--tokens")
+                    items += try parse(item: part, of: text, below: config.tokens, option: option)
                 }
             }
         }
         return items
     }
 
-    private static func rectangle(_ part: Substring, config: ViTConfig) throws(SweepError) -> [Int] {
+    private static func rectangle(
+        _ part: Substring, config: ViTConfig, option: String
+    ) throws(SweepError) -> [Int] {
         var ranges: [Range<Int>] = []
         for side in part.split(separator: "x", omittingEmptySubsequences: false) {
             let ends = side.split(separator: ":", omittingEmptySubsequences: false).map { Int($0) }
@@ -63,7 +69,7 @@ public enum ListText {
         }
         guard ranges.count == 2 else {
             throw .option(
-                "--tokens \(part): write ROWSxCOLUMNS of the \(config.grid) x \(config.grid) patch grid, e.g. 3:6x2:5 for rows 3-5 and columns 2-4")
+                "\(option) \(part): write ROWSxCOLUMNS of the \(config.grid) x \(config.grid) patch grid, e.g. 3:6x2:5 for rows 3-5 and columns 2-4")
         }
         return ranges[0].flatMap { row in ranges[1].map { 1 + row * config.grid + $0 } }
     }

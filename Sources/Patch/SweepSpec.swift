@@ -4,7 +4,7 @@ import ViT
 /// patches spelled out part by part. Texts are those of the command line's options.
 public struct SweepSpec: Codable, Sendable, Equatable {
     public var direction: [Direction] = [.restore]
-    /// Sites joined with `+` are patched together
+    /// Sites joined with `+` are patched together; none: only `patches`
     public var site: [String] = [Site.attnOut.rawValue]
     /// Layers per patch; nil: 1 and 3 for attn_out and mlp_out, 1 elsewhere
     public var window: [Int]?
@@ -23,10 +23,11 @@ public struct SweepSpec: Codable, Sendable, Equatable {
     /// A patch spelled out; `name` stands in the `site` column.
     public struct Named: Codable, Sendable, Equatable {
         public var name: String
-        public var direction: Direction
+        /// nil: every direction of the sweep
+        public var direction: Direction?
         public var parts: [Part]
 
-        public init(name: String, direction: Direction = .restore, parts: [Part]) {
+        public init(name: String, direction: Direction? = nil, parts: [Part]) {
             (self.name, self.direction, self.parts) = (name, direction, parts)
         }
     }
@@ -58,9 +59,6 @@ public struct SweepSpec: Codable, Sendable, Equatable {
         for direction in direction {
             for text in site {
                 let sites = try Self.parse(text)
-                if patchWith == .mean, sites.contains(.pattern) {
-                    throw .option("--patch-with mean does not go with the site pattern: patch z instead")
-                }
                 let heads = sites.contains(where: \.hasHeads) ? allHeads : none
                 let places = sites.contains(where: \.hasLayers) ? places(sites, layers, config) : [([], "", "")]
                 let inner = sites.contains(.mlpAct) ? neurons : none
@@ -88,10 +86,14 @@ public struct SweepSpec: Codable, Sendable, Equatable {
             }
         }
         for named in patches {
-            items.append(
+            items += (named.direction.map { [$0] } ?? direction).map {
                 Item(
-                    patch: Patch(direction: named.direction, with: patchWith, parts: named.parts), site: named.name, layer: "",
-                    head: "", token: "", window: ""))
+                    patch: Patch(direction: $0, with: patchWith, parts: named.parts), site: named.name, layer: "", head: "",
+                    token: "", window: "")
+            }
+        }
+        if patchWith == .mean, items.contains(where: { $0.patch.parts.contains { $0.site == .pattern } }) {
+            throw .option("--patch-with mean does not go with the site pattern: patch z instead")
         }
         var seen: Set<[String]> = []
         return items.filter { seen.insert([$0.direction, $0.site, $0.layer, $0.head, $0.token, $0.window]).inserted }
@@ -130,12 +132,13 @@ public struct SweepSpec: Codable, Sendable, Equatable {
     }
 
     /// The sites of `attn_out+mlp_out`.
-    public static func parse(_ text: String) throws(SweepError) -> [Site] {
+    /// - Parameter option: for the message
+    public static func parse(_ text: String, option: String = "--site") throws(SweepError) -> [Site] {
         var sites: [Site] = []
         for name in text.split(separator: "+", omittingEmptySubsequences: false) {
             guard let site = Site(rawValue: String(name)) else {
                 throw .option(
-                    "--site \(text): \"\(name)\" is unknown; valid are "
+                    "\(option) \(text): \"\(name)\" is unknown; valid are "
                         + Site.allCases.map(\.rawValue).joined(separator: ", "))
             }
             if !sites.contains(site) { sites.append(site) }

@@ -5,6 +5,7 @@ import Images
 import Patch
 import Report
 import Results
+import Spec
 import ViT
 
 struct Sweep: ParsableCommand {
@@ -30,8 +31,8 @@ struct Sweep: ParsableCommand {
     @Option(help: "Take the patched-in activations from this second model, a folder; `demo` is the demo's gray one.")
     var donor: String?
 
-    @Option(help: ArgumentHelp("none | grayscale | blur:SIGMA | noise:K | channel:r|g|b | shuffle:N | mask:FRACTION | mask:FILE | mean | pair:DIR; several strengths make a dose-response curve: noise:0.5,1,2", valueName: "spec"))
-    var corruption = "grayscale"
+    @Option(help: ArgumentHelp("none | grayscale | blur:SIGMA | noise:K | channel:r|g|b | shuffle:N | mask:FRACTION | mask:FILE | mean | pair:DIR; several strengths make a dose-response curve: noise:0.5,1,2; repeatable (default: grayscale)", valueName: "spec"))
+    var corruption: [String] = []
 
     @Option(help: "restore (clean into corrupted) | noise (corrupted into clean); repeatable (default: restore).")
     var direction: [String] = []
@@ -45,38 +46,44 @@ struct Sweep: ParsableCommand {
     @Option(help: "Centres of the windows, a LIST (default: all).")
     var layers: String?
 
-    @Option(help: "each | all | LIST, for z q k v pattern.")
-    var heads = "each"
+    @Option(help: "each | all | LIST, for z q k v pattern (default: each).")
+    var heads: String?
 
-    @Option(help: "all | each | cls | patches | LIST | rectangles of the patch grid, 3:6x2:5; token 0 is CLS; for pattern: query rows.")
-    var tokens = "all"
+    @Option(help: "all | each | cls | patches | LIST | rectangles of the patch grid, 3:6x2:5; token 0 is CLS; for pattern: query rows (default: all).")
+    var tokens: String?
 
     @Option(help: "LIST of neurons, for mlp_act (default: all together).")
     var neurons: String?
 
-    @Option(help: "clean (the other pass) | zero | mean | resample (another image): what is put in.")
-    var patchWith = PatchWith.clean.rawValue
+    @Option(help: "clean (the other pass) | zero | mean | resample (another image): what is put in (default: clean).")
+    var patchWith: String?
 
-    @Option(help: "label | clean: the class whose probability is tracked.")
-    var target = Target.label.rawValue
+    @Option(help: "label | clean: the class whose probability is tracked (default: label).")
+    var target: String?
 
-    @Option(help: "all | clean-correct | flipped: which images count; applied after --limit.")
-    var keep = Keep.all.rawValue
+    @Option(help: "all | clean-correct | flipped: which images count; applied after --limit (default: all).")
+    var keep: String?
 
     @Option(help: "At most so many images.")
     var limit: Int?
 
-    @Option(help: "Skip so many images first.")
-    var offset = 0
+    @Option(help: "Skip so many images first (default: 0).")
+    var offset: Int?
 
-    @Option(help: "Seed of noise, masks, shuffles, partners and of the bootstrap intervals.")
-    var seed: UInt64 = 0
+    @Option(help: "Seed of noise, masks, shuffles, partners and of the bootstrap intervals (default: 0).")
+    var seed: UInt64?
 
-    @Option(help: "Noise draws per image, whose probabilities are averaged.")
-    var samples = 1
+    @Option(help: "Noise draws per image, whose probabilities are averaged (default: 1).")
+    var samples: Int?
 
     @Option(help: "I/N: the I-th of N equal parts of the images (I from 0).")
     var shard: String?
+
+    @Option(help: ArgumentHelp("The options above as a YAML or JSON file (docs/spec.md); flags beside it override what it says.", valueName: "file"))
+    var spec: String?
+
+    @Flag(help: "Print the options above as such a file, and stop.")
+    var printSpec = false
 
     @Option(help: "Most device memory to use, e.g. 4G.")
     var memory: String?
@@ -94,34 +101,26 @@ struct Sweep: ParsableCommand {
     @OptionGroup var notBuilt: SweepOptionsNotBuilt
 
     func validate() throws {
-        if let limit, limit < 1 { throw ValidationError("--limit \(limit): expected at least 1") }
-        if samples < 1 || samples > 10_000 { throw ValidationError("--samples \(samples): expected 1 to 10000") }
-        if offset < 0 { throw ValidationError("--offset \(offset): expected at least 0") }
-        for width in window where width < 1 || width > 1_000_000 {
-            throw ValidationError("--window \(width): expected at least 1")
-        }
         if resume && overwrite { throw ValidationError("--resume and --overwrite exclude each other") }
         if resume && out == nil { throw ValidationError("--resume needs --out, the folder of the interrupted sweep") }
-        _ = try choice("--target", target, Target.self)
-        _ = try choice("--keep", keep, Keep.self)
-        _ = try directions()
-        _ = try shardParts()
         _ = try memory.map { try OptionText.bytes($0, option: "--memory") }
-        _ = try parsedCorruptions()
-        _ = try choice("--patch-with", patchWith, PatchWith.self)
-        do { for site in site { _ = try SweepSpec.parse(site) } } catch { throw ValidationError("\(error)") }
+        do { _ = try flags.settings() } catch { throw ValidationError("\(error)") }
     }
 
     mutating func run() throws {
-        let checkpoint = try Model.checkpoint(folder: model)
-        let data = try LabelledData(path: data, model: checkpoint.config)
-        let corruptions = try parsedCorruptions()
-        let spec = try spec()
+        let options = try spec.map { try SweepOptions(file: $0).overridden(by: flags) } ?? flags
+        let settings = try options.settings()
+        if printSpec { return Terminal.standardOutput(options.yaml) }
+
+        let checkpoint = try Model.checkpoint(folder: settings.model)
+        let data = try LabelledData(path: settings.data, model: checkpoint.config)
+        let corruptions = settings.corruptions
+        let spec = try options.spec(for: checkpoint.config)
         try checkNothingIsIgnored(spec)
         let items = try spec.items(config: checkpoint.config)
         let patches = items.map(\.patch)
-        let images = try chosenImages(count: data.dataset.count)
-        let donorCheckpoint = try donor.map { try $0 == "demo" ? Demo.model(Demo.gray) : Checkpoint.load(folder: $0) }
+        let images = try chosenImages(settings, count: data.dataset.count)
+        let donorCheckpoint = try settings.donor.map { try $0 == "demo" ? Demo.model(Demo.gray) : Checkpoint.load(folder: $0) }
         if let donorCheckpoint {
             do {
                 try SweepSpec.checkDonor(donorCheckpoint.config, recipient: checkpoint.config, patches: patches)
@@ -138,7 +137,7 @@ struct Sweep: ParsableCommand {
 
         let folder = out ?? "runs/" + Self.timestamp()
         var manifest = try manifest(
-            model: model, donor: donor, data: data, spec: spec, items: items, corruptions: corruptions)
+            settings, model: model, donor: donor, data: data, spec: spec, items: items)
         if resume {
             manifest.dataHash = data.hash(resuming: try ResultsStore.open(folder: folder).manifest.dataHash)
         }
@@ -154,9 +153,8 @@ struct Sweep: ParsableCommand {
         if resume { Terminal.standardError("\(done) of \(all) images are done already.\n") }
 
         let run = SweepRun(
-            model: model, donor: donor, data: data, corruptions: corruptions,
-            keep: try choice("--keep", keep, Keep.self), target: try choice("--target", target, Target.self), seed: seed,
-            samples: samples, patches: patches, store: store, plan: plan)
+            model: model, donor: donor, data: data, corruptions: corruptions, keep: settings.keep,
+            target: settings.target, seed: settings.seed, samples: settings.samples, patches: patches, store: store, plan: plan)
         let outcome = try run.run(images: todo, interruption: Interruption())
         if outcome.interrupted {
             try store.close()
@@ -195,26 +193,18 @@ struct Sweep: ParsableCommand {
 
     // MARK: What the options mean
 
-    private func directions() throws -> [Direction] {
-        direction.isEmpty ? [.restore] : try direction.map { try choice("--direction", $0, Direction.self) }
-    }
-
-    private func parsedCorruptions() throws -> [Corruption] {
-        do { return try Corruption.list(spec: corruption) } catch { throw ValidationError("\(error)") }
-    }
-
-    /// The patches that the options ask for
-    private func spec() throws -> SweepSpec {
-        var spec = SweepSpec()
-        spec.direction = try directions()
-        if !site.isEmpty { spec.site = site }
-        spec.window = window.isEmpty ? nil : window
-        spec.layers = layers
-        spec.heads = heads
-        spec.tokens = tokens
-        spec.neurons = neurons
-        spec.patchWith = try choice("--patch-with", patchWith, PatchWith.self)
-        return spec
+    /// The flags that were given of those that decide what is computed
+    private var flags: SweepOptions {
+        let texts: [(SweepKey, [String])] = [
+            (.model, one(model)), (.donor, one(donor)), (.data, one(data)), (.corruption, corruption),
+            (.direction, direction), (.site, site), (.window, window.map(String.init)), (.layers, one(layers)),
+            (.heads, one(heads)), (.tokens, one(tokens)), (.neurons, one(neurons)), (.patchWith, one(patchWith)),
+            (.target, one(target)), (.keep, one(keep)), (.limit, one(limit)), (.offset, one(offset)), (.seed, one(seed)),
+            (.samples, one(samples)), (.shard, one(shard)),
+        ]
+        var options = SweepOptions()
+        for (key, texts) in texts { options.set(flag: key, texts) }
+        return options
     }
 
     /// An option that no site of the sweep takes up is a mistake.
@@ -231,56 +221,43 @@ struct Sweep: ParsableCommand {
         try check("--window", spec.window.map { $0.map(String.init).joined(separator: ",") }, \.hasLayers)
     }
 
-    private func choice<Value: RawRepresentable & CaseIterable>(
-        _ option: String, _ text: String, _: Value.Type
-    ) throws -> Value where Value.RawValue == String {
-        guard let value = Value(rawValue: text) else {
-            throw ValidationError(
-                "\(option) \(text) is unknown; valid are \(Value.allCases.map(\.rawValue).joined(separator: ", "))")
-        }
-        return value
-    }
-
-    private func shardParts() throws -> (index: Int, of: Int)? {
-        guard let shard else { return nil }
-        let parts = shard.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
-        guard parts.count == 2, let index = parts[0], let count = parts[1], count > 0, (0..<count).contains(index) else {
-            throw ValidationError("--shard \(shard): write I/N with I from 0 to N - 1, e.g. 0/4")
-        }
-        return (index, count)
-    }
+    private func one(_ value: (some CustomStringConvertible)?) -> [String] { value.map { [$0.description] } ?? [] }
 
     /// Positions in the data's order.
-    private func chosenImages(count: Int) throws -> [Int] {
+    private func chosenImages(_ settings: SweepSettings, count: Int) throws -> [Int] {
+        let offset = settings.offset
         guard offset < count else {
             throw CommandError("--offset \(offset): the data has only \(count) images")
         }
-        let end = limit.map { $0 < count - offset ? offset + $0 : count } ?? count
+        let end = settings.limit.map { $0 < count - offset ? offset + $0 : count } ?? count
         var range = offset..<end
-        if let (index, parts) = try shardParts() {
+        if let shard = settings.shard {
+            let (index, parts) = (shard.index, shard.count)
             range = (offset + range.count * index / parts)..<(offset + range.count * (index + 1) / parts)
-            if range.isEmpty { throw CommandError("--shard \(index)/\(parts): no image falls into this part") }
+            if range.isEmpty { throw CommandError("--shard \(shard): no image falls into this part") }
         }
         return Array(range)
     }
 
     private func manifest(
-        model: Model, donor: Model?, data: LabelledData, spec: SweepSpec, items: [SweepSpec.Item], corruptions: [Corruption]
+        _ settings: SweepSettings, model: Model, donor: Model?, data: LabelledData, spec: SweepSpec,
+        items: [SweepSpec.Item]
     ) throws -> Manifest {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let device = model.encoder.context.device
         return Manifest(
-            version: vitpatchVersion, model: self.model ?? "demo", modelHash: model.checkpoint.sha256, donor: self.donor,
-            donorHash: donor?.checkpoint.sha256, data: self.data ?? "demo", dataHash: data.hash,
-            spec: String(decoding: try encoder.encode(spec), as: UTF8.self), corruptions: corruptions.map(\.spec),
+            version: vitpatchVersion, model: settings.model ?? "demo", modelHash: model.checkpoint.sha256, donor: settings.donor,
+            donorHash: donor?.checkpoint.sha256, data: settings.data ?? "demo", dataHash: data.hash,
+            spec: String(decoding: try encoder.encode(spec), as: UTF8.self), corruptions: settings.corruptions.map(\.spec),
             patches: items.map {
                 PatchRecord(
                     direction: $0.direction, site: $0.site, layer: $0.layer, head: $0.head, token: $0.token,
                     window: $0.window)
             },
-            classNames: model.checkpoint.config.labels, seed: seed, samples: samples, offset: offset, limit: limit,
-            shard: shard, keep: keep, target: target, device: device.name, driver: device.driver,
+            classNames: model.checkpoint.config.labels, seed: settings.seed, samples: settings.samples,
+            offset: settings.offset, limit: settings.limit, shard: settings.shard?.description,
+            keep: settings.keep.rawValue, target: settings.target.rawValue, device: device.name, driver: device.driver,
             gemm: model.encoder.gemm.name, host: ProcessInfo.processInfo.hostName,
             command: CommandLine.arguments.joined(separator: " "))
     }

@@ -3,16 +3,10 @@ import Foundation
 import Images
 import Patch
 import Results
+import Spec
 import ViT
 
-/// Which images of a sweep count.
-enum Keep: String, CaseIterable {
-    case all
-    /// The clean pass is right
-    case cleanCorrect = "clean-correct"
-    /// The clean pass is right and the corrupted one wrong
-    case flipped
-
+extension Keep {
     func keeps(clean: Wavefront.Pass, corrupted: Wavefront.Pass, label: Int) -> Bool {
         switch self {
         case .all: true
@@ -21,9 +15,6 @@ enum Keep: String, CaseIterable {
         }
     }
 }
-
-/// The class whose probability is tracked.
-enum Target: String, CaseIterable { case label, clean }
 
 /// Runs a sweep's waves into its store: images are made ready on other threads, a wave runs on the device, its
 /// results are one transaction.

@@ -1,0 +1,11 @@
+/// Which images of a sweep count.
+public enum Keep: String, Sendable, CaseIterable {
+    case all
+    /// The clean pass is right
+    case cleanCorrect = "clean-correct"
+    /// The clean pass is right and the corrupted one wrong
+    case flipped
+}
+
+/// The class whose probability is tracked.
+public enum Target: String, Sendable, CaseIterable { case label, clean }

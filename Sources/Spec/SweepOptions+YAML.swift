@@ -1,0 +1,41 @@
+import Foundation
+
+extension SweepOptions {
+    /// The spec file that says the same, defaults included.
+    public var yaml: String {
+        var text = "# vitpatch sweep --spec FILE; flags beside it override what it says\n"
+        for key in SweepKey.allCases {
+            text += "\(key.rawValue): \(Self.value(written(key), isList: key.isList))  # \(key.note)\n"
+        }
+        text += patches.isEmpty ? "patches: []  # patches spelled out\n" : "patches:\n"
+        for patch in patches {
+            text += "  - name: \(Self.scalar(patch.name))\n"
+            if let direction = patch.direction { text += "    direction: \(direction.rawValue)\n" }
+            text += "    parts:\n"
+            for part in patch.parts {
+                let fields = [("layers", part.layers), ("heads", part.heads), ("tokens", part.tokens), ("neurons", part.neurons)]
+                    .compactMap { name, items in items.map { "\(name): \(Self.value($0, isList: $0.count > 1))" } }
+                text += "      - {\((["site: \(part.site.rawValue)"] + fields).joined(separator: ", "))}\n"
+            }
+        }
+        return text
+    }
+
+    private static func value(_ items: [Written]?, isList: Bool) -> String {
+        guard let items else { return "null" }
+        let texts = items.map { scalar($0.text) }
+        return isList || items.count != 1 ? "[\(texts.joined(separator: ", "))]" : texts[0]
+    }
+
+    /// Plain where no reader can take it for anything else, in double quotes otherwise.
+    private static func scalar(_ text: String) -> String {
+        let isPlain =
+            text.unicodeScalars.allSatisfy { "a"..."z" ~= $0 || "A"..."Z" ~= $0 || "0"..."9" ~= $0 || "._/+-".unicodeScalars.contains($0) }
+            && text.first.map { $0.isLetter || $0.isNumber || $0 == "/" || $0 == "." } == true && text.lowercased() != "null"
+        return isPlain ? text : "\"\(text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\""
+    }
+}
+
+extension SweepKey {
+    var isList: Bool { kind == .texts || kind == .wholes }
+}

@@ -1,0 +1,58 @@
+import Patch
+
+/// A value as it was written, and where, for messages about it.
+struct Written: Sendable {
+    var text: String
+    /// `sweep.yaml:3: `, empty for a flag
+    var place = ""
+    /// `--layers` or `layers`
+    var name: String
+
+    /// `--layers`, or `sweep.yaml:3: layers`
+    var label: String { place + name }
+}
+
+/// A patch spelled out in a spec file.
+struct WrittenPatch: Sendable {
+    struct Part: Sendable {
+        /// `sweep.yaml:3: `
+        var place: String
+        var site: Site
+        /// Items of one set, all together; nil: not given
+        var layers: [Written]?, heads: [Written]?, tokens: [Written]?, neurons: [Written]?
+    }
+
+    var name: String
+    /// nil: every direction of the sweep
+    var direction: Direction?
+    var parts: [Part]
+}
+
+/// The options of a sweep that were given, by flags or by a spec file, unchecked.
+public struct SweepOptions: Sendable {
+    var values: [SweepKey: [Written]] = [:]
+    var patches: [WrittenPatch] = []
+
+    public init() {}
+
+    /// Sets a flag's values; none: not given.
+    public mutating func set(flag key: SweepKey, _ texts: [String]) {
+        values[key] = texts.isEmpty ? nil : texts.map { Written(text: $0, name: "--" + key.rawValue) }
+    }
+
+    /// These options where `flags` gives nothing, and its values, whole, where it does.
+    public func overridden(by flags: SweepOptions) -> SweepOptions {
+        var both = self
+        both.values.merge(flags.values) { $1 }
+        both.patches += flags.patches
+        return both
+    }
+
+    /// The values of a key with the defaults applied; nil where neither is there. No site is the default beside patches
+    /// spelled out.
+    func written(_ key: SweepKey) -> [Written]? {
+        if let given = values[key] { return given }
+        if key == .site, !patches.isEmpty { return [] }
+        return key.defaults?.map { Written(text: $0, name: "--" + key.rawValue) }
+    }
+}

@@ -1,0 +1,114 @@
+import Images
+import Patch
+
+/// What a sweep computes, checked as far as that goes without its model, with the defaults applied.
+public struct SweepSettings: Sendable {
+    /// Folders; nil: the demo's model and images, no donor
+    public var model: String?, donor: String?, data: String?
+    public var corruptions: [Corruption]
+    public var target: Target
+    public var keep: Keep
+    /// At most so many images; nil: all
+    public var limit: Int?
+    public var offset: Int
+    public var seed: UInt64
+    public var samples: Int
+    public var shard: Shard?
+
+    /// The I-th of N equal parts of the images
+    public struct Shard: Sendable, Equatable, CustomStringConvertible {
+        public var index: Int, count: Int
+        public var description: String { "\(index)/\(count)" }
+    }
+}
+
+extension SweepOptions {
+    /// Checks all that can be checked without the model.
+    public func settings() throws(SpecError) -> SweepSettings {
+        _ = try places()
+        return SweepSettings(
+            model: text(.model), donor: text(.donor), data: text(.data), corruptions: try corruptions(),
+            target: try choice(.target, Target.self), keep: try choice(.keep, Keep.self),
+            limit: try wholes(.limit, 1...Int.max, "at least 1")?.first,
+            offset: try wholes(.offset, 0...Int.max, "at least 0")?.first ?? 0,
+            seed: try wholes(.seed, 0...UInt64.max, "0 to \(UInt64.max)")?.first ?? 0,
+            samples: try wholes(.samples, 1...10_000, "1 to 10000")?.first ?? 1, shard: try shard())
+    }
+
+    /// What is patched, without the patches spelled out, which need the model.
+    func places() throws(SpecError) -> SweepSpec {
+        var spec = SweepSpec()
+        spec.direction = try (written(.direction) ?? []).map { (item) throws(SpecError) in
+            try item.choice(Direction.self)
+        }
+        spec.site = try (written(.site) ?? []).map { (item) throws(SpecError) in
+            do { _ = try SweepSpec.parse(item.text, option: item.label) } catch { throw SpecError("\(error)") }
+            return item.text
+        }
+        if spec.site.isEmpty, patches.isEmpty {
+            throw SpecError((values[.site]?.first?.place ?? "") + "nothing to patch: there is neither a site nor a patch")
+        }
+        spec.window = try wholes(.window, 1...1_000_000, "1 to 1000000")
+        spec.layers = joined(.layers)
+        spec.heads = joined(.heads) ?? spec.heads
+        spec.tokens = joined(.tokens) ?? spec.tokens
+        spec.neurons = joined(.neurons)
+        spec.patchWith = try choice(.patchWith, PatchWith.self)
+        return spec
+    }
+
+    private func text(_ key: SweepKey) -> String? { written(key)?.first?.text }
+
+    func joined(_ key: SweepKey) -> String? { written(key)?.map(\.text).joined(separator: ",") }
+
+    private func corruptions() throws(SpecError) -> [Corruption] {
+        var all: [Corruption] = []
+        for item in written(.corruption) ?? [] {
+            let list: [Corruption]
+            do { list = try Corruption.list(spec: item.text) } catch { throw SpecError("\(item.place)\(error)") }
+            for corruption in list {
+                if all.contains(corruption) { throw SpecError("\(item.label) \(corruption.spec) is given twice") }
+                all.append(corruption)
+            }
+        }
+        return all
+    }
+
+    private func choice<Value: RawRepresentable & CaseIterable>(
+        _ key: SweepKey, _: Value.Type
+    ) throws(SpecError) -> Value where Value.RawValue == String {
+        try (written(key)?.first ?? Written(text: "", name: key.rawValue)).choice(Value.self)
+    }
+
+    private func wholes<Value: FixedWidthInteger>(
+        _ key: SweepKey, _ range: ClosedRange<Value>, _ expected: String
+    ) throws(SpecError) -> [Value]? {
+        try written(key)?.map { (item) throws(SpecError) in
+            guard let value = Value(item.text), range.contains(value) else {
+                throw SpecError("\(item.label) \(item.text): expected \(expected)")
+            }
+            return value
+        }
+    }
+
+    private func shard() throws(SpecError) -> SweepSettings.Shard? {
+        guard let item = written(.shard)?.first else { return nil }
+        let parts = item.text.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
+        guard parts.count == 2, let index = parts[0], let count = parts[1], count > 0, (0..<count).contains(index) else {
+            throw SpecError("\(item.label) \(item.text): write I/N with I from 0 to N - 1, e.g. 0/4")
+        }
+        return .init(index: index, count: count)
+    }
+}
+
+extension Written {
+    func choice<Value: RawRepresentable & CaseIterable>(
+        _: Value.Type
+    ) throws(SpecError) -> Value where Value.RawValue == String {
+        guard let value = Value(rawValue: text) else {
+            throw SpecError(
+                "\(label) \(text) is unknown; valid are \(Value.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return value
+    }
+}

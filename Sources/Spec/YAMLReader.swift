@@ -1,0 +1,193 @@
+import Foundation
+import Yams
+
+/// A YAML document's values with their lines.
+///
+/// Aliases are followed here and not by Yams, so that a small file cannot stand for a huge document: Yams sees
+/// another character in place of `*`, which makes a plain text of every alias.
+struct YAMLReader {
+    static let maxBytes = 1 << 20
+    /// Values read, those behind aliases counted at every use
+    static let maxValues = 100_000
+    static let maxTextLength = 100_000
+    /// Stands for `*`; from Unicode's private use area
+    private static let star: Unicode.Scalar = "\u{E000}"
+
+    /// A value and the line that it is on (from 1); the line of the alias where it is behind one.
+    struct Value {
+        var node: Node
+        var line: Int
+    }
+
+    /// The file as in messages
+    let name: String
+    private var anchors: [String: Node] = [:]
+    private var left = Self.maxValues
+
+    /// - Returns: also the document's root
+    static func open(_ text: String, name: String) throws(SpecError) -> (reader: YAMLReader, root: Value) {
+        if text.unicodeScalars.contains(star) {
+            throw SpecError("\(name): the character U+E000 is not allowed in a spec")
+        }
+        let node: Node?
+        do {
+            node = try Parser(
+                yaml: text.replacingOccurrences(of: "*", with: String(star)), resolver: .basic, encoding: .utf8
+            ).singleRoot()
+        } catch { throw sentence(error, name: name) }
+        guard let node else { throw SpecError("\(name): the file is empty; expected a mapping such as \"site: z\"") }
+        var reader = YAMLReader(name: name)
+        try reader.collectAnchors(node)
+        return (reader, Value(node: node, line: line(node)))
+    }
+
+    private init(name: String) { self.name = name }
+
+    func fail(_ line: Int, _ message: String) -> SpecError { SpecError("\(name):\(line): \(message)") }
+
+    // MARK: Kinds of value
+
+    /// nil: null, written `null`, `~` or not at all
+    mutating func scalar(_ value: Value) throws(SpecError) -> (text: String, isPlain: Bool, line: Int)? {
+        let value = try resolve(value)
+        guard case .scalar(let scalar) = value.node else { return nil }
+        let text = Self.restored(scalar.string), isPlain = scalar.style == .plain
+        if isPlain, ["", "~", "null", "Null", "NULL"].contains(text) { return nil }
+        if text.count > Self.maxTextLength {
+            throw fail(value.line, "a text of \(text.count) characters is too long; the limit is \(Self.maxTextLength)")
+        }
+        if text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) {
+            throw fail(value.line, "a text has a control character in it")
+        }
+        return (text, isPlain, value.line)
+    }
+
+    mutating func isNull(_ value: Value) throws(SpecError) -> Bool {
+        guard case .scalar = try resolve(value).node else { return false }
+        return try scalar(value) == nil
+    }
+
+    /// nil: no list
+    mutating func list(_ value: Value) throws(SpecError) -> [Value]? {
+        let value = try resolve(value)
+        guard case .sequence(let nodes) = value.node else { return nil }
+        return nodes.map { Value(node: $0, line: Self.line($0)) }
+    }
+
+    /// The values of a mapping by key, those that are null left out.
+    /// - Parameter owner: for the message about an unknown key
+    mutating func mapping(
+        _ value: Value, keys: [String], owner: String, elsewhere: Set<String> = []
+    ) throws(SpecError) -> [String: Value] {
+        let value = try resolve(value)
+        guard case .mapping(let pairs) = value.node else {
+            throw fail(value.line, "\(owner) is a mapping with the keys \(keys.joined(separator: ", ")); found \(try found(value))")
+        }
+        var values: [String: Value] = [:]
+        for (keyNode, node) in pairs {
+            let line = Self.line(keyNode)
+            guard let key = try scalar(Value(node: keyNode, line: line))?.text, keys.contains(key) else {
+                throw unknown(keyNode, line: line, keys: keys, owner: owner, elsewhere: elsewhere)
+            }
+            let value = Value(node: node, line: Self.line(node))
+            if try !isNull(value) { values[key] = value }
+        }
+        return values
+    }
+
+    /// What a value is, for "expected ..., found ..."
+    mutating func found(_ value: Value) throws(SpecError) -> String {
+        switch try resolve(value).node {
+        case .mapping: "a mapping"
+        case .sequence: "a list"
+        default: try scalar(value).map { "\"\($0.text.prefix(60))\"" } ?? "nothing"
+        }
+    }
+
+    // MARK: -
+
+    private func unknown(
+        _ key: Node, line: Int, keys: [String], owner: String, elsewhere: Set<String>
+    ) -> SpecError {
+        guard case .scalar(let scalar) = key else { return fail(line, "\(owner) has a key that is no text") }
+        let text = String(Self.restored(scalar.string).prefix(60))
+        if elsewhere.contains(text) {
+            return fail(line, "\"\(text)\" does not belong in a spec; give --\(text) on the command line")
+        }
+        let hint = nearest(to: text, in: keys).map { "did you mean \"\($0)\"?" } ?? "valid are \(keys.joined(separator: ", "))"
+        return fail(line, "\(owner) has the unknown key \"\(text)\"; \(hint)")
+    }
+
+    /// Follows an alias, and counts.
+    private mutating func resolve(_ value: Value) throws(SpecError) -> Value {
+        left -= 1
+        guard left > 0 else {
+            throw fail(value.line, "the spec has more than \(Self.maxValues) values, counting what aliases stand for")
+        }
+        guard case .scalar(let scalar) = value.node, scalar.style == .plain,
+            scalar.string.unicodeScalars.first == Self.star
+        else { return value }
+        let name = String(Self.restored(scalar.string).dropFirst())
+        guard let node = anchors[name] else { throw fail(value.line, "*\(name.prefix(60)) is an alias without an anchor") }
+        return Value(node: node, line: value.line)
+    }
+
+    private mutating func collectAnchors(_ node: Node) throws(SpecError) {
+        if let anchor = node.anchor?.rawValue, anchors.updateValue(node, forKey: anchor) != nil {
+            throw fail(Self.line(node), "the anchor &\(anchor.prefix(60)) is there twice")
+        }
+        switch node {
+        case .mapping(let pairs):
+            for (key, value) in pairs {
+                try collectAnchors(key)
+                try collectAnchors(value)
+            }
+        case .sequence(let nodes): for node in nodes { try collectAnchors(node) }
+        default: break
+        }
+    }
+
+    private static func line(_ node: Node) -> Int { node.mark?.line ?? 1 }
+
+    private static func restored(_ text: String) -> String {
+        text.replacingOccurrences(of: String(star), with: "*")
+    }
+
+    private static func sentence(_ error: any Error, name: String) -> SpecError {
+        switch error as? YamlError {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            return SpecError("\(name):\(mark.line): this is not YAML: \(restored(problem))")
+        case .duplicatedKeysInMapping(let keys, let context):
+            return SpecError("\(name):\(context.mark.line): the key \"\(restored(keys.first ?? "").prefix(60))\" is there twice")
+        case .reader(let problem, let offset, _, let yaml):
+            let line = yaml.prefix(offset ?? 0).count { $0.isNewline } + 1
+            return SpecError("\(name):\(line): this is not YAML: \(problem)")
+        case .memory: return SpecError("\(name): the file is nested too deep")
+        default: return SpecError("\(name): this is not YAML")
+        }
+    }
+}
+
+/// The word that differs least, by insertions, deletions and substitutions, if that is little.
+func nearest(to text: String, in words: [String]) -> String? {
+    func distance(_ a: [Character], _ b: [Character]) -> Int {
+        var row = Array(0...b.count)
+        for i in a.indices {
+            var diagonal = row[0]
+            row[0] = i + 1
+            for j in b.indices {
+                let substituted = diagonal + (a[i] == b[j] ? 0 : 1)
+                diagonal = row[j + 1]
+                row[j + 1] = min(substituted, row[j] + 1, diagonal + 1)
+            }
+        }
+        return row[b.count]
+    }
+    let typed = Array(text.lowercased())
+    let ranked = words.map { (word: $0, distance: distance(typed, Array($0))) }
+    guard let best = ranked.min(by: { $0.distance < $1.distance }), best.distance <= max(1, best.word.count / 3) else {
+        return nil
+    }
+    return best.word
+}
