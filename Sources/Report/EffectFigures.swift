@@ -140,12 +140,12 @@ struct EffectFigures {
         groups.compactMap { group in
             guard case .heads = group.shape else { return nil }
             let layers = group.layers, heads = unique(group.patches.map(\.record.head))
-            let map = HeatMap(title: "", limit: limit(group))
+            let map = HeatMap(title: "", limit: limit(group.patches))
             let cells = cellsByPlace(group) { [$0.layer, $0.head] }
             let panel = map.matrix(rows: layers, columns: heads, rowTitle: "layer", columnTitle: "head") {
                 cells[[layers[$0], heads[$1]]]
             }
-            return heatFigure(group, kind: "heads", what: "Effect by layer and head", panels: [panel])
+            return heatFigure(group, kind: "heads", what: "Effect by layer and head", panels: [panel], scale: group.patches)
         }
     }
 
@@ -154,11 +154,14 @@ struct EffectFigures {
             guard case .tokens(let grid) = group.shape else { return nil }
             let layers = group.layers, tokens = unique(group.patches.map(\.record.token))
             let cells = cellsByPlace(group) { [$0.layer, $0.token] }
-            let map = { HeatMap(title: $0, limit: limit(group)) }
+            // Deep in the network the CLS token holds nearly all, and would leave the patches without colour.
+            let patches = grid == nil ? group.patches : group.patches.filter { $0.record.token != "0" }
+            let map = { HeatMap(title: $0, limit: limit(patches)) }
+            let digits = decimals(for: patches.map(\.p.mean))
             let panels: [Panel]
             if let grid {
                 panels = layers.map { layer in
-                    map(layer.isEmpty ? group.site : "layer \(layer)").tokens(grid: grid) { cells[[layer, "\($0)"]] }
+                    map(layer.isEmpty ? group.site : "layer \(layer)").tokens(grid: grid, digits: digits) { cells[[layer, "\($0)"]] }
                 }
             } else {
                 panels = [
@@ -170,12 +173,13 @@ struct EffectFigures {
             }
             return heatFigure(
                 group, kind: "tokens", what: grid == nil ? "Effect by layer and token" : "Effect by image patch",
-                panels: panels)
+                panels: panels, scale: patches,
+                note: grid == nil ? "" : " Colours are scaled to the image patches; CLS beyond them has the last colour.")
         }
     }
 
-    private func limit(_ group: PlaceGroup) -> Double {
-        group.patches.map(\.p.mean).filter(\.isFinite).map(abs).max() ?? 0
+    private func limit(_ patches: [PatchStatistics]) -> Double {
+        patches.map(\.p.mean).filter(\.isFinite).map(abs).max() ?? 0
     }
 
     private func cellsByPlace(_ group: PlaceGroup, key: (PatchRecord) -> [String]) -> [[String]: HeatMap.Cell] {
@@ -192,16 +196,19 @@ struct EffectFigures {
         return cells
     }
 
-    private func heatFigure(_ group: PlaceGroup, kind: String, what: String, panels: [Panel]) -> Figure {
+    /// - Parameter scale: the patches whose strongest effect has the last colour
+    private func heatFigure(
+        _ group: PlaceGroup, kind: String, what: String, panels: [Panel], scale: [PatchStatistics], note: String = ""
+    ) -> Figure {
         let significant = group.patches.contains(where: \.isSignificant)
         return Figure(
             name: name("effect-by-\(kind)", group.direction, group.site, group.detail),
             title: "\(what): \(group.title)",
             caption: "Mean of p patched − \(base(group.direction)) over \(statistics.images) images; blue is above 0, orange below."
-                + (significant ? " Dots: p (Holm over all \(group.patches.count) places) < 0.05." : ""),
+                + (significant ? " Dots: p (Holm over all \(group.patches.count) places) < 0.05." : "") + note,
             panels: panels,
             legend: significant ? [LegendItem(mark: .significant, series: 0, text: "p (Holm) < 0.05")] : [],
-            colourLimit: limit(group), colourTitle: "mean Δp", table: patchTable(group.patches))
+            colourLimit: limit(scale), colourTitle: "mean Δp", table: patchTable(group.patches))
     }
 
     /// The strongest places of groups that no map shows whole.

@@ -50,8 +50,9 @@ struct HeatMap {
             width: width, height: bottom + 34, body: out, label: "\(title): heat map, \(rowTitle) by \(columnTitle)")
     }
 
-    /// Tokens where their patches lie in the image, row by row; the CLS token apart, above left.
-    func tokens(grid: Int, cell: (Int) -> Cell?) -> Panel {
+    /// Tokens where their patches lie in the image, row by row; the CLS token apart, above left, with its value, as its
+    /// effect often lies beyond the patches' scale.
+    func tokens(grid: Int, digits: Int, cell: (Int) -> Cell?) -> Panel {
         let width = 172.0
         let side = (width - 12) / Double(grid)
         let size = max(12, min(20, side))
@@ -64,7 +65,7 @@ struct HeatMap {
             if cell.significant { out += SVG.circle(x + side / 2, y + side / 2, min(1.8, side / 6), "sig") }
         }
         square(0, left, top - 28, size)
-        out += SVG.text(left + size + 5, top - 28 + size / 2 + 4, "CLS", "tick")
+        out += SVG.text(left + size + 5, top - 28 + size / 2 + 4, "CLS \(plus(cell(0)?.value ?? .nan, digits))", "tick")
         for token in 1...(grid * grid) {
             let place = token - 1
             square(token, left + Double(place % grid) * side, top + Double(place / grid) * side, side)
