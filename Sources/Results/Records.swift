@@ -14,10 +14,12 @@ public struct ImageRecord: Sendable, Equatable {
     public var corrupted: PassMetrics
     /// False for an image that `--keep` filters out: it was seen, has no effects, and is not exported
     public var kept: Bool
+    /// The donor's probability of the target in its own pass, where there is a donor with the same classes
+    public var pDonor: Float?
 
     public init(
         image: Int, id: String, corruption: Int, label: Int, target: Int, foil: Int, clean: PassMetrics,
-        corrupted: PassMetrics, kept: Bool = true
+        corrupted: PassMetrics, kept: Bool = true, pDonor: Float? = nil
     ) {
         self.image = image
         self.id = id
@@ -28,6 +30,7 @@ public struct ImageRecord: Sendable, Equatable {
         self.clean = clean
         self.corrupted = corrupted
         self.kept = kept
+        self.pDonor = pDonor
     }
 }
 

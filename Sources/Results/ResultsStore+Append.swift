@@ -11,7 +11,7 @@ extension ResultsStore {
             let image = try Cursor(
                 db,
                 """
-                INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT(image, corruption) DO NOTHING
                 """)
             for record in images {
@@ -31,6 +31,7 @@ extension ResultsStore {
                 image.bind(14, record.corrupted.kl)
                 image.bind(15, record.clean.prediction)
                 image.bind(16, record.corrupted.prediction)
+                image.bind(17, record.pDonor ?? .nan)
                 try image.run()
             }
             let effect = try Cursor(db, "INSERT INTO effects VALUES (?, ?, ?, ?, ?, ?, ?, ?)")

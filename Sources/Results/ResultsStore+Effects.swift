@@ -44,7 +44,7 @@ extension ResultsStore {
 
     static let imageColumns = """
         image, corruption, id, label, target, foil, kept, p_clean, p_corrupted, logit_clean, logit_corrupted,
-        logit_diff_clean, logit_diff_corrupted, kl_corrupted, pred_clean, pred_corrupted
+        logit_diff_clean, logit_diff_corrupted, kl_corrupted, pred_clean, pred_corrupted, p_donor
         """
 
     /// A row of `imageColumns`. KL(clean || clean) is not stored: it is 0.
@@ -57,7 +57,7 @@ extension ResultsStore {
             corrupted: PassMetrics(
                 p: row.float(8), logit: row.float(10), logitDiff: row.float(12), kl: row.float(13),
                 prediction: row.int(15)),
-            kept: row.int(6) != 0)
+            kept: row.int(6) != 0, pDonor: row.float(16).isNaN ? nil : row.float(16))
     }
 
     /// Columns p, logit, logit_diff, kl, pred.

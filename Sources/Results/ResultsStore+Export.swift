@@ -5,7 +5,7 @@ public enum ExportFormat: String, CaseIterable, Sendable {
 }
 
 extension ResultsStore {
-    /// The columns of `export`, in order.
+    /// The columns of `export`, in order; with a donor, `p_donor` follows.
     public static let exportColumns = [
         "image", "label", "target", "foil", "corruption", "direction", "site", "layer", "head", "token", "window",
         "p_clean", "p_corrupted", "p_patched", "logit_clean", "logit_corrupted", "logit_patched",
@@ -26,7 +26,8 @@ extension ResultsStore {
     /// The same, in UTF-8 pieces handed to `sink`.
     public func export(_ format: ExportFormat, into sink: ([UInt8]) throws -> Void) throws {
         var out = TableText(format == .csv ? .csv : .jsonl)
-        out.header(Self.exportColumns)
+        let hasDonor = manifest.donor != nil
+        out.header(Self.exportColumns + (hasDonor ? ["p_donor"] : []))
         let patches = manifest.patches.map { PatchText($0, out.format) }
         try read { db in
             let images = try Cursor(
@@ -43,7 +44,8 @@ extension ResultsStore {
                     throw ResultsError.corrupt(
                         path: path, detail: "image \(record.image) names corruption \(record.corruption)")
                 }
-                let image = ImageText(record, corruption: manifest.corruptions[record.corruption], out.format)
+                let image = ImageText(
+                    record, corruption: manifest.corruptions[record.corruption], hasDonor: hasDonor, out.format)
                 effects.restart()
                 effects.bind(1, record.image)
                 effects.bind(2, record.corruption)
@@ -88,8 +90,10 @@ private struct ImageText {
     let names: [UInt8]
     /// The clean and the corrupted column of each metric
     let p, logit, logitDiff, prediction: [UInt8]
+    /// `p_donor`, where the sweep has a donor; empty where donor and model have other classes
+    let donor: [UInt8]
 
-    init(_ image: ImageRecord, corruption: String, _ format: TableText.Format) {
+    init(_ image: ImageRecord, corruption: String, hasDonor: Bool, _ format: TableText.Format) {
         var out = TableText(format)
         out.field("image", image.id, first: true)
         out.field("label", image.label)
@@ -107,6 +111,11 @@ private struct ImageText {
         logit = pair("logit") { $0.field($1, $2.logit) }
         logitDiff = pair("logit_diff") { $0.field($1, $2.logitDiff) }
         prediction = pair("pred") { $0.field($1, $2.prediction) }
+        var donorText = TableText(format)
+        if hasDonor {
+            if let p = image.pDonor { donorText.field("p_donor", p) } else { donorText.field("p_donor", "") }
+        }
+        donor = donorText.bytes
     }
 }
 
@@ -124,6 +133,7 @@ extension TableText {
         field("kl_patched", patched.kl)
         bytes += image.prediction
         field("pred_patched", patched.prediction)
+        bytes += image.donor
         endRow()
     }
 }

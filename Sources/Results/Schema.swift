@@ -18,7 +18,7 @@ enum Schema {
           label INTEGER NOT NULL, target INTEGER NOT NULL, foil INTEGER NOT NULL, kept INTEGER NOT NULL,
           p_clean REAL, p_corrupted REAL, logit_clean REAL, logit_corrupted REAL,
           logit_diff_clean REAL, logit_diff_corrupted REAL, kl_corrupted REAL,
-          pred_clean INTEGER NOT NULL, pred_corrupted INTEGER NOT NULL,
+          pred_clean INTEGER NOT NULL, pred_corrupted INTEGER NOT NULL, p_donor REAL,
           PRIMARY KEY(image, corruption)) WITHOUT ROWID;
         CREATE TABLE effects(
           image INTEGER NOT NULL, corruption INTEGER NOT NULL, patch INTEGER NOT NULL REFERENCES patches,

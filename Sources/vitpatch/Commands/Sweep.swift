@@ -259,7 +259,8 @@ struct Sweep: ParsableCommand {
             offset: settings.offset, limit: settings.limit, shard: settings.shard?.description,
             keep: settings.keep.rawValue, target: settings.target.rawValue, device: device.name, driver: device.driver,
             gemm: model.encoder.gemm.name, host: ProcessInfo.processInfo.hostName,
-            command: CommandLine.arguments.joined(separator: " "))
+            command: CommandLine.arguments.joined(separator: " "),
+            layers: model.encoder.config.layers)
     }
 
     private func resumeCommand(_ folder: String) -> String {

@@ -197,7 +197,8 @@ struct SweepRun {
             ImageRecord(
                 image: index, id: data.dataset.id(index), corruption: corruption, label: data.label(index),
                 target: result.targets[i], foil: result.foils[i], clean: PassMetrics(result.clean[i]),
-                corrupted: PassMetrics(result.corrupted[i]), kept: kept(i))
+                corrupted: PassMetrics(result.corrupted[i]), kept: kept(i),
+                pDonor: result.donor?[i].p)
         }
     }
 }
