@@ -53,7 +53,7 @@ let package = Package(
         .testTarget(name: "VerificationTests", dependencies: ["Verification"]),
         .testTarget(name: "ViTTests", dependencies: ["ViT", "Reference", "TestSupport"]),
         .testTarget(name: "ImagesTests", dependencies: ["Images"]),
-        .testTarget(name: "PatchTests", dependencies: ["Patch", "Reference", "TestSupport"]),
+        .testTarget(name: "PatchTests", dependencies: ["Patch", "Reference", "Verification", "TestSupport"]),
         .testTarget(name: "ResultsTests", dependencies: ["Results"]),
         .testTarget(name: "ReportTests", dependencies: ["Report", "Results"]),
         .testTarget(name: "ReferenceTests", dependencies: ["Reference", "TestSupport"]),
