@@ -53,7 +53,7 @@ import Testing
         ]
         lists.append((0..<7).map { Patch(direction: $0 % 2 == 0 ? .restore : .noise, with: kind.with, parts: Array(parts[($0 % 3)...])) })
         for patches in lists {
-            for limit in [60_000, 150_000, 400_000, 1 << 20, 16 << 20] {
+            for limit in [60_000, 150_000, 1 << 20] {
                 guard let plan = try? WavePlan(
                     encoder: rig.encoder, donor: lab.donor, patches: patches, images: lab.images, memory: weights + limit)
                 else { continue }
