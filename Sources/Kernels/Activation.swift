@@ -22,7 +22,9 @@ public struct BiasActivation {
         out: Buffer<Float>, offset: Int = 0, stride: Int, rows: Int, width: Int, bias: Buffer<Float>,
         activation: ActivationKind
     ) throws(CLError) {
-        guard rows == 0 || offset + (rows - 1) * stride + width <= out.count, bias.count == width else {
+        guard offset >= 0, stride >= width, rows == 0 || offset + (rows - 1) * stride + width <= out.count,
+            bias.count == width
+        else {
             throw .shape(
                 operation: "bias_activation", expected: "\(rows) rows of \(width)", got: "\(out.count) and bias \(bias.count)")
         }

@@ -37,10 +37,11 @@ public struct Attention {
     ) throws(CLError) {
         let width = heads * headDim
         func fits(_ rows: Rows, _ count: Int) -> Bool {
-            count == 0 || rows.offset + (count - 1) * rows.stride + width <= rows.buffer.count
+            rows.offset >= 0 && rows.stride >= width
+                && (count == 0 || rows.offset + (count - 1) * rows.stride + width <= rows.buffer.count)
         }
         guard fits(q, images * queries), fits(k, images * tokens), fits(v, images * tokens),
-            zOffset + images * queries * width <= z.count, k.buffer === v.buffer, k.stride == v.stride
+            zOffset >= 0, zOffset + images * queries * width <= z.count, k.buffer === v.buffer, k.stride == v.stride
         else {
             throw .shape(operation: "attention", expected: "\(images) x \(queries) queries of \(width)", got: "\(z.count)")
         }
@@ -67,8 +68,20 @@ public struct Attention {
         q: Rows, queries: Int, k: Rows, v: Rows, tokens: Int, heads: Int, scale: Float, z: Buffer<Float>,
         lists: Buffer<Int32>, entries: Entries
     ) throws(CLError) {
-        guard entries.first >= 0, entries.first + 6 * entries.count <= lists.count, k.buffer === v.buffer else {
+        guard entries.isWithin(lists) else {
             throw .shape(operation: "attention_pattern", expected: "entries within \(lists.count)", got: "\(entries)")
+        }
+        if entries.count == 0 { return }
+        // One pass at least; which ones there are is in the lists.
+        func fits(_ rows: Rows, _ count: Int) -> Bool {
+            rows.offset >= 0 && rows.stride >= heads * headDim
+                && rows.offset + (count - 1) * rows.stride + heads * headDim <= rows.buffer.count
+        }
+        guard fits(q, queries), fits(k, tokens), fits(v, tokens), queries * heads * headDim <= z.count,
+            entries.tokens <= queries, k.buffer === v.buffer, k.stride == v.stride
+        else {
+            throw .shape(
+                operation: "attention_pattern", expected: "\(queries) queries of \(heads * headDim)", got: "\(z.count)")
         }
         let blocks = (entries.tokens + lanes - 1) / lanes
         try patternKernel.launch(

@@ -11,7 +11,7 @@ public struct LayerNorm {
     }
 
     /// - Parameters:
-    ///   - input: the residual stream; row r starts at r * rowStride
+    ///   - input: the residual stream; row r starts at r * rowStride, which holds `tokens` tokens
     ///   - rows: row list; entries `list` of it are used
     ///   - tokens: tokens of each row, from the first on
     ///   - weight, bias: [D]
@@ -21,7 +21,9 @@ public struct LayerNorm {
         weight: Buffer<Float>, bias: Buffer<Float>, eps: Float, out: Buffer<Float>
     ) throws(CLError) {
         let width = weight.count
-        guard bias.count == width, list.upperBound <= rows.count, list.count * tokens * width <= out.count else {
+        guard bias.count == width, list.lowerBound >= 0, list.upperBound <= rows.count,
+            list.count * tokens * width <= out.count, tokens * width <= min(rowStride, input.count)
+        else {
             throw .shape(
                 operation: "layernorm_rows", expected: "room for \(list.count) x \(tokens) x \(width)", got: "\(out.count)")
         }

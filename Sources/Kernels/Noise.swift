@@ -20,7 +20,7 @@ public struct Noise {
         e: Buffer<Float>, values: Int, images: Range<Int>, strength: Float, input: Buffer<Float>, keys: Int,
         deviations: Buffer<Float>
     ) throws(CLError) {
-        guard images.count * values <= e.count, images.count <= deviations.count,
+        guard values >= 0, images.lowerBound >= 0, keys >= 0, images.count * values <= e.count, images.count <= deviations.count,
             keys + 4 * images.upperBound <= input.count
         else {
             throw .shape(operation: "noise", expected: "\(images.count) x \(values) values", got: "\(e.count)")

@@ -21,7 +21,10 @@ public struct Residual {
         x: Buffer<Float>, rowStride: Int, o: Buffer<Float>, lists: Buffer<Int32>, dst: Int, base: Int, src: Int,
         count: Int, tokens: Int, width: Int
     ) throws(CLError) {
-        try validate("residual_add", lists, [dst, base, src], count)
+        try validate("residual_add", x, rowStride, lists, [dst, base, src], count, tokens * width)
+        guard count == 0 || tokens * width <= o.count else {
+            throw .shape(operation: "residual_add", expected: "outputs of \(tokens) x \(width)", got: "\(o.count)")
+        }
         try addKernel.launch(
             global: [group, tokens, count], local: [group, 1, 1],
             [
@@ -36,7 +39,7 @@ public struct Residual {
     public func copy(
         x: Buffer<Float>, rowStride: Int, lists: Buffer<Int32>, dst: Int, src: Int, count: Int, tokens: Int, width: Int
     ) throws(CLError) {
-        try validate("residual_copy", lists, [dst, src], count)
+        try validate("residual_copy", x, rowStride, lists, [dst, src], count, tokens * width)
         try copyKernel.launch(
             global: [group, tokens, count], local: [group, 1, 1],
             [
@@ -47,8 +50,12 @@ public struct Residual {
     }
 
     private func validate(
-        _ operation: String, _ lists: Buffer<Int32>, _ offsets: [Int], _ count: Int
+        _ operation: String, _ x: Buffer<Float>, _ rowStride: Int, _ lists: Buffer<Int32>, _ offsets: [Int],
+        _ count: Int, _ size: Int
     ) throws(CLError) {
+        guard count >= 0, size <= rowStride, count == 0 || size <= x.count else {
+            throw .shape(operation: operation, expected: "\(size) values a row", got: "\(rowStride) of \(x.count)")
+        }
         guard offsets.allSatisfy({ $0 >= 0 && $0 + count <= lists.count }) else {
             throw .shape(operation: operation, expected: "lists within \(lists.count)", got: "\(offsets) + \(count)")
         }

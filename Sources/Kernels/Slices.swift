@@ -11,6 +11,8 @@ public struct Entries: Sendable, Equatable {
     public init(first: Int = 0, count: Int = 0, tokens: Int = 0) {
         (self.first, self.count, self.tokens) = (first, count, tokens)
     }
+
+    func isWithin(_ lists: Buffer<Int32>) -> Bool { first >= 0 && count >= 0 && first + 6 * count <= lists.count }
 }
 
 /// Copies slices of activations from pass to pass. See `slices.cl`.
@@ -29,10 +31,13 @@ public struct Slices {
     public func callAsFunction(
         buffer: Buffer<Float>, offset: Int, slotStride: Int, tokenStride: Int, lists: Buffer<Int32>, entries: Entries
     ) throws(CLError) {
-        guard entries.first >= 0, entries.first + 6 * entries.count <= lists.count else {
+        guard entries.isWithin(lists) else {
             throw .shape(operation: "slices_copy", expected: "entries within \(lists.count)", got: "\(entries)")
         }
         if entries.count == 0 { return }
+        guard offset >= 0, offset < buffer.count, tokenStride >= 0, slotStride >= 0 else {
+            throw .shape(operation: "slices_copy", expected: "slots within \(buffer.count)", got: "offset \(offset)")
+        }
         try kernel.launch(
             global: [group, entries.tokens, entries.count], local: [group, 1, 1],
             [

@@ -66,7 +66,7 @@ public struct Patch: Codable, Sendable, Hashable {
     /// The layers of a window of `width` centred on `centre`: [centre - floor(width / 2), centre + ceil(width / 2)),
     /// cut to the network (the rule of ROME, Meng et al. 2022, `causal_trace.py`).
     public static func window(centre: Int, width: Int, layers: Int) -> [Int] {
-        let low = max(0, centre - width / 2), high = min(layers, centre + (width + 1) / 2)
+        let low = max(0, centre - width / 2), high = min(layers, centre + width / 2 + width % 2)
         return low < high ? Array(low..<high) : []
     }
 

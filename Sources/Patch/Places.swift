@@ -31,7 +31,9 @@ extension Patch {
     /// irrelevant, so only the last of those counts, and what comes after it.
     func places(_ shape: NetworkShape) -> [Place: [Swap]] {
         var places: [Place: [Swap]] = [:]
-        for part in parts {
+        for var part in parts {
+            // A pattern of zeros weighs nothing: it is z of zeros. (Slots that are given hold q and k, and no pattern.)
+            if with == .zero, part.site == .pattern { part.site = .z }
             for layer in part.site.hasLayers ? part.layers : [0] where (0..<shape.layers).contains(layer) {
                 guard let swap = part.swap(layer: layer, shape) else { continue }
                 let place = part.site.place(layer: layer)
@@ -50,6 +52,22 @@ extension Patch {
             }
             return swaps
         }
+    }
+
+    /// The most ints that this patch's entries take for each image, and its token lists for all.
+    func listInts(_ shape: NetworkShape) -> (entries: Int, tokens: Int) {
+        var entries = 0, tokens = 0
+        for swaps in places(shape).values {
+            // What a pass starts from: at most two copies
+            entries += 12
+            for swap in swaps {
+                let slices = swap.site == .pattern
+                    ? swap.heads?.count ?? shape.heads : Schedule.runs(swap.site == .mlpAct ? swap.neurons : swap.heads).count
+                entries += 6 * slices
+                tokens += swap.tokens?.count ?? 0
+            }
+        }
+        return (entries, tokens)
     }
 }
 

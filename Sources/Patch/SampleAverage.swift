@@ -6,6 +6,7 @@ public struct SampleAverage {
     private let classes: Int
     private var count = 0
     private var last: Wavefront.Output?
+    private var donor: [Double] = []  // [images]  the donor's probabilities
     private var sums: [Sums] = []  // clean, corrupted, then the patches; [images] each in one
 
     /// Running sums of a block of passes
@@ -27,6 +28,10 @@ public struct SampleAverage {
                     probabilities: [Double](repeating: 0, count: block.count),
                     logits: [Double](repeating: 0, count: block.count), kl: [Double](repeating: 0, count: images))
             }
+        }
+        if let passes = output.donor {
+            if donor.isEmpty { donor = [Double](repeating: 0, count: passes.count) }
+            for (image, pass) in passes.enumerated() { donor[image] += Double(pass.p) }
         }
         for image in 0..<images {
             let range = image * classes..<(image + 1) * classes
@@ -70,6 +75,7 @@ public struct SampleAverage {
         output.clean = passes(sums[0])
         output.corrupted = passes(sums[1])
         output.patched = sums[2...].map(passes)
+        for image in donor.indices { output.donor?[image].p = Float(donor[image] / Double(count)) }
         return output
     }
 

@@ -37,8 +37,10 @@ struct Schedule {
     struct Sources: Hashable {
         /// Model of each block that is computed: 0, or 1 for the donor
         var models: [Int]
-        /// Blocks after those that are not computed: zeros, or means
+        /// Blocks after those that are not computed: zeros, then means
         var given = 0
+        /// Whether the last of them holds means
+        var hasMeans = false
         /// Per patch: the block that receives, and the one that gives
         var base: [Int], source: [Int]
 
@@ -335,7 +337,7 @@ struct Schedule {
     }
 
     /// Neighbouring indices as ranges; one nil for all of them.
-    private static func runs(_ indices: [Int]?) -> [Range<Int>?] {
+    static func runs(_ indices: [Int]?) -> [Range<Int>?] {
         guard let indices else { return [nil] }
         var runs: [Range<Int>] = []
         for index in indices {
@@ -379,6 +381,19 @@ struct Schedule {
     private func pieces(_ count: Int) -> [Range<Int>] {
         let pieces = (count + workspace.rows - 1) / workspace.rows
         return (0..<pieces).map { count * $0 / pieces..<count * ($0 + 1) / pieces }
+    }
+
+    /// The most ints that `lists` takes.
+    /// - Parameters:
+    ///   - blocks: that activations come from
+    ///   - most: of one patch; see `Patch.listInts`
+    static func mostInts(
+        images: Int, blocks: Int, patches: Int, shape: NetworkShape, most: (entries: Int, tokens: Int)
+    ) -> Int {
+        let rows = images * (blocks + patches)
+        // A row stands in the first list; where it is born in three; in each layer in three of both stages, and in two of
+        // each of the three places on the stream.
+        return max(rows, shape.tokens) + rows * (3 + 12 * shape.layers) + patches * (images * most.entries + most.tokens)
     }
 
     /// Evaluations that a full forward pass for every patch would need, beside the base passes.

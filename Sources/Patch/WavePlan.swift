@@ -22,8 +22,8 @@ public struct WaveShape: Sendable, Equatable {
         public static let donorClean = Extras(rawValue: 1), donorCorrupted = Extras(rawValue: 2)
         /// Another image's clean pass
         public static let partner = Extras(rawValue: 4)
-        /// Zeros, or means
-        public static let given = Extras(rawValue: 8)
+        /// Zeros, and means: given, not computed
+        public static let zeros = Extras(rawValue: 8), means = Extras(rawValue: 16)
 
         public init(patches: [Patch], donor: Bool) {
             self = []
@@ -31,7 +31,8 @@ public struct WaveShape: Sendable, Equatable {
                 switch patch.with {
                 case .clean:
                     if donor { insert(patch.direction == .restore ? .donorClean : .donorCorrupted) }
-                case .zero, .mean: insert(.given)
+                case .zero: insert(.zeros)
+                case .mean: insert(.means)
                 case .resample: insert(.partner)
                 }
             }
@@ -39,6 +40,8 @@ public struct WaveShape: Sendable, Equatable {
 
         fileprivate var count: Int { rawValue.nonzeroBitCount }
         fileprivate var donorPasses: Int { intersection([.donorClean, .donorCorrupted]).count }
+        /// Blocks that are given, zeros before means
+        var given: Int { intersection([.zeros, .means]).count }
         fileprivate var partners: Int { intersection(.partner).count }
     }
 
@@ -99,12 +102,13 @@ public struct WaveShape: Sendable, Equatable {
     }
 
     /// Bytes that a wave of this shape holds beside the weights.
-    func bytes(_ encoder: Encoder, donor: Encoder?) throws(CLError) -> Int {
+    /// - Parameter most: ints that one patch takes in a schedule's lists
+    func bytes(_ encoder: Encoder, donor: Encoder?, most: (entries: Int, tokens: Int)) throws(CLError) -> Int {
         let config = workspaceConfig(encoder, donor)
         let counts = counts(encoder.config, donor: donor?.config)
-        // Row lists: in each layer a row stands in about eight, and an entry of six where it is patched; one schedule for
-        // whole waves, one for the last.
-        let lists = (rows * (1 + config.layers * 20) + config.tokens * patches) * 2
+        let lists = Wavefront.mostSchedules
+            * Schedule.mostInts(
+                images: images, blocks: blocks, patches: patches, shape: NetworkShape(encoder.config), most: most)
         return (2 * counts.stream + counts.logits + counts.out + counts.input + lists) * MemoryLayout<Float>.size
             + (try Workspace.bytes(config, workspace, gemm: encoder.gemm))
     }
@@ -131,6 +135,10 @@ public struct WavePlan: Sendable, Equatable {
             (shape.images, shape.patches, shape.chunkRows) = (images, patches, chunkRows)
             return shape
         }
+        let network = NetworkShape(encoder.config)
+        let most = all.map { $0.listInts(network) }.reduce((entries: 0, tokens: 0)) {
+            (max($0.entries, $1.entries), max($0.tokens, $1.tokens))
+        }
         let config = encoder.config, device = encoder.context.device
         let limit = (memory ?? Int(0.7 * Double(device.memory))) - encoder.context.allocatedBytes
         // Enough tokens that every launch is large; more would only make waves, and so the loss at an interruption, longer.
@@ -139,7 +147,7 @@ public struct WavePlan: Sendable, Equatable {
         let chunk = max(1, chunkTokens / config.tokens)
 
         func fitting(_ shape: WaveShape) throws -> Int? {
-            let bytes = try shape.bytes(encoder, donor: donor)
+            let bytes = try shape.bytes(encoder, donor: donor, most: most)
             let largest = shape.largest(config, donor: donor?.config)
             return bytes <= limit && largest <= device.maxAllocation
                 && largest / MemoryLayout<Float>.size < Int(Int32.max) ? bytes : nil
@@ -173,7 +181,8 @@ public struct WavePlan: Sendable, Equatable {
             }
         }
         guard let found else {
-            let least = try shape(images: 1, patches: min(patches, 1), chunkRows: 1).bytes(encoder, donor: donor)
+            let least = try shape(images: 1, patches: min(patches, 1), chunkRows: 1).bytes(
+                encoder, donor: donor, most: most)
             throw SweepError.memory(
                 "one image with one patch needs \(least / 1_048_576 + 1) MiB of device memory beside the weights, but "
                     + (memory == nil ? "\(device.name) has \(max(limit, 0) / 1_048_576) MiB left" : "--memory leaves \(max(limit, 0) / 1_048_576) MiB"))

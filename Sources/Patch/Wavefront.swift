@@ -18,7 +18,8 @@ public final class Wavefront {
     private let input: Buffer<Float>  // pixels of every base pass, [images] labels, [images, 4] noise keys
     private let capacity: WaveShape
     private let means: ActivationMeans?
-    /// Schedules by what they are for: most waves of a sweep share one.
+    /// Schedules by what they are for: most waves of a sweep share one, and the last ones another.
+    static let mostSchedules = 2
     private var schedules: [ScheduleKey: (Schedule, Buffer<Int32>)] = [:]
 
     private struct ScheduleKey: Hashable {
@@ -190,6 +191,11 @@ public final class Wavefront {
         guard capacity.extras.isSuperset(of: extras), wave.corrupted != nil || patches.isEmpty else {
             throw .shape(operation: "wave", expected: "a shape with what the patches ask for", got: "another")
         }
+        for patch in patches where patch.with == .mean {
+            guard means != nil, patch.parts.allSatisfy({ $0.site != .pattern }) else {
+                throw .shape(operation: "wave", expected: "the mean at every patched site", got: "none")
+            }
+        }
         return passes
     }
 
@@ -199,7 +205,7 @@ public final class Wavefront {
         // Restoring patches the corrupted pass with the clean one; noising the other way round.
         let base = patches.map { $0.direction == .restore ? 1 : 0 }
         func block(_ kind: BasePass.Kind) -> Int? { passes.firstIndex { $0.kind == kind } }
-        let given = patches.contains { $0.with == .zero || $0.with == .mean }
+        let extras = WaveShape.Extras(patches: patches, donor: donor != nil)
         var source: [Int] = []
         for (patch, base) in zip(patches, base) {
             let found: Int? =
@@ -208,21 +214,24 @@ public final class Wavefront {
                 case .clean where donor != nil: block(patch.direction == .restore ? .donorClean : .donorCorrupted)
                 case .clean: 1 - base
                 case .resample: block(.partner)
-                case .zero, .mean: passes.count
+                case .zero: passes.count
+                case .mean: passes.count + (extras.contains(.zeros) ? 1 : 0)
                 }
             guard let found else { throw .shape(operation: "wave", expected: "the pass to patch from", got: "none") }
             source.append(found)
         }
-        return Schedule.Sources(models: passes.map(\.model), given: given ? 1 : 0, base: base, source: source)
+        return Schedule.Sources(
+            models: passes.map(\.model), given: extras.given, hasMeans: extras.contains(.means), base: base, source: source)
     }
 
     // MARK: The layers
 
     /// All layers, all rows.
     private func advance(_ schedule: Schedule, _ lists: Buffer<Int32>) throws(CLError) {
+        let (images, sources) = (schedule.images, schedule.sources)
         let given = Given(
-            rows: (schedule.sources.models.count * schedule.images)..<(schedule.sources.blocks * schedule.images),
-            means: means)
+            rows: (sources.models.count * images)..<(sources.blocks * images),
+            meanRows: ((sources.hasMeans ? sources.blocks - 1 : sources.blocks) * images)..<(sources.blocks * images))
         for (index, layer) in schedule.layers.enumerated() {
             try give(given, .residPre, index)
             try step(layer.residPre, lists, "resid_pre \(index)")
@@ -249,7 +258,8 @@ public final class Wavefront {
     /// Rows whose activations are given: zeros, or means.
     private struct Given {
         var rows: Range<Int>
-        var means: ActivationMeans?
+        /// Those of them that hold means
+        var meanRows: Range<Int>
     }
 
     /// Puts zeros or means where a stage's swaps will look for them: `site` names the stage by its output.
@@ -269,9 +279,9 @@ public final class Wavefront {
             let stride = encoder.rowStride
             try x.fill(0, (given.rows.lowerBound * stride)..<(given.rows.upperBound * stride))
         }
-        guard let means = given.means else { return }
+        guard let means, !given.meanRows.isEmpty else { return }
         for (mean, place) in means.at(site, layer: layer) {
-            try workspaceWrite(mean, place, rows: given.rows, tokens: tokens)
+            try workspaceWrite(mean, place, rows: given.meanRows, tokens: tokens)
         }
     }
 
@@ -314,6 +324,7 @@ public final class Wavefront {
     ) throws(CLError) -> (Schedule, Buffer<Int32>) {
         let key = ScheduleKey(patches: patches, images: images, sources: sources)
         if let known = schedules[key] { return known }
+        if schedules.count == Self.mostSchedules { schedules = [:] }
         let schedule = Schedule(
             patches: patches, images: images, shape: NetworkShape(encoder.config), sources: sources,
             workspace: capacity.workspace)

@@ -55,18 +55,25 @@ public struct Intervention: Sendable {
     public var heads: [Int]?
     /// The tokens (rows of the site) that are replaced; nil for all.
     public var tokens: [Int]?
-    /// In the site's whole shape; only the named heads and tokens are taken.
+    /// The columns of `mlp_act` that are replaced; nil for all. Only for that site.
+    public var neurons: [Int]?
+    /// In the site's whole shape; only the named heads, tokens and neurons are taken.
     public var values: [Double]
 
-    public init(_ site: ReferenceSite, layer: Int, heads: [Int]? = nil, tokens: [Int]? = nil, values: [Double]) {
+    public init(
+        _ site: ReferenceSite, layer: Int, heads: [Int]? = nil, tokens: [Int]? = nil, neurons: [Int]? = nil,
+        values: [Double]
+    ) {
         precondition(heads == nil || site.hasHeads)
+        precondition(neurons == nil || site == .mlpAct)
         self.place = ReferencePlace(site, layer: layer)
         self.heads = heads
         self.tokens = tokens
+        self.neurons = neurons
         self.values = values
     }
 
-    /// `activation` with the named heads and tokens replaced.
+    /// `activation` with the named heads, tokens and neurons replaced.
     ///
     /// - Parameters:
     ///   - heads: H for a site that has heads, else 1
@@ -77,7 +84,7 @@ public struct Intervention: Sendable {
         var out = activation
         for h in heads ?? Array(0..<headCount) {
             for t in tokens ?? Array(0..<tokenCount) {
-                for i in 0..<width {
+                for i in neurons ?? Array(0..<width) {
                     let index = (h * tokenCount + t) * width + i
                     out[index] = values[index]
                 }

@@ -12,15 +12,12 @@ extension OpCase {
         images: Int, heads: Int, headDim: Int, tokens: Int, queries: Int, apart: Bool, gap: Int = 0, std: Float = 1
     ) -> OpCase {
         let width = heads * headDim
-        // With S = the largest sum |q k| / sqrt(Dh) of a query: a score is off by (Dh + 2) roundings of S and its exp by
-        // twice that; exp itself (3 ulp), the shrinking at each of T / 16 blocks (8 roundings each) and the two sums over T
-        // keys make up the rest. All are relative to (1 + S) times the sum of p |v|.
-        let tolerance = Double(2 * (headDim + 4) + 2 * tokens + 8 * ((tokens + 15) / 16) + 16) * Float.unitRoundoff
         return OpCase(
             name: "attention_online",
             shape: "images \(images), H \(heads), Dh \(headDim), queries \(queries), T \(tokens)",
             flops: images * heads * queries * tokens * (4 * headDim + 4),
-            bytes: 4 * images * width * (2 * queries + 2 * tokens), tolerance: tolerance
+            bytes: 4 * images * width * (2 * queries + 2 * tokens),
+            tolerance: attentionTolerance(headDim: headDim, tokens: tokens)
         ) { library, random in
             let perRow = apart ? 2 : 3
             let stride = perRow * width + perRow * gap, qStride = apart ? width + gap : stride
@@ -80,8 +77,17 @@ extension OpCase {
         }
     }
 
+    /// The most that a value of z may be off, relative to the scale below.
+    ///
+    /// With S = the largest sum |q k| / sqrt(Dh) of a query: a score is off by (Dh + 2) roundings of S and its exp by
+    /// twice that; exp itself (3 ulp), the shrinking at each of T / 16 blocks (8 roundings each) and the two sums over T
+    /// keys make up the rest. All are relative to (1 + S) times the sum of p |v|.
+    static func attentionTolerance(headDim: Int, tokens: Int) -> Double {
+        Double(2 * (headDim + 4) + 2 * tokens + 8 * ((tokens + 15) / 16) + 16) * Float.unitRoundoff
+    }
+
     /// One image's attention [T, D] and (1 + S) times the sum of p |v|.
-    private static func attentionWithScales(
+    static func attentionWithScales(
         q: [Double], k: [Double], v: [Double], heads: Int, tokens: Int, headDim: Int
     ) -> (values: [Double], scales: [Double]) {
         func split(_ x: [Double]) -> [Double] { splitHeads(x, heads: heads, tokens: tokens, headDim: headDim) }

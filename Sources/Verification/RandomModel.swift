@@ -9,12 +9,13 @@ public struct RandomModel: Sendable {
 
     public init(
         heads: Int = 3, headDim: Int = 7, layers: Int = 3, intermediateSize: Int = 37, imageSize: Int = 15,
-        patchSize: Int = 5, classes: Int = 7, activation: ViTConfig.Activation = .gelu, using random: inout SplitMix64
+        patchSize: Int = 5, channels: Int = 3, classes: Int = 7, activation: ViTConfig.Activation = .gelu,
+        qkvBias: Bool = true, using random: inout SplitMix64
     ) {
         let d = heads * headDim
         config = ViTConfig(
             hiddenSize: d, layers: layers, heads: heads, intermediateSize: intermediateSize, imageSize: imageSize,
-            patchSize: patchSize, activation: activation, layerNormEps: 1e-6,
+            patchSize: patchSize, channels: channels, activation: activation, layerNormEps: 1e-6, qkvBias: qkvBias,
             labels: (0..<classes).map { "class \($0)" })
         let (m, config) = (intermediateSize, config)
 
@@ -29,7 +30,8 @@ public struct RandomModel: Sendable {
             position: random.normals(config.tokens * d, std: 0.3),
             layers: (0..<layers).map { _ in
                 LayerWeights(
-                    ln1Weight: scale(), ln1Bias: bias(d), qkvWeight: linear(3 * d, d, gain: 2), qkvBias: bias(3 * d),
+                    ln1Weight: scale(), ln1Bias: bias(d), qkvWeight: linear(3 * d, d, gain: 2),
+                    qkvBias: qkvBias ? bias(3 * d) : [Float](repeating: 0, count: 3 * d),
                     projWeight: linear(d, d, gain: 1.4), projBias: bias(d), ln2Weight: scale(), ln2Bias: bias(d),
                     fc1Weight: linear(m, d, gain: 1.4), fc1Bias: bias(m), fc2Weight: linear(d, m, gain: 1.4),
                     fc2Bias: bias(d))

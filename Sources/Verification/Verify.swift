@@ -21,7 +21,8 @@ public struct VerifyResult: Sendable {
 extension OpCase {
     /// Every operation but the GEMM, which comes in several.
     public static var kernelCases: [OpCase] {
-        layerNormCases + biasActivationCases + residualCases + embedCases + attentionCases + metricsCases
+        layerNormCases + biasActivationCases + residualCases + embedCases + attentionCases + attentionPatternCases
+            + slicesCases + noiseCases + metricsCases
     }
 }
 

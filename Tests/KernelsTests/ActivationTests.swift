@@ -18,7 +18,9 @@ struct ActivationTests {
         }
         expectShapeError(context) { try run(rows: 5) }
         expectShapeError(context) { try run(offset: 1) }
+        expectShapeError(context) { try run(offset: -1) }
         expectShapeError(context) { try run(stride: 6) }
+        expectShapeError(context) { try run(stride: 4) }
         expectShapeError(context) { try run(width: 4) }
         try run()
     }

@@ -14,14 +14,17 @@ struct LayerNormTests {
         let input = try Buffer<Float>(context, count: 40), rows = try Buffer<Int32>(context, [0, 1])
         let weight = try Buffer<Float>(context, count: 5), short = try Buffer<Float>(context, count: 4)
         let out = try Buffer<Float>(context, count: 39)
-        func run(list: Range<Int> = 0..<2, tokens: Int = 3, bias: Buffer<Float>? = nil) throws {
+        func run(list: Range<Int> = 0..<2, tokens: Int = 3, rowStride: Int = 20, bias: Buffer<Float>? = nil) throws {
             try operation(
-                input: input, rowStride: 20, rows: rows, list: list, tokens: tokens, weight: weight, bias: bias ?? weight,
+                input: input, rowStride: rowStride, rows: rows, list: list, tokens: tokens, weight: weight, bias: bias ?? weight,
                 eps: 1e-6, out: out)
         }
         expectShapeError(context) { try run(bias: short) }
         expectShapeError(context) { try run(list: 1..<3) }
+        expectShapeError(context) { try run(list: -1..<1) }
         expectShapeError(context) { try run(tokens: 4) }
+        expectShapeError(context) { try run(rowStride: 14) }
+        expectShapeError(context) { try run(rowStride: -20) }
         try run()
     }
 

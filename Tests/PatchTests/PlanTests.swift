@@ -39,6 +39,40 @@ import Testing
         }
     }
 
+    /// For everything that takes memory beside the passes: kept activations, entries of many slices, other passes.
+    @Test(arguments: WaveTests.Kind.allCases) func memoryIsNeverExceeded(_ kind: WaveTests.Kind) throws {
+        let lab = try kind.lab(TinySize(heads: 5, headDim: 1, intermediateSize: 67, channels: 3), images: 9)
+        let rig = lab.rig, layers = Array(0..<rig.config.layers)
+        let weights = rig.context.allocatedBytes
+        let odd = (0..<33).map { 2 * $0 + 1 }
+        var lists: [[Patch]] = [kind.patches(lab), Array(repeating: Patch(with: kind.with, sites: [.attnOut], layers: [1]), count: 9)]
+        let parts = [
+            Part(site: .mlpAct, layers: layers, neurons: odd), Part(site: .z, layers: layers, heads: [0, 2, 4]),
+            Part(site: kind == .mean ? .v : .pattern, layers: layers), Part(site: .attnOut, layers: layers, tokens: [0, 3]),
+            Part(site: .k, layers: layers, heads: [1, 3], tokens: [0, 2, 4]), Part(site: .residMid, layers: layers, tokens: [3]),
+        ]
+        lists.append((0..<7).map { Patch(direction: $0 % 2 == 0 ? .restore : .noise, with: kind.with, parts: Array(parts[($0 % 3)...])) })
+        for patches in lists {
+            for limit in [60_000, 150_000, 1 << 20] {
+                guard let plan = try? WavePlan(
+                    encoder: rig.encoder, donor: lab.donor, patches: patches, images: lab.images, memory: weights + limit)
+                else { continue }
+                #expect(plan.bytes <= limit)
+                #expect(plan.patchRanges.flatMap { Array($0) } == Array(patches.indices))
+                let wavefront = try Wavefront(
+                    encoder: rig.encoder, donor: lab.donor, library: rig.library, shape: plan.shape, means: lab.means)
+                for images in plan.imageRanges(count: lab.images) {
+                    for range in plan.patchRanges {
+                        _ = try wavefront.run(lab.input(images), patches: Array(patches[range]))
+                        #expect(
+                            rig.context.allocatedBytes <= weights + plan.bytes,
+                            "seed \(lab.seed), \(kind), limit \(limit): \(plan.shape)")
+                    }
+                }
+            }
+        }
+    }
+
     @Test func tooLittleMemoryIsOneSentence() throws {
         let rig = try Rig(fixture: "tiny")
         #expect(performing: {

@@ -7,38 +7,104 @@ import ViT
 @Suite(.serialized) struct SkippedWorkTests {
     /// (row, stage, layer) evaluations of one patched pass, by counting on paper.
     ///
-    /// The window is [a, b). A pass starts where it first differs from the receiving one. `attn_out`: attention is
-    /// given in the window, so it runs after it; the MLP runs from a on. `mlp_out`: the other way round, and attention
-    /// runs from a + 1 on. A residual site makes everything before its last layer c = b - 1 irrelevant.
-    private func evaluations(_ site: Site, _ layers: [Int], of count: Int) -> Int {
-        guard let a = layers.first, let c = layers.last else { return site == .embed ? 2 * count : 0 }
-        switch site {
-        case .attnOut: return (count - (c + 1)) + (count - a)
-        case .mlpOut: return (count - (a + 1)) + (count - (c + 1))
-        case .residPre: return 2 * (count - c)
-        case .residMid: return (count - c - 1) + (count - c)
-        case .residPost: return 2 * (count - c - 1)
-        default: return -1
+    /// A pass is computed from the stage on where it first differs from the receiving one: a site before or inside a stage
+    /// makes that stage count. In the last layer only CLS goes on, so that there all sites but the encoder's input, the
+    /// stream before it, keys and values are touched only where the patch has token 0, and then wholly if it has all heads.
+    /// Whole outputs that are put in are not computed. A residual stream put in wholly makes all before it irrelevant.
+    private func evaluations(
+        _ site: Site, _ layers: [Int], heads: [Int]? = nil, tokens: [Int]? = nil, neurons: [Int]? = nil, of count: Int
+    ) -> Int {
+        let last = count - 1
+        let reachesAll: Set<Site> = [.embed, .residPre, .k, .v]
+        func touches(_ layer: Int) -> Bool {
+            reachesAll.contains(site) || layer < last || (tokens?.contains(0) ?? true)
+        }
+        func whole(_ layer: Int) -> Bool {
+            let allTokens = tokens == nil || (layer == last && !reachesAll.contains(site) && tokens?.contains(0) ?? true)
+            return allTokens && heads == nil && neurons == nil
+        }
+        let touched = (site == .embed ? [0] : layers).filter(touches)
+        guard var first = touched.first else { return 0 }
+        if [.embed, .residPre, .residMid, .residPost].contains(site), let overwritten = touched.last(where: whole) {
+            first = overwritten
+        }
+        var sum = 0
+        for layer in first..<count {
+            let given = touched.contains(layer) && whole(layer)
+            let beforeAttention: Set<Site> = [.embed, .residPre, .q, .k, .v, .pattern, .z]
+            let beforeMLP = beforeAttention.union([.attnOut, .residMid, .mlpAct])
+            if layer > first || beforeAttention.contains(site), !(site == .attnOut && given) { sum += 1 }
+            if layer > first || beforeMLP.contains(site), !(site == .mlpOut && given) { sum += 1 }
+        }
+        return sum
+    }
+
+    /// Numbers written out by hand, for a network of 5 layers, so that the formula above is not the only word.
+    @Test func theFormulaIsRight() {
+        #expect(evaluations(.embed, [], of: 5) == 10)
+        #expect(evaluations(.attnOut, [1, 2, 3], of: 5) == 1 + 4)  // attention of 4; every MLP from 1 on
+        #expect(evaluations(.attnOut, [1, 2, 3], tokens: [2], of: 5) == 3 + 4)  // computed, then swapped
+        #expect(evaluations(.attnOut, [3, 4], tokens: [0], of: 5) == 0 + 2)  // CLS is all of the last layer
+        #expect(evaluations(.attnOut, [4], tokens: [2], of: 5) == 0)
+        #expect(evaluations(.mlpOut, [1], of: 5) == 3 + 3)
+        #expect(evaluations(.z, [2], heads: [0], of: 5) == 3 + 3)
+        #expect(evaluations(.z, [1, 2, 3], of: 5) == 4 + 4)
+        #expect(evaluations(.k, [4], tokens: [2], of: 5) == 2)
+        #expect(evaluations(.q, [4], tokens: [2], of: 5) == 0)
+        #expect(evaluations(.mlpAct, [2], of: 5) == 2 + 3)
+        #expect(evaluations(.residMid, [1, 2], of: 5) == 2 + 3)
+        #expect(evaluations(.residMid, [1, 2], tokens: [1], of: 5) == 3 + 4)
+        #expect(evaluations(.residPost, [4], of: 5) == 0)
+    }
+
+    /// Every site, window, some heads or all, some neurons or all, all tokens or one: each alone in its wave.
+    @Test(arguments: Site.allCases) func evaluationsAreThoseOfTheFormula(_ site: Site) throws {
+        var random = SplitMix64.fresh()
+        let lab = try Lab(TinySize(layers: 5), images: 2)
+        let layers = 5, images = 2
+        var patches: [Patch] = []
+        for width in site == .embed ? [1] : Array(1...4) {
+            for centre in site == .embed ? [0] : Array(0..<layers) {
+                let window = site == .embed ? [] : Patch.window(centre: centre, width: width, layers: layers)
+                for tokens in [nil, [0], [.random(in: 1..<5, using: &random)], [0, 1]] as [[Int]?] {
+                    for heads in site.hasHeads ? [nil, [1]] : [nil] as [[Int]?] {
+                        for neurons in site == .mlpAct ? [nil, [3]] : [nil] as [[Int]?] {
+                            patches.append(
+                                Patch(parts: [Part(site: site, layers: window, heads: heads, tokens: tokens, neurons: neurons)]))
+                        }
+                    }
+                }
+            }
+        }
+        func expected(_ patches: [Patch]) -> Int {
+            let patched = patches.flatMap(\.parts).map {
+                evaluations($0.site, $0.layers, heads: $0.heads, tokens: $0.tokens, neurons: $0.neurons, of: layers)
+            }
+            return images * (2 * 2 * layers + patched.reduce(0, +))
+        }
+        let shape = WaveShape(images: images, patches: patches, chunkRows: 3)
+        let wavefront = try Wavefront(encoder: lab.rig.encoder, library: lab.rig.library, shape: shape)
+        #expect(try wavefront.run(lab.input, patches: patches).evaluations == expected(patches))
+        for patch in patches.shuffled(using: &random).prefix(12) {
+            #expect(try wavefront.run(lab.input, patches: [patch]).evaluations == expected([patch]), "\(lab.describe(patch))")
         }
     }
 
-    @Test func evaluationsAreThoseOfTheFormula() throws {
-        var random = SplitMix64.fresh()
-        let rig = try Rig(fixture: "relu"), layers = rig.config.layers
-        for site in [Site.embed, .residPre, .residMid, .residPost, .attnOut, .mlpOut] {
-            for width in 1...4 {
-                let patches =
-                    site == .embed
-                    ? [Patch(sites: [.embed], layers: [])]
-                    : (0..<layers).map {
-                        Patch(sites: [site], layers: Patch.window(centre: $0, width: width, layers: layers))
-                    }
-                let output = try rig.wavefront(images: 2, patches: patches).run(
-                    rig.input(images: 2, &random), patches: patches)
-                let patched = patches.map { evaluations(site, $0.parts.first?.layers ?? [], of: layers) }.reduce(0, +)
-                let expected: Int = 8 * layers + 2 * patched
-                #expect(output.evaluations == expected, "\(site) window \(width)")
+    /// Passes that activations come from are computed once, and zeros not at all.
+    @Test func otherPassesCountOnce() throws {
+        let base = 2 * 3, images = 2  // stages of 3 layers
+        func evaluations(_ lab: Lab, _ with: PatchWith, _ directions: [Direction]) throws -> Int {
+            let patches = directions.flatMap { direction in
+                [[0], [1]].map { Patch(direction: direction, with: with, sites: [.residPost], layers: $0) }
             }
+            return try lab.run(patches).evaluations / images - directions.count * (4 + 2)
+        }
+        let lab = try Lab(images: images), donor = try Lab(images: images, donor: true)
+        for directions in [[.restore], [.noise], [.restore, .noise]] as [[Direction]] {
+            #expect(try evaluations(lab, .clean, directions) == 2 * base)
+            #expect(try evaluations(lab, .zero, directions) == 2 * base)
+            #expect(try evaluations(lab, .resample, directions) == 3 * base)
+            #expect(try evaluations(donor, .clean, directions) == (2 + directions.count) * base)
         }
     }
 

@@ -12,13 +12,18 @@ struct Rig {
     let library: KernelLibrary
     let encoder: Encoder
 
-    init(_ checkpoint: Checkpoint, provider: GEMMProvider? = nil) throws {
-        config = checkpoint.config
-        context = try Context(device: try Device.select(nil))
+    init(config: ViTConfig, weights: ViTWeights, provider: GEMMProvider? = nil) throws {
+        self.config = config
+        let cache = ProgramCache(folder: FileManager.default.temporaryDirectory.path + "/vitpatch-tests")
+        context = try Context(device: try Device.select(nil), cache: cache)
         library = KernelLibrary(context)
         encoder = try Encoder(
-            config: checkpoint.config, weights: checkpoint.weights, library: library,
+            config: config, weights: weights, library: library,
             gemm: try (provider ?? GEMMProvider(device: context.device)).make(library))
+    }
+
+    init(_ checkpoint: Checkpoint, provider: GEMMProvider? = nil) throws {
+        try self.init(config: checkpoint.config, weights: checkpoint.weights, provider: provider)
     }
 
     init(fixture name: String, provider: GEMMProvider? = nil) throws {

@@ -1,0 +1,129 @@
+import CLRuntime
+import Kernels
+import Reference
+
+extension OpCase {
+    /// One entry of `attention_pattern`: `to`'s z of one head, for some queries, by `from`'s pattern.
+    public struct PatternEntry: Sendable {
+        public var from: Int, to: Int, head: Int, tokens: [Int]
+
+        public init(from: Int, to: Int, head: Int, tokens: [Int]) {
+            (self.from, self.to, self.head, self.tokens) = (from, to, head, tokens)
+        }
+    }
+
+    /// Queries and keys that no entry takes a pattern from, and values that none weighs, hold poison; so does z.
+    /// - Parameters:
+    ///   - queries: the first so many tokens ask; in a buffer of their own, as in the last layer, if they are not all
+    ///   - gap: poison between queries, keys, values and the next row
+    public static func attentionPattern(
+        slots: Int, heads: Int, headDim: Int, tokens: Int, queries: Int, gap: Int = 0, std: Float = 1,
+        entries: [PatternEntry]
+    ) -> OpCase {
+        let width = heads * headDim, asked = entries.reduce(0) { $0 + $1.tokens.count }
+        return OpCase(
+            name: "attention_pattern",
+            shape: "\(entries.count) of \(slots) slots, H \(heads), Dh \(headDim), queries \(queries), T \(tokens)",
+            flops: asked * tokens * (4 * headDim + 4), bytes: 4 * headDim * (2 * asked + 2 * entries.count * tokens),
+            tolerance: attentionTolerance(headDim: headDim, tokens: tokens)
+        ) { library, random in
+            let apart = queries < tokens
+            let stride = 3 * (width + gap), qStride = apart ? width + gap : stride
+            let offset = 3, kOffset = offset + width + gap, vOffset = kOffset + width + gap
+            var rows = [Float].poison(offset + slots * tokens * stride + margin)
+            var queryRows = [Float].poison(apart ? 5 + slots * queries * qStride + margin : 0)
+            let givers = Set(entries.map(\.from)), takers = Set(entries.map(\.to))
+            // [slots] of [T, D]; zeros where poison stands
+            let zeros = [Double](repeating: 0, count: tokens * width)
+            var q = [[Double]](repeating: zeros, count: slots), k = q, v = q
+            func put(_ value: Float, _ all: inout [Double], _ token: Int, _ d: Int, at: Int, in rows: inout [Float]) {
+                rows[at + d] = value
+                all[token * width + d] = Double(value)
+            }
+            for slot in 0..<slots {
+                for token in 0..<tokens {
+                    let row = (slot * tokens + token) * stride
+                    for d in 0..<width {
+                        if givers.contains(slot) {
+                            let query = random.normals(1, std: std)[0], key = random.normals(1, std: std)[0]
+                            put(key, &k[slot], token, d, at: kOffset + row, in: &rows)
+                            if token < queries, apart {
+                                put(query, &q[slot], token, d, at: 5 + (slot * queries + token) * qStride, in: &queryRows)
+                            } else if token < queries {
+                                put(query, &q[slot], token, d, at: offset + row, in: &rows)
+                            }
+                        }
+                        if takers.contains(slot) {
+                            put(random.normals(1)[0], &v[slot], token, d, at: vOffset + row, in: &rows)
+                        }
+                    }
+                }
+            }
+            var lists: [Int32] = [0, 0, 0], tokenLists: [Int32] = []
+            for entry in entries {
+                tokenLists.append(Int32(lists.count))
+                lists += entry.tokens.map { Int32($0) }
+            }
+            let first = lists.count
+            for (entry, list) in zip(entries, tokenLists) {
+                lists += [Int32(entry.from), Int32(entry.to), Int32(entry.head), 0, list, Int32(entry.tokens.count)]
+            }
+            let (queryHeads, keyHeads, valueHeads) = (q, k, v)
+            let operation = try Attention(library, headDim: headDim), context = library.context
+            let kv = try Buffer(context, rows), own = apart ? try Buffer(context, queryRows) : kv
+            let listBuffer = try Buffer(context, lists)
+            let z = try Buffer(context, [Float].poison(slots * queries * width + margin))
+            let most = entries.map(\.tokens.count).max() ?? 0
+            return PreparedOp(
+                launch: {
+                    try operation.pattern(
+                        q: .init(own, offset: apart ? 5 : offset, stride: qStride), queries: queries,
+                        k: .init(kv, offset: kOffset, stride: stride), v: .init(kv, offset: vOffset, stride: stride),
+                        tokens: tokens, heads: heads, scale: 1 / Float(headDim).squareRoot(), z: z, lists: listBuffer,
+                        entries: Entries(first: first, count: entries.count, tokens: most))
+                },
+                output: { try z.read() },
+                expected: {
+                    var expected = Expected(exact: [])
+                    expected.appendPoison(slots * queries * width + margin)
+                    for entry in entries {
+                        let (values, scales) = attentionWithScales(
+                            q: queryHeads[entry.from], k: keyHeads[entry.from], v: valueHeads[entry.to], heads: heads,
+                            tokens: tokens, headDim: headDim)
+                        for token in entry.tokens {
+                            for d in (entry.head * headDim)..<((entry.head + 1) * headDim) {
+                                let at = (entry.to * queries + token) * width + d
+                                expected.values[at] = values[token * width + d]
+                                expected.scales[at] = scales[token * width + d]
+                            }
+                        }
+                    }
+                    return expected
+                })
+        }
+    }
+
+    /// Several heads and lists of queries in one launch; a pass's own pattern; one query; T above a block of keys.
+    public static var attentionPatternCases: [OpCase] {
+        [
+            attentionPattern(
+                slots: 4, heads: 3, headDim: 7, tokens: 23, queries: 23, gap: 5,
+                entries: [
+                    PatternEntry(from: 0, to: 3, head: 1, tokens: Array(0..<23)),
+                    PatternEntry(from: 1, to: 3, head: 2, tokens: [22, 0, 7]),
+                    PatternEntry(from: 0, to: 2, head: 0, tokens: [5]),
+                ]),
+            attentionPattern(
+                slots: 3, heads: 2, headDim: 13, tokens: 19, queries: 1, gap: 1,
+                entries: [
+                    PatternEntry(from: 2, to: 0, head: 1, tokens: [0]), PatternEntry(from: 1, to: 2, head: 0, tokens: [0]),
+                ]),
+            attentionPattern(
+                slots: 2, heads: 1, headDim: 5, tokens: 67, queries: 67, std: 3,
+                entries: [PatternEntry(from: 1, to: 1, head: 0, tokens: Array(stride(from: 66, through: 0, by: -2)))]),
+            attentionPattern(
+                slots: 2, heads: 1, headDim: 1, tokens: 2, queries: 2,
+                entries: [PatternEntry(from: 0, to: 1, head: 0, tokens: [1])]),
+        ]
+    }
+}

@@ -1,0 +1,52 @@
+import CLRuntime
+import Kernels
+import Reference
+import Testing
+import Verification
+
+struct NoiseTests {
+    @Test(arguments: tunings) func agreesWithTheReference(_ tuning: Tuning?) throws {
+        try expectPassing(OpCase.noiseCases, on: try library(tuning))
+    }
+
+    /// An image's noise depends on its own values and words, and not on which images it is computed with.
+    @Test func imagesAloneAreTheSameBits() throws {
+        let library = try library(), context = library.context
+        var random = SplitMix64.fresh()
+        let images = 5, values = 77
+        let e = random.normals(images * values), words = random.floats(4 * images)
+        let operation = try Noise(library), input = try Buffer(context, words)
+        let deviations = try Buffer<Float>(context, count: images)
+        let together = try Buffer(context, e)
+        try operation.add(
+            e: together, values: values, images: 0..<images, strength: 2, input: input, keys: 0, deviations: deviations)
+        let expected = try together.read()
+        for image in 0..<images {
+            let own = (image * values)..<((image + 1) * values)
+            let alone = try Buffer(context, Array(e[own]))
+            try operation.add(
+                e: alone, values: values, images: image..<(image + 1), strength: 2, input: input, keys: 0,
+                deviations: deviations)
+            #expect(try alone.read() == Array(expected[own]), "seed \(random.seed)")
+        }
+    }
+
+    @Test func refusesWrongSizes() throws {
+        let library = try library(), context = library.context
+        let operation = try Noise(library)
+        let e = try Buffer<Float>(context, count: 20), input = try Buffer<Float>(context, count: 9)
+        let deviations = try Buffer<Float>(context, count: 2)
+        func run(values: Int = 10, images: Range<Int> = 0..<2, keys: Int = 1) throws {
+            try operation.add(
+                e: e, values: values, images: images, strength: 1, input: input, keys: keys, deviations: deviations)
+        }
+        expectShapeError(context) { try run(values: 11) }
+        expectShapeError(context) { try run(values: -1) }
+        expectShapeError(context) { try run(values: 5, images: 0..<3) }
+        expectShapeError(context) { try run(images: 1..<3) }
+        expectShapeError(context) { try run(images: -1..<1) }
+        expectShapeError(context) { try run(keys: 2) }
+        expectShapeError(context) { try run(keys: -1) }
+        try run()
+    }
+}

@@ -1,0 +1,326 @@
+import CLRuntime
+import Kernels
+import Patch
+import Reference
+import TestSupport
+import Testing
+import Verification
+import ViT
+
+/// Sizes of a random model. All but a few are prime, and no vector width divides them.
+struct TinySize: Sendable, CustomTestStringConvertible {
+    var heads = 2, headDim = 3, layers = 3, intermediateSize = 7, patchSize = 2, grid = 2, channels = 1, classes = 3
+    var activation = ViTConfig.Activation.gelu
+    var qkvBias = true
+
+    static let usual = TinySize()
+    static let oneHeadOneLayer = TinySize(
+        heads: 1, headDim: 5, layers: 1, intermediateSize: 11, patchSize: 1, grid: 3, channels: 3, classes: 2)
+    static let noBias = TinySize(
+        heads: 3, headDim: 5, layers: 2, intermediateSize: 13, patchSize: 3, grid: 2, classes: 5, activation: .relu,
+        qkvBias: false)
+    static let onePatch = TinySize(
+        heads: 5, headDim: 1, layers: 3, intermediateSize: 2, patchSize: 3, grid: 1, activation: .quickGelu)
+    static let all = [usual, oneHeadOneLayer, noBias, onePatch]
+
+    var testDescription: String {
+        "H \(heads), Dh \(headDim), L \(layers), M \(intermediateSize), grid \(grid), \(activation), qkv_bias \(qkvBias)"
+    }
+}
+
+/// A random model and random images, on the device and in Double: what the engine makes of a patch, and what one
+/// forward pass with that patch gives.
+final class Lab {
+    static let tolerance = 2e-5
+
+    let seed: UInt64
+    let rig: Rig
+    let reference: ReferenceModel
+    /// Another model of the same sizes, where it is wanted
+    let donor: Encoder?
+    private let donorReference: ReferenceModel?
+    let input: Wavefront.Input
+    let images: Int
+    let means: ActivationMeans?
+    private let meanPixels: [[Float]]
+    private var captured: [String: ReferenceActivations] = [:]
+    private var embedded: [String: [Double]] = [:]
+
+    /// - Parameters:
+    ///   - noise: on the corrupted passes' embeddings, in standard deviations
+    ///   - meanOf: images whose clean activations' mean is put in by `PatchWith.mean`
+    init(
+        _ size: TinySize = .usual, images: Int = 2, donor wantsDonor: Bool = false, noise: Float? = nil, meanOf: Int = 0,
+        seed: UInt64? = nil
+    ) throws {
+        var random = seed.map { SplitMix64(seed: $0) } ?? SplitMix64.fresh()
+        self.seed = random.seed
+        self.images = images
+        let model = Self.model(size, &random)
+        rig = try Rig(config: model.config, weights: model.weights)
+        reference = model.reference
+        var input = Wavefront.Input(
+            clean: rig.pixels(images, &random), corrupted: rig.pixels(images, &random),
+            labels: (0..<images).map { _ in Int.random(in: -1..<size.classes, using: &random) })
+        input.partner = rig.pixels(images, &random)
+        if wantsDonor {
+            // The donor may read its images otherwise, and have other classes.
+            var other = size
+            other.classes += 1
+            other.patchSize += 1
+            let model = Self.model(other, &random)
+            donor = try Encoder(
+                config: model.config, weights: model.weights, library: rig.library, gemm: rig.encoder.gemm)
+            donorReference = model.reference
+            input.donorClean = (0..<images).flatMap { _ in model.pixels(using: &random) }
+            input.donorCorrupted = (0..<images).flatMap { _ in model.pixels(using: &random) }
+        } else {
+            (donor, donorReference) = (nil, nil)
+        }
+        if let noise {
+            input.noise = (
+                noise, (0..<images).map { _ in
+                    func word() -> UInt32 { UInt32.random(in: 0 ... .max, using: &random) }
+                    return (word(), word(), word(), word())
+                }
+            )
+        }
+        self.input = input
+        let pixels = (0..<meanOf).map { _ in model.pixels(using: &random) }
+        meanPixels = pixels
+        means = meanOf == 0
+            ? nil
+            : try ActivationMeans.over(
+                images: meanOf, encoder: rig.encoder, library: rig.library, sites: Set(Site.allCases).subtracting([.pattern])
+            ) { range in range.flatMap { pixels[$0] } }
+    }
+
+    private static func model(_ size: TinySize, _ random: inout SplitMix64) -> RandomModel {
+        RandomModel(
+            heads: size.heads, headDim: size.headDim, layers: size.layers, intermediateSize: size.intermediateSize,
+            imageSize: size.patchSize * size.grid, patchSize: size.patchSize, channels: size.channels,
+            classes: size.classes, activation: size.activation, qkvBias: size.qkvBias, using: &random)
+    }
+
+    // MARK: The engine
+
+    /// A wave of the images of a range.
+    func run(
+        _ patches: [Patch], images range: Range<Int>? = nil, chunkRows: Int = 3, own: Bool = false
+    ) throws -> Wavefront.Output {
+        let range = range ?? 0..<images
+        let shape = WaveShape(images: range.count, patches: patches, chunkRows: chunkRows, donor: donor != nil)
+        return try run(patches, images: range, shape: shape, own: own)
+    }
+
+    func run(
+        _ patches: [Patch], images range: Range<Int>, shape: WaveShape, own: Bool = false
+    ) throws -> Wavefront.Output {
+        let wavefront = try Wavefront(encoder: rig.encoder, donor: donor, library: rig.library, shape: shape, means: means)
+        return try wavefront.run(input(range), patches: patches, keepLogits: true, own: own)
+    }
+
+    /// The input of some of the images.
+    func input(_ range: Range<Int>) -> Wavefront.Input {
+        func part(_ pixels: [Float]) -> [Float] {
+            let size = pixels.count / images
+            return Array(pixels[(range.lowerBound * size)..<(range.upperBound * size)])
+        }
+        var some = Wavefront.Input(
+            clean: part(input.clean), corrupted: input.corrupted.map(part), labels: Array(input.labels[range]))
+        some.donorClean = input.donorClean.map(part)
+        some.donorCorrupted = input.donorCorrupted.map(part)
+        some.partner = input.partner.map(part)
+        some.noise = input.noise.map { ($0.strength, Array($0.keys[range])) }
+        return some
+    }
+
+    // MARK: The reference
+
+    /// The largest difference of a patch's probabilities from one pass of the reference, over all images; and the largest
+    /// effect of the patch, so that a test can see that it is not about nothing.
+    func compare(_ patches: [Patch], _ output: Wavefront.Output) -> [(patch: Patch, error: Double, effect: Double)] {
+        let classes = rig.config.classes
+        return patches.enumerated().map { index, patch in
+            var error = 0.0, effect = 0.0
+            for image in 0..<images {
+                let found = output.patchedLogits[index][(image * classes)..<((image + 1) * classes)].map(Double.init)
+                let base = patch.direction == .restore ? "corrupted" : "clean"
+                let wanted = probabilities(logits(patch, image: image))
+                let unpatched = probabilities(reference.forward(embedded: embedding(base, image)).logits)
+                error = max(error, maxAbsDiff(probabilities(found), wanted))
+                let target = output.targets[image]
+                error = max(error, abs(Double(output.patched[index][image].p) - wanted[target]))
+                if output.patched[index][image].p.isNaN { error = .infinity }
+                effect = max(effect, maxAbsDiff(wanted, unpatched))
+            }
+            return (patch, error, effect)
+        }
+    }
+
+    /// Runs the patches in one wave and holds each to the reference.
+    func expectAgreement(_ patches: [Patch], chunkRows: Int = 3, _ location: SourceLocation = #_sourceLocation) throws {
+        let output = try run(patches, chunkRows: chunkRows)
+        var effect = 0.0
+        for result in compare(patches, output) {
+            #expect(result.error < Self.tolerance, "seed \(seed): \(describe(result.patch))", sourceLocation: location)
+            effect = max(effect, result.effect)
+        }
+        #expect(effect > 1e-3, "seed \(seed): nothing has an effect", sourceLocation: location)
+        for pass in ["clean", "corrupted"] {
+            let logits = pass == "clean" ? output.cleanLogits : output.corruptedLogits
+            for image in 0..<images {
+                let classes = rig.config.classes
+                let found = logits[(image * classes)..<((image + 1) * classes)].map(Double.init)
+                let wanted = reference.forward(embedded: embedding(pass, image)).logits
+                #expect(
+                    maxAbsDiff(probabilities(found), probabilities(wanted)) < Self.tolerance, "seed \(seed): \(pass)",
+                    sourceLocation: location)
+            }
+        }
+    }
+
+    func describe(_ patch: Patch) -> String {
+        let parts = patch.parts.map { part in
+            "\(part.site.rawValue) layers \(part.layers)" + (part.heads.map { " heads \($0)" } ?? "")
+                + (part.tokens.map { " tokens \($0)" } ?? "") + (part.neurons.map { " neurons \($0)" } ?? "")
+        }
+        return "\(patch.direction.rawValue) with \(patch.with.rawValue): " + parts.joined(separator: "; ")
+    }
+
+    /// One whole pass of the reference with the patch's activations put in.
+    func logits(_ patch: Patch, image: Int) -> [Double] {
+        let restores = patch.direction == .restore
+        let source: ReferenceActivations =
+            switch patch.with {
+            case .zero: activations("clean", image).mapValues { $0.map { _ in 0 } }
+            case .mean: mean()
+            case .resample: activations("partner", image)
+            case .clean where donor != nil: activations(restores ? "donorClean" : "donorCorrupted", image)
+            case .clean: activations(restores ? "clean" : "corrupted", image)
+            }
+        var interventions: [Intervention] = []
+        for part in patch.parts {
+            guard let site = ReferenceSite(rawValue: part.site.rawValue) else { continue }
+            for layer in part.site.hasLayers ? part.layers : [0] {
+                guard let values = source[ReferencePlace(site, layer: layer)] else { continue }
+                interventions.append(
+                    Intervention(
+                        site, layer: layer, heads: part.heads, tokens: part.tokens, neurons: part.neurons, values: values))
+            }
+        }
+        let base = embedding(restores ? "corrupted" : "clean", image)
+        return reference.forward(embedded: base, interventions: interventions).logits
+    }
+
+    /// All activations of one pass of one image.
+    private func activations(_ pass: String, _ image: Int) -> ReferenceActivations {
+        let key = "\(pass) \(image)"
+        if let known = captured[key] { return known }
+        let model = pass.hasPrefix("donor") ? donorReference ?? reference : reference
+        let all = model.forward(embedded: embedding(pass, image), capturing: Set(ReferenceSite.allCases)).activations
+        captured[key] = all
+        return all
+    }
+
+    /// The encoder's input [T, D] of one pass of one image, with its noise.
+    private func embedding(_ pass: String, _ image: Int) -> [Double] {
+        let key = "\(pass) \(image)"
+        if let known = embedded[key] { return known }
+        let model = pass.hasPrefix("donor") ? donorReference ?? reference : reference
+        let all: [Float] =
+            switch pass {
+            case "clean": input.clean
+            case "corrupted": input.corrupted ?? []
+            case "donorClean": input.donorClean ?? []
+            case "donorCorrupted": input.donorCorrupted ?? []
+            default: input.partner ?? []
+            }
+        let size = all.count / images
+        var projected = projections(all[(image * size)..<((image + 1) * size)].map(Double.init), model)
+        if let noise = input.noise, pass.hasSuffix("orrupted") {
+            let words = noise.keys[image], deviation = populationDeviation(projected)
+            let normals = referenceNormals(k0: words.0, k1: words.1, c2: words.2, c3: words.3, count: projected.count)
+            for i in projected.indices { projected[i] += Double(noise.strength) * deviation * normals[i] }
+        }
+        let made = add(model.cls + projected, model.position)
+        embedded[key] = made
+        return made
+    }
+
+    /// Patch projections with their bias, [Np * D]
+    private func projections(_ pixels: [Double], _ model: ReferenceModel) -> [Double] {
+        let values = patches(pixels, channels: model.channels, imageSize: model.imageSize, patchSize: model.patchSize)
+        return matmul(
+            values, model.patchWeight, bias: model.patchBias, m: model.tokens - 1, n: model.hiddenSize,
+            k: model.channels * model.patchSize * model.patchSize)
+    }
+
+    private func mean() -> ReferenceActivations {
+        if let known = captured["mean"] { return known }
+        var sums: ReferenceActivations = [:]
+        for pixels in meanPixels {
+            let all = reference.forward(pixels: pixels.map(Double.init), capturing: Set(ReferenceSite.allCases)).activations
+            sums.merge(all) { add($0, $1) }
+        }
+        let made = sums.mapValues { $0.map { $0 / Double(meanPixels.count) } }
+        captured["mean"] = made
+        return made
+    }
+}
+
+extension Lab {
+    /// Every site alone with every window of 1 to 3, tokens (all, CLS, another, three), heads or neurons, both directions.
+    func everyCombination(with: PatchWith = .clean, sites: [Site] = Site.allCases) -> [Patch] {
+        let config = rig.config, last = config.tokens - 1
+        let tokenSets = ([nil, [0], [last], [last, 0, config.tokens / 2]] as [[Int]?])
+        let headSets: [[Int]?] = config.heads > 1 ? [nil, [0], [config.heads - 1, 0]] : [nil]
+        let neuronSets: [[Int]?] = config.intermediateSize > 3 ? [nil, [1], [0, 2, 3, config.intermediateSize - 1]] : [nil]
+        var patches: [Patch] = []
+        for direction in Direction.allCases {
+            for site in sites {
+                for layers in site.hasLayers ? windows() : [[]] {
+                    for tokens in tokenSets {
+                        for heads in site.hasHeads ? headSets : [nil] {
+                            for neurons in site == .mlpAct ? neuronSets : [nil] {
+                                let part = Part(site: site, layers: layers, heads: heads, tokens: tokens, neurons: neurons)
+                                patches.append(Patch(direction: direction, with: with, parts: [part]))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        return patches
+    }
+
+    /// Windows of 1, 2 and 3 layers at every centre, each set of layers once
+    func windows() -> [[Int]] {
+        let layers = rig.config.layers
+        return [1, 2, 3].flatMap { width in
+            (0..<layers).map { Patch.window(centre: $0, width: width, layers: layers) }
+        }.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+    }
+
+    /// A patch of one to four random parts.
+    func randomPatch(_ random: inout SplitMix64, with: [PatchWith]) -> Patch {
+        let config = rig.config
+        func some(_ count: Int) -> [Int]? {
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0: nil
+            case 1: [Int.random(in: 0..<count, using: &random)]
+            default: Array((0..<count).shuffled(using: &random).prefix(Int.random(in: 1...count, using: &random)))
+            }
+        }
+        let with = with.randomElement(using: &random) ?? .clean
+        let sites = Site.allCases.filter { with != .mean || $0 != .pattern }
+        let parts = (0..<Int.random(in: 1...4, using: &random)).map { _ in
+            let site = sites.randomElement(using: &random) ?? .z
+            return Part(
+                site: site, layers: site.hasLayers ? (some(config.layers) ?? Array(0..<config.layers)).sorted() : [],
+                heads: site.hasHeads ? some(config.heads) : nil, tokens: some(config.tokens),
+                neurons: site == .mlpAct ? some(config.intermediateSize) : nil)
+        }
+        return Patch(direction: Bool.random(using: &random) ? .restore : .noise, with: with, parts: parts)
+    }
+}

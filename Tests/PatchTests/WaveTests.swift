@@ -1,0 +1,134 @@
+import CLRuntime
+import Patch
+import Reference
+import TestSupport
+import Testing
+import ViT
+
+/// Whatever is put in and wherever it comes from: images and patches together or apart, the same bits.
+@Suite(.serialized) struct WaveTests {
+    /// What the patches of a sweep ask for.
+    enum Kind: CaseIterable {
+        case clean, noise, zero, mean, resample, donor, noisyDonor
+
+        func lab(_ size: TinySize = .usual, images: Int = 5) throws -> Lab {
+            try Lab(
+                size, images: images, donor: self == .donor || self == .noisyDonor,
+                noise: self == .noise || self == .noisyDonor ? 1 : nil, meanOf: self == .mean ? 5 : 0)
+        }
+
+        var with: PatchWith {
+            switch self {
+            case .zero: .zero
+            case .mean: .mean
+            case .resample: .resample
+            default: .clean
+            }
+        }
+
+        /// A few of every site
+        func patches(_ lab: Lab) -> [Patch] {
+            var random = SplitMix64(seed: lab.seed)
+            let sites = Site.allCases.filter { self != .mean || $0 != .pattern }
+            let all = lab.everyCombination(with: with, sites: sites)
+            return all.shuffled(using: &random).prefix(60) + (0..<10).map { _ in lab.randomPatch(&random, with: [with]) }
+        }
+    }
+
+    @Test(arguments: Kind.allCases) func noResultDependsOnTheWave(_ kind: Kind) throws {
+        let lab = try kind.lab()
+        let patches = kind.patches(lab), classes = lab.rig.config.classes
+        let whole = try lab.run(patches, chunkRows: 64)
+        func same(_ some: Wavefront.Output, images: Range<Int>, patches range: Range<Int>, _ what: String) {
+            func bits(_ logits: [Float], _ images: Range<Int>) -> [UInt32] {
+                logits[(images.lowerBound * classes)..<(images.upperBound * classes)].map(\.bitPattern)
+            }
+            let note: Comment = "seed \(lab.seed), \(kind): \(what), images \(images), patches \(range)"
+            let all = 0..<images.count
+            #expect(bits(some.cleanLogits, all) == bits(whole.cleanLogits, images), note)
+            #expect(bits(some.corruptedLogits, all) == bits(whole.corruptedLogits, images), note)
+            #expect(some.clean == Array(whole.clean[images]), note)
+            #expect(some.corrupted == Array(whole.corrupted[images]), note)
+            #expect(some.donor == whole.donor.map { Array($0[images]) }, note)
+            #expect(some.targets == Array(whole.targets[images]) && some.foils == Array(whole.foils[images]), note)
+            for k in range {
+                #expect(bits(some.patchedLogits[k - range.lowerBound], all) == bits(whole.patchedLogits[k], images), note)
+                #expect(some.patched[k - range.lowerBound] == Array(whole.patched[k][images]), note)
+            }
+        }
+        for image in 0..<lab.images {
+            same(
+                try lab.run(patches, images: image..<(image + 1), chunkRows: 1), images: image..<(image + 1),
+                patches: patches.indices, "alone")
+        }
+        same(try lab.run(patches, chunkRows: 1), images: 0..<lab.images, patches: patches.indices, "chunks of 1")
+        same(try lab.run(patches, images: 2..<5, chunkRows: 7), images: 2..<5, patches: patches.indices, "chunks of 7")
+
+        // Ranges of patches in a wavefront made for all of them, as the plan cuts them; then the last, smaller wave.
+        let shape = WaveShape(images: lab.images, patches: patches, chunkRows: 4, donor: lab.donor != nil)
+        let wavefront = try Wavefront(
+            encoder: lab.rig.encoder, donor: lab.donor, library: lab.rig.library, shape: shape, means: lab.means)
+        for images in [0..<3, 3..<5] {
+            for range in [0..<1, 1..<40, 40..<70] {
+                let some = try wavefront.run(lab.input(images), patches: Array(patches[range]), keepLogits: true)
+                same(some, images: images, patches: range, "a range of patches")
+            }
+        }
+    }
+
+    @Test(arguments: Kind.allCases) func ownActivationsChangeNoBit(_ kind: Kind) throws {
+        let lab = try kind.lab(.noBias, images: 2)
+        let patches = lab.everyCombination(with: kind.with, sites: Site.allCases.filter { kind != .mean || $0 != .pattern })
+        let output = try lab.run(patches, chunkRows: 9, own: true)
+        for (patch, logits) in zip(patches, output.patchedLogits) where kind != .zero || patch.parts[0].site != .pattern {
+            let base = patch.direction == .restore ? output.corruptedLogits : output.cleanLogits
+            #expect(logits.map(\.bitPattern) == base.map(\.bitPattern), "seed \(lab.seed), \(kind): \(lab.describe(patch))")
+        }
+    }
+
+    /// Draws of noise differ, and the clean pass has none.
+    @Test func onlyCorruptedPassesAreNoisy() throws {
+        let lab = try Lab(images: 2, noise: 1)
+        let shape = WaveShape(images: 2, patches: [], chunkRows: 2)
+        let wavefront = try Wavefront(encoder: lab.rig.encoder, library: lab.rig.library, shape: shape)
+        var input = lab.input
+        input.corrupted = input.clean
+        let first = try wavefront.run(input, patches: [], keepLogits: true)
+        #expect(first.corruptedLogits != first.cleanLogits)
+        input.noise?.keys[0].3 ^= 1
+        let second = try wavefront.run(input, patches: [], keepLogits: true)
+        let classes = lab.rig.config.classes
+        #expect(second.cleanLogits == first.cleanLogits)
+        #expect(second.corruptedLogits[..<classes] != first.corruptedLogits[..<classes])
+        #expect(second.corruptedLogits[classes...] == first.corruptedLogits[classes...])
+        input.noise?.strength = 0
+        #expect(try wavefront.run(input, patches: [], keepLogits: true).corruptedLogits == first.cleanLogits)
+    }
+
+    @Test func whatAWaveLacksIsRefused() throws {
+        let lab = try Lab(images: 2)
+        func refuses(_ shape: WaveShape, _ input: Wavefront.Input, _ patches: [Patch]) {
+            #expect(
+                performing: {
+                    let wavefront = try Wavefront(encoder: lab.rig.encoder, library: lab.rig.library, shape: shape)
+                    _ = try wavefront.run(input, patches: patches)
+                },
+                throws: { if case CLError.shape = $0 { true } else { false } })
+        }
+        let plain = [Patch(sites: [.attnOut], layers: [0])], resample = [Patch(with: .resample, sites: [.z], layers: [0])]
+        let mean = [Patch(with: .mean, sites: [.z], layers: [0])]
+        let shape = WaveShape(images: 2, patches: plain, chunkRows: 2)
+        refuses(shape, lab.input, resample)  // no room for another pass
+        refuses(shape, lab.input, plain + plain)
+        refuses(WaveShape(images: 1, patches: plain, chunkRows: 2), lab.input, plain)
+        refuses(WaveShape(images: 2, patches: mean, chunkRows: 2), lab.input, mean)  // no means
+        var without = lab.input
+        without.partner = nil
+        refuses(WaveShape(images: 2, patches: resample, chunkRows: 2), without, resample)
+        without.corrupted = nil
+        refuses(shape, without, plain)
+        without = lab.input
+        without.noise = (1, [(1, 2, 3, 4)])
+        refuses(shape, without, plain)
+    }
+}
