@@ -29,10 +29,19 @@ extension SweepOptions {
 
     /// Plain where no reader can take it for anything else, in double quotes otherwise.
     private static func scalar(_ text: String) -> String {
-        let isPlain =
-            text.unicodeScalars.allSatisfy { "a"..."z" ~= $0 || "A"..."Z" ~= $0 || "0"..."9" ~= $0 || "._/+-".unicodeScalars.contains($0) }
-            && text.first.map { $0.isLetter || $0.isNumber || $0 == "/" || $0 == "." } == true && text.lowercased() != "null"
-        return isPlain ? text : "\"\(text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\""
+        let plain = text.unicodeScalars.allSatisfy { scalar in
+            scalar.isASCII && (scalar.properties.isAlphabetic || "0"..."9" ~= scalar || "._/+-".unicodeScalars.contains(scalar))
+        }
+        if plain, let first = text.first, first != "+", first != "-", text.lowercased() != "null" { return text }
+        let escaped = text.unicodeScalars.map { scalar in
+            switch scalar {
+            case "\\", "\"": "\\\(scalar)"
+            case _ where scalar.properties.generalCategory == .control:
+                "\\x" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
+            default: String(scalar)
+            }
+        }
+        return "\"\(escaped.joined())\""
     }
 }
 

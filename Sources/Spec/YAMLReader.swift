@@ -7,8 +7,8 @@ import Yams
 /// another character in place of `*`, which makes a plain text of every alias.
 struct YAMLReader {
     static let maxBytes = 1 << 20
-    /// Values read, those behind aliases counted at every use
-    static let maxValues = 100_000
+    /// Looks at values, those behind aliases counted at every use; no file without aliases comes near
+    static let maxLooks = 1_000_000
     static let maxTextLength = 100_000
     /// Stands for `*`; from Unicode's private use area
     private static let star: Unicode.Scalar = "\u{E000}"
@@ -22,22 +22,23 @@ struct YAMLReader {
     /// The file as in messages
     let name: String
     private var anchors: [String: Node] = [:]
-    private var left = Self.maxValues
+    private var left = Self.maxLooks
 
     /// - Returns: also the document's root
     static func open(_ text: String, name: String) throws(SpecError) -> (reader: YAMLReader, root: Value) {
         if text.unicodeScalars.contains(star) {
             throw SpecError("\(name): the character U+E000 is not allowed in a spec")
         }
-        let node: Node?
+        let parser: Parser, root: Node?
         do {
-            node = try Parser(
-                yaml: text.replacingOccurrences(of: "*", with: String(star)), resolver: .basic, encoding: .utf8
-            ).singleRoot()
+            parser = try Parser(
+                yaml: text.replacingOccurrences(of: "*", with: String(star)), resolver: .basic, encoding: .utf8)
+            root = try parser.singleRoot()
         } catch { throw sentence(error, name: name) }
-        guard let node else { throw SpecError("\(name): the file is empty; expected a mapping such as \"site: z\"") }
+        guard let node = root else { throw SpecError("\(name): the file is empty; expected a mapping such as \"site: z\"") }
         var reader = YAMLReader(name: name)
-        try reader.collectAnchors(node)
+        // Nodes hold their anchors weakly, the parser strongly.
+        try withExtendedLifetime(parser) { () throws(SpecError) in try reader.collectAnchors(node) }
         return (reader, Value(node: node, line: line(node)))
     }
 
@@ -122,7 +123,7 @@ struct YAMLReader {
     private mutating func resolve(_ value: Value) throws(SpecError) -> Value {
         left -= 1
         guard left > 0 else {
-            throw fail(value.line, "the spec has more than \(Self.maxValues) values, counting what aliases stand for")
+            throw fail(value.line, "the spec is too large, counting what its aliases stand for")
         }
         guard case .scalar(let scalar) = value.node, scalar.style == .plain,
             scalar.string.unicodeScalars.first == Self.star
@@ -157,6 +158,7 @@ struct YAMLReader {
         switch error as? YamlError {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):
+            if problem.hasPrefix("Maximum nesting") { return SpecError("\(name):\(mark.line): the file is nested too deep") }
             return SpecError("\(name):\(mark.line): this is not YAML: \(restored(problem))")
         case .duplicatedKeysInMapping(let keys, let context):
             return SpecError("\(name):\(context.mark.line): the key \"\(restored(keys.first ?? "").prefix(60))\" is there twice")
