@@ -13,8 +13,12 @@ extension SweepOptions {
             if let direction = patch.direction { text += "    direction: \(direction.rawValue)\n" }
             text += "    parts:\n"
             for part in patch.parts {
-                let fields = [("layers", part.layers), ("heads", part.heads), ("tokens", part.tokens), ("neurons", part.neurons)]
-                    .compactMap { name, items in items.map { "\(name): \(Self.value($0, isList: $0.count > 1))" } }
+                let sets = [
+                    ("layers", part.layers), ("heads", part.heads), ("tokens", part.tokens), ("neurons", part.neurons),
+                ]
+                let fields = sets.compactMap { name, items in
+                    items.map { "\(name): \(Self.value($0, isList: $0.count > 1))" }
+                }
                 text += "      - {\((["site: \(part.site.rawValue)"] + fields).joined(separator: ", "))}\n"
             }
         }
@@ -29,10 +33,8 @@ extension SweepOptions {
 
     /// Plain where no reader can take it for anything else, in double quotes otherwise.
     private static func scalar(_ text: String) -> String {
-        let plain = text.unicodeScalars.allSatisfy { scalar in
-            scalar.isASCII && (scalar.properties.isAlphabetic || "0"..."9" ~= scalar || "._/+-".unicodeScalars.contains(scalar))
-        }
-        if plain, let first = text.first, first != "+", first != "-", text.lowercased() != "null" { return text }
+        let isPlain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._/+-".contains($0)) }
+        if isPlain, let first = text.first, first != "+", first != "-", text.lowercased() != "null" { return text }
         let escaped = text.unicodeScalars.map { scalar in
             switch scalar {
             case "\\", "\"": "\\\(scalar)"

@@ -107,7 +107,8 @@ extension Written {
     ) throws(SpecError) -> Value where Value.RawValue == String {
         guard let value = Value(rawValue: text) else {
             throw SpecError(
-                "\(label) \(text) is unknown; valid are \(Value.allCases.map(\.rawValue).joined(separator: ", "))")
+                "\(label) \(text) is unknown; valid are "
+                    + Value.allCases.map(\.rawValue).joined(separator: ", "))
         }
         return value
     }

@@ -35,7 +35,9 @@ struct YAMLReader {
                 yaml: text.replacingOccurrences(of: "*", with: String(star)), resolver: .basic, encoding: .utf8)
             root = try parser.singleRoot()
         } catch { throw sentence(error, name: name) }
-        guard let node = root else { throw SpecError("\(name): the file is empty; expected a mapping such as \"site: z\"") }
+        guard let node = root else {
+            throw SpecError("\(name): the file is empty; expected a mapping such as \"site: z\"")
+        }
         var reader = YAMLReader(name: name)
         // Nodes hold their anchors weakly, the parser strongly.
         try withExtendedLifetime(parser) { () throws(SpecError) in try reader.collectAnchors(node) }
@@ -57,7 +59,7 @@ struct YAMLReader {
         if text.count > Self.maxTextLength {
             throw fail(value.line, "a text of \(text.count) characters is too long; the limit is \(Self.maxTextLength)")
         }
-        if text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) {
+        if text.unicodeScalars.contains(where: { $0.value < 0x20 || 0x7F...0x9F ~= $0.value }) {
             throw fail(value.line, "a text has a control character in it")
         }
         return (text, isPlain, value.line)
@@ -82,7 +84,8 @@ struct YAMLReader {
     ) throws(SpecError) -> [String: Value] {
         let value = try resolve(value)
         guard case .mapping(let pairs) = value.node else {
-            throw fail(value.line, "\(owner) is a mapping with the keys \(keys.joined(separator: ", ")); found \(try found(value))")
+            let found = try found(value)
+            throw fail(value.line, "\(owner) is a mapping with the keys \(keys.joined(separator: ", ")); found \(found)")
         }
         var values: [String: Value] = [:]
         for (keyNode, node) in pairs {
@@ -115,7 +118,8 @@ struct YAMLReader {
         if elsewhere.contains(text) {
             return fail(line, "\"\(text)\" does not belong in a spec; give --\(text) on the command line")
         }
-        let hint = nearest(to: text, in: keys).map { "did you mean \"\($0)\"?" } ?? "valid are \(keys.joined(separator: ", "))"
+        let hint =
+            nearest(to: text, in: keys).map { "did you mean \"\($0)\"?" } ?? "valid are \(keys.joined(separator: ", "))"
         return fail(line, "\(owner) has the unknown key \"\(text)\"; \(hint)")
     }
 
@@ -129,7 +133,9 @@ struct YAMLReader {
             scalar.string.unicodeScalars.first == Self.star
         else { return value }
         let name = String(Self.restored(scalar.string).dropFirst())
-        guard let node = anchors[name] else { throw fail(value.line, "*\(name.prefix(60)) is an alias without an anchor") }
+        guard let node = anchors[name] else {
+            throw fail(value.line, "*\(name.prefix(60)) is an alias without an anchor")
+        }
         return Value(node: node, line: value.line)
     }
 
@@ -151,17 +157,20 @@ struct YAMLReader {
     private static func line(_ node: Node) -> Int { node.mark?.line ?? 1 }
 
     private static func restored(_ text: String) -> String {
-        text.replacingOccurrences(of: String(star), with: "*")
+        text.unicodeScalars.contains(star) ? text.replacingOccurrences(of: String(star), with: "*") : text
     }
 
     private static func sentence(_ error: any Error, name: String) -> SpecError {
         switch error as? YamlError {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):
-            if problem.hasPrefix("Maximum nesting") { return SpecError("\(name):\(mark.line): the file is nested too deep") }
+            if problem.hasPrefix("Maximum nesting") {
+                return SpecError("\(name):\(mark.line): the file is nested too deep")
+            }
             return SpecError("\(name):\(mark.line): this is not YAML: \(restored(problem))")
         case .duplicatedKeysInMapping(let keys, let context):
-            return SpecError("\(name):\(context.mark.line): the key \"\(restored(keys.first ?? "").prefix(60))\" is there twice")
+            let key = restored(keys.first ?? "").prefix(60)
+            return SpecError("\(name):\(context.mark.line): the key \"\(key)\" is there twice")
         case .reader(let problem, let offset, _, let yaml):
             let line = yaml.prefix(offset ?? 0).count { $0.isNewline } + 1
             return SpecError("\(name):\(line): this is not YAML: \(problem)")
