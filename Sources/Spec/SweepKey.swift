@@ -49,7 +49,8 @@ public enum SweepKey: String, Sendable, CaseIterable {
         case .model: "Hugging Face folder; null: the demo's"
         case .donor: "folder of the model that gives the activations; null: the model itself"
         case .data: "folder of images; null: the demo's"
-        case .corruption: "none grayscale blur:SIGMA noise:K channel:r|g|b shuffle:N mask:FRACTION mask:FILE mean pair:DIR"
+        case .corruption:
+            "none grayscale blur:SIGMA noise:K channel:r|g|b shuffle:N mask:FRACTION mask:FILE mean pair:DIR"
         case .direction: "restore (clean into corrupted), noise (corrupted into clean)"
         case .site: "embed resid_pre resid_mid resid_post attn_out mlp_out z q k v pattern mlp_act; a+b: together"
         case .window: "layers per patch; null: 1 and 3 for attn_out and mlp_out, 1 elsewhere"

@@ -23,7 +23,9 @@ extension SweepOptions {
                     + (isFolder.boolValue ? "it is a folder" : exists ? "no permission" : "there is no such file"))
         }
         if data.count > YAMLReader.maxBytes { throw SpecError("\(path): the file is larger than 1 MB") }
-        guard let text = String(data: data, encoding: .utf8) else { throw SpecError("\(path): the file is not UTF-8 text") }
+        guard let text = String(data: data, encoding: .utf8) else {
+            throw SpecError("\(path): the file is not UTF-8 text")
+        }
         try self.init(yaml: text, name: path)
     }
 
@@ -35,7 +37,8 @@ extension SweepOptions {
             root, keys: SweepKey.allCases.map(\.rawValue) + ["patches"], owner: "the spec", elsewhere: Self.elsewhere)
         for key in SweepKey.allCases {
             guard let value = values[key.rawValue] else { continue }
-            self.values[key] = try Self.items(value, name: key.rawValue, kind: key.kind, &reader, mayBeEmpty: key == .site)
+            self.values[key] = try Self.items(
+                value, name: key.rawValue, kind: key.kind, &reader, mayBeEmpty: key == .site)
         }
         guard let list = values["patches"] else { return }
         guard let patches = try reader.list(list) else {
@@ -47,11 +50,14 @@ extension SweepOptions {
 
     /// The texts of one value or of a list.
     private static func items(
-        _ value: YAMLReader.Value, name: String, kind: SweepKey.Kind, _ reader: inout YAMLReader, mayBeEmpty: Bool = false
+        _ value: YAMLReader.Value, name: String, kind: SweepKey.Kind, _ reader: inout YAMLReader,
+        mayBeEmpty: Bool = false
     ) throws(SpecError) -> [Written] {
         let isNumber = kind == .whole || kind == .wholes, one = isNumber ? "a whole number" : "a text"
         let isSingle = kind == .whole || kind == .text
-        func item(_ value: YAMLReader.Value, _ expected: String, _ reader: inout YAMLReader) throws(SpecError) -> Written {
+        func item(
+            _ value: YAMLReader.Value, _ expected: String, _ reader: inout YAMLReader
+        ) throws(SpecError) -> Written {
             guard let scalar = try reader.scalar(value), !scalar.text.isEmpty,
                 !isNumber || scalar.isPlain && isWhole(scalar.text)
             else { throw reader.fail(value.line, "\(name): expected \(expected), found \(try reader.found(value))") }
@@ -78,14 +84,16 @@ extension SweepOptions {
         guard let name = values["name"] else { throw reader.fail(value.line, "the patch lacks its name") }
         guard let parts = values["parts"] else { throw reader.fail(value.line, "the patch lacks its parts") }
         guard let list = try reader.list(parts), !list.isEmpty else {
-            throw reader.fail(parts.line, "parts: expected a list of at least one part, found \(try reader.found(parts))")
+            throw reader.fail(
+                parts.line, "parts: expected a list of at least one part, found \(try reader.found(parts))")
         }
         let direction: Direction? =
             if let value = values["direction"],
                 let item = try items(value, name: "direction", kind: .text, &reader).first
             { try item.choice(Direction.self) } else { nil }
         var patch = WrittenPatch(
-            name: try items(name, name: "name", kind: .text, &reader).first?.text ?? "", direction: direction, parts: [])
+            name: try items(name, name: "name", kind: .text, &reader).first?.text ?? "", direction: direction,
+            parts: [])
         for value in list { patch.parts.append(try part(value, &reader)) }
         return patch
     }
@@ -102,13 +110,15 @@ extension SweepOptions {
             guard isThere else { throw reader.fail(value.line, "\(name): the site \(site.rawValue) has none") }
             let items = try items(value, name: name, kind: .list, &reader)
             if let each = items.first(where: { $0.text.split(separator: ",").contains("each") }) {
-                throw SpecError("\(each.label) each: a part is one set; write a patch for each, or use the key \(name) of the spec")
+                throw SpecError(
+                    "\(each.label) each: a part is one set; write a patch for each, or use the key \(name) of the spec")
             }
             return items
         }
         let part = WrittenPatch.Part(
-            place: "\(reader.name):\(value.line): ", site: site, layers: try set("layers", isThere: site.hasLayers, &reader),
-            heads: try set("heads", isThere: site.hasHeads, &reader), tokens: try set("tokens", isThere: true, &reader),
+            site: site, layers: try set("layers", isThere: site.hasLayers, &reader),
+            heads: try set("heads", isThere: site.hasHeads, &reader),
+            tokens: try set("tokens", isThere: true, &reader),
             neurons: try set("neurons", isThere: site == .mlpAct, &reader))
         if site.hasLayers, part.layers == nil { throw reader.fail(value.line, "the part lacks its layers") }
         return part

@@ -13,8 +13,12 @@ extension SweepOptions {
             if let direction = patch.direction { text += "    direction: \(direction.rawValue)\n" }
             text += "    parts:\n"
             for part in patch.parts {
-                let fields = [("layers", part.layers), ("heads", part.heads), ("tokens", part.tokens), ("neurons", part.neurons)]
-                    .compactMap { name, items in items.map { "\(name): \(Self.value($0, isList: $0.count > 1))" } }
+                let sets = [
+                    ("layers", part.layers), ("heads", part.heads), ("tokens", part.tokens), ("neurons", part.neurons),
+                ]
+                let fields = sets.compactMap { name, items in
+                    items.map { "\(name): \(Self.value($0, isList: $0.count > 1))" }
+                }
                 text += "      - {\((["site: \(part.site.rawValue)"] + fields).joined(separator: ", "))}\n"
             }
         }
@@ -29,10 +33,17 @@ extension SweepOptions {
 
     /// Plain where no reader can take it for anything else, in double quotes otherwise.
     private static func scalar(_ text: String) -> String {
-        let isPlain =
-            text.unicodeScalars.allSatisfy { "a"..."z" ~= $0 || "A"..."Z" ~= $0 || "0"..."9" ~= $0 || "._/+-".unicodeScalars.contains($0) }
-            && text.first.map { $0.isLetter || $0.isNumber || $0 == "/" || $0 == "." } == true && text.lowercased() != "null"
-        return isPlain ? text : "\"\(text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\""
+        let isPlain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._/+-".contains($0)) }
+        if isPlain, let first = text.first, first != "+", first != "-", text.lowercased() != "null" { return text }
+        let escaped = text.unicodeScalars.map { scalar in
+            switch scalar {
+            case "\\", "\"": "\\\(scalar)"
+            case _ where scalar.properties.generalCategory == .control:
+                "\\x" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
+            default: String(scalar)
+            }
+        }
+        return "\"\(escaped.joined())\""
     }
 }
 

@@ -15,8 +15,6 @@ struct Written: Sendable {
 /// A patch spelled out in a spec file.
 struct WrittenPatch: Sendable {
     struct Part: Sendable {
-        /// `sweep.yaml:3: `
-        var place: String
         var site: Site
         /// Items of one set, all together; nil: not given
         var layers: [Written]?, heads: [Written]?, tokens: [Written]?, neurons: [Written]?

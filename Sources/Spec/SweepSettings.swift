@@ -2,7 +2,7 @@ import Images
 import Patch
 
 /// What a sweep computes, checked as far as that goes without its model, with the defaults applied.
-public struct SweepSettings: Sendable {
+public struct SweepSettings: Sendable, Equatable {
     /// Folders; nil: the demo's model and images, no donor
     public var model: String?, donor: String?, data: String?
     public var corruptions: [Corruption]
@@ -46,7 +46,7 @@ extension SweepOptions {
             return item.text
         }
         if spec.site.isEmpty, patches.isEmpty {
-            throw SpecError((values[.site]?.first?.place ?? "") + "nothing to patch: there is neither a site nor a patch")
+            throw SpecError("nothing to patch: site is empty, and patches too")
         }
         spec.window = try wholes(.window, 1...1_000_000, "1 to 1000000")
         spec.layers = joined(.layers)
@@ -107,7 +107,8 @@ extension Written {
     ) throws(SpecError) -> Value where Value.RawValue == String {
         guard let value = Value(rawValue: text) else {
             throw SpecError(
-                "\(label) \(text) is unknown; valid are \(Value.allCases.map(\.rawValue).joined(separator: ", "))")
+                "\(label) \(text) is unknown; valid are "
+                    + Value.allCases.map(\.rawValue).joined(separator: ", "))
         }
         return value
     }

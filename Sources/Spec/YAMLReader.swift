@@ -7,8 +7,8 @@ import Yams
 /// another character in place of `*`, which makes a plain text of every alias.
 struct YAMLReader {
     static let maxBytes = 1 << 20
-    /// Values read, those behind aliases counted at every use
-    static let maxValues = 100_000
+    /// Looks at values, those behind aliases counted at every use; no file without aliases comes near
+    static let maxLooks = 1_000_000
     static let maxTextLength = 100_000
     /// Stands for `*`; from Unicode's private use area
     private static let star: Unicode.Scalar = "\u{E000}"
@@ -22,22 +22,25 @@ struct YAMLReader {
     /// The file as in messages
     let name: String
     private var anchors: [String: Node] = [:]
-    private var left = Self.maxValues
+    private var left = Self.maxLooks
 
     /// - Returns: also the document's root
     static func open(_ text: String, name: String) throws(SpecError) -> (reader: YAMLReader, root: Value) {
         if text.unicodeScalars.contains(star) {
             throw SpecError("\(name): the character U+E000 is not allowed in a spec")
         }
-        let node: Node?
+        let parser: Parser, root: Node?
         do {
-            node = try Parser(
-                yaml: text.replacingOccurrences(of: "*", with: String(star)), resolver: .basic, encoding: .utf8
-            ).singleRoot()
+            parser = try Parser(
+                yaml: text.replacingOccurrences(of: "*", with: String(star)), resolver: .basic, encoding: .utf8)
+            root = try parser.singleRoot()
         } catch { throw sentence(error, name: name) }
-        guard let node else { throw SpecError("\(name): the file is empty; expected a mapping such as \"site: z\"") }
+        guard let node = root else {
+            throw SpecError("\(name): the file is empty; expected a mapping such as \"site: z\"")
+        }
         var reader = YAMLReader(name: name)
-        try reader.collectAnchors(node)
+        // Nodes hold their anchors weakly, the parser strongly.
+        try withExtendedLifetime(parser) { () throws(SpecError) in try reader.collectAnchors(node) }
         return (reader, Value(node: node, line: line(node)))
     }
 
@@ -56,7 +59,7 @@ struct YAMLReader {
         if text.count > Self.maxTextLength {
             throw fail(value.line, "a text of \(text.count) characters is too long; the limit is \(Self.maxTextLength)")
         }
-        if text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) {
+        if text.unicodeScalars.contains(where: { $0.value < 0x20 || 0x7F...0x9F ~= $0.value }) {
             throw fail(value.line, "a text has a control character in it")
         }
         return (text, isPlain, value.line)
@@ -81,7 +84,8 @@ struct YAMLReader {
     ) throws(SpecError) -> [String: Value] {
         let value = try resolve(value)
         guard case .mapping(let pairs) = value.node else {
-            throw fail(value.line, "\(owner) is a mapping with the keys \(keys.joined(separator: ", ")); found \(try found(value))")
+            let found = try found(value)
+            throw fail(value.line, "\(owner) is a mapping with the keys \(keys.joined(separator: ", ")); found \(found)")
         }
         var values: [String: Value] = [:]
         for (keyNode, node) in pairs {
@@ -114,7 +118,8 @@ struct YAMLReader {
         if elsewhere.contains(text) {
             return fail(line, "\"\(text)\" does not belong in a spec; give --\(text) on the command line")
         }
-        let hint = nearest(to: text, in: keys).map { "did you mean \"\($0)\"?" } ?? "valid are \(keys.joined(separator: ", "))"
+        let hint =
+            nearest(to: text, in: keys).map { "did you mean \"\($0)\"?" } ?? "valid are \(keys.joined(separator: ", "))"
         return fail(line, "\(owner) has the unknown key \"\(text)\"; \(hint)")
     }
 
@@ -122,13 +127,15 @@ struct YAMLReader {
     private mutating func resolve(_ value: Value) throws(SpecError) -> Value {
         left -= 1
         guard left > 0 else {
-            throw fail(value.line, "the spec has more than \(Self.maxValues) values, counting what aliases stand for")
+            throw fail(value.line, "the spec is too large, counting what its aliases stand for")
         }
         guard case .scalar(let scalar) = value.node, scalar.style == .plain,
             scalar.string.unicodeScalars.first == Self.star
         else { return value }
         let name = String(Self.restored(scalar.string).dropFirst())
-        guard let node = anchors[name] else { throw fail(value.line, "*\(name.prefix(60)) is an alias without an anchor") }
+        guard let node = anchors[name] else {
+            throw fail(value.line, "*\(name.prefix(60)) is an alias without an anchor")
+        }
         return Value(node: node, line: value.line)
     }
 
@@ -150,16 +157,20 @@ struct YAMLReader {
     private static func line(_ node: Node) -> Int { node.mark?.line ?? 1 }
 
     private static func restored(_ text: String) -> String {
-        text.replacingOccurrences(of: String(star), with: "*")
+        text.unicodeScalars.contains(star) ? text.replacingOccurrences(of: String(star), with: "*") : text
     }
 
     private static func sentence(_ error: any Error, name: String) -> SpecError {
         switch error as? YamlError {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):
+            if problem.hasPrefix("Maximum nesting") {
+                return SpecError("\(name):\(mark.line): the file is nested too deep")
+            }
             return SpecError("\(name):\(mark.line): this is not YAML: \(restored(problem))")
         case .duplicatedKeysInMapping(let keys, let context):
-            return SpecError("\(name):\(context.mark.line): the key \"\(restored(keys.first ?? "").prefix(60))\" is there twice")
+            let key = restored(keys.first ?? "").prefix(60)
+            return SpecError("\(name):\(context.mark.line): the key \"\(key)\" is there twice")
         case .reader(let problem, let offset, _, let yaml):
             let line = yaml.prefix(offset ?? 0).count { $0.isNewline } + 1
             return SpecError("\(name):\(line): this is not YAML: \(problem)")

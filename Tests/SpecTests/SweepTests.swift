@@ -1,0 +1,198 @@
+import Foundation
+import Images
+import Patch
+import Testing
+
+@testable import Spec
+
+struct SweepTests {
+    @Test func withoutOptionsTheDefaultsHold() throws {
+        let settings = try SweepOptions().settings()
+        #expect(settings.model == nil && settings.donor == nil && settings.data == nil)
+        #expect(settings.corruptions == [.grayscale] && settings.target == .label && settings.keep == .all)
+        #expect(settings.limit == nil && settings.offset == 0 && settings.seed == 0 && settings.samples == 1)
+        #expect(settings.shard == nil)
+        #expect(try SweepOptions().spec(for: config) == SweepSpec())
+        #expect(try sweep("{}") == SweepSpec())
+        #expect(try sweep("site: null\nlayers: ~\ntokens:\n") == SweepSpec())
+    }
+
+    /// The same values in the file's ways of writing them, and as flags
+    @Test(arguments: [
+        """
+        direction: [restore, noise]
+        site: [z, mlp_act]
+        window: [1, 3]
+        layers: 0,2+4
+        heads: 0+2,1
+        tokens: cls,1:3x0:2,7
+        neurons: 3,5+6
+        patch-with: zero
+        """,
+        """
+        # lists of items
+        direction:
+          - restore
+          - noise
+        site: [z, mlp_act]
+        window: [1, 3]
+        layers: [0, 2+4]
+        heads: ["0+2", 1]
+        tokens: [cls, "1:3x0:2", 7]
+        neurons: [3, 5+6]
+        patch-with: zero
+        """,
+        """
+        {
+        \t"direction": ["restore", "noise"], "site": ["z", "mlp_act"], "window": [1, 3],
+        \t"layers": [0, "2+4"], "heads": "0+2,1", "tokens": ["cls", "1:3x0:2", 7], "neurons": "3,5+6",
+        \t"patch-with": "zero"
+        }
+        """,
+    ])
+    func filesAndFlagsSayTheSame(_ yaml: String) throws {
+        let options = flags([
+            .direction: "restore noise", .site: "z mlp_act", .window: "1 3", .layers: "0,2+4", .heads: "0+2,1",
+            .tokens: "cls,1:3x0:2,7", .neurons: "3,5+6", .patchWith: "zero",
+        ])
+        let spec = try sweep(yaml)
+        #expect(try spec == options.spec(for: config))
+        #expect(try spec.items(config: config) == options.spec(for: config).items(config: config))
+    }
+
+    @Test func patchesAreSpelledOutPartByPart() throws {
+        let spec = try sweep(
+            """
+            patches:
+              - name: heads
+                parts:
+                  - {site: z, layers: 2, heads: [2, 0]}
+                  - {site: z, layers: 4, heads: 1}
+              - name: sets
+                direction: noise
+                parts:
+                  - {site: embed, tokens: [cls, "0:1x0:2"]}
+                  - {site: mlp_act, layers: 0-2, neurons: [3+1, 3]}
+                  - {site: pattern, layers: 1+3, heads: all, tokens: patches}
+            """)
+        #expect(spec.site == [])
+        #expect(
+            spec.patches == [
+                .init(
+                    name: "heads",
+                    parts: [
+                        Part(site: .z, layers: [2], heads: [0, 2]), Part(site: .z, layers: [4], heads: [1]),
+                    ]),
+                .init(
+                    name: "sets", direction: .noise,
+                    parts: [
+                        Part(site: .embed, layers: [], tokens: [0, 1, 2]),
+                        Part(site: .mlpAct, layers: [0, 1, 2], neurons: [1, 3]),
+                        Part(site: .pattern, layers: [1, 3], tokens: Array(1...16)),
+                    ]),
+            ])
+        #expect(try spec.items(config: config).map { $0.direction + " " + $0.site } == ["restore heads", "noise sets"])
+    }
+
+    /// A patch without a direction of its own is made in every direction of the sweep.
+    @Test func patchesFollowTheSweepsDirections() throws {
+        let text = "patches: [{name: a, parts: [{site: z, layers: 1}]}]\n"
+        let items = try sweep(text + "direction: [noise, restore]\n").items(config: config)
+        #expect(items.map(\.patch.direction) == [.noise, .restore])
+    }
+
+    @Test func sitesAndPatchesTogether() throws {
+        let text = "patches: [{name: a, parts: [{site: z, layers: 1}]}]\n"
+        #expect(try sweep(text).items(config: config).count == 1)
+        #expect(try sweep(text + "site: []\n").items(config: config).count == 1)
+        #expect(try sweep(text + "site: resid_mid\n").items(config: config).map(\.site) == Array(repeating: "resid_mid", count: 5) + ["a"])
+    }
+
+    @Test func theMeanOfPatternIsRefusedInPartsToo() throws {
+        let spec = try sweep("patch-with: mean\npatches: [{name: a, parts: [{site: pattern, layers: 1}]}]\n")
+        #expect(throws: SweepError.self) { try spec.items(config: config) }
+    }
+
+    @Test func flagsOverrideTheFileValueByValue() throws {
+        let file = try SweepOptions(
+            yaml: """
+                site: [z, q]
+                corruption: [none, mean]
+                limit: 5
+                seed: 3
+                layers: 99
+                patches: [{name: a, parts: [{site: z, layers: 1}]}]
+                """, name: "s.yaml")
+        let both = file.overridden(by: flags([.site: "k", .corruption: "blur:2", .seed: "4", .layers: "1"]))
+        let settings = try both.settings()
+        #expect(settings.corruptions == [.blur(sigma: 2)] && settings.limit == 5 && settings.seed == 4)
+        let spec = try both.spec(for: config)
+        #expect(spec.site == ["k"] && spec.layers == "1" && spec.patches.count == 1)
+    }
+
+    @Test func everyKeyCanBeAFlag() throws {
+        let values: [SweepKey: String] = [
+            .model: "m", .donor: "d", .data: "i", .corruption: "mean", .direction: "noise", .site: "q", .window: "2",
+            .layers: "1", .heads: "2", .tokens: "3", .neurons: "4", .patchWith: "zero", .target: "clean", .keep: "flipped",
+            .limit: "5", .offset: "6", .seed: "7", .samples: "8", .shard: "1/9",
+        ]
+        #expect(Set(values.keys) == Set(SweepKey.allCases))
+        let file = try SweepOptions(yaml: SweepOptions().yaml, name: "s.yaml"), given = flags(values)
+        let both = file.overridden(by: given)
+        #expect(both.yaml == given.yaml)
+        let settings = try both.settings()
+        #expect(settings.model == "m" && settings.donor == "d" && settings.data == "i" && settings.corruptions == [.mean])
+        #expect(settings.target == .clean && settings.keep == .flipped && settings.limit == 5 && settings.offset == 6)
+        #expect(settings.seed == 7 && settings.samples == 8 && settings.shard == .init(index: 1, count: 9))
+        var spec = SweepSpec()
+        (spec.direction, spec.site, spec.window, spec.layers) = ([.noise], ["q"], [2], "1")
+        (spec.heads, spec.tokens, spec.neurons, spec.patchWith) = ("2", "3", "4", .zero)
+        #expect(try both.spec(for: config) == spec)
+    }
+
+    /// What is printed reads back as the same sweep, whatever was given.
+    @Test(arguments: (0..<40).map { _ in UInt64.random(in: 0...UInt64.max) })
+    func whatIsPrintedReadsBack(_ seed: UInt64) throws {
+        var random = SplitMix(state: seed)
+        func pick(_ texts: String...) -> String { texts.randomElement(using: &random) ?? "" }
+        var options = SweepOptions()
+        func flag(_ key: SweepKey, _ texts: [String]) { if Bool.random(using: &random) { options.set(flag: key, texts) } }
+        flag(.model, [pick("a/b", "null", "~", "no: way", "*star", "# not a comment", "'\"\\", "é ü", "-", "12", "[x", " a ")])
+        flag(.data, [pick("true", "a\tb".replacing("\t", with: "  "), "&a", "!t", "{", "a,b", "%x", "@y", "| z", "> z", "- z", "? z")])
+        flag(.donor, [pick("demo", "+1", "0x10", "1e5", "Null", ".", "...", "---")])
+        flag(.corruption, [pick("noise:0.5,1,2", "pair:a b:c"), "mask:*.png"])
+        flag(.direction, [pick("restore", "noise")])
+        flag(.site, [pick("z", "attn_out+mlp_out"), "embed"])
+        flag(.window, [pick("1", "2"), "3"])
+        flag(.layers, [pick("0-4", "0+3,1")])
+        flag(.heads, [pick("all", "0,1", "0+1")])
+        flag(.tokens, [pick("cls", "each", "0:2x1:3,4", "patches,cls")])
+        flag(.limit, ["\(Int.random(in: 1...Int.max, using: &random))"])
+        flag(.seed, ["\(UInt64.random(in: 0...UInt64.max, using: &random))"])
+        flag(.shard, [pick("0/3", "2/3")])
+        if Bool.random(using: &random) {
+            let patches = try SweepOptions(
+                yaml: """
+                    patches:
+                      - {name: "a: \\"b\\" * [c]", direction: noise, parts: [{site: z, layers: [0, 2], heads: 1+2}]}
+                      - {name: null name, parts: [{site: embed, tokens: "0:1x0:1"}, {site: mlp_act, layers: 1, neurons: [1, 2]}]}
+                    """, name: "p.yaml")
+            options = patches.overridden(by: options)
+        }
+        let printed = options.yaml
+        let read = try SweepOptions(yaml: printed, name: "s.yaml")
+        #expect(read.yaml == printed, "seed \(seed)")
+        #expect(try read.settings() == options.settings(), "seed \(seed)\n\(printed)")
+        #expect(try read.spec(for: config) == options.spec(for: config), "seed \(seed)\n\(printed)")
+    }
+}
+
+private struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
