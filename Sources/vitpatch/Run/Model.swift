@@ -44,17 +44,17 @@ struct LabelledData: Sendable {
 
     func label(_ index: Int) -> Int { map[dataset.classIndex(index)] }
 
-    /// Half of it tells the names and classes of the images in their order, half of it the sizes of their files too.
+    /// Half of it tells the images' names, classes and sizes in their order, half of it no sizes.
     var hash: String {
         var names = dataset.classNames.joined(separator: "\n") + "\n"
         for i in 0..<dataset.count { names += "\(dataset.id(i))\t\(dataset.classIndex(i))\n" }
-        return [names, dataset.fingerprintInput].map { (sha256Hex([Data($0.utf8)]) ?? "").prefix(32) }.joined()
+        return [dataset.fingerprintInput, names].map { (sha256Hex([Data($0.utf8)]) ?? "").prefix(32) }.joined()
     }
 
     /// The hash of an interrupted sweep that goes on, also after a damaged image was replaced by a good one.
     func hash(resuming stored: String) -> String {
         let hash = hash
-        guard stored != hash, stored.prefix(32) == hash.prefix(32) else { return hash }
+        guard stored != hash, stored.suffix(32) == hash.suffix(32) else { return hash }
         Terminal.warning(
             "Files of \(dataset.name) have changed their size since the sweep began; images that are done already keep their results.")
         return stored

@@ -11,6 +11,7 @@ struct Progress {
     init(total: Int) {
         self.total = total
         rich = Terminal.isRich(STDERR_FILENO)
+        draw()
     }
 
     var seconds: Double { Date().timeIntervalSince(start) }
@@ -18,14 +19,20 @@ struct Progress {
     mutating func advance(images: Int, passes: Int) {
         done += images
         self.passes += passes
-        guard rich, Date().timeIntervalSince(drawn) > 0.1 || done == total else { return }
+        if Date().timeIntervalSince(drawn) > 0.1 || done == total { draw() }
+    }
+
+    private mutating func draw() {
+        guard rich, total > 0 else { return }
         drawn = Date()
-        let share = total == 0 ? 1 : Double(done) / Double(total)
-        let filled = Int(share * 30)
-        let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 30 - filled)
-        let rate = Double(self.passes) / max(seconds, 1e-3)
-        let left = done == 0 ? "" : ", \(Self.duration(seconds * Double(total - done) / Double(done))) left"
-        Terminal.standardError("\r\u{1B}[K\(bar) \(done)/\(total) images, \(Int(rate)) passes/s\(left)")
+        var text = " \(done)/\(total) images"
+        if done > 0 {
+            let rate = Double(passes) / max(seconds, 1e-3)
+            text += ", \(Int(rate)) passes/s, \(Self.duration(seconds * Double(total - done) / Double(done))) left"
+        }
+        let width = max(0, min(30, Terminal.width - 45)), filled = width * done / total
+        let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
+        Terminal.standardError("\r\u{1B}[K" + bar + text)
     }
 
     /// Clears the bar.
@@ -57,6 +64,9 @@ final class Interruption: @unchecked Sendable {
                 }
                 // Asked twice: leave at once; every finished wave is in the store.
                 if again { _exit(130) }
+                if isatty(STDERR_FILENO) != 0 {
+                    Terminal.standardError("\nEnding after the wave at work; Ctrl-C again ends it at once.\n")
+                }
             }
             source.resume()
             sources.append(source)
