@@ -203,16 +203,6 @@ struct Sweep: ParsableCommand {
         return spec
     }
 
-    private func choice<Value: RawRepresentable & CaseIterable>(
-        _ option: String, _ text: String, _: Value.Type
-    ) throws -> Value where Value.RawValue == String {
-        guard let value = Value(rawValue: text) else {
-            throw ValidationError(
-                "\(option) \(text) is unknown; valid are \(Value.allCases.map(\.rawValue).joined(separator: ", "))")
-        }
-        return value
-    }
-
     private func shardParts() throws -> (index: Int, of: Int)? {
         guard let shard else { return nil }
         let parts = shard.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
@@ -224,11 +214,7 @@ struct Sweep: ParsableCommand {
 
     /// Positions in the data's order.
     private func chosenImages(count: Int) throws -> [Int] {
-        guard offset < count else {
-            throw CommandError("--offset \(offset): the data has only \(count) images")
-        }
-        let end = limit.map { $0 < count - offset ? offset + $0 : count } ?? count
-        var range = offset..<end
+        var range = try OptionText.images(count: count, offset: offset, limit: limit)
         if let (index, parts) = try shardParts() {
             range = (offset + range.count * index / parts)..<(offset + range.count * (index + 1) / parts)
             if range.isEmpty { throw CommandError("--shard \(index)/\(parts): no image falls into this part") }
