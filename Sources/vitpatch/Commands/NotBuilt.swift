@@ -4,10 +4,9 @@ import ArgumentParser
 struct SweepOptionsNotBuilt: ParsableArguments {
     @Option(help: .hidden) var spec: String?
     @Flag(help: .hidden) var printSpec = false
-    @Option(help: .hidden) var groups: String?
 
     func validate() throws {
-        let given = [("--spec", spec != nil), ("--print-spec", printSpec), ("--groups", groups != nil)]
+        let given = [("--spec", spec != nil), ("--print-spec", printSpec)]
         for (option, isGiven) in given where isGiven { throw ValidationError("\(option) is not built yet") }
     }
 }

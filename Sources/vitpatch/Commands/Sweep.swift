@@ -54,6 +54,9 @@ struct Sweep: ParsableCommand {
     @Option(help: "clean (the other pass) | zero | mean | resample (another image): what is put in.")
     var patchWith = PatchWith.clean.rawValue
 
+    @Option(help: ArgumentHelp("CSV of image id and group columns (image,<column>,...), for effects by group.", valueName: "file"))
+    var groups: String?
+
     @Option(help: "label | clean: the class whose probability is tracked.")
     var target = Target.label.rawValue
 
@@ -117,6 +120,7 @@ struct Sweep: ParsableCommand {
         let items = try spec.items(config: checkpoint.config)
         let patches = items.map(\.patch)
         let images = try chosenImages(count: data.dataset.count)
+        let groups = try groups.map { try data.groups(path: $0) }
         let donorCheckpoint = try donor.map { try $0 == "demo" ? Demo.model(Demo.gray) : Checkpoint.load(folder: $0) }
         if let donorCheckpoint {
             try SweepSpec.checkDonor(donorCheckpoint.config, recipient: checkpoint.config, patches: patches)
@@ -137,6 +141,7 @@ struct Sweep: ParsableCommand {
             resume
             ? try ResultsStore.resume(folder: folder, manifest: manifest)
             : try ResultsStore.create(folder: folder, manifest: manifest, overwrite: overwrite)
+        if let groups { try store.setGroups(groups) }
         let todo = try corruptions.indices.map { corruption in
             let done = try store.completedImages(corruption: corruption)
             return images.filter { !done.contains($0) }
