@@ -142,10 +142,12 @@ extension SearchResult {
         if keep != "all" { images += "; those that are \(keep) among \(seen)" }
         named("images", images)
         named("patches", "\(direction), corruption \(corruption), target \(target); \(candidates) places to choose from")
-        named(
-            "total effect",
-            "p \(signed(totalEffect, 3)) searched on"
-                + (heldOutTotalEffect.map { ", \(signed($0, 3)) held out" } ?? ""))
+        if totalEffect.isFinite {
+            named(
+                "total effect",
+                "p \(signed(totalEffect, 3)) searched on"
+                    + (heldOutTotalEffect.map { ", \(signed($0, 3)) held out" } ?? ""))
+        }
         line()
         if !steps.isEmpty { table(terminal, line) }
         line("  " + ending)
@@ -198,10 +200,10 @@ extension SearchResult {
         let places = "\(steps.count) of \(candidates) places"
         let share = steps.last.map { percent($0.searched.share) } ?? "0%"
         return switch stopped {
-        case "share": "\(share) is back with \(places): the \(percent(until)) asked for"
-        case "max": "\(share) is back with \(places), as many as asked for"
-        case "no_gain": "\(share) is back with \(places); no other place brings more back"
-        case "exhausted": "\(share) is back with all \(candidates) places"
+        case "share": "\(share) of the total effect with \(places); \(percent(until)) was asked for"
+        case "max": "\(share) of the total effect with \(places), as many as asked for"
+        case "no_gain": "\(share) of the total effect with \(places); no other place adds to it"
+        case "exhausted": "\(share) of the total effect with all \(candidates) places"
         default: "interrupted after \(places), \(share) of the total effect"
         }
     }

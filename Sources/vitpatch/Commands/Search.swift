@@ -138,7 +138,7 @@ struct Search: ParsableCommand {
         case .csv: Terminal.standardOutput(result.csv())
         case .json: Terminal.standardOutput(try result.json())
         }
-        if let out {
+        if let out, outcome.end != nil || !outcome.steps.isEmpty {
             try write(result.csv(), to: out, "search.csv")
             try write(result.json(), to: out, "search.json")
         }
