@@ -21,6 +21,7 @@ public func summaryText(
         guard corruption.images > 0 else { continue }
         for group in groups(corruption.patches) { text.group(group, of: corruption) }
     }
+    text.output += try groupText(store: store, by: store.groups(), color: color)
     return text.output
 }
 

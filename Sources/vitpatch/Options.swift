@@ -46,4 +46,23 @@ enum OptionText {
         }
         return Int(value * scale)
     }
+
+    /// Positions of the images in the data's order that `--offset` and `--limit` ask for.
+    static func images(count: Int, offset: Int, limit: Int?) throws -> Range<Int> {
+        guard offset < count else {
+            throw CommandError("--offset \(offset): the data has only \(count) images")
+        }
+        return offset..<(limit.map { $0 < count - offset ? offset + $0 : count } ?? count)
+    }
+}
+
+/// The value that an option's text names.
+func choice<Value: RawRepresentable & CaseIterable>(
+    _ option: String, _ text: String, _: Value.Type
+) throws -> Value where Value.RawValue == String {
+    guard let value = Value(rawValue: text) else {
+        throw ValidationError(
+            "\(option) \(text) is unknown; valid are \(Value.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    return value
 }

@@ -12,7 +12,7 @@ struct Vitpatch: ParsableCommand {
         discussion: "Without a model and images of your own, `vitpatch sweep` runs on the built-in demo.",
         version: vitpatchVersion,
         subcommands: [
-            Sweep.self, ReportCommand.self, Export.self, Summary.self, Merge.self, Compare.self, Classify.self,
+            Sweep.self, ReportCommand.self, Export.self, Summary.self, Merge.self, Compare.self, Search.self, Classify.self,
             Verify.self, Bench.self, Tune.self, Inspect.self, Devices.self,
         ])
 
@@ -36,7 +36,6 @@ struct Vitpatch: ParsableCommand {
     }
 
     private static func check(command name: String) throws {
-        if NotBuilt.names.contains(name) { throw ValidationError("vitpatch \(name) is not built yet") }
         let known = configuration.subcommands.map { $0._commandName } + ["help"]
         if !name.hasPrefix("-"), !known.contains(name) {
             throw ValidationError("there is no command '\(name)'; valid are \(known.dropLast().joined(separator: ", "))")

@@ -13,6 +13,9 @@ struct Summary: ParsableCommand {
     @Option(help: "text | csv | json; csv and json have one row per patch with every statistic.")
     var format = "text"
 
+    @Option(help: ArgumentHelp("Effects by class, or by a column of --groups; csv and json then have one row per patch and group.", valueName: "column"))
+    var by: String?
+
     func validate() throws {
         if format != "text", SummaryFormat(rawValue: format) == nil {
             throw ValidationError("--format \(format) is unknown; valid are text, csv, json")
@@ -21,11 +24,27 @@ struct Summary: ParsableCommand {
 
     mutating func run() throws {
         let store = try ResultsStore.open(folder: folder)
+        let groups = try by.map { try grouping($0, store) }
         if let format = SummaryFormat(rawValue: format) {
-            Terminal.standardOutput(summaryData(try statistics(of: store), format: format))
-        } else {
             Terminal.standardOutput(
-                try summaryText(store: store, color: Terminal.isRich(STDOUT_FILENO), width: min(Terminal.width, 100)))
+                try groups.map { groupData(try groupStatistics(of: store, by: $0), format: format) }
+                    ?? summaryData(try statistics(of: store), format: format))
+        } else {
+            let color = Terminal.isRich(STDOUT_FILENO)
+            Terminal.standardOutput(try summaryText(store: store, color: color, width: min(Terminal.width, 100)))
+            // Columns of the file are in the summary anyway.
+            if let groups, try !store.groups().contains(groups) {
+                Terminal.standardOutput(try groupText(store: store, by: [groups], color: color))
+            }
         }
+    }
+
+    private func grouping(_ name: String, _ store: ResultsStore) throws -> ImageGroups {
+        let known = try store.groups()
+        if let groups = known.first(where: { $0.column == name }) { return groups }
+        guard name == "class" else {
+            throw CommandError("--by \(name): the sweep has \((["class"] + known.map(\.column)).joined(separator: ", "))")
+        }
+        return try store.classGroups()
     }
 }

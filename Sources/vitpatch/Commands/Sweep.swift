@@ -58,6 +58,9 @@ struct Sweep: ParsableCommand {
     @Option(help: "clean (the other pass) | zero | mean | resample (another image): what is put in (default: clean).")
     var patchWith: String?
 
+    @Option(help: ArgumentHelp("CSV of image id and group columns (image,<column>,...), for effects by group.", valueName: "file"))
+    var groups: String?
+
     @Option(help: "label | clean: the class whose probability is tracked (default: label).")
     var target: String?
 
@@ -98,7 +101,6 @@ struct Sweep: ParsableCommand {
     var overwrite = false
 
     @OptionGroup var device: DeviceOptions
-    @OptionGroup var notBuilt: SweepOptionsNotBuilt
 
     func validate() throws {
         if resume && overwrite { throw ValidationError("--resume and --overwrite exclude each other") }
@@ -121,6 +123,7 @@ struct Sweep: ParsableCommand {
         let patches = items.map(\.patch)
         let images = try chosenImages(settings, count: data.dataset.count)
         let donorCheckpoint = try settings.donor.map { try $0 == "demo" ? Demo.model(Demo.gray) : Checkpoint.load(folder: $0) }
+        let groups = try groups.map { try data.groups(path: $0) }
         if let donorCheckpoint {
             do {
                 try SweepSpec.checkDonor(donorCheckpoint.config, recipient: checkpoint.config, patches: patches)
@@ -145,6 +148,7 @@ struct Sweep: ParsableCommand {
             resume
             ? try ResultsStore.resume(folder: folder, manifest: manifest)
             : try ResultsStore.create(folder: folder, manifest: manifest, overwrite: overwrite)
+        if let groups { try store.setGroups(groups) }
         let todo = try corruptions.indices.map { corruption in
             let done = try store.completedImages(corruption: corruption)
             return images.filter { !done.contains($0) }
@@ -225,15 +229,10 @@ struct Sweep: ParsableCommand {
 
     /// Positions in the data's order.
     private func chosenImages(_ settings: SweepSettings, count: Int) throws -> [Int] {
-        let offset = settings.offset
-        guard offset < count else {
-            throw CommandError("--offset \(offset): the data has only \(count) images")
-        }
-        let end = settings.limit.map { $0 < count - offset ? offset + $0 : count } ?? count
-        var range = offset..<end
+        var range = try OptionText.images(count: count, offset: settings.offset, limit: settings.limit)
         if let shard = settings.shard {
-            let (index, parts) = (shard.index, shard.count)
-            range = (offset + range.count * index / parts)..<(offset + range.count * (index + 1) / parts)
+            let first = range.lowerBound, count = range.count
+            range = (first + count * shard.index / shard.count)..<(first + count * (shard.index + 1) / shard.count)
             if range.isEmpty { throw CommandError("--shard \(shard): no image falls into this part") }
         }
         return Array(range)

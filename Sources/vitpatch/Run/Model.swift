@@ -2,6 +2,7 @@ import CLRuntime
 import Foundation
 import Images
 import Kernels
+import Results
 import ViT
 
 /// A model on a device with the images that it can read.
@@ -43,6 +44,13 @@ struct LabelledData: Sendable {
     }
 
     func label(_ index: Int) -> Int { map[dataset.classIndex(index)] }
+
+    /// The groups of a file; a warning says how many of its images are not in the data.
+    func groups(path: String) throws -> [ImageGroups] {
+        let (groups, unknown) = try ImageGroups.read(path: path, ids: (0..<dataset.count).map(dataset.id))
+        if unknown > 0 { Terminal.warning("\(path): \(unknown) of its images are not in the data") }
+        return groups
+    }
 
     /// Half of it tells the images' names, classes and sizes in their order, half of it no sizes.
     var hash: String {

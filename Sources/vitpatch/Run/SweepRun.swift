@@ -60,19 +60,19 @@ struct SweepRun {
         _ outcome: inout Outcome, _ progress: inout Progress
     ) throws {
         if images.isEmpty { return }
-        let loader = try loader(corruption)
+        let loader = try waves.loader(corruption, partners: patches.contains { $0.with == .resample })
         let ranges = plan.imageRanges(count: images.count)
-        let waves = Prefetcher(count: ranges.count) { try loader.load(Array(images[ranges[$0]])) }
+        let prepared = Prefetcher(count: ranges.count) { try loader.load(Array(images[ranges[$0]])) }
         var waiting = PreparedImages()  // kept images that do not fill a wave yet
-        while let prepared = try waves.take() {
+        while let wave = try prepared.take() {
             if interruption.isRequested {
                 outcome.interrupted = true
                 return
             }
             if keep == .all {
-                try runWave(prepared, corruption, index, wavefront, &outcome, &progress)
+                try runWave(wave, corruption, index, wavefront, &outcome, &progress)
             } else {
-                try filter(prepared, corruption, index, wavefront, into: &waiting, &outcome, &progress)
+                try filter(wave, corruption, index, wavefront, into: &waiting, &outcome, &progress)
                 while waiting.indices.count >= plan.shape.images {
                     try runWave(waiting.take(plan.shape.images), corruption, index, wavefront, &outcome, &progress)
                 }
@@ -81,24 +81,15 @@ struct SweepRun {
         if !waiting.indices.isEmpty { try runWave(waiting, corruption, index, wavefront, &outcome, &progress) }
     }
 
-    private func loader(_ corruption: Corruption) throws -> ImageLoader {
-        func corruptor(_ model: Model) throws -> Corruptor {
-            try Corruptor(
-                corruption, dataset: data.dataset, preprocessor: model.preprocessor,
-                patchSize: model.encoder.config.patchSize, seed: seed)
-        }
-        var loader = ImageLoader(
-            dataset: data.dataset, preprocessor: model.preprocessor, corruptor: try corruptor(model), samples: samples)
-        if let donor { loader.donor = (donor.preprocessor, try corruptor(donor)) }
-        if patches.contains(where: { $0.with == .resample }) { loader.partnerSeed = seed }
-        return loader
+    private var waves: Waves {
+        Waves(model: model, donor: donor, data: data, target: target, seed: seed, samples: samples)
     }
 
     /// What `--patch-with mean` puts in: means over all of the data.
     private func activationMeans() throws -> ActivationMeans? {
         guard patches.contains(where: { $0.with == .mean }) else { return nil }
         let sites = Set(patches.flatMap { $0.parts.map(\.site) })
-        let loader = try loader(.none)
+        let loader = try waves.loader(.none)
         return try ActivationMeans.over(
             images: data.dataset.count, encoder: model.encoder, library: model.library, sites: sites
         ) { range in try loader.load(Array(range)).clean.flatMap { $0 } }
@@ -113,7 +104,7 @@ struct SweepRun {
     ) throws {
         let count = images.indices.count
         for range in plan.patchRanges {
-            let result = try run(images, corruption, wavefront, patches: Array(patches[range]))
+            let result = try waves.run(images, corruption, wavefront, patches: Array(patches[range]))
             var effects: [EffectRecord] = []
             effects.reserveCapacity(count * range.count)
             for image in 0..<count {
@@ -127,7 +118,7 @@ struct SweepRun {
             try store.append(images: records(images, index, result, kept: { _ in true }), effects: effects)
             outcome.evaluations += result.evaluations
         }
-        let draws = draws(corruption)
+        let draws = waves.draws(corruption)
         outcome.images += count
         outcome.fullPassEvaluations += draws * count * (2 + patches.count) * model.encoder.config.layers * 2
         outcome.passes += draws * count * (2 + patches.count)
@@ -139,55 +130,19 @@ struct SweepRun {
         _ images: PreparedImages, _ corruption: Corruption, _ index: Int, _ wavefront: Wavefront,
         into waiting: inout PreparedImages, _ outcome: inout Outcome, _ progress: inout Progress
     ) throws {
-        let result = try run(images, corruption, wavefront, patches: [])
+        let result = try waves.run(images, corruption, wavefront, patches: [])
         let kept = images.indices.indices.map {
             keep.keeps(clean: result.clean[$0], corrupted: result.corrupted[$0], label: data.label(images.indices[$0]))
         }
         let dropped = records(images, index, result, kept: { kept[$0] }).filter { !$0.kept }
         try store.append(images: dropped, effects: [])
         for i in images.indices.indices where kept[i] { waiting.append(images, i) }
-        let passes = 2 * draws(corruption) * images.indices.count
+        let passes = 2 * waves.draws(corruption) * images.indices.count
         outcome.images += dropped.count
         outcome.evaluations += result.evaluations
         outcome.fullPassEvaluations += passes * model.encoder.config.layers * 2
         outcome.passes += passes
         progress.advance(images: dropped.count, passes: passes)
-    }
-
-    private func draws(_ corruption: Corruption) -> Int { corruption.isRandom ? samples : 1 }
-
-    /// One wave, or the average of as many as there are draws.
-    private func run(
-        _ images: PreparedImages, _ corruption: Corruption, _ wavefront: Wavefront, patches: [Patch]
-    ) throws -> Wavefront.Output {
-        let draws = draws(corruption)
-        if draws == 1 { return try wavefront.run(input(images, corruption, sample: 0), patches: patches) }
-        var average = SampleAverage(classes: model.encoder.config.classes)
-        for sample in 0..<draws {
-            average.add(try wavefront.run(input(images, corruption, sample: sample), patches: patches, keepLogits: true))
-        }
-        guard let result = average.result() else { throw CommandError("--samples \(samples): no draw was made") }
-        return result
-    }
-
-    private func input(_ images: PreparedImages, _ corruption: Corruption, sample: Int) -> Wavefront.Input {
-        func draw(_ values: [[[Float]]]) -> [Float] { values.flatMap { $0[min(sample, $0.count - 1)] } }
-        var input = Wavefront.Input(
-            clean: images.clean.flatMap { $0 }, corrupted: draw(images.corrupted),
-            labels: images.indices.map { target == .label ? data.label($0) : -1 })
-        if donor != nil {
-            input.donorClean = images.donorClean.flatMap { $0 }
-            input.donorCorrupted = draw(images.donorCorrupted)
-        }
-        if !images.partner.isEmpty { input.partner = images.partner.flatMap { $0 } }
-        if case .noise(let strength) = corruption {
-            let keys = images.indices.map { index in
-                let key = RandomKey.noiseKey(seed: seed, imageID: data.dataset.id(index), sample: sample)
-                return (key.k0, key.k1, key.c2, key.c3)
-            }
-            input.noise = (Float(strength), keys)
-        }
-        return input
     }
 
     private func records(

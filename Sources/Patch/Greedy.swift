@@ -1,0 +1,162 @@
+/// Greedy restoration: from the empty set, the place whose addition brings most back, then the next, and so on.
+///
+/// The choice alone is here, not the passes: run `trials` in any waves, give their mean gains to `take`, again until
+/// `end` is set. A **gain** is how far a patch moves the receiving pass's probability towards the other pass's:
+/// p(patched) - p(corrupted) for `restore`, p(clean) - p(patched) for `noise`; the total is p(clean) - p(corrupted).
+/// Greedy selection of network parts by what they recover: Conmy et al., Towards Automated Circuit Discovery for
+/// Mechanistic Interpretability, 2023, prune greedily; this adds.
+public struct Greedy: Sendable {
+    public enum End: String, Codable, Sendable {
+        /// The share asked for is back
+        case share
+        /// As many places as asked for
+        case maximum = "max"
+        /// No place that is left would bring more back
+        case noGain = "no_gain"
+        /// Every place is in the set
+        case exhausted
+    }
+
+    /// One direction and one source for all of them
+    public let candidates: [Patch]
+    /// Stop at this share of the total gain
+    public let until: Double
+    /// Most places to choose
+    public let most: Int
+
+    /// Indices into `candidates`, in the order in which they were added
+    public private(set) var chosen: [Int] = []
+    /// Mean gain of the set after each addition
+    public private(set) var gains: [Double] = []
+    /// Mean gain of each candidate alone; empty before the first step
+    public private(set) var singles: [Double] = []
+    public private(set) var end: End?
+
+    public init(candidates: [Patch], until: Double, most: Int? = nil) {
+        self.candidates = candidates
+        self.until = until
+        self.most = min(most ?? .max, candidates.count)
+        if self.most < 1 { end = .exhausted }
+    }
+
+    /// Candidates that are not in the set, in their order
+    public var remaining: [Int] {
+        let chosen = Set(chosen)
+        return candidates.indices.filter { !chosen.contains($0) }
+    }
+
+    /// The set with each of `remaining` added, one patch each
+    public var trials: [Patch] { remaining.map { set(chosen + [$0]) } }
+
+    /// Some candidates as one patch
+    public func set(_ indices: some Sequence<Int>) -> Patch { Patch(merging: indices.map { candidates[$0] }) }
+
+    /// Candidates by their gain alone, the largest first, equal ones in their order: the set that people often take.
+    public var ranked: [Int] {
+        singles.indices.sorted { (singles[$0], -$0) > (singles[$1], -$1) }
+    }
+
+    /// Adds the trial with the largest mean gain, the first of equal ones, if that is more than the set has.
+    /// - Parameters:
+    ///   - gains: mean gain of each of `trials`; one that is no number is never taken
+    ///   - total: mean total gain
+    /// - Returns: the position in `trials` that was taken; nil where nothing improves
+    public mutating func take(_ gains: [Double], total: Double) -> Int? {
+        let remaining = remaining
+        precondition(end == nil && gains.count == remaining.count)
+        if chosen.isEmpty { singles = gains }
+        var best: Int?
+        var most = self.gains.last ?? 0
+        for (position, gain) in gains.enumerated() where gain > most { (best, most) = (position, gain) }
+        guard let best else {
+            end = .noGain
+            return nil
+        }
+        chosen.append(remaining[best])
+        self.gains.append(most)
+        if most / total >= until {
+            end = .share
+        } else if chosen.count == candidates.count {
+            end = .exhausted
+        } else if chosen.count == self.most {
+            end = .maximum
+        }
+        return best
+    }
+
+    /// Splits images into those that are searched on and those held out: of the images ordered by label, and by
+    /// position within a label, every `1 / share`-th is held out. So with 0.5 it is every other image of each class,
+    /// and classes that take turns in the data do not end up in different halves.
+    /// - Returns: positions, ascending
+    public static func split(labels: [Int], heldOut share: Double) -> (search: [Int], heldOut: [Int]) {
+        var search: [Int] = [], heldOut: [Int] = []
+        let order = labels.indices.sorted { (labels[$0], $0) < (labels[$1], $1) }
+        for (k, position) in order.enumerated() {
+            if (Double(k + 1) * share).rounded(.down) > (Double(k) * share).rounded(.down) {
+                heldOut.append(position)
+            } else {
+                search.append(position)
+            }
+        }
+        return (search.sorted(), heldOut.sorted())
+    }
+}
+
+extension Patch {
+    /// All that these patches do, as one patch in few parts: what differs in its heads alone (or its tokens, neurons or
+    /// layers) becomes one part, whatever the order of the patches.
+    /// - Parameter patches: of one direction and source; the first one's is taken
+    public init(merging patches: [Patch]) {
+        // One layer a part, so that parts that share only some layers meet.
+        var parts = patches.flatMap(\.parts).flatMap { part in
+            part.layers.isEmpty
+                ? [part]
+                : part.layers.map { layer in
+                    var one = part
+                    one.layers = [layer]
+                    return one
+                }
+        }
+        parts = Self.joined(parts, \.heads)
+        parts = Self.joined(parts, \.tokens)
+        parts = Self.joined(parts, \.neurons)
+        var layers: [Part: [Int]] = [:]
+        for part in parts {
+            var rest = part
+            rest.layers = []
+            layers[rest, default: []] += part.layers
+        }
+        parts = layers.map { rest, layers in
+            var part = rest
+            part.layers = Set(layers).sorted()
+            return part
+        }
+        func key(_ part: Part) -> [[Int]] {
+            [part.layers, [Site.allCases.firstIndex(of: part.site) ?? 0], part.heads ?? [], part.tokens ?? [], part.neurons ?? []]
+        }
+        parts.sort { a, b in
+            let (a, b) = (key(a), key(b))
+            return zip(a, b).first { $0 != $1 }.map { $0.lexicographicallyPrecedes($1) } ?? false
+        }
+        self.init(direction: patches.first?.direction ?? .restore, with: patches.first?.with ?? .clean, parts: parts)
+    }
+
+    /// Parts that are equal but for one list, with the union of their lists; nil stands for all.
+    private static func joined(_ parts: [Part], _ list: WritableKeyPath<Part, [Int]?>) -> [Part] {
+        var unions: [Part: [Int]?] = [:]
+        for part in parts {
+            var rest = part
+            rest[keyPath: list] = nil
+            guard let new = part[keyPath: list], let known = unions[rest] ?? [] else {
+                unions[rest] = .some(nil)
+                continue
+            }
+            unions[rest] = .some(Set(known + new).sorted())
+        }
+        return unions.map { rest, union in
+            var part = rest
+            part[keyPath: list] = union
+            return part
+        }
+    }
+}

@@ -1,0 +1,210 @@
+import Foundation
+import Results
+
+/// What a greedy search found, for the terminal and for other programs.
+public struct SearchResult: Codable, Sendable {
+    public var version: String, model: String, modelHash: String, data: String, dataHash: String
+    public var corruption: String, direction: String, target: String, keep: String
+    public var seed: UInt64, samples: Int, until: Double
+    public var device: String, gemm: String
+    /// Images seen, and of those that `--keep` lets count the ones searched on and held out
+    public var seen: Int, searched: Int, heldOut: Int
+    public var candidates: Int
+    /// Mean p(clean) - p(corrupted) on the images searched on and held out
+    public var totalEffect: Double, heldOutTotalEffect: Double?
+    /// share | max | no_gain | exhausted | interrupted
+    public var stopped: String
+    /// The images that `ranked` and `random` are of: held_out | searched
+    public var baselines: String
+    public var steps: [Step]
+    /// The places found, in few parts
+    public var set: [SetPart]
+
+    public struct Step: Codable, Sendable {
+        public var step: Int
+        /// The place added, as `export` writes it
+        public var site: String, layer: String, head: String, token: String
+        /// The set so far, on the images searched on and on those held out
+        public var searched: RecoveredShare, heldOut: RecoveredShare?
+        /// The share of as many places, those that are best alone; nil where the search was interrupted
+        public var ranked: Double?
+        /// Of as many places in random orders
+        public var random: [Double]
+
+        public init(
+            step: Int, site: String, layer: String, head: String, token: String, searched: RecoveredShare,
+            heldOut: RecoveredShare?, ranked: Double? = nil, random: [Double] = []
+        ) {
+            (self.step, self.site, self.layer, self.head, self.token) = (step, site, layer, head, token)
+            (self.searched, self.heldOut, self.ranked, self.random) = (searched, heldOut, ranked, random)
+        }
+
+        public var place: String {
+            [(nil, site), ("layer", layer), ("head", head), ("token", token)].filter { !$0.1.isEmpty }
+                .map { ($0.0.map { $0 + " " } ?? "") + $0.1 }.joined(separator: " ")
+        }
+        var randomMean: Double? { random.isEmpty ? nil : random.reduce(0, +) / Double(random.count) }
+    }
+
+    /// Layers from 0; a list that is not there stands for all.
+    public struct SetPart: Codable, Sendable {
+        public var site: String, layers: [Int], heads: [Int]?, tokens: [Int]?
+
+        public init(site: String, layers: [Int], heads: [Int]?, tokens: [Int]?) {
+            (self.site, self.layers, self.heads, self.tokens) = (site, layers, heads, tokens)
+        }
+
+        var text: String {
+            func list(_ name: String, _ values: [Int]?) -> String {
+                guard let values, !values.isEmpty else { return "" }
+                return " \(name)\(values.count == 1 ? "" : "s") " + values.map(String.init).joined(separator: "+")
+            }
+            return site + list("layer", layers) + list("head", heads) + list("token", tokens)
+        }
+    }
+
+    public init(
+        version: String, model: String, modelHash: String, data: String, dataHash: String, corruption: String,
+        direction: String, target: String, keep: String, seed: UInt64, samples: Int, until: Double, device: String,
+        gemm: String, seen: Int, searched: Int, heldOut: Int, candidates: Int, totalEffect: Double,
+        heldOutTotalEffect: Double?, stopped: String, baselines: String, steps: [Step], set: [SetPart]
+    ) {
+        (self.version, self.model, self.modelHash, self.data, self.dataHash) = (version, model, modelHash, data, dataHash)
+        (self.corruption, self.direction, self.target, self.keep) = (corruption, direction, target, keep)
+        (self.seed, self.samples, self.until, self.device, self.gemm) = (seed, samples, until, device, gemm)
+        (self.seen, self.searched, self.heldOut, self.candidates) = (seen, searched, heldOut, candidates)
+        (self.totalEffect, self.heldOutTotalEffect, self.stopped) = (totalEffect, heldOutTotalEffect, stopped)
+        (self.baselines, self.steps, self.set) = (baselines, steps, set)
+    }
+}
+
+// MARK: - For other programs
+
+extension SearchResult {
+    /// The columns of `csv`
+    public static let columns = [
+        "step", "site", "layer", "head", "token", "effect", "share", "ci_low", "ci_high", "held_out_effect",
+        "held_out_share", "held_out_ci_low", "held_out_ci_high", "ranked_share", "random_mean", "random_min", "random_max",
+    ]
+
+    /// One row per step; fields that do not apply are empty.
+    public func csv() -> String {
+        var out = TableText(.csv)
+        out.header(Self.columns)
+        func optional(_ name: String, _ value: Double?) {
+            if let value { out.field(name, value) } else { out.field(name, "") }
+        }
+        for step in steps {
+            out.beginRow()
+            out.field("step", "\(step.step)", first: true)
+            for (name, text) in [("site", step.site), ("layer", step.layer), ("head", step.head), ("token", step.token)] {
+                out.field(name, text)
+            }
+            for (prefix, share) in [("", step.searched), ("held_out_", step.heldOut)] {
+                optional(prefix + "effect", share?.effect)
+                optional(prefix + "share", share?.share)
+                optional(prefix + "ci_low", share?.low)
+                optional(prefix + "ci_high", share?.high)
+            }
+            optional("ranked_share", step.ranked)
+            optional("random_mean", step.randomMean)
+            optional("random_min", step.random.min())
+            optional("random_max", step.random.max())
+            out.endRow()
+        }
+        return String(decoding: out.bytes, as: UTF8.self)
+    }
+
+    /// Everything, as one object; keys in snake_case.
+    public func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+    }
+}
+
+// MARK: - For the terminal
+
+extension SearchResult {
+    /// The search in words and a table: percent of the total effect. Lines end with a newline.
+    public func text(color: Bool = false) -> String {
+        let terminal = TerminalText(color: color)
+        var text = ""
+        func line(_ line: String = "") { text += line + "\n" }
+        func named(_ name: String, _ value: String) { line("  " + padded(name, 14) + value) }
+        func content(_ name: String, _ hash: String) -> String { "\(name) (\(hash.prefix(12)))" }
+        named("model", content(model, modelHash))
+        named("data", content(data, dataHash))
+        var images = "\(searched) searched on, \(heldOut) held out"
+        if keep != "all" { images += "; those that are \(keep) among \(seen)" }
+        named("images", images)
+        named("patches", "\(direction), corruption \(corruption), target \(target); \(candidates) places to choose from")
+        if totalEffect.isFinite {
+            named(
+                "total effect",
+                "p \(signed(totalEffect, 3)) searched on"
+                    + (heldOutTotalEffect.map { ", \(signed($0, 3)) held out" } ?? ""))
+        }
+        line()
+        if !steps.isEmpty { table(terminal, line) }
+        line("  " + ending)
+        if !set.isEmpty { line("  the set: " + set.map(\.text).joined(separator: ", ")) }
+        return text
+    }
+
+    private func table(_ terminal: TerminalText, _ line: (String) -> Void) {
+        func percent(_ share: Double?) -> String { share.map { fixed(100 * $0, 1) } ?? "" }
+        func interval(_ share: RecoveredShare?) -> String {
+            guard let share else { return "" }
+            return paddedLeft(percent(share.share), 6) + " [\(percent(share.low)), \(percent(share.high))]"
+        }
+        func random(_ step: Step) -> String {
+            guard let low = step.random.min(), let high = step.random.max() else { return "" }
+            return paddedLeft(percent(step.randomMean), 6) + " (\(percent(low)) to \(percent(high)))"
+        }
+        let place = max(11, steps.map(\.place.count).max() ?? 0)
+        let hasHeldOut = steps.contains { $0.heldOut != nil }, hasBaselines = steps.contains { $0.ranked != nil }
+        let best = steps.map(\.searched.share).max() ?? 0
+        line("  " + terminal.bold("percent of the total effect") + terminal.dim("   [95% interval]"))
+        var header = "  step  " + padded("place added", place) + "  " + padded(" searched on", 22)
+        if hasHeldOut { header += padded(" held out", 22) }
+        if hasBaselines { header += paddedLeft("ranked", 6) + "  random (range)" }
+        line(trimmed(header))
+        for step in steps {
+            let values = padded(interval(step.searched), 22)
+            var row = "  " + paddedLeft("\(step.step)", 4) + "  " + padded(step.place, place) + "  "
+            row += step.searched.share == best ? terminal.bold(values) : values
+            if hasHeldOut { row += padded(interval(step.heldOut), 22) }
+            if hasBaselines { row += paddedLeft(percent(step.ranked), 6) + "  " + terminal.dim(random(step)) }
+            line(trimmed(row))
+        }
+        if hasBaselines {
+            line(
+                terminal.dim(
+                    "  ranked: as many places, those that are best alone; random: \(steps[0].random.count) random orders; "
+                        + "both on the images \(baselines == "held_out" ? "held out" : "searched on")"))
+        }
+        line("")
+    }
+
+    private func trimmed(_ text: String) -> String {
+        var text = text
+        while text.last == " " { text.removeLast() }
+        return text
+    }
+
+    private var ending: String {
+        let places = "\(steps.count) of \(candidates) places"
+        let share = steps.last.map { percent($0.searched.share) } ?? "0%"
+        return switch stopped {
+        case "share": "\(share) of the total effect with \(places); \(percent(until)) was asked for"
+        case "max": "\(share) of the total effect with \(places), as many as asked for"
+        case "no_gain": "\(share) of the total effect with \(places); no other place adds to it"
+        case "exhausted": "\(share) of the total effect with all \(candidates) places"
+        default: "interrupted after \(places), \(share) of the total effect"
+        }
+    }
+}

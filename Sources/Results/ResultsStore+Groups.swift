@@ -1,0 +1,53 @@
+// The table `groups`, which only a sweep with --groups has; no other table refers to it.
+extension ResultsStore {
+    /// Stores ways to group images in place of those that are there.
+    public func setGroups(_ groups: [ImageGroups]) throws {
+        try write { db in
+            try db.execute(sql: "DROP TABLE IF EXISTS \"groups\"")
+            try db.execute(
+                sql: """
+                    CREATE TABLE "groups"(image INTEGER NOT NULL, "column" TEXT NOT NULL, value TEXT NOT NULL,
+                      UNIQUE("column", image))
+                    """)
+            let insert = try Cursor(db, "INSERT INTO \"groups\" VALUES (?, ?, ?)")
+            for group in groups {
+                for (image, value) in group.values.sorted(by: { $0.key < $1.key }) {
+                    insert.bind(1, image)
+                    insert.bind(2, group.column)
+                    insert.bind(3, value)
+                    try insert.run()
+                }
+            }
+        }
+    }
+
+    /// The ways to group images, in the order in which they were given; none where the sweep had no groups.
+    public func groups() throws -> [ImageGroups] {
+        try read { db in
+            guard try Cursor(db, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'groups'").next() else {
+                return []
+            }
+            var groups: [ImageGroups] = []
+            let cursor = try Cursor(db, "SELECT image, \"column\", value FROM \"groups\" ORDER BY rowid")
+            while try cursor.next() {
+                let name = cursor.text(1)
+                if groups.last?.column != name { groups.append(ImageGroups(column: name, values: [:])) }
+                groups[groups.count - 1].values[cursor.int(0)] = cursor.text(2)
+            }
+            return groups
+        }
+    }
+
+    /// Images by their label's name
+    public func classGroups() throws -> ImageGroups {
+        try read { db in
+            var values: [Int: String] = [:]
+            let cursor = try Cursor(db, "SELECT DISTINCT image, label FROM images")
+            while try cursor.next() {
+                let label = cursor.int(1)
+                values[cursor.int(0)] = manifest.classNames.indices.contains(label) ? manifest.classNames[label] : "\(label)"
+            }
+            return ImageGroups(column: "class", values: values)
+        }
+    }
+}

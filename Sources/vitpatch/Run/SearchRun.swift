@@ -1,0 +1,176 @@
+import CLRuntime
+import Images
+import Patch
+import Report
+import Spec
+
+/// A greedy search over images: every step runs all places that are left, each added to the set, in waves over the half
+/// that is searched on, and then the set on the half that is held out.
+struct SearchRun {
+    let waves: Waves
+    let corruption: Corruption
+    let keep: Keep
+    let heldOutShare: Double
+    let plan: WavePlan
+    let interruption: Interruption
+
+    /// Orders of the random baseline
+    static let orders = 5
+    /// Most host memory for images that are ready for the model, bytes; where they need more they are made every step.
+    static let imageBytes = 2 << 30
+
+    struct Outcome {
+        var searched = 0, heldOut = 0
+        var totalEffect = Double.nan, heldOutTotalEffect: Double?
+        /// nil: interrupted
+        var end: Greedy.End?
+        var chosen: [Int] = []
+        var steps: [Step] = []
+        var baselinesAreHeldOut = false
+        var passes = 0
+
+        struct Step {
+            var searched: RecoveredShare, heldOut: RecoveredShare?
+            var ranked: Double?
+            var random: [Double] = []
+        }
+    }
+
+    /// - Parameters:
+    ///   - images: positions in the data's order
+    ///   - onStep: called with what is known so far, after each step
+    func run(_ search: Greedy, images: [Int], onStep: (Outcome) -> Void) throws -> Outcome {
+        var greedy = search, outcome = Outcome()
+        let loader = try waves.loader(corruption), config = waves.model.encoder.config
+        let values = config.channels * config.imageSize * config.imageSize * (1 + waves.draws(corruption))
+        let isKept = images.count <= Self.imageBytes / MemoryLayout<Float>.size / max(values, 1)
+        func imageWaves(_ indices: [Int], isKept: Bool) -> ImageWaves {
+            ImageWaves(indices, loader: loader, perWave: plan.shape.images, isKept: isKept)
+        }
+        guard let kept = try keptImages(imageWaves(images, isKept: false), &outcome) else { return outcome }
+        if kept.isEmpty { throw CommandError("--keep \(keep.rawValue) leaves none of the \(images.count) images") }
+        let split = Greedy.split(labels: kept.map(waves.data.label), heldOut: heldOutShare)
+        let searched = imageWaves(split.search.map { kept[$0] }, isKept: isKept)
+        let heldOut = imageWaves(split.heldOut.map { kept[$0] }, isKept: isKept)
+        (outcome.searched, outcome.heldOut) = (searched.indices.count, heldOut.indices.count)
+
+        let bootstrap = Bootstrap(seed: waves.seed)
+        while greedy.end == nil {
+            guard let trials = try evaluate(greedy.trials, searched, &outcome) else {
+                return outcome
+            }
+            if greedy.chosen.isEmpty {
+                outcome.totalEffect = mean(trials.totals)
+                guard outcome.totalEffect > 0 else {
+                    throw CommandError(
+                        "there is nothing to bring back: --corruption \(corruption.spec) changes the target's mean probability "
+                            + "by \(-outcome.totalEffect) on the \(outcome.searched) images searched on")
+                }
+            }
+            guard let taken = greedy.take(trials.gains.map(mean), total: outcome.totalEffect) else { break }
+            outcome.chosen = greedy.chosen
+            outcome.steps.append(
+                Outcome.Step(
+                    searched: recoveredShare(effects: trials.gains[taken], totals: trials.totals, bootstrap: bootstrap),
+                    heldOut: nil))
+            if !heldOut.indices.isEmpty {
+                guard let set = try evaluate([greedy.set(greedy.chosen)], heldOut, &outcome) else {
+                    return outcome
+                }
+                outcome.heldOutTotalEffect = mean(set.totals)
+                outcome.steps[outcome.steps.count - 1].heldOut = recoveredShare(
+                    effects: set.gains[0], totals: set.totals, bootstrap: bootstrap)
+            }
+            onStep(outcome)
+        }
+        try baselines(greedy, heldOut.indices.isEmpty ? searched : heldOut, &outcome)
+        outcome.baselinesAreHeldOut = !heldOut.indices.isEmpty
+        return outcome
+    }
+
+    /// Sets of as many places as the greedy ones: those that are best alone, and random ones.
+    private func baselines(_ greedy: Greedy, _ half: ImageWaves, _ outcome: inout Outcome) throws {
+        let orders = [greedy.ranked]
+            + randomOrders(count: greedy.candidates.count, orders: Self.orders, seed: waves.seed)
+        let steps = outcome.steps.indices
+        let sets = orders.map { order in steps.map { greedy.set(order.prefix($0 + 1)) } }
+        var seen: Set<Patch> = []
+        let patches = sets.joined().filter { seen.insert($0).inserted }
+        if patches.isEmpty { return outcome.end = greedy.end }
+        guard let result = try evaluate(patches, half, &outcome) else { return }
+        let total = mean(result.totals)
+        let shares = Dictionary(zip(patches, result.gains.map { mean($0) / total })) { first, _ in first }
+        for step in steps {
+            outcome.steps[step].ranked = shares[sets[0][step]]
+            outcome.steps[step].random = sets.dropFirst().compactMap { shares[$0[step]] }
+        }
+        outcome.end = greedy.end
+    }
+
+    // MARK: Passes
+
+    private struct Evaluation {
+        /// How far each patch moves each image's probability towards the other pass [patches][images]
+        var gains: [[Double]]
+        /// p(clean) - p(corrupted) [images]
+        var totals: [Double] = []
+    }
+
+    /// - Returns: nil where the run was interrupted
+    private func evaluate(
+        _ patches: [Patch], _ half: ImageWaves, _ outcome: inout Outcome
+    ) throws -> Evaluation? {
+        // A wavefront of its own: it keeps the row lists of all patches that it has seen.
+        let wavefront = try Wavefront(
+            encoder: waves.model.encoder, library: waves.model.library, shape: plan.shape)
+        var result = Evaluation(gains: Array(repeating: [], count: patches.count))
+        var progress = Progress(total: half.indices.count)
+        defer { progress.finish() }
+        let most = max(plan.shape.patches, 1), draws = waves.draws(corruption)
+        let isComplete = try half.forEach { images in
+            for first in stride(from: 0, to: patches.count, by: most) {
+                if interruption.isRequested { return false }
+                let some = patches[first..<min(first + most, patches.count)]
+                let output = try waves.run(images, corruption, wavefront, patches: Array(some))
+                for (index, passes) in zip(some.indices, output.patched) {
+                    for (image, pass) in passes.enumerated() {
+                        result.gains[index].append(
+                            patches[index].direction == .restore
+                                ? Double(pass.p) - Double(output.corrupted[image].p)
+                                : Double(output.clean[image].p) - Double(pass.p))
+                    }
+                }
+                if first == 0 {
+                    result.totals += zip(output.clean, output.corrupted).map { Double($0.p) - Double($1.p) }
+                }
+                outcome.passes += (2 + some.count) * draws * images.indices.count
+            }
+            progress.advance(images: images.indices.count, passes: (2 + patches.count) * draws * images.indices.count)
+            return true
+        }
+        return isComplete ? result : nil
+    }
+
+    /// The images that `--keep` lets count; nil where the run was interrupted.
+    private func keptImages(_ all: ImageWaves, _ outcome: inout Outcome) throws -> [Int]? {
+        if keep == .all { return all.indices }
+        let wavefront = try Wavefront(encoder: waves.model.encoder, library: waves.model.library, shape: plan.shape)
+        var progress = Progress(total: all.indices.count)
+        defer { progress.finish() }
+        var kept: [Int] = []
+        let isComplete = try all.forEach { images in
+            if interruption.isRequested { return false }
+            let output = try waves.run(images, corruption, wavefront, patches: [])
+            for (i, index) in images.indices.enumerated()
+            where keep.keeps(clean: output.clean[i], corrupted: output.corrupted[i], label: waves.data.label(index)) {
+                kept.append(index)
+            }
+            outcome.passes += 2 * waves.draws(corruption) * images.indices.count
+            progress.advance(images: images.indices.count, passes: 2 * images.indices.count)
+            return true
+        }
+        return isComplete ? kept : nil
+    }
+
+    private func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+}

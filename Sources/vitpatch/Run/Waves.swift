@@ -1,0 +1,65 @@
+import Images
+import Patch
+import Spec
+import ViT
+
+/// What waves are made of: models, images, and the class that is tracked. Loads images and runs one wave of them, or the
+/// average of as many as there are noise draws.
+struct Waves {
+    let model: Model
+    let donor: Model?
+    let data: LabelledData
+    let target: Target
+    let seed: UInt64
+    let samples: Int
+
+    /// - Parameter partners: load another image for each too
+    func loader(_ corruption: Corruption, partners: Bool = false) throws -> ImageLoader {
+        func corruptor(_ model: Model) throws -> Corruptor {
+            try Corruptor(
+                corruption, dataset: data.dataset, preprocessor: model.preprocessor,
+                patchSize: model.encoder.config.patchSize, seed: seed)
+        }
+        var loader = ImageLoader(
+            dataset: data.dataset, preprocessor: model.preprocessor, corruptor: try corruptor(model), samples: samples)
+        if let donor { loader.donor = (donor.preprocessor, try corruptor(donor)) }
+        if partners { loader.partnerSeed = seed }
+        return loader
+    }
+
+    func draws(_ corruption: Corruption) -> Int { corruption.isRandom ? samples : 1 }
+
+    /// One wave, or the average of as many as there are draws.
+    func run(
+        _ images: PreparedImages, _ corruption: Corruption, _ wavefront: Wavefront, patches: [Patch]
+    ) throws -> Wavefront.Output {
+        let draws = draws(corruption)
+        if draws == 1 { return try wavefront.run(input(images, corruption, sample: 0), patches: patches) }
+        var average = SampleAverage(classes: model.encoder.config.classes)
+        for sample in 0..<draws {
+            average.add(try wavefront.run(input(images, corruption, sample: sample), patches: patches, keepLogits: true))
+        }
+        guard let result = average.result() else { throw CommandError("--samples \(samples): no draw was made") }
+        return result
+    }
+
+    private func input(_ images: PreparedImages, _ corruption: Corruption, sample: Int) -> Wavefront.Input {
+        func draw(_ values: [[[Float]]]) -> [Float] { values.flatMap { $0[min(sample, $0.count - 1)] } }
+        var input = Wavefront.Input(
+            clean: images.clean.flatMap { $0 }, corrupted: draw(images.corrupted),
+            labels: images.indices.map { target == .label ? data.label($0) : -1 })
+        if donor != nil {
+            input.donorClean = images.donorClean.flatMap { $0 }
+            input.donorCorrupted = draw(images.donorCorrupted)
+        }
+        if !images.partner.isEmpty { input.partner = images.partner.flatMap { $0 } }
+        if case .noise(let strength) = corruption {
+            let keys = images.indices.map { index in
+                let key = RandomKey.noiseKey(seed: seed, imageID: data.dataset.id(index), sample: sample)
+                return (key.k0, key.k1, key.c2, key.c3)
+            }
+            input.noise = (Float(strength), keys)
+        }
+        return input
+    }
+}
