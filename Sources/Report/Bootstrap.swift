@@ -1,6 +1,6 @@
 import Dispatch
 
-/// Percentile bootstrap over rows (images): Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+/// Bootstrap over rows (images): Efron and Tibshirani, An Introduction to the Bootstrap, 1993.
 ///
 /// Resample b draws as many rows as there are, with replacement, by numbers that depend on (seed, b) alone. So all
 /// columns of all calls with one seed and one number of rows see the same resamples: their means are paired.

@@ -4,7 +4,7 @@ import Results
 /// What the images say of one quantity: an effect, or the total effect, of one metric.
 public struct EffectStatistics: Sendable, Equatable {
     public var mean: Double
-    /// 95% percentile bootstrap interval of the mean, over images
+    /// 95% BCa bootstrap interval of the mean, over images
     public var low: Double
     public var high: Double
     public var median: Double
@@ -35,6 +35,12 @@ public struct PatchStatistics: Sendable, Equatable {
     public var kl: EffectStatistics
     /// Share of images whose patched pass predicts the label
     public var accuracy: Double
+    /// Two-sided, of "the mean effect on p is 0"; nan where it was not asked for
+    public var pValue = Double.nan
+    /// The same with Holm's correction over the patches of one corruption, direction, site and window
+    public var pHolm = Double.nan
+
+    public var isSignificant: Bool { pHolm < 0.05 }
 }
 
 /// One corruption of a sweep.
@@ -61,11 +67,15 @@ public struct CorruptionStatistics: Sendable, Equatable {
 /// The statistics of every corruption and patch of a store. Patches are taken in blocks, so that memory stays at
 /// about 100 MB however many there are.
 ///
-/// - Parameter bootstrap: its seed is the sweep's unless given
-public func statistics(of store: ResultsStore, bootstrap: Bootstrap? = nil) throws -> [CorruptionStatistics] {
+/// - Parameters:
+///   - bootstrap: its seed is the sweep's unless given
+///   - significance: p-values too, which take a while where there are thousands of patches
+public func statistics(
+    of store: ResultsStore, bootstrap: Bootstrap? = nil, significance: Bool = true
+) throws -> [CorruptionStatistics] {
     let bootstrap = bootstrap ?? Bootstrap(seed: store.manifest.seed)
     return try store.manifest.corruptions.indices.map { corruption in
-        try statistics(of: store, corruption: corruption, bootstrap: bootstrap)
+        try statistics(of: store, corruption: corruption, bootstrap: bootstrap, significance: significance)
     }
 }
 
@@ -73,7 +83,7 @@ public func statistics(of store: ResultsStore, bootstrap: Bootstrap? = nil) thro
 private let metrics = 3
 
 private func statistics(
-    of store: ResultsStore, corruption: Int, bootstrap: Bootstrap
+    of store: ResultsStore, corruption: Int, bootstrap: Bootstrap, significance: Bool
 ) throws -> CorruptionStatistics {
     let counts = try store.counts(corruption: corruption)
     let images = try store.completeImages(corruption: corruption)
@@ -85,7 +95,8 @@ private func statistics(
         totals += difference(image.clean, image.corrupted)
     }
     // Of `restore`; those of `noise` are their negatives, and so are its effects' natural signs.
-    let total = summarise(totals, rows: n, total: nil, bootstrap)
+    let total = summarise(totals, rows: n, total: nil, columns: metrics, bootstrap)
+    let families = Dictionary(grouping: store.manifest.patches.indices) { family(store.manifest.patches[$0]) }
 
     var patches: [PatchStatistics] = []
     let perBlock = max(1, min(256, 4_000_000 / max(1, n * metrics)))
@@ -103,14 +114,26 @@ private func statistics(
             if patched.prediction == images[row].label { correct[column] += 1 }
         }
         let totalOfColumn = noise.flatMap { noise in total.map { noise ? -$0.mean : $0.mean } }
-        let effects = summarise(values, rows: n, total: totalOfColumn, bootstrap)
+        let effects = summarise(values, rows: n, total: totalOfColumn, columns: totalOfColumn.count, bootstrap)
+        var p = [Double](repeating: .nan, count: block.count)
+        if significance {
+            let (columns, effects) = (block.count, values)
+            p = concurrentMap(columns) { column in
+                let members = families[family(store.manifest.patches[block.lowerBound + column])]?.count ?? 1
+                return SignFlipTest(draws: SignFlipTest.draws(family: members), seed: bootstrap.seed).p(
+                    (0..<n).map { effects[($0 * columns + column) * metrics] })
+            }
+        }
         for (column, patch) in block.enumerated() {
             patches.append(
                 PatchStatistics(
                     patch: patch, record: store.manifest.patches[patch], p: effects[column * metrics],
                     logitDiff: effects[column * metrics + 1], kl: effects[column * metrics + 2],
-                    accuracy: Double(correct[column]) / Double(n)))
+                    accuracy: Double(correct[column]) / Double(n), pValue: p[column]))
         }
+    }
+    for members in families.values {
+        for (member, p) in zip(members, holm(members.map { patches[$0].pValue })) { patches[member].pHolm = p }
     }
     return CorruptionStatistics(
         corruption: corruption, spec: store.manifest.corruptions[corruption], seen: counts.seen, kept: counts.kept,
@@ -124,33 +147,41 @@ private func difference(_ a: PassMetrics, _ b: PassMetrics) -> [Double] {
     [Double(a.p) - Double(b.p), Double(a.logitDiff) - Double(b.logitDiff), Double(a.kl) - Double(b.kl)]
 }
 
+/// Patches that are corrected together.
+func family(_ patch: PatchRecord) -> [String] { [patch.direction, patch.site, patch.window] }
+
 /// - Parameters:
 ///   - values: [rows, columns]
 ///   - total: [columns], mean total effects; nil where the values are total effects themselves
 /// - Returns: one for each column; all nan without rows, or where a value is nan
-private func summarise(
-    _ values: [Double], rows: Int, total: [Double]?, _ bootstrap: Bootstrap
+func summarise(
+    _ values: [Double], rows: Int, total: [Double]?, columns: Int, _ bootstrap: Bootstrap
 ) -> [EffectStatistics] {
     let none = EffectStatistics(
         mean: .nan, low: .nan, high: .nan, median: .nan, sharePositive: .nan, recovered: .nan)
-    guard rows > 0 else { return Array(repeating: none, count: total?.count ?? metrics) }
-    let columns = values.count / rows
+    guard rows > 0 else { return Array(repeating: none, count: columns) }
     let means = bootstrap.means(values, rows: rows, columns: columns)
-    var result = Array(repeating: none, count: columns)
-    result.withUnsafeMutableBufferPointer { buffer in
-        nonisolated(unsafe) let out = buffer  // each task writes its own elements
-        DispatchQueue.concurrentPerform(iterations: columns) { column in
-            var values = stride(from: column, to: values.count, by: columns).map { values[$0] }
-            let mean = values.reduce(0, +) / Double(rows)
-            if mean.isNaN { return }
-            let resampled = means[column * bootstrap.resamples..<(column + 1) * bootstrap.resamples].sorted()
-            values.sort()
-            out[column] = EffectStatistics(
-                mean: mean, low: quantile(0.025, ofSorted: resampled),
-                high: quantile(0.975, ofSorted: resampled), median: quantile(0.5, ofSorted: values),
-                sharePositive: Double(values.count { $0 > 0 }) / Double(rows),
-                recovered: total.map { mean / $0[column] } ?? 1)
-        }
+    return concurrentMap(columns) { column in
+        var values = stride(from: column, to: values.count, by: columns).map { values[$0] }
+        let mean = values.reduce(0, +) / Double(rows)
+        if mean.isNaN { return none }
+        let resampled = means[column * bootstrap.resamples..<(column + 1) * bootstrap.resamples].sorted()
+        let (low, high) = interval(of: values, mean: mean, resampled: resampled)
+        values.sort()
+        return EffectStatistics(
+            mean: mean, low: low, high: high, median: quantile(0.5, ofSorted: values),
+            sharePositive: Double(values.count { $0 > 0 }) / Double(rows),
+            recovered: total.map { mean / $0[column] } ?? 1)
     }
-    return result
+}
+
+/// `body` of 0..<count, on all cores, in order.
+private func concurrentMap<T: Sendable>(_ count: Int, _ body: @Sendable (Int) -> T) -> [T] {
+    [T](unsafeUninitializedCapacity: count) { buffer, initialized in
+        nonisolated(unsafe) let out = buffer  // each task writes its own element
+        DispatchQueue.concurrentPerform(iterations: count) { index in
+            out.initializeElement(at: index, to: body(index))
+        }
+        initialized = count
+    }
 }

@@ -31,6 +31,8 @@ public func summaryData(
             out.field("total_effect", corruption.totalP.mean)
             out.field("total_ci_low", corruption.totalP.low)
             out.field("total_ci_high", corruption.totalP.high)
+            out.field("p_value", patch.pValue)
+            out.field("p_holm", patch.pHolm)
             out.endRow()
         }
     }
@@ -46,6 +48,7 @@ public let summaryColumns =
     + ["", "logit_diff_", "kl_"].flatMap { prefix in
         ["mean_effect", "ci_low", "ci_high", "median", "share_positive", "recovered"].map { prefix + $0 }
     } + ["accuracy_patched", "accuracy_clean", "accuracy_corrupted", "total_effect", "total_ci_low", "total_ci_high"]
+    + ["p_value", "p_holm"]
 
 extension EffectStatistics {
     fileprivate var columns: [(String, Double)] {

@@ -7,7 +7,7 @@ import Results
 ///   - color: ANSI colours; the caller knows whether this goes to a terminal
 ///   - width: columns to fill; tables need 60
 public func summaryText(store: ResultsStore, color: Bool = false, width: Int = 80) throws -> String {
-    try summaryText(store: store, statistics: statistics(of: store), color: color, width: width)
+    try summaryText(store: store, statistics: statistics(of: store, significance: false), color: color, width: width)
 }
 
 /// The same with statistics at hand.
@@ -71,7 +71,7 @@ private func groups(_ patches: [PatchStatistics]) -> [Group] {
 }
 
 /// The values that occur, in the order of their first occurrence.
-private func unique<Value: Hashable>(_ values: [Value]) -> [Value] {
+func unique<Value: Hashable>(_ values: [Value]) -> [Value] {
     var seen: Set<Value> = []
     return values.filter { seen.insert($0).inserted }
 }

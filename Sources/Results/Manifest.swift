@@ -22,6 +22,8 @@ public struct Manifest: Codable, Sendable, Equatable {
     /// A record's `patch` counts into this list
     public var patches: [PatchRecord]
     public var classNames: [String]
+    /// Of the model; nil where the store does not say. Tells whether a window at the edge is cut to the network.
+    public var layers: Int?
     public var seed: UInt64
     /// Noise draws per image
     public var samples: Int
@@ -53,8 +55,9 @@ public struct Manifest: Codable, Sendable, Equatable {
         classNames: [String], seed: UInt64 = 0, samples: Int = 1, offset: Int = 0, limit: Int? = nil,
         shard: String? = nil, keep: String = "all", target: String = "label", device: String = "",
         driver: String = "", precision: String = "fp32", gemm: String = "", host: String = "",
-        command: String = "", started: String = Manifest.timestamp(), ended: String? = nil
+        command: String = "", started: String = Manifest.timestamp(), ended: String? = nil, layers: Int? = nil
     ) {
+        self.layers = layers
         self.version = version
         self.model = model
         self.modelHash = modelHash
@@ -91,18 +94,23 @@ extension Manifest {
     /// What makes this sweep another one than the sweep in `stored`, as phrases for an error message; empty when
     /// both give the same numbers, so that one can go on where the other stopped. Model and data are compared by
     /// content, not by path; host, times and command line do not count.
-    public func differences(from stored: Manifest) -> [String] {
+    ///
+    /// - Parameter words: what the phrases call `stored` and this manifest
+    public func differences(
+        from stored: Manifest, words: (stored: String, this: String) = ("there", "now")
+    ) -> [String] {
         var found: [String] = []
         func compare(_ name: String, _ there: String?, _ now: String?) {
             guard there != now else { return }
-            found.append("\(name) is \(there ?? "not set") there and \(now ?? "not set") now")
+            found.append("\(name) is \(there ?? "not set") \(words.stored) and \(now ?? "not set") \(words.this)")
         }
         func compareContent(_ name: String, _ there: (String?, String?), _ now: (String?, String?)) {
             guard there.1 != now.1 else { return }
             func text(_ named: (String?, String?)) -> String? {
                 named.0.map { "\($0) (\((named.1 ?? "").prefix(12)))" }
             }
-            found.append("\(name) is \(text(there) ?? "not set") there and \(text(now) ?? "not set") now")
+            found.append(
+                "\(name) is \(text(there) ?? "not set") \(words.stored) and \(text(now) ?? "not set") \(words.this)")
         }
         compare("vitpatch", stored.version, version)
         compareContent("model", (stored.model, stored.modelHash), (model, modelHash))
@@ -152,7 +160,8 @@ extension Manifest {
         let all: [(String, String?)] = [
             ("version", version), ("model", model), ("model_hash", modelHash), ("donor", donor),
             ("donor_hash", donorHash), ("data", data), ("data_hash", dataHash), ("spec", spec),
-            ("class_names", classes), ("seed", "\(seed)"), ("samples", "\(samples)"), ("offset", "\(offset)"),
+            ("class_names", classes), ("layers", layers.map(String.init)), ("seed", "\(seed)"),
+            ("samples", "\(samples)"), ("offset", "\(offset)"),
             ("limit", limit.map(String.init)), ("shard", shard), ("keep", keep), ("target", target),
             ("device", device), ("driver", driver), ("precision", precision), ("gemm", gemm), ("host", host),
             ("command", command), ("started", started), ("ended", ended),
@@ -183,6 +192,6 @@ extension Manifest {
             keep: try text("keep"), target: try text("target"), device: try text("device"),
             driver: try text("driver"), precision: try text("precision"), gemm: try text("gemm"),
             host: try text("host"), command: try text("command"), started: try text("started"),
-            ended: rows["ended"])
+            ended: rows["ended"], layers: rows["layers"] == nil ? nil : try value("layers") { Int($0) })
     }
 }

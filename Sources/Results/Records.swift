@@ -70,7 +70,7 @@ public struct EffectRecord: Sendable, Equatable {
 }
 
 /// The columns that name a patch, as `export` writes them (empty where a column does not apply).
-public struct PatchRecord: Sendable, Equatable, Codable {
+public struct PatchRecord: Sendable, Hashable, Codable {
     public var direction: String  // restore | noise
     public var site: String  // attn_out, attn_out+mlp_out
     public var layer: String  // the window's centre, or a set: 0+5

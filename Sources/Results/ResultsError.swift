@@ -19,6 +19,8 @@ public enum ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
     case corrupt(path: String, detail: String)
     /// A record the engine handed over does not fit the store's manifest.
     case invalidRecord(path: String, detail: String)
+    /// Shards that do not make one sweep.
+    case cannotMerge(reason: String)
     /// Anything else the system or SQLite reports.
     case failed(action: String, path: String, detail: String)
 
@@ -44,6 +46,7 @@ public enum ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(path) is damaged: \(detail)"
         case .invalidRecord(let path, let detail):
             "\(path) cannot take a record: \(detail)"
+        case .cannotMerge(let reason): "cannot merge: \(reason)"
         case .failed(let action, let path, let detail):
             "cannot \(action) \(path): \(detail)"
         }

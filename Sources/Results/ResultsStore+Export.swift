@@ -129,7 +129,7 @@ extension TableText {
 }
 
 /// A file to write from the start, or standard output.
-private final class OutputFile {
+final class OutputFile {
     private let name: String
     private var descriptor: Int32
 

@@ -11,7 +11,8 @@ struct Vitpatch: ParsableCommand {
         discussion: "Without a model and images of your own, `vitpatch sweep` runs on the built-in demo.",
         version: vitpatchVersion,
         subcommands: [
-            Sweep.self, Export.self, Summary.self, Classify.self, Verify.self, Inspect.self, Devices.self,
+            Sweep.self, ReportCommand.self, Export.self, Summary.self, Merge.self, Compare.self, Classify.self, Verify.self,
+            Inspect.self, Devices.self,
         ])
 
     /// Prints the one sentence of an error and leaves with its code: 64 for a wrong command line, 1 for anything else.

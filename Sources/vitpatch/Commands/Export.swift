@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Results
 
 struct Export: ParsableCommand {
@@ -15,14 +16,20 @@ struct Export: ParsableCommand {
     var to: String?
 
     func validate() throws {
-        if format == "npz" { throw ValidationError("--format npz is not built yet") }
-        if ExportFormat(rawValue: format) == nil {
+        if format != "npz", ExportFormat(rawValue: format) == nil {
             throw ValidationError("--format \(format) is unknown; valid are csv, jsonl, npz")
         }
     }
 
     mutating func run() throws {
-        guard let format = ExportFormat(rawValue: format) else { return }
-        try ResultsStore.open(folder: folder).export(format, to: to)
+        let store = try ResultsStore.open(folder: folder)
+        if let format = ExportFormat(rawValue: format) {
+            try store.export(format, to: to)
+        } else {
+            if to == nil, isatty(STDOUT_FILENO) != 0 {
+                throw ValidationError("--format npz is binary; name a file with --to")
+            }
+            try store.exportNPZ(to: to)
+        }
     }
 }

@@ -14,5 +14,5 @@ struct SweepOptionsNotBuilt: ParsableArguments {
 
 /// Commands that are known and not built yet.
 enum NotBuilt {
-    static let names: Set<String> = ["report", "merge", "compare", "search", "bench", "tune"]
+    static let names: Set<String> = ["search", "bench", "tune"]
 }

@@ -1,0 +1,177 @@
+/// One chart, in coordinates of its own. On the page panels flow into columns, so that text keeps its size on a phone.
+struct Panel {
+    var width: Double
+    var height: Double
+    var body: String
+    /// Read out in place of the picture
+    var label: String
+}
+
+struct LegendItem {
+    enum Mark: String {
+        /// A line with filled points
+        case line = "l"
+        case dashed = "h"
+        /// A point that is not significant
+        case hollow = "o"
+        case reference = "ref"
+        case reference2 = "ref2"
+        case dot = "d"
+        case significant = "sig"
+    }
+    var mark: Mark
+    var series: Int
+    var text: String
+
+    /// The mark, 26 x 12
+    var svg: String {
+        switch mark {
+        case .line: SVG.line(0, 6, 26, 6, "l\(series)") + SVG.circle(13, 6, 3, "d\(series)")
+        case .dashed: SVG.line(0, 6, 26, 6, "h\(series)")
+        case .hollow: SVG.circle(13, 6, 3, "o\(series)")
+        case .dot: SVG.circle(13, 6, 3.5, "d\(series)")
+        case .reference, .reference2: SVG.line(0, 6, 26, 6, mark.rawValue)
+        case .significant: SVG.circle(13, 6, 2.4, "sig")
+        }
+    }
+}
+
+/// A table's cells are numbers and text as they are shown.
+struct Table {
+    var columns: [String]
+    var rows: [[String]]
+}
+
+/// A figure: its panels, what it shows in words, and the table behind it.
+struct Figure {
+    /// File name without its ending
+    var name: String
+    var title: String
+    /// Plain text
+    var caption: String
+    var panels: [Panel]
+    var legend: [LegendItem] = []
+    /// A colour bar's limit, where panels are heat maps
+    var colourLimit: Double?
+    var colourTitle = ""
+    var table: Table?
+
+    private var panelWidth: Double { panels.map(\.width).max() ?? 340 }
+
+    /// Panels beside each other at full width.
+    private var columns: Int {
+        let most = max(1, Int(1080 / (panelWidth + 16)))
+        if panels.count <= most { return max(1, panels.count) }
+        // A divisor of the number of panels leaves no ragged row.
+        return (max(2, most - 1)...max(2, most)).reversed().first { panels.count % $0 == 0 } ?? most
+    }
+
+    /// For the page.
+    ///
+    /// - Parameter rows: at most so many of the table's
+    func html(rows limit: Int) -> String {
+        var out = "<figure id=\"\(name)\"><h4>\(escaped(title))</h4>"
+        out += "<div class=\"panels\(panelWidth < 260 ? " small" : "")\" style=\"--n:\(columns);--w:\(SVG.number(panelWidth))px\">"
+        for panel in panels {
+            out +=
+                "<svg viewBox=\"0 0 \(SVG.number(panel.width)) \(SVG.number(panel.height))\" role=\"img\" "
+                + "aria-label=\"\(escaped(panel.label))\">\(panel.body)</svg>"
+        }
+        out += "</div>"
+        if !legend.isEmpty || colourLimit != nil {
+            out += "<div class=\"legend\">"
+            if let colourLimit {
+                out += "<svg class=\"bar\" viewBox=\"0 0 320 44\">\(colourBar(colourLimit))</svg>"
+            }
+            for item in legend {
+                out += "<span><svg viewBox=\"0 0 26 12\">\(item.svg)</svg>\(escaped(item.text))</span>"
+            }
+            out += "</div>"
+        }
+        out += "<figcaption>\(escaped(caption))</figcaption>"
+        if let table, limit > 0 { out += table.html(name: name, limit: limit) }
+        return out + "</figure>\n"
+    }
+
+    /// A file of its own: the panels in a grid, title and legend in place.
+    var file: String {
+        let gap = 16.0
+        let columns = Double(columns)
+        let margin = 12.0
+        let width = max(360, columns * panelWidth + (columns - 1) * gap + 2 * margin)
+        let rowHeight = panels.map(\.height).max() ?? 0
+        let rows = (Double(panels.count) / columns).rounded(.up)
+        var y = margin + 34
+        var body = SVG.text(margin, margin + 14, title, "big")
+        for (index, panel) in panels.enumerated() {
+            let column = Double(index % self.columns), row = Double(index / self.columns)
+            body += "<g transform=\"translate(\(SVG.number(margin + column * (panelWidth + gap))) "
+                + "\(SVG.number(y + row * (rowHeight + gap))))\">\(panel.body)</g>"
+        }
+        y += rows * (rowHeight + gap)
+        if let colourLimit {
+            body += "<g transform=\"translate(\(SVG.number(margin)) \(SVG.number(y)))\">\(colourBar(colourLimit))</g>"
+            y += 52
+        }
+        var x = margin
+        for item in legend {
+            let room = 34 + SVG.width(item.text, size: 11) + 18
+            if x > margin, x + room > width { (x, y) = (margin, y + 18) }
+            body += "<g transform=\"translate(\(SVG.number(x)) \(SVG.number(y)))\">\(item.svg)"
+                + SVG.text(32, 10, item.text, "") + "</g>"
+            x += room
+        }
+        let height = y + (legend.isEmpty ? 0 : 20) + margin
+        let size = "\(SVG.number(width))\" height=\"\(SVG.number(height))"
+        return """
+            <?xml version="1.0" encoding="UTF-8"?>
+            <svg xmlns="http://www.w3.org/2000/svg" width="\(size)" viewBox="0 0 \(SVG.number(width)) \(SVG.number(height))">
+            <style>\(FigureStyle.fileSheet)</style><rect class="page" width="\(size)"/>
+            \(body)
+            </svg>
+
+            """
+    }
+
+    /// 320 x 44
+    private func colourBar(_ limit: Double) -> String {
+        let count = FigureStyle.steps
+        let cell = 300 / Double(2 * count + 1)
+        var out = ""
+        for step in -count...count {
+            let style = FigureStyle.colourClass(Double(step), limit: Double(count))
+            out += SVG.rect(10 + Double(step + count) * cell, 14, cell + 0.4, 10, style)
+        }
+        let digits = decimals(for: [limit])
+        for (x, value, anchor) in [(10.0, -limit, SVG.Anchor.start), (160, 0, .middle), (310, limit, .end)] {
+            out += SVG.text(x, 37, value == 0 ? "0" : plus(value, digits), "tick", anchor)
+        }
+        return out + SVG.text(10, 9, colourTitle, "axis")
+    }
+}
+
+extension Table {
+    func html(name: String, limit: Int) -> String {
+        var out = "<details><summary>Table: \(rows.count) \(rows.count == 1 ? "row" : "rows")</summary><div class=\"scroll\"><table><thead><tr>"
+        for column in columns { out += "<th>\(escaped(column))</th>" }
+        out += "</tr></thead><tbody>"
+        for row in rows.prefix(limit) {
+            out += "<tr>" + row.map { "<td>\(escaped($0))</td>" }.joined() + "</tr>"
+        }
+        out += "</tbody></table></div>"
+        if rows.count > limit {
+            out += "<p class=\"note\">The first \(limit) rows; all of them are in figures/\(name).csv.</p>"
+        }
+        return out + "</details>"
+    }
+
+    /// Plain minus signs, so that other programs read the numbers.
+    var csv: String {
+        ([columns] + rows).map { row in
+            row.map { cell in
+                let text = cell.replacing("−", with: "-")
+                return text.contains { ",\"\n\r".contains($0) } ? "\"\(text.replacing("\"", with: "\"\""))\"" : text
+            }.joined(separator: ",")
+        }.joined(separator: "\n") + "\n"
+    }
+}

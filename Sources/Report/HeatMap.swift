@@ -1,0 +1,76 @@
+/// Signed values as colours, zero in the middle.
+struct HeatMap {
+    struct Cell {
+        var value: Double
+        var significant: Bool
+        var tooltip: String
+    }
+
+    var title: String
+    var limit: Double
+
+    /// Rows (layers) by columns (heads).
+    func matrix(
+        rows: [String], columns: [String], rowTitle: String, columnTitle: String, cell: (Int, Int) -> Cell?
+    ) -> Panel {
+        let left = 12 + max(14, (rows.map { SVG.width($0, size: 10.5) }.max() ?? 0)) + 8
+        // Wide matrices get a wider panel, so that cells stay large enough to point at.
+        let width = max(340, min(1000, left + Double(columns.count) * 14 + 8))
+        let side = (width - left - 8) / Double(max(1, columns.count))
+        let rowHeight = min(34, max(12, side))
+        let top = title.isEmpty ? 6.0 : 24
+        var out = SVG.text(left, 14, title, "head")
+        for row in rows.indices {
+            let y = top + Double(row) * rowHeight
+            for column in columns.indices {
+                guard let cell = cell(row, column) else { continue }
+                let x = left + Double(column) * side
+                out += SVG.rect(
+                    x, y, side - 0.6, rowHeight - 0.6, FigureStyle.colourClass(cell.value, limit: limit),
+                    title: cell.tooltip)
+                if cell.significant {
+                    out += SVG.circle(x + side / 2 - 0.3, y + rowHeight / 2 - 0.3, min(2.2, rowHeight / 6), "sig")
+                }
+            }
+            if row % max(1, Int((13 / rowHeight).rounded(.up))) == 0 {
+                out += SVG.text(left - 5, y + rowHeight / 2 + 3.5, rows[row], "tick", .end)
+            }
+        }
+        let bottom = top + Double(rows.count) * rowHeight
+        let widest = columns.map { SVG.width($0, size: 10.5) }.max() ?? 0
+        let every = max(1, Int(((widest + 4) / side).rounded(.up)))
+        for column in columns.indices where column % every == 0 {
+            out += SVG.text(left + (Double(column) + 0.5) * side, bottom + 13, columns[column], "tick", .middle)
+        }
+        out += SVG.text(left + (width - left) / 2, bottom + 28, columnTitle, "axis", .middle)
+        let middle = top + (bottom - top) / 2
+        out += "<g transform=\"translate(10 \(SVG.number(middle))) rotate(-90)\">"
+            + SVG.text(0, 0, rowTitle, "axis", .middle) + "</g>"
+        return Panel(
+            width: width, height: bottom + 34, body: out, label: "\(title): heat map, \(rowTitle) by \(columnTitle)")
+    }
+
+    /// Tokens where their patches lie in the image, row by row; the CLS token apart, above left.
+    func tokens(grid: Int, cell: (Int) -> Cell?) -> Panel {
+        let width = 172.0
+        let side = (width - 12) / Double(grid)
+        let size = max(12, min(20, side))
+        let (left, top) = (6.0, 52.0)
+        var out = SVG.text(left, 14, title, "head")
+        func square(_ token: Int, _ x: Double, _ y: Double, _ side: Double) {
+            guard let cell = cell(token) else { return }
+            out += SVG.rect(
+                x, y, side - 0.4, side - 0.4, FigureStyle.colourClass(cell.value, limit: limit), title: cell.tooltip)
+            if cell.significant { out += SVG.circle(x + side / 2, y + side / 2, min(1.8, side / 6), "sig") }
+        }
+        square(0, left, top - 28, size)
+        out += SVG.text(left + size + 5, top - 28 + size / 2 + 4, "CLS", "tick")
+        for token in 1...(grid * grid) {
+            let place = token - 1
+            square(token, left + Double(place % grid) * side, top + Double(place / grid) * side, side)
+        }
+        out += SVG.rect(left - 1, top - 1, Double(grid) * side + 1.6, Double(grid) * side + 1.6, "frame")
+        return Panel(
+            width: width, height: top + Double(grid) * side + 8, body: out, label: "\(title): effect by image patch")
+    }
+}

@@ -1,0 +1,25 @@
+import Results
+
+/// The table behind a figure: one row a patch, every statistic.
+func patchTable(_ patches: [PatchStatistics]) -> Table {
+    let places: [(String, (PatchRecord) -> String)] = [
+        ("direction", \.direction), ("site", \.site), ("layer", \.layer), ("head", \.head), ("token", \.token),
+        ("window", \.window),
+    ].filter { place in patches.contains { !place.1($0.record).isEmpty } }
+    let columns =
+        places.map(\.0) + [
+            "Δp", "95% low", "95% high", "median", "share positive", "recovered", "p (Holm)", "Δlogit diff", "95% low",
+            "95% high", "ΔKL", "95% low", "95% high", "accuracy",
+        ]
+    let rows = patches.map { patch -> [String] in
+        func three(_ effect: EffectStatistics) -> [String] {
+            [effect.mean, effect.low, effect.high].map { plus($0, 4) }
+        }
+        return places.map { $0.1(patch.record) } + three(patch.p)
+            + [
+                plus(patch.p.median, 4), shareText(patch.p.sharePositive), shareText(patch.p.recovered),
+                pText(patch.pHolm),
+            ] + three(patch.logitDiff) + three(patch.kl) + [shareText(patch.accuracy)]
+    }
+    return Table(columns: columns, rows: rows)
+}

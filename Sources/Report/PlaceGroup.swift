@@ -1,0 +1,76 @@
+import Results
+
+/// Patches of one corruption, direction and site that one kind of figure shows.
+struct PlaceGroup {
+    enum Shape {
+        /// Layers by windows
+        case layers
+        /// Layers by heads
+        case heads
+        /// Layers by tokens; `grid` x `grid` patches after the CLS token where they are all there
+        case tokens(grid: Int?)
+        /// Heads and tokens at once
+        case places
+    }
+    var direction: String
+    var site: String
+    /// Head, token and window that all have in common, in words; empty where there is nothing to say
+    var detail: String
+    var shape: Shape
+    var patches: [PatchStatistics]
+
+    var title: String { "\(direction) \(site)" + (detail.isEmpty ? "" : ", \(detail)") }
+    var layers: [String] { unique(patches.map(\.record.layer)) }
+    var windows: [String] { unique(patches.map(\.record.window)) }
+    /// Layers are numbers in order, so a line between neighbours makes sense.
+    var layersAreNumbers: Bool { layers.count > 1 && layers.allSatisfy { Int($0) != nil } }
+
+    func patch(layer: String, window: String) -> PatchStatistics? {
+        patches.first { $0.record.layer == layer && $0.record.window == window }
+    }
+
+    var strongest: PatchStatistics? {
+        patches.filter { $0.p.mean.isFinite }.max { abs($0.p.mean) < abs($1.p.mean) }
+    }
+
+    static func all(_ patches: [PatchStatistics]) -> [PlaceGroup] {
+        func split(_ patches: [PatchStatistics], by key: (PatchRecord) -> [String]) -> [[PatchStatistics]] {
+            let groups = Dictionary(grouping: patches) { key($0.record) }
+            return unique(patches.map { key($0.record) }).compactMap { groups[$0] }
+        }
+        return split(patches) { [$0.direction, $0.site] }.flatMap { place -> [PlaceGroup] in
+            let tokens = unique(place.map(\.record.token)), heads = unique(place.map(\.record.head))
+            let isTokens = tokens.count > 4
+            func group(_ patches: [PatchStatistics], _ shape: Shape, names: [(String, String)]) -> PlaceGroup {
+                PlaceGroup(
+                    direction: place[0].record.direction, site: place[0].record.site,
+                    detail: names.filter { !$0.1.isEmpty }.map { "\($0.0) \($0.1)" }.joined(separator: ", "),
+                    shape: shape, patches: patches)
+            }
+            if isTokens && heads.count > 1 { return [group(place, .places, names: [])] }
+            if isTokens {
+                return split(place) { [$0.window] }.map {
+                    let record = $0[0].record
+                    return group(
+                        $0, .tokens(grid: grid(of: tokens)), names: [("head", record.head), ("window", record.window)])
+                }
+            }
+            if heads.count > 1 {
+                return split(place) { [$0.token, $0.window] }.map {
+                    let record = $0[0].record
+                    return group($0, .heads, names: [("token", record.token), ("window", record.window)])
+                }
+            }
+            return split(place) { [$0.token] }.map {
+                group($0, .layers, names: [("head", $0[0].record.head), ("token", $0[0].record.token)])
+            }
+        }
+    }
+
+    /// The side of the patch grid when the tokens are 0 ... g * g.
+    private static func grid(of tokens: [String]) -> Int? {
+        let side = Int(Double(tokens.count - 1).squareRoot().rounded())
+        guard side > 1, side * side + 1 == tokens.count else { return nil }
+        return Set(tokens) == Set((0..<tokens.count).map(String.init)) ? side : nil
+    }
+}

@@ -1,0 +1,374 @@
+import Foundation
+import Results
+
+/// PNG files of an image and of its corrupted version, as the model saw their source pixels.
+public struct ExamplePictures: Sendable {
+    public var clean: Data
+    public var corrupted: Data
+
+    public init(clean: Data, corrupted: Data) {
+        self.clean = clean
+        self.corrupted = corrupted
+    }
+}
+
+/// The pictures of one image (`ImageRecord.id`) under one corruption (its SPEC text); nil where there are none.
+public typealias ExampleImages = (_ imageID: String, _ corruption: String) throws -> ExamplePictures?
+
+/// The report as HTML and as figures.
+struct ReportPage {
+    /// Pages stay below this many bytes.
+    static let mostBytes = 5_000_000
+
+    let manifest: Manifest
+    let statistics: [CorruptionStatistics]
+    let isFinished: Bool
+    let bootstrap: Bootstrap
+    let sections: [Section]
+    let doses: [Figure]
+
+    /// What one corruption shows.
+    struct Section {
+        var statistics: CorruptionStatistics
+        var layers, windows, heads, tokens, places, measures, classes: [Figure]
+        var examples: [ExampleView]
+        var examplesOf: PatchStatistics?
+
+        var figures: [Figure] { layers + windows + heads + tokens + places + measures + classes }
+    }
+
+    struct ExampleView {
+        var example: Example
+        var panel: Panel?
+        var pictures: ExamplePictures?
+    }
+
+    init(store: ResultsStore, images: ExampleImages?, bootstrap: Bootstrap? = nil) throws {
+        let bootstrap = bootstrap ?? Bootstrap(seed: store.manifest.seed)
+        let statistics = try Report.statistics(of: store, bootstrap: bootstrap)
+        manifest = store.manifest
+        self.statistics = statistics
+        self.bootstrap = bootstrap
+        isFinished = try store.isFinished()
+        doses = DoseSeries.all(statistics).map(\.figure)
+        sections = try statistics.filter { $0.images > 0 }.map { item in
+            let figures = EffectFigures(item, tag: statistics.count > 1 ? item.spec : "")
+            let perImage = try PerImage(store: store, corruption: item.corruption, bootstrap: bootstrap)
+            let (patch, examples) = try Self.examples(figures, perImage, images)
+            return Section(
+                statistics: item, layers: figures.layers(), windows: try figures.windowSums(perImage),
+                heads: figures.heads(), tokens: figures.tokens(), places: figures.strongestPlaces(),
+                measures: figures.measures(), classes: try figures.classes(perImage, names: store.manifest.classNames),
+                examples: examples, examplesOf: patch)
+        }
+    }
+
+    var figures: [Figure] { sections.flatMap(\.figures) + doses }
+
+    // MARK: - Examples
+
+    /// Chosen by the strongest patch of the first direction, among layers where the sweep has them.
+    private static func examples(
+        _ figures: EffectFigures, _ perImage: PerImage, _ images: ExampleImages?
+    ) throws -> (PatchStatistics?, [ExampleView]) {
+        let byLayer = figures.groups.filter { if case .layers = $0.shape { $0.layers.count > 1 } else { false } }
+        let direction = figures.groups.first?.direction
+        let candidates = (byLayer.isEmpty ? figures.groups : byLayer).filter { $0.direction == direction }
+        guard
+            let group = candidates.max(by: { abs($0.strongest?.p.mean ?? 0) < abs($1.strongest?.p.mean ?? 0) }),
+            let patch = group.strongest
+        else { return (nil, []) }
+        let views = try perImage.examples(of: patch).map { example in
+            ExampleView(
+                example: example, panel: byLayer.isEmpty ? nil : try chart(example, group, perImage),
+                pictures: try images?(example.image.id, figures.statistics.spec))
+        }
+        return (patch, views)
+    }
+
+    /// p(target) by patched layer, between the clean and the corrupted pass.
+    private static func chart(_ example: Example, _ group: PlaceGroup, _ perImage: PerImage) throws -> Panel {
+        let p = try perImage.p(image: example.image, patches: group.patches.map(\.patch))
+        let series = group.windows.prefix(6).enumerated().map { colour, window in
+            LineChart.Series(
+                name: window.isEmpty ? "layer sets" : "window \(window)", colour: colour,
+                points: group.layers.map { layer in
+                    group.patches.firstIndex { $0.record.layer == layer && $0.record.window == window }
+                        .map { LineChart.Point(value: p[$0]) }
+                })
+        }
+        return LineChart(
+            title: "p of the target, \(group.direction) \(group.site)", xTitle: "layer", labels: group.layers,
+            connected: group.layersAreNumbers, series: series,
+            references: [
+                (Double(example.image.clean.p), .reference), (Double(example.image.corrupted.p), .reference2),
+            ], digits: 3, yRange: [0, 1], height: 170
+        ).panel
+    }
+
+    private func className(_ index: Int) -> String {
+        manifest.classNames.indices.contains(index) ? manifest.classNames[index] : "class \(index)"
+    }
+
+    // MARK: - The page
+
+    /// The page, with as much of the tables as keeps it below `mostBytes`.
+    func html() -> String {
+        for rows in [1000, 200, 40, 0] {
+            let page = html(rows: rows, figures: .max)
+            if page.utf8.count < Self.mostBytes { return page }
+        }
+        var figures = self.figures.count
+        while figures > 1 {
+            figures /= 2
+            let page = html(rows: 0, figures: figures)
+            if page.utf8.count < Self.mostBytes { return page }
+        }
+        return html(rows: 0, figures: 0)
+    }
+
+    private func html(rows: Int, figures limit: Int) -> String {
+        var shown = 0
+        func figures(_ list: [Figure]) -> String {
+            list.map { figure in
+                shown += 1
+                return shown <= limit
+                    ? figure.html(rows: rows)
+                    : "<p class=\"note\">\(escaped(figure.title)): figures/\(escaped(figure.name)).svg</p>\n"
+            }.joined()
+        }
+        let body = sections.map { section -> String in
+            let spec = section.statistics.spec
+            var out = ""
+            func part(_ title: String, _ content: String, note: String = "") {
+                guard !content.isEmpty else { return }
+                let name = sections.count > 1 ? "\(title): \(spec)" : title
+                out += "<section id=\"\(fileName([title, sections.count > 1 ? spec : ""]))\"><h2>\(escaped(name))</h2>"
+                    + (note.isEmpty ? "" : "<p>\(escaped(note))</p>") + content + "</section>\n"
+            }
+            part("Layers", figures(section.layers))
+            part("Windows", figures(section.windows))
+            part("Heads", figures(section.heads))
+            part("Tokens", figures(section.tokens))
+            part("Places", figures(section.places))
+            part("Measures", figures(section.measures))
+            part("Classes", figures(section.classes))
+            part("Examples", examples(section))
+            return out
+        }.joined()
+        let dose = doses.isEmpty ? "" : "<section id=\"dose\"><h2>Dose and response</h2>\(figures(doses))</section>\n"
+        return """
+            <!doctype html>
+            <html lang="en"><head><meta charset="utf-8">
+            <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="generator" content="vitpatch \(escaped(manifest.version))">
+            <link rel="icon" href="data:,"><title>\(escaped(title))</title>
+            <style>\(FigureStyle.pageSheet)\(ReportStyle.sheet)</style></head>
+            <body><main>
+            \(head)
+            \(headline)
+            \(dose)\(body)\(method)
+            </main><script>\(ReportStyle.script)</script></body></html>
+
+            """
+    }
+
+    private var title: String {
+        "Activation patching of \(ReportWords.name(manifest.model)): \(ReportWords.list(manifest.corruptions))"
+    }
+
+    private var head: String {
+        let m = manifest
+        func hash(_ name: String, _ hash: String) -> String {
+            "\(escaped(name))" + (hash.isEmpty ? "" : " <span class=\"note mono\">\(escaped(String(hash.prefix(12))))</span>")
+        }
+        var range = m.limit.map { "at most \($0) images" } ?? "all images"
+        if m.offset > 0 { range += " after the first \(m.offset)" }
+        if let shard = m.shard { range += ", shard \(shard)" }
+        let windows = unique(m.patches.map(\.window)).filter { !$0.isEmpty }
+        var rows: [(String, String)] = [("Model", hash(m.model, m.modelHash))]
+        if let donor = m.donor { rows.append(("Donor", hash(donor, m.donorHash ?? ""))) }
+        rows += [
+            ("Data", "\(hash(m.data, m.dataHash)); \(range)"),
+            (
+                "Images that count",
+                statistics.map { item in
+                    (statistics.count > 1 ? "\(escaped(item.spec)): " : "")
+                        + "\(item.images) of \(item.seen) seen" + (item.images < item.kept ? ", \(item.kept - item.images) not complete" : "")
+                }.joined(separator: "; ") + " (\(m.keep == "all" ? "all count" : "keep \(escaped(m.keep)): \(ReportWords.keep(m.keep))"))"
+            ),
+            (m.corruptions.count > 1 ? "Corruptions" : "Corruption", m.corruptions.map { escaped(ReportWords.corruption($0)) }.joined(separator: "<br>")),
+            ("Direction", unique(m.patches.map(\.direction)).map { escaped(ReportWords.direction($0)) }.joined(separator: "<br>")),
+            ("Sites", unique(m.patches.map(\.site)).map { escaped(ReportWords.site($0)) }.joined(separator: "<br>")),
+            ("Patches", "\(m.patches.count)" + (windows.isEmpty ? "" : "; windows of \(escaped(ReportWords.list(windows))) \(windows == ["1"] ? "layer" : "layers")")),
+            ("Target", m.target == "clean" ? "the class the clean pass predicts" : "the image's label"),
+        ]
+        if m.samples > 1 { rows.append(("Noise draws", "\(m.samples) an image, averaged")) }
+        if !m.device.isEmpty { rows.append(("Device", escaped("\(m.device)\(m.precision.isEmpty ? "" : ", \(m.precision)")"))) }
+        var links: [String] = []
+        func link(_ id: String, _ text: String) { links.append("<a href=\"#\(id)\">\(escaped(text))</a>") }
+        if !doses.isEmpty { link("dose", "Dose and response") }
+        for section in sections {
+            let parts = [
+                ("Layers", !section.layers.isEmpty), ("Windows", !section.windows.isEmpty), ("Heads", !section.heads.isEmpty),
+                ("Tokens", !section.tokens.isEmpty), ("Places", !section.places.isEmpty),
+                ("Measures", !section.measures.isEmpty), ("Classes", !section.classes.isEmpty),
+                ("Examples", !section.examples.isEmpty),
+            ].filter(\.1).map(\.0)
+            if sections.count == 1 {
+                for part in parts { link(fileName([part]), part) }
+            } else if let first = parts.first {
+                link(fileName([first, section.statistics.spec]), section.statistics.spec)
+            }
+        }
+        links.append("<a href=\"#method\">Method</a>")
+        return """
+            <header><p class="kicker">vitpatch \(escaped(m.version)) · \(escaped(String(m.started.prefix(10))))\(isFinished ? "" : " · not finished")</p>
+            <h1>\(escaped(title))</h1><p class="lead">\(escaped(ReportWords.question(m)))</p></header>
+            <nav>\(links.joined())</nav>
+            <section><h2>Settings</h2><dl>\(rows.map { "<dt>\($0.0)</dt><dd>\($0.1)</dd>" }.joined())</dl></section>
+            """
+    }
+
+    private var headline: String {
+        guard !sections.isEmpty else {
+            return "<section><h2>Result</h2><p>No image is complete yet, so there is nothing to show.</p></section>"
+        }
+        var out = "<section id=\"result\"><h2>Result</h2>"
+        if sections.count == 1 {
+            let s = sections[0].statistics
+            var cards = [
+                ("\(s.images)", "images"), (shareText(s.accuracyClean), "accuracy, clean"),
+                (shareText(s.accuracyCorrupted), "accuracy, corrupted"), (number(s.meanPClean, 3), "mean p, clean"),
+                (number(s.meanPCorrupted, 3), "mean p, corrupted"),
+                (plus(s.totalP.mean, 3), "total effect on p [\(plus(s.totalP.low, 3)), \(plus(s.totalP.high, 3))]"),
+            ]
+            for direction in unique(s.patches.map(\.record.direction)) {
+                if let best = strongest(s, direction) {
+                    let share = best.p.recovered.isFinite ? "; \(shareText(best.p.recovered)) of the total" : ""
+                    cards.append((
+                        plus(best.p.mean, 3),
+                        "strongest: \(best.record.text) [\(plus(best.p.low, 3)), \(plus(best.p.high, 3))]\(share)"
+                    ))
+                }
+            }
+            out += "<div class=\"cards\">" + cards.map { "<div><b>\(escaped($0.0))</b><span>\(escaped($0.1))</span></div>" }.joined() + "</div>"
+        } else {
+            let table = Table(
+                columns: [
+                    "corruption", "images", "accuracy clean", "accuracy corrupted", "p clean", "p corrupted", "total effect",
+                    "strongest patch", "its effect", "recovered",
+                ],
+                rows: sections.map { section in
+                    let s = section.statistics
+                    let best = strongest(s, nil)
+                    return [
+                        s.spec, "\(s.images)", shareText(s.accuracyClean), shareText(s.accuracyCorrupted),
+                        number(s.meanPClean, 3), number(s.meanPCorrupted, 3), withInterval(s.totalP, 3),
+                        best?.record.text ?? "–", best.map { withInterval($0.p, 3) } ?? "–",
+                        best.map { shareText($0.p.recovered) } ?? "–",
+                    ]
+                })
+            let cells = table.rows.map { "<tr>" + $0.map { "<td>\(escaped($0))</td>" }.joined() + "</tr>" }.joined()
+            out += "<div class=\"scroll\"><table><thead><tr>\(table.columns.map { "<th>\($0)</th>" }.joined())</tr></thead><tbody>\(cells)</tbody></table></div>"
+        }
+        return out + sections.map { "<p>\(escaped(sentence($0.statistics)))</p>" }.joined() + "</section>"
+    }
+
+    private func strongest(_ s: CorruptionStatistics, _ direction: String?) -> PatchStatistics? {
+        s.patches.filter { $0.p.mean.isFinite && (direction == nil || $0.record.direction == direction) }
+            .max { abs($0.p.mean) < abs($1.p.mean) }
+    }
+
+    /// The numbers to cite.
+    private func sentence(_ s: CorruptionStatistics) -> String {
+        var text = "Over \(s.images) images, \(s.spec) takes the accuracy from \(shareText(s.accuracyClean)) to "
+            + "\(shareText(s.accuracyCorrupted)) and the mean probability of the target from \(number(s.meanPClean, 3)) to "
+            + "\(number(s.meanPCorrupted, 3)): a total effect of \(withInterval(s.totalP, 3))."
+        for direction in unique(s.patches.map(\.record.direction)) {
+            guard let best = strongest(s, direction) else { continue }
+            let family = s.patches.filter {
+                $0.record.direction == direction && $0.record.site == best.record.site && $0.record.window == best.record.window
+            }.count
+            let share = best.p.recovered.isFinite ? ", \(shareText(best.p.recovered)) of the total effect" : ""
+            text += " The strongest \(direction == "noise" ? "noising" : "restoring") patch is \(best.record.text): "
+                + "\(withInterval(best.p, 3))\(share), positive on \(shareText(best.p.sharePositive)) of the images, "
+                + "p (Holm over \(family)) \(best.pHolm < 0.001 ? "" : "= ")\(pText(best.pHolm))."
+        }
+        return text
+    }
+
+    private func examples(_ section: Section) -> String {
+        guard let patch = section.examplesOf, !section.examples.isEmpty else { return "" }
+        let note: [Example.Kind: String] = [
+            .strongest: "most of the effect the patch has on average", .typical: "next to the median",
+            .contrary: "against the average",
+        ]
+        var out = "<p>Images chosen by \(escaped(patch.record.text)), whose mean effect is \(escaped(withInterval(patch.p, 3)))."
+            + (section.examples[0].panel == nil ? "" : " In the charts the dashed line is the clean pass, the dotted one the corrupted.")
+            + "</p>"
+        for kind in Example.Kind.allCases {
+            let views = section.examples.filter { $0.example.kind == kind }
+            guard !views.isEmpty else { continue }
+            out += "<h3>\(kind.rawValue.prefix(1).uppercased() + kind.rawValue.dropFirst())<span class=\"note\"> · \(note[kind] ?? "")</span></h3><div class=\"examples\">"
+            for view in views {
+                let image = view.example.image
+                out += "<article><p><b>\(escaped(image.id))</b></p>"
+                if let pictures = view.pictures {
+                    out += "<div class=\"pictures\">"
+                    for (name, data) in [("clean", pictures.clean), ("corrupted", pictures.corrupted)] {
+                        out += "<figure><img alt=\"\(escaped(image.id)), \(name)\" src=\"data:image/png;base64,\(data.base64EncodedString())\">"
+                            + "<figcaption>\(name)</figcaption></figure>"
+                    }
+                    out += "</div>"
+                }
+                let target = image.target == image.label ? "" : ", target \(className(image.target))"
+                out += "<p>Label \(escaped(className(image.label)))\(escaped(target)). "
+                    + "Clean: \(escaped(className(image.clean.prediction))), p \(number(Double(image.clean.p), 3)). "
+                    + "Corrupted: \(escaped(className(image.corrupted.prediction))), p \(number(Double(image.corrupted.p), 3)). "
+                    + "Effect \(plus(view.example.effect, 3)).</p>"
+                if let panel = view.panel {
+                    out += "<svg viewBox=\"0 0 \(SVG.number(panel.width)) \(SVG.number(panel.height))\" role=\"img\" "
+                        + "aria-label=\"\(escaped(panel.label))\">\(panel.body)</svg>"
+                }
+                out += "</article>"
+            }
+            out += "</div>"
+        }
+        if let windows = section.examples.first?.panel.map({ _ in unique(manifest.patches.map(\.window)) }), windows.count > 1 {
+            let legend = windows.prefix(6).enumerated().map { LegendItem(mark: .line, series: $0, text: $1.isEmpty ? "layer sets" : "window \($1)") }
+            out += "<div class=\"legend\">" + legend.map { "<span><svg viewBox=\"0 0 26 12\">\($0.svg)</svg>\($0.text)</span>" }.joined() + "</div>"
+        }
+        return out
+    }
+
+    private var method: String {
+        let m = manifest
+        return """
+            <section id="method"><h2>Method</h2>
+            <p>An <b>effect</b> is a metric of the patched pass minus the same metric of the pass that is patched into: the corrupted \
+            pass for restore, the clean one for noise. The <b>total effect</b> is the clean pass minus the corrupted one. \
+            The <b>recovered share</b> is mean effect / mean total effect, the total taken in the patch's own direction, so that 1 \
+            is a patch that alone does what exchanging the passes does. p is the softmax probability of the target; \
+            the logit difference is logit[target] − logit[foil], the foil the most likely other class in the corrupted pass; \
+            KL is KL(clean ‖ pass) in nats. The terms follow Vig et al. (2020) and Meng et al. (2022); a window of w layers centred on l is \
+            [l − ⌊w/2⌋, l + ⌈w/2⌉) cut to the network (Meng et al.).</p>
+            <p><b>Intervals</b> are 95% BCa bootstrap intervals of the mean over images (Efron 1987), \(bootstrap.resamples) resamples from seed \
+            \(bootstrap.seed), widened for few images as Hesterberg (2015) advises; all patches see the same resamples, so they are paired. \
+            They hold one place at a time. <b>p (Holm)</b> is of the mean effect on p, two-sided, from sign-flip permutation, \
+            corrected (Holm 1979) over the patches of one corruption, direction, site and window. Colours of signed values are symmetric \
+            around 0 and evenly spaced in Oklab.</p>
+            <p><b>To cite:</b> vitpatch \(escaped(m.version)); model \(escaped(ReportWords.name(m.model))), sha256 <span class="mono">\(escaped(m.modelHash))</span>; \
+            data \(escaped(ReportWords.name(m.data))), fingerprint <span class="mono">\(escaped(m.dataHash))</span>; seed \(m.seed)\
+            \(m.device.isEmpty ? "" : "; \(escaped(m.device))\(m.driver.isEmpty ? "" : ", driver \(escaped(m.driver))"), \(escaped(m.precision)), GEMM \(escaped(m.gemm))").</p>
+            <p>Run it again:</p><pre>\(escaped(m.command))</pre>
+            <ul class="note">
+            <li>B. Efron. Better bootstrap confidence intervals. JASA 82, 1987.</li>
+            <li>T. Hesterberg. What teachers should know about the bootstrap. The American Statistician 69, 2015.</li>
+            <li>S. Holm. A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6, 1979.</li>
+            <li>K. Meng et al. Locating and editing factual associations in GPT. NeurIPS 2022.</li>
+            <li>J. Vig et al. Investigating gender bias in language models using causal mediation analysis. NeurIPS 2020.</li>
+            <li>F. Zhang, N. Nanda. Towards best practices of activation patching in language models. ICLR 2024.</li>
+            </ul></section>
+            """
+    }
+}

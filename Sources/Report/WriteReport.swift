@@ -1,0 +1,103 @@
+import Foundation
+import Results
+
+/// Why a report could not be written; one sentence each.
+public enum ReportError: Error, Equatable, Sendable, CustomStringConvertible {
+    case write(path: String, detail: String)
+    case noConverter
+    case convert(path: String, detail: String)
+
+    public var description: String {
+        switch self {
+        case .write(let path, let detail): "cannot write \(path): \(detail)"
+        case .noConverter: "--png needs the program rsvg-convert (Debian: librsvg2-bin), which is not in the PATH"
+        case .convert(let path, let detail): "rsvg-convert cannot read \(path): \(detail)"
+        }
+    }
+}
+
+public struct ReportFiles: Sendable {
+    /// report.html
+    public var page: String
+    public var pageBytes: Int
+    /// figures/*.svg
+    public var figures: [String]
+}
+
+/// Writes FOLDER/report.html, one page that needs nothing else, and the figures as FOLDER/figures/NAME.svg with their
+/// tables as NAME.csv. Other files are left alone.
+///
+/// - Parameters:
+///   - images: pictures for the examples; without them the page shows numbers only
+///   - png: NAME.png too, by `rsvg-convert`
+/// - Throws: `ReportError`, `ResultsError`, and what `images` throws
+@discardableResult
+public func writeReport(
+    of store: ResultsStore, to folder: String? = nil, images: ExampleImages? = nil, png: Bool = false
+) throws -> ReportFiles {
+    let converter = png ? findProgram("rsvg-convert") : nil
+    if png, converter == nil { throw ReportError.noConverter }
+    let page = try ReportPage(store: store, images: images)
+    let folder = folder ?? store.folder
+    let figureFolder = folder + "/figures"
+    do {
+        try FileManager.default.createDirectory(atPath: figureFolder, withIntermediateDirectories: true)
+    } catch {
+        throw writeError(error, path: figureFolder)
+    }
+    var files = ReportFiles(page: folder + "/report.html", pageBytes: 0, figures: [])
+    for figure in page.figures {
+        let path = "\(figureFolder)/\(figure.name)"
+        try write(figure.file, to: path + ".svg")
+        if let table = figure.table { try write(table.csv, to: path + ".csv") }
+        if let converter { try convert(path, with: converter) }
+        files.figures.append(path + ".svg")
+    }
+    let html = page.html()
+    try write(html, to: files.page)
+    files.pageBytes = html.utf8.count
+    return files
+}
+
+private func write(_ text: String, to path: String) throws {
+    do {
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+    } catch {
+        throw writeError(error, path: path)
+    }
+}
+
+private func writeError(_ error: any Error, path: String) -> ReportError {
+    let detail =
+        switch (error as? CocoaError)?.code {
+        case .fileWriteNoPermission, .fileWriteVolumeReadOnly: "read-only file, folder or file system"
+        case .fileWriteOutOfSpace: "the disk is full"
+        default: error.localizedDescription
+        }
+    return .write(path: path, detail: detail)
+}
+
+private func findProgram(_ name: String) -> String? {
+    (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map { "\($0)/\(name)" }
+        .first { FileManager.default.isExecutableFile(atPath: $0) }
+}
+
+/// Twice the size in pixels, for print and sharp screens.
+private func convert(_ path: String, with program: String) throws {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: program)
+    process.arguments = ["--zoom", "2", "--output", path + ".png", path + ".svg"]
+    let errors = Pipe()
+    process.standardError = errors
+    do {
+        try process.run()
+    } catch {
+        throw ReportError.convert(path: path + ".svg", detail: error.localizedDescription)
+    }
+    let message = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else {
+        throw ReportError.convert(
+            path: path + ".svg", detail: message.split(separator: "\n").first.map(String.init) ?? "it failed")
+    }
+}

@@ -1,0 +1,255 @@
+import Foundation
+import FoundationXML
+import Results
+import Testing
+
+@testable import Report
+
+/// A folder that is removed at the end of the test.
+final class TemporaryFolder {
+    let path = FileManager.default.temporaryDirectory.path + "/vitpatch-\(UUID().uuidString)"
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).parse() }
+
+@Suite struct ReportTests {
+    let folder = TemporaryFolder()
+
+    /// The page needs nothing else, every figure is a file of its own, and names cannot break out of their place.
+    @Test(arguments: Synthetic.allCases) func selfContained(kind: Synthetic) throws {
+        let store = try kind.store(folder: folder.path, images: 12, seed: .random(in: 0...(.max)))
+        let files = try writeReport(of: store)
+        let html = try String(contentsOfFile: files.page, encoding: .utf8)
+        #expect(html.utf8.count == files.pageBytes && files.pageBytes < ReportPage.mostBytes)
+        for outside in ["http:", "https:", "src=\"/", "url(", "@import", "<link rel=\"stylesheet"] {
+            #expect(!html.contains(outside), "\(outside)")
+        }
+        #expect(!html.contains("<tiny>") && !html.contains("<b>&") && !html.contains("<script>\""))
+        #expect(html.components(separatedBy: "<script>").count == 2)  // our own
+        #expect(!html.contains("nan<") && !html.contains("\"nan") && !html.contains("inf\""))
+        #expect(!files.figures.isEmpty && Set(files.figures).count == files.figures.count)
+        for path in files.figures {
+            #expect(isXML(try String(contentsOfFile: path, encoding: .utf8)), "\(path)")
+            #expect(FileManager.default.fileExists(atPath: path.dropLast(4) + ".csv"))
+        }
+        // Inline figures are XML as well.
+        for part in html.components(separatedBy: "<svg").dropFirst() {
+            let svg = "<svg" + (part.components(separatedBy: "</svg>").first ?? "") + "</svg>"
+            #expect(isXML(svg), "\(svg.prefix(200))")
+        }
+        let expected: [Synthetic: [String]] = [
+            .layers: ["effect-by-layer-restore", "effect-by-layer-noise", "window-sums-noise-mlp_out", "classes-restore-attn_out"],
+            .heads: ["effect-by-heads-restore-z-window-1"], .tokens: ["effect-by-tokens-restore-resid_post-window-1"],
+            .doses: ["dose-response-noise", "effect-by-layer-restore-noise-0.5"], .places: ["strongest-restore-pattern"],
+        ]
+        let names = files.figures.compactMap { $0.split(separator: "/").last?.dropLast(4) }.map(String.init)
+        for name in expected[kind] ?? [] { #expect(names.contains(name), "\(names)") }
+    }
+
+    /// Every number of the tables and of the headline is the statistics module's, rounded.
+    @Test(arguments: [Synthetic.layers, .heads, .tokens]) func numbersAreTheStatistics(kind: Synthetic) throws {
+        let store = try kind.store(folder: folder.path, images: 11, seed: .random(in: 0...(.max)))
+        let found = try statistics(of: store)[0]
+        let page = try ReportPage(store: store, images: nil)
+        let html = page.html()
+        #expect(html.contains("\(shareText(found.accuracyClean)) to \(shareText(found.accuracyCorrupted))"))
+        #expect(html.contains("a total effect of \(withInterval(found.totalP, 3))."))
+        var rows = 0
+        for figure in page.figures where figure.name.hasPrefix("effect-by") {
+            let table = try #require(figure.table)
+            let lines = table.csv.split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
+            for (line, row) in zip(lines.dropFirst(), table.rows) {
+                func cell(_ name: String) -> String { table.columns.firstIndex(of: name).map { String(line[$0]) } ?? "" }
+                let patch = try #require(
+                    found.patches.first {
+                        $0.record.direction == cell("direction") && $0.record.site == cell("site")
+                            && $0.record.layer == cell("layer") && $0.record.head == cell("head")
+                            && $0.record.token == cell("token") && $0.record.window == cell("window")
+                    })
+                let first = try #require(table.columns.firstIndex(of: "Δp"))
+                for (offset, value) in [patch.p.mean, patch.p.low, patch.p.high, patch.p.median].enumerated() {
+                    #expect(abs((Double(line[first + offset]) ?? .nan) - value) <= 0.5000001e-4)
+                }
+                let logit = try #require(table.columns.firstIndex(of: "Δlogit diff"))
+                #expect(abs((Double(line[logit]) ?? .nan) - patch.logitDiff.mean) <= 0.5000001e-4)
+                #expect(abs((Double(line[logit + 3]) ?? .nan) - patch.kl.mean) <= 0.5000001e-4)
+                #expect(html.contains(row.map { "<td>\(escaped($0))</td>" }.joined()))
+                rows += 1
+            }
+        }
+        #expect(rows == found.patches.count)
+    }
+
+    @Test func picturesAreEmbedded() throws {
+        let store = try Synthetic.layers.store(folder: folder.path, images: 12, seed: 1)
+        var asked: [String] = []
+        let page = try ReportPage(store: store) { id, corruption in
+            asked.append(id)
+            #expect(corruption == "grayscale")
+            return id.hasPrefix("cat") ? nil : ExamplePictures(clean: Data("one".utf8), corrupted: Data("two".utf8))
+        }
+        #expect(Set(asked).count == asked.count && asked.count >= 6)
+        let html = page.html()
+        #expect(html.contains("data:image/png;base64,b25l") && html.contains("data:image/png;base64,dHdv"))
+    }
+
+    @Test func emptyAndUnfinishedStores() throws {
+        let store = try ResultsStore.create(
+            folder: folder.path, manifest: testManifest(patches: [patch(0)], corruptions: ["none", "blur:1"]))
+        let files = try writeReport(of: store)
+        let html = try String(contentsOfFile: files.page, encoding: .utf8)
+        #expect(html.contains("No image is complete yet") && html.contains("not finished") && files.figures.isEmpty)
+    }
+
+    @Test func oneImage() throws {
+        let store = try Synthetic.layers.store(folder: folder.path, images: 1, seed: 1)
+        #expect(try !writeReport(of: store).figures.isEmpty)
+    }
+
+    /// Thousands of places: the page stays small, and the tables are whole in their files.
+    @Test func largeSweepsStaySmall() throws {
+        let patches = (0..<12).flatMap { layer in
+            (0..<197).map { patch(layer, site: "resid_pre", token: "\($0)") }
+        }
+        let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: patches))
+        for index in 0..<3 {
+            func pass(_ p: Float) -> PassMetrics { PassMetrics(p: p, logit: p, logitDiff: p, kl: 1 - p, prediction: 0) }
+            try store.append(
+                images: [image(index, clean: pass(0.9), corrupted: pass(0.2))],
+                effects: patches.indices.map {
+                    EffectRecord(image: index, corruption: 0, patch: $0, patched: pass(0.2 + Float($0 % 100) / 200))
+                })
+        }
+        let files = try writeReport(of: store)
+        #expect(files.pageBytes < 2_000_000, "\(files.pageBytes)")
+        let csv = try String(contentsOfFile: files.figures[0].dropLast(4) + ".csv", encoding: .utf8)
+        #expect(csv.split(separator: "\n").count == 1 + patches.count)
+    }
+
+    @Test func aFileInTheWay() throws {
+        let store = try Synthetic.heads.store(folder: folder.path, images: 2, seed: 1)
+        try "in the way".write(toFile: folder.path + "/figures", atomically: true, encoding: .utf8)
+        let error = #expect(throws: ReportError.self) { try writeReport(of: store) }
+        #expect(error?.description.hasPrefix("cannot write \(folder.path)/figures: ") == true)
+    }
+}
+
+@Suite struct PerImageTests {
+    let folder = TemporaryFolder()
+
+    @Test func windowsBesideSums() throws {
+        let seed = UInt64.random(in: 0...(.max))
+        let store = try Synthetic.layers.store(folder: folder.path, images: 9, seed: seed)
+        let found = try statistics(of: store)[0]
+        let groups = PlaceGroup.all(found.patches)
+        #expect(groups.map(\.title) == ["restore attn_out", "restore mlp_out", "noise attn_out", "noise mlp_out"])
+        let perImage = try PerImage(store: store, corruption: 0, bootstrap: Bootstrap(seed: 7))
+        for group in groups {
+            let windows = try perImage.windowSums(group)
+            #expect(windows.map(\.window) == ["3"] && windows[0].sums.count == 12)
+            for (layer, sum) in windows[0].sums.enumerated() {
+                func mean(_ layer: Int, _ window: String) -> Double {
+                    group.patch(layer: "\(layer)", window: window)?.p.mean ?? .nan
+                }
+                // A mean of sums is the sum of means.
+                let wanted = (max(0, layer - 1)...min(11, layer + 1)).reduce(0) { $0 + mean($1, "1") }
+                #expect(abs(sum.sum.mean - wanted) < 1e-12, "seed \(seed)")
+                #expect(abs(sum.difference.mean - (mean(layer, "3") - wanted)) < 1e-12)
+                #expect(sum.difference.low <= sum.difference.mean && sum.difference.mean <= sum.difference.high)
+                #expect(sum.patch.p == group.patch(layer: "\(layer)", window: "3")?.p)
+            }
+        }
+    }
+
+    /// Where the depth is not known, a window that may go on beyond the last layer is left out.
+    @Test func unknownDepth() throws {
+        let patches = ["1", "3"].flatMap { window in (0..<4).map { patch($0, window: window) } }
+        let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: patches))
+        let pass = PassMetrics(p: 0.5, logit: 0, logitDiff: 0, kl: 0, prediction: 0)
+        for index in 0..<2 {
+            try store.append(
+                images: [image(index, clean: pass, corrupted: pass)],
+                effects: patches.indices.map { EffectRecord(image: index, corruption: 0, patch: $0, patched: pass) })
+        }
+        let perImage = try PerImage(store: store, corruption: 0, bootstrap: Bootstrap())
+        let group = PlaceGroup.all(try statistics(of: store)[0].patches)[0]
+        #expect(try perImage.windowSums(group)[0].sums.map(\.patch.record.layer) == ["0", "1", "2"])
+    }
+
+    @Test func classesAndExamples() throws {
+        let seed = UInt64.random(in: 0...(.max))
+        let store = try Synthetic.layers.store(folder: folder.path, images: 35, seed: seed)
+        let found = try statistics(of: store)[0]
+        let perImage = try PerImage(store: store, corruption: 0, bootstrap: Bootstrap(seed: 7))
+        let best = try #require(PlaceGroup.all(found.patches)[1].strongest)
+        let values = try perImage.effects(best.patch)
+        let classes = try perImage.byClass([best.patch], most: 24)
+        #expect(classes.map(\.label) == Array(0..<10) && classes.reduce(0) { $0 + $1.images } == 35)
+        for item in classes {
+            let rows = perImage.images.indices.filter { perImage.images[$0].label == item.label }.map { values[$0] }
+            #expect(item.images == rows.count)
+            #expect(abs(item.effects[0].mean - rows.reduce(0, +) / Double(rows.count)) < 1e-12)
+        }
+        #expect(try perImage.byClass([best.patch], most: 3).map(\.label) == [0, 1, 2])  // 4 images each, then 3
+
+        let examples = try perImage.examples(of: best)
+        #expect(Set(examples.map(\.image.image)).count == examples.count)
+        let strongest = examples.filter { $0.kind == .strongest }.map(\.effect)
+        #expect(strongest == Array(values.sorted(by: >).prefix(3)), "seed \(seed)")
+        #expect(examples.filter { $0.kind == .contrary }.allSatisfy { $0.effect < 0 })
+        #expect(examples.count { $0.kind == .typical } == 3)
+    }
+
+    @Test func doses() throws {
+        let store = try Synthetic.doses.store(folder: folder.path, images: 4, seed: 3)
+        var found = try statistics(of: store, significance: false)
+        #expect(DoseSeries.all(found).map { $0.doses.map(\.dose) } == [[0.5, 1, 2, 4]])
+        found[0].spec = "grayscale"
+        found[1].spec = "blur:1"
+        found[2].spec = "noise:10"
+        #expect(DoseSeries.all(found).map { $0.doses.map(\.dose) } == [[4, 10]])
+        #expect(DoseSeries.all([]).isEmpty)
+    }
+}
+
+@Suite struct DrawingTests {
+    @Test func scales() {
+        let scale = Scale([0.013, 0.187], from: 100, to: 0, ticks: 4)
+        #expect(scale.labels == ["0.00", "0.05", "0.10", "0.15", "0.20"])
+        #expect(scale(0) == 100 && abs(scale(0.2)) < 1e-9)
+        #expect(Scale([-3, 2], from: 0, to: 1).labels == ["−3", "−2", "−1", "0", "1", "2"])
+        for values in [[], [.nan], [0], [5], [-1e-9, 1e-9], [1e20, 1e21], [.infinity, 1]] as [[Double]] {
+            let scale = Scale(values, from: 0, to: 10)
+            #expect(scale.ticks.count >= 2 && scale.ticks.count < 12, "\(values): \(scale.ticks)")
+            #expect(values.filter(\.isFinite).allSatisfy { (-1e-6...10 + 1e-6).contains(scale($0)) })
+        }
+    }
+
+    @Test func numbers() {
+        #expect(number(-0.0001, 3) == "0.000" && number(-1.5, 1) == "−1.5" && number(.nan, 2) == "–")
+        #expect(plus(0.5, 2) == "+0.50" && plus(0.001, 2) == "0.00" && plus(-2, 0) == "−2")
+        #expect(pText(0.0004) == "< 0.001" && pText(0.25) == "0.250")
+        #expect(SVG.number(1.25) == "1.3" && SVG.number(-0.04) == "0" && SVG.number(-0.26) == "-0.3" && SVG.number(.nan) == "0")
+        #expect(escaped("a<b>&\"\u{1}\n") == "a&lt;b&gt;&amp;&quot; \n")
+        #expect(fileName(["A b", "", "noise:0.5/é"]) == "a-b-noise-0.5--")
+    }
+
+    /// The scale is symmetric and its shades go one way.
+    @Test func colours() {
+        #expect(FigureStyle.colourClass(0, limit: 1) == "z" && FigureStyle.colourClass(1, limit: 1) == "p32")
+        #expect(FigureStyle.colourClass(-9, limit: 1) == "n32" && FigureStyle.colourClass(.nan, limit: 1) == "none")
+        #expect(FigureStyle.colourClass(0.5, limit: 0) == "z")
+        for theme in FigureStyle.Theme.allCases {
+            let colours = Dictionary(uniqueKeysWithValues: FigureStyle.diverging(theme).map { ($0.name, Oklab.lab($0.value)[0]) })
+            for sign in ["n", "p"] {
+                let shades = ["z"] + (1...FigureStyle.steps).map { "\(sign)\($0)" }
+                let lightness = shades.compactMap { colours[$0] }
+                let sorted = theme == .light ? lightness.sorted(by: >) : lightness.sorted()
+                #expect(lightness.count == 33 && zip(lightness, sorted).allSatisfy { abs($0 - $1) < 0.006 }, "\(lightness)")
+            }
+        }
+        #expect(Oklab.mix(["#000000", "#ffffff"], at: 0) == "#000000" && Oklab.mix(["#12ab9f", "#ffffff"], at: 0) == "#12ab9f")
+        #expect(Oklab.mix(["#000000", "#ffffff"], at: 2) == "#ffffff")
+    }
+}

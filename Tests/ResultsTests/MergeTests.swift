@@ -1,0 +1,102 @@
+import Foundation
+import Testing
+
+@testable import Results
+
+@Suite struct MergeTests {
+    let folder: TemporaryFolder
+    init() throws { folder = try TemporaryFolder() }
+
+    /// A sweep of 23 images (some left out by --keep) as one store and as `parts` shards.
+    private func sweep(parts: Int, _ random: inout SeededRandom) throws -> (whole: ResultsStore, shards: [String]) {
+        let manifest = testManifest(patches: 5, corruptions: ["grayscale", "noise:2"])
+        let whole = try ResultsStore.create(folder: folder.path + "/whole", manifest: manifest)
+        let shards = try (0..<parts).map { part in
+            var own = manifest
+            own.shard = "\(part)/\(parts)"
+            own.host = "host\(part)"
+            own.command = "vitpatch sweep --shard \(part)/\(parts)"
+            return try ResultsStore.create(folder: folder.path + "/shard\(part)", manifest: own)
+        }
+        let count = 23
+        for part in 0..<parts {
+            for image in (count * part / parts)..<(count * (part + 1) / parts) {
+                for corruption in 0..<2 {
+                    let kept = Bool.random(using: &random)
+                    let record = randomImage(image, corruption: corruption, kept: kept, &random)
+                    let effects = kept ? randomEffects(image, corruption: corruption, patches: 0..<5, &random) : []
+                    for store in [whole, shards[part]] { try store.append(images: [record], effects: effects) }
+                }
+            }
+        }
+        for store in shards + [whole] {
+            try store.finish()
+            try store.close()
+        }
+        return (try ResultsStore.open(folder: whole.folder), shards.map(\.folder))
+    }
+
+    private func message(_ folders: [String], into out: String? = nil, overwrite: Bool = false) -> String? {
+        #expect(throws: ResultsError.self) {
+            try ResultsStore.merge(folders, into: out ?? folder.path + "/out", overwrite: overwrite)
+        }?.description
+    }
+
+    @Test(arguments: [1, 2, 4, 30]) func sameBytesAsWithoutShards(parts: Int) throws {
+        var random = SeededRandom()
+        let (whole, shards) = try sweep(parts: parts, &random)
+        let out = folder.path + "/out"
+        #expect(try ResultsStore.merge(shards.shuffled(using: &random), into: out) == 23)
+        let merged = try ResultsStore.open(folder: out)
+        for format in ExportFormat.allCases {
+            #expect(try merged.exported(format) == whole.exported(format), "seed \(random.seed)")
+        }
+        for corruption in 0..<2 {
+            #expect(try merged.counts(corruption: corruption) == whole.counts(corruption: corruption))
+        }
+        #expect(try merged.isFinished() && merged.manifest.shard == nil)
+        #expect(merged.manifest.differences(from: whole.manifest).isEmpty)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: out) == ["results.sqlite"])
+    }
+
+    @Test func whatDoesNotBelongTogether() throws {
+        var random = SeededRandom()
+        let (whole, shards) = try sweep(parts: 4, &random)
+        #expect(message([]) == "cannot merge: there are no shards to merge")
+        #expect(message(Array(shards[..<2])) == "cannot merge: of 4 shards 2 are missing: 2, 3")
+        #expect(message([shards[0], shards[1], shards[3]]) == "cannot merge: of 4 shards one is missing: 2")
+        #expect(message(shards + [shards[1]])?.hasSuffix("are both shard 1/4") == true)
+        #expect(message([whole.folder]) == "cannot merge: \(whole.folder) is no shard: its sweep had no --shard")
+        #expect(message(shards, into: shards[2], overwrite: true)?.contains("is one of the shards") == true)
+        #expect(message(shards, into: shards[2] + "/../shard2/", overwrite: true)?.contains("is one of the shards") == true)
+
+        func other(_ name: String, _ change: (inout Manifest) -> Void, finish: Bool = true, image: Int? = nil) throws -> String {
+            var manifest = try ResultsStore.open(folder: shards[3]).manifest
+            manifest.ended = nil
+            change(&manifest)
+            let store = try ResultsStore.create(folder: folder.path + "/" + name, manifest: manifest)
+            if let image { try store.append(images: [randomImage(image, kept: false, &random)], effects: []) }
+            if finish { try store.finish() }
+            return store.folder
+        }
+        let seed = try other("seed", { $0.seed = 8 })
+        #expect(
+            message([shards[0], shards[1], shards[2], seed])
+                == "cannot merge: \(shards[0]) and \(seed) are of different sweeps: seed is 7 in the first and 8 in the second")
+        let five = try other("five", { $0.shard = "3/5" })
+        #expect(message([shards[0], five]) == "cannot merge: \(five) is one of 5 shards and \(shards[0]) one of 4")
+        let running = try other("running", { _ in }, finish: false)
+        #expect(message(Array(shards[..<3]) + [running])?.contains("is not finished") == true)
+        let overlapping = try other("overlapping", { _ in }, image: 7)
+        #expect(
+            message(Array(shards[..<3]) + [overlapping])
+                == "cannot merge: image 7 (cat/7.png) is in \(shards[1]) and in \(overlapping)")
+        // Nothing was left behind by any of them.
+        #expect(!FileManager.default.fileExists(atPath: folder.path + "/out/results.sqlite"))
+        // Shards between others, without a common image, are no overlap.
+        let between = try other("between", { _ in }, image: 99)
+        #expect(try ResultsStore.merge(Array(shards[..<3]) + [between], into: folder.path + "/out") == 18)
+        #expect(message(shards)?.contains("already exists") == true)
+        #expect(try ResultsStore.merge(shards, into: folder.path + "/out", overwrite: true) == 23)
+    }
+}
