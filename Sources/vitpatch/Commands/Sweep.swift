@@ -72,13 +72,16 @@ struct Sweep: ParsableCommand {
     @Option(help: "Noise draws per image, whose probabilities are averaged.")
     var samples = 1
 
-    @Option(help: "I/N: the I-th of N equal parts of the images (I from 0).")
+    @Flag(help: "Keep every pass's full logits in the results, for other metrics later; means over the draws with --samples.")
+    var logits = false
+
+    @Option(help: "I/N: the I-th of N equal parts of the images (I from 0); in a Slurm job array the default is the task's.")
     var shard: String?
 
     @Option(help: "Most device memory to use, e.g. 4G.")
     var memory: String?
 
-    @Option(help: "Results folder (default: runs/<time>).")
+    @Option(help: "Results folder (default: runs/<time>; in a Slurm job array runs/<job>/<task>).")
     var out: String?
 
     @Flag(help: "Go on with the interrupted sweep in --out.")
@@ -98,7 +101,7 @@ struct Sweep: ParsableCommand {
             throw ValidationError("--window \(width): expected at least 1")
         }
         if resume && overwrite { throw ValidationError("--resume and --overwrite exclude each other") }
-        if resume && out == nil { throw ValidationError("--resume needs --out, the folder of the interrupted sweep") }
+        if resume && out == nil && slurmTask == nil { throw ValidationError("--resume needs --out, the folder of the interrupted sweep") }
         _ = try choice("--target", target, Target.self)
         _ = try choice("--keep", keep, Keep.self)
         _ = try directions()
@@ -110,6 +113,10 @@ struct Sweep: ParsableCommand {
     }
 
     mutating func run() throws {
+        if shard == nil, let part = try slurmTask?.shard() {
+            shard = part
+            Terminal.standardError("shard \(part) from the Slurm job array\n")
+        }
         let checkpoint = try Model.checkpoint(folder: model)
         let data = try LabelledData(path: data, model: checkpoint.config)
         let corruptions = try parsedCorruptions()
@@ -130,7 +137,7 @@ struct Sweep: ParsableCommand {
             encoder: model.encoder, donor: donor?.encoder, patches: patches, images: images.count,
             memory: try memory.map { try OptionText.bytes($0, option: "--memory") })
 
-        let folder = out ?? "runs/" + Self.timestamp()
+        let folder = out ?? slurmTask?.folder ?? "runs/" + Self.timestamp()
         let manifest = try manifest(
             model: model, donor: donor, data: data, spec: spec, items: items, corruptions: corruptions)
         let store =
@@ -147,7 +154,7 @@ struct Sweep: ParsableCommand {
         let run = SweepRun(
             model: model, donor: donor, data: data, corruptions: corruptions,
             keep: try choice("--keep", keep, Keep.self), target: try choice("--target", target, Target.self), seed: seed,
-            samples: samples, patches: patches, store: store, plan: plan)
+            samples: samples, patches: patches, store: store, keepLogits: logits, plan: plan)
         let outcome = try run.run(images: todo, interruption: Interruption())
         if outcome.interrupted {
             try store.close()
@@ -180,6 +187,8 @@ struct Sweep: ParsableCommand {
     }
 
     // MARK: What the options mean
+
+    private var slurmTask: SlurmTask? { SlurmTask(environment: ProcessInfo.processInfo.environment) }
 
     private func directions() throws -> [Direction] {
         direction.isEmpty ? [.restore] : try direction.map { try choice("--direction", $0, Direction.self) }
@@ -254,12 +263,13 @@ struct Sweep: ParsableCommand {
             classNames: model.checkpoint.config.labels, seed: seed, samples: samples, offset: offset, limit: limit,
             shard: shard, keep: keep, target: target, device: device.name, driver: device.driver,
             gemm: model.encoder.gemm.name, host: ProcessInfo.processInfo.hostName,
-            command: CommandLine.arguments.joined(separator: " "))
+            command: CommandLine.arguments.joined(separator: " "), logits: logits)
     }
 
     private func resumeCommand(_ folder: String) -> String {
         var words = CommandLine.arguments.filter { $0 != "--resume" && $0 != "--overwrite" }
         if out == nil { words += ["--out", folder] }
+        if let shard, !words.contains(where: { $0.hasPrefix("--shard") }) { words += ["--shard", shard] }
         return (words + ["--resume"]).joined(separator: " ")
     }
 

@@ -38,6 +38,8 @@ struct SweepRun {
     let samples: Int
     let patches: [Patch]
     let store: ResultsStore
+    /// Every pass's logits go into the store too
+    let keepLogits: Bool
     let plan: WavePlan
 
     struct Outcome {
@@ -133,7 +135,9 @@ struct SweepRun {
                             patched: PassMetrics(result.patched[patch - range.lowerBound][image])))
                 }
             }
-            try store.append(images: records(images, index, result, kept: { _ in true }), effects: effects)
+            try store.append(
+                images: records(images, index, result, kept: { _ in true }), effects: effects,
+                logits: logits(images, index, result, patches: range) { _ in true })
             outcome.evaluations += result.evaluations
         }
         let draws = draws(corruption)
@@ -153,7 +157,8 @@ struct SweepRun {
             keep.keeps(clean: result.clean[$0], corrupted: result.corrupted[$0], label: data.label(images.indices[$0]))
         }
         let dropped = records(images, index, result, kept: { kept[$0] }).filter { !$0.kept }
-        try store.append(images: dropped, effects: [])
+        try store.append(
+            images: dropped, effects: [], logits: logits(images, index, result, patches: 0..<0) { !kept[$0] })
         for i in images.indices.indices where kept[i] { waiting.append(images, i) }
         let passes = 2 * draws(corruption) * images.indices.count
         outcome.images += dropped.count
@@ -170,7 +175,10 @@ struct SweepRun {
         _ images: PreparedImages, _ corruption: Corruption, _ wavefront: Wavefront, patches: [Patch]
     ) throws -> Wavefront.Output {
         let draws = draws(corruption)
-        if draws == 1 { return try wavefront.run(input(images, corruption, sample: 0), patches: patches) }
+        if draws == 1 { 
+            return try wavefront.run(
+                input(images, corruption, sample: 0), patches: patches, keepLogits: keepLogits)
+        }
         var average = SampleAverage(classes: model.encoder.config.classes)
         for sample in 0..<draws {
             average.add(try wavefront.run(input(images, corruption, sample: sample), patches: patches, keepLogits: true))
@@ -197,6 +205,24 @@ struct SweepRun {
             input.noise = (Float(strength), keys)
         }
         return input
+    }
+
+    /// The logits of those images that `counts` names.
+    private func logits(
+        _ images: PreparedImages, _ corruption: Int, _ result: Wavefront.Output, patches: Range<Int>,
+        counts: (Int) -> Bool
+    ) -> [LogitsRecord] {
+        guard keepLogits else { return [] }
+        let classes = model.encoder.config.classes
+        return images.indices.enumerated().filter { counts($0.offset) }.flatMap { i, image in
+            func record(_ pass: LogitsRecord.Pass, _ patch: Int?, _ logits: [Float]) -> LogitsRecord {
+                LogitsRecord(
+                    image: image, corruption: corruption, pass: pass, patch: patch,
+                    values: Array(logits[i * classes..<(i + 1) * classes]))
+            }
+            return [record(.clean, nil, result.cleanLogits), record(.corrupted, nil, result.corruptedLogits)]
+                + zip(patches, result.patchedLogits).map { record(.patched, $0, $1) }
+        }
     }
 
     private func records(
