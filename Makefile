@@ -7,7 +7,7 @@ DEMO := runs/demo
 DEMO_OUTPUT ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test readme check-readme test-scripts bundle clean
+.PHONY: help setup build demo test readme check-readme test-scripts bundle clean kill-test full-disk-test slurm-test
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -45,6 +45,15 @@ readme: demo  ## Run the demo and put its output into README.md
 
 bundle: setup  ## Make dist/vitpatch-VERSION-linux-ARCH.tar.xz for a machine without Swift
 	@sh scripts/bundle.sh
+
+kill-test: build  ## Kill demo sweeps at 100 random moments (KILLS=n), resume them, compare the exports
+	@scripts/kill-test.sh $(or $(KILLS),100)
+
+full-disk-test: build  ## Sweep into a full and into a read-only disk (a small tmpfs)
+	@scripts/full-disk-test.sh
+
+slurm-test: build  ## Run examples/slurm on a Slurm of its own (installs it), compare with a sweep without shards
+	@scripts/slurm-test.sh
 
 clean:  ## Delete what was built; runs/ stays
 	rm -rf .build .build-bundle dist

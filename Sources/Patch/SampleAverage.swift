@@ -1,7 +1,7 @@
 import Foundation
 
 /// One result of several noise draws: probabilities, logits, their differences and the divergence are averaged; the
-/// prediction is the most likely class on average, and so is the foil.
+/// prediction is the most likely class on average, and so is the foil. The kept logits are the averaged ones.
 public struct SampleAverage {
     private let classes: Int
     private var count = 0
@@ -76,6 +76,10 @@ public struct SampleAverage {
         output.corrupted = passes(sums[1])
         output.patched = sums[2...].map(passes)
         for image in donor.indices { output.donor?[image].p = Float(donor[image] / Double(count)) }
+        func logits(_ block: Sums) -> [Float] { block.logits.map { Float($0 / Double(count)) } }
+        output.cleanLogits = logits(sums[0])
+        output.corruptedLogits = logits(sums[1])
+        output.patchedLogits = sums[2...].map(logits)
         return output
     }
 

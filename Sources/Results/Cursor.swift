@@ -48,10 +48,20 @@ final class Cursor {
         sqlite3_bind_text(handle, index, value, -1, unsafeBitCast(-1, to: sqlite3_destructor_type.self))
     }
 
+    func bind(_ index: Int32, _ value: UnsafeRawBufferPointer) {
+        sqlite3_bind_blob64(
+            handle, index, value.baseAddress, UInt64(value.count), unsafeBitCast(-1, to: sqlite3_destructor_type.self))
+    }
+    func bindNull(_ index: Int32) { sqlite3_bind_null(handle, index) }
+
     // Columns count from 0.
     func int(_ column: Int32) -> Int { Int(sqlite3_column_int64(handle, column)) }
     func float(_ column: Int32) -> Float {
         sqlite3_column_type(handle, column) == SQLITE_NULL ? .nan : Float(sqlite3_column_double(handle, column))
+    }
+    func bytes(_ column: Int32) -> [UInt8] {
+        guard let start = sqlite3_column_blob(handle, column) else { return [] }
+        return Array(UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column))))
     }
     func text(_ column: Int32) -> String {
         sqlite3_column_text(handle, column).map { String(cString: $0) } ?? ""

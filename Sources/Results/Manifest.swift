@@ -36,6 +36,8 @@ public struct Manifest: Codable, Sendable, Equatable {
     public var keep: String
     /// label | clean
     public var target: String
+    /// Whether the store keeps every pass's logits
+    public var logits: Bool
     public var device: String
     public var driver: String
     public var precision: String
@@ -55,9 +57,11 @@ public struct Manifest: Codable, Sendable, Equatable {
         classNames: [String], seed: UInt64 = 0, samples: Int = 1, offset: Int = 0, limit: Int? = nil,
         shard: String? = nil, keep: String = "all", target: String = "label", device: String = "",
         driver: String = "", precision: String = "fp32", gemm: String = "", host: String = "",
-        command: String = "", started: String = Manifest.timestamp(), ended: String? = nil, layers: Int? = nil
+        command: String = "", started: String = Manifest.timestamp(), ended: String? = nil, layers: Int? = nil,
+        logits: Bool = false
     ) {
         self.layers = layers
+        self.logits = logits
         self.version = version
         self.model = model
         self.modelHash = modelHash
@@ -124,6 +128,7 @@ extension Manifest {
         compare("shard", stored.shard, shard)
         compare("keep", stored.keep, keep)
         compare("target", stored.target, target)
+        compare("logits", stored.logits ? "kept" : "not kept", logits ? "kept" : "not kept")
         compare("device", stored.device, device)
         compare("driver", stored.driver, driver)
         compare("precision", stored.precision, precision)
@@ -163,7 +168,7 @@ extension Manifest {
             ("class_names", classes), ("layers", layers.map(String.init)), ("seed", "\(seed)"),
             ("samples", "\(samples)"), ("offset", "\(offset)"),
             ("limit", limit.map(String.init)), ("shard", shard), ("keep", keep), ("target", target),
-            ("device", device), ("driver", driver), ("precision", precision), ("gemm", gemm), ("host", host),
+            ("logits", logits ? "1" : nil), ("device", device), ("driver", driver), ("precision", precision), ("gemm", gemm), ("host", host),
             ("command", command), ("started", started), ("ended", ended),
         ]
         return all.compactMap { key, value in value.map { (key, $0) } }
@@ -192,6 +197,7 @@ extension Manifest {
             keep: try text("keep"), target: try text("target"), device: try text("device"),
             driver: try text("driver"), precision: try text("precision"), gemm: try text("gemm"),
             host: try text("host"), command: try text("command"), started: try text("started"),
-            ended: rows["ended"], layers: rows["layers"] == nil ? nil : try value("layers") { Int($0) })
+            ended: rows["ended"], layers: rows["layers"] == nil ? nil : try value("layers") { Int($0) },
+            logits: rows["logits"] != nil)
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import GRDB
 
 /// Why a results store could not be made, opened, written or read. `description` is one sentence naming the file.
@@ -65,13 +66,20 @@ public enum ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
         let detail = error.message ?? "SQLite error \(error.extendedResultCode.rawValue)"
         switch error.resultCode {
         case .SQLITE_FULL: self = .diskFull(path: path)
+        // SQLite has no better word where its shared memory file finds no room.
+        case .SQLITE_IOERR where Self.isFull(path): self = .diskFull(path: path)
         case .SQLITE_READONLY, .SQLITE_PERM: self = .readOnly(path: path)
         case .SQLITE_CORRUPT, .SQLITE_NOTADB: self = .corrupt(path: path, detail: detail)
         case .SQLITE_BUSY, .SQLITE_LOCKED:
             self = .failed(action: action, path: path, detail: "it is locked by another process")
-        case .SQLITE_IOERR:
-            self = .failed(action: action, path: path, detail: "\(detail) (is the disk full?)")
         default: self = .failed(action: action, path: path, detail: detail)
         }
+    }
+
+    /// Whether the disk has no room for another 64 KiB.
+    private static func isFull(_ path: String) -> Bool {
+        var disk = statvfs()
+        guard statvfs(URL(fileURLWithPath: path).deletingLastPathComponent().path, &disk) == 0 else { return false }
+        return disk.f_bavail < 65536 / max(UInt(disk.f_frsize), 1)
     }
 }

@@ -23,7 +23,10 @@ extension ResultsStore {
         do {
             var images = 0
             // Ascending images keep the file's pages in order.
-            for shard in shards.sorted(by: { $0.first < $1.first }) { images += try merged.add(shard.store) }
+            for shard in shards.sorted(by: { $0.first < $1.first }) {
+                images += try merged.add(shard.store)
+                try merged.addLogits(of: shard.store)
+            }
             try merged.close()
             return images
         } catch {

@@ -38,7 +38,7 @@ extension ResultsStore {
             find.bind(1, manifest.patches.count)
             var incomplete: [(image: Int, corruption: Int)] = []
             while try find.next() { incomplete.append((find.int(0), find.int(1))) }
-            for table in ["effects", "images"] {
+            for table in (manifest.logits ? ["logits"] : []) + ["effects", "images"] {
                 let delete = try Cursor(db, "DELETE FROM \(table) WHERE image = ? AND corruption = ?")
                 for row in incomplete {
                     delete.bind(1, row.image)

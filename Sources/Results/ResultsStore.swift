@@ -82,13 +82,23 @@ public final class ResultsStore: Sendable {
 
     private static func open(folder: String, readOnly: Bool, lock: FolderLock?) throws -> ResultsStore {
         let path = path(in: folder)
-        do {
+        func open() throws -> ResultsStore {
             let queue = try DatabaseQueue(path: path, configuration: configuration(readOnly: readOnly))
             let manifest = try queue.read { try readManifest($0, path: path) }
             return ResultsStore(folder: folder, queue: queue, manifest: manifest, lock: lock)
+        }
+        do {
+            do {
+                return try open()
+            } catch let error as DatabaseError where readOnly && error.resultCode == .SQLITE_READONLY {
+                try rollBack(folder: folder)
+                return try open()
+            }
         } catch {
             let isWritable = FileManager.default.isWritableFile(atPath: folder)
-            if !isWritable, (error as? DatabaseError)?.resultCode == .SQLITE_CANTOPEN {
+            if readOnly, !isWritable, let error = error as? DatabaseError,
+                [.SQLITE_CANTOPEN, .SQLITE_READONLY].contains(error.resultCode)
+            {
                 throw ResultsError.failed(
                     action: "open", path: path,
                     detail: "its sweep did not end in order and the folder is read-only; copy the folder first")
@@ -141,6 +151,15 @@ extension ResultsStore {
         return configuration
     }
 
+    /// Undoes a write that a kill left half done while the log was folded in, which a reader must not do itself.
+    private static func rollBack(folder: String) throws {
+        let lock = try FolderLock(folder: folder)
+        let queue = try DatabaseQueue(path: path(in: folder))
+        try queue.write { try $0.execute(sql: "SELECT 1 FROM manifest") }
+        try queue.close()
+        lock.release()
+    }
+
     private enum Identity: Equatable {
         case missing, other
         case ours(version: Int)
@@ -179,20 +198,19 @@ extension ResultsStore {
             default: return .failed(action: "create", path: path, detail: error.localizedDescription)
             }
         }
-        if let error = error as? DatabaseError, error.resultCode == .SQLITE_FULL {
-            return .failed(action: "create", path: path, detail: "the disk is full")
-        }
         if let error = error as? DatabaseError, error.resultCode == .SQLITE_CANTOPEN {
             let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
             if !FileManager.default.isWritableFile(atPath: folder) { return .readOnly(path: path) }
         }
-        return ResultsError(error, path: path, action: "create")
+        let own = ResultsError(error, path: path, action: "create")
+        return own == .diskFull(path: path) ? .failed(action: "create", path: path, detail: "the disk is full") : own
     }
 
     private static func write(_ manifest: Manifest, into db: Database) throws {
         try db.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
         try db.execute(sql: "PRAGMA user_version = \(Schema.version)")
         try db.execute(sql: Schema.sql)
+        if manifest.logits { try db.execute(sql: Schema.logits) }
         for row in manifest.rows {
             try db.execute(sql: "INSERT INTO manifest VALUES (?, ?)", arguments: [row.key, row.value])
         }

@@ -34,4 +34,12 @@ enum Schema {
           JOIN patches p USING (patch)
           WHERE kept ORDER BY e.image, e.corruption, e.patch;
         """
+
+    /// Beside these in a store that keeps logits; `patch` is NULL for the clean and the corrupted pass.
+    static let logits = """
+        CREATE TABLE logits(
+          image INTEGER NOT NULL, corruption INTEGER NOT NULL, pass TEXT NOT NULL, patch INTEGER REFERENCES patches,
+          data BLOB NOT NULL, FOREIGN KEY(image, corruption) REFERENCES images);
+        CREATE UNIQUE INDEX logits_key ON logits(image, corruption, pass, ifnull(patch, -1));
+        """
 }

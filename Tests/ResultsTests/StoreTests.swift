@@ -264,6 +264,30 @@ import Testing
         }
     }
 
+    /// A kill while the log is folded in leaves SQLite's rollback journal beside the file.
+    @Test func readsAStoreWithAJournalToRollBack() throws {
+        var random = SeededRandom()
+        let live = folder.path + "/live", killed = folder.path + "/killed"
+        let store = try ResultsStore.create(folder: live, manifest: testManifest())
+        try store.append(images: [randomImage(0, &random)], effects: randomEffects(0, patches: 0..<3, &random))
+        let expected = try store.exported()
+        try store.close()
+        try FileManager.default.createDirectory(atPath: killed, withIntermediateDirectories: true)
+        let queue = try DatabaseQueue(path: ResultsStore.path(in: live))
+        try queue.inDatabase { db in
+            // One page of cache: the half of the transaction that is done goes to the file.
+            try db.execute(sql: "PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN IMMEDIATE; UPDATE effects SET p = 0")
+            try db.execute(sql: "CREATE TABLE more AS SELECT randomblob(100000)")
+            for suffix in ["", "-journal"] {
+                try FileManager.default.copyItem(
+                    atPath: ResultsStore.path(in: live) + suffix, toPath: ResultsStore.path(in: killed) + suffix)
+            }
+            try db.execute(sql: "ROLLBACK")
+        }
+        #expect(try ResultsStore.open(folder: killed).exported() == expected, "seed \(random.seed)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: killed) == ["results.sqlite"])
+    }
+
     @Test func oneWriterAtATime() throws {
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest())
         #expect(throws: ResultsError.inUse(folder: folder.path)) {

@@ -79,7 +79,10 @@ struct Sweep: ParsableCommand {
     @Option(help: "Noise draws per image, whose probabilities are averaged (default: 1).")
     var samples: Int?
 
-    @Option(help: "I/N: the I-th of N equal parts of the images (I from 0).")
+    @Flag(help: "Keep every pass's full logits in the results, for other metrics later; means over the draws with --samples.")
+    var logits = false
+
+    @Option(help: "I/N: the I-th of N equal parts of the images (I from 0); in a Slurm job array the default is the task's.")
     var shard: String?
 
     @Option(help: ArgumentHelp("The options above as a YAML or JSON file (docs/spec.md); flags beside it override what it says.", valueName: "file"))
@@ -91,7 +94,7 @@ struct Sweep: ParsableCommand {
     @Option(help: "Most device memory to use, e.g. 4G.")
     var memory: String?
 
-    @Option(help: "Results folder (default: runs/<time>).")
+    @Option(help: "Results folder (default: runs/<time>; in a Slurm job array runs/<job>/<task>).")
     var out: String?
 
     @Flag(help: "Go on with the interrupted sweep in --out.")
@@ -104,12 +107,18 @@ struct Sweep: ParsableCommand {
 
     func validate() throws {
         if resume && overwrite { throw ValidationError("--resume and --overwrite exclude each other") }
-        if resume && out == nil { throw ValidationError("--resume needs --out, the folder of the interrupted sweep") }
+        if resume && out == nil && slurmTask == nil {
+            throw ValidationError("--resume needs --out, the folder of the interrupted sweep")
+        }
         _ = try memory.map { try OptionText.bytes($0, option: "--memory") }
         do { _ = try flags.settings() } catch { throw ValidationError("\(error)") }
     }
 
     mutating func run() throws {
+        if shard == nil, let part = try slurmTask?.shard() {
+            shard = part
+            Terminal.standardError("shard \(part) from the Slurm job array\n")
+        }
         let options = try spec.map { try SweepOptions(file: $0).overridden(by: flags) } ?? flags
         let settings = try options.settings()
         if printSpec { return Terminal.standardOutput(options.yaml) }
@@ -138,7 +147,7 @@ struct Sweep: ParsableCommand {
             encoder: model.encoder, donor: donor?.encoder, patches: patches, images: images.count,
             memory: try memory.map { try OptionText.bytes($0, option: "--memory") })
 
-        let folder = out ?? "runs/" + Self.timestamp()
+        let folder = out ?? slurmTask?.folder ?? "runs/" + Self.timestamp()
         var manifest = try manifest(
             settings, model: model, donor: donor, data: data, spec: spec, items: items)
         if resume {
@@ -158,7 +167,8 @@ struct Sweep: ParsableCommand {
 
         let run = SweepRun(
             model: model, donor: donor, data: data, corruptions: corruptions, keep: settings.keep,
-            target: settings.target, seed: settings.seed, samples: settings.samples, patches: patches, store: store, plan: plan)
+            target: settings.target, seed: settings.seed, samples: settings.samples, patches: patches, store: store,
+            keepLogits: logits, plan: plan)
         let outcome = try run.run(images: todo, interruption: Interruption())
         if outcome.interrupted {
             try store.close()
@@ -196,6 +206,8 @@ struct Sweep: ParsableCommand {
     }
 
     // MARK: What the options mean
+
+    private var slurmTask: SlurmTask? { SlurmTask(environment: ProcessInfo.processInfo.environment) }
 
     /// The flags that were given of those that decide what is computed
     private var flags: SweepOptions {
@@ -259,12 +271,13 @@ struct Sweep: ParsableCommand {
             keep: settings.keep.rawValue, target: settings.target.rawValue, device: device.name, driver: device.driver,
             gemm: model.encoder.gemm.name, host: ProcessInfo.processInfo.hostName,
             command: CommandLine.arguments.joined(separator: " "),
-            layers: model.encoder.config.layers)
+            layers: model.encoder.config.layers, logits: logits)
     }
 
     private func resumeCommand(_ folder: String) -> String {
         var words = CommandLine.arguments.filter { $0 != "--resume" && $0 != "--overwrite" }
         if out == nil { words += ["--out", folder] }
+        if let shard, !words.contains(where: { $0.hasPrefix("--shard") }) { words += ["--shard", shard] }
         return (words + ["--resume"]).map(Self.quoted).joined(separator: " ")
     }
 

@@ -29,6 +29,8 @@ struct SweepRun {
     let samples: Int
     let patches: [Patch]
     let store: ResultsStore
+    /// Every pass's logits go into the store too
+    let keepLogits: Bool
     let plan: WavePlan
 
     struct Outcome {
@@ -104,7 +106,8 @@ struct SweepRun {
     ) throws {
         let count = images.indices.count
         for range in plan.patchRanges {
-            let result = try waves.run(images, corruption, wavefront, patches: Array(patches[range]))
+            let result = try waves.run(
+                images, corruption, wavefront, patches: Array(patches[range]), keepLogits: keepLogits)
             var effects: [EffectRecord] = []
             effects.reserveCapacity(count * range.count)
             for image in 0..<count {
@@ -115,7 +118,9 @@ struct SweepRun {
                             patched: PassMetrics(result.patched[patch - range.lowerBound][image])))
                 }
             }
-            try store.append(images: records(images, index, result, kept: { _ in true }), effects: effects)
+            try store.append(
+                images: records(images, index, result, kept: { _ in true }), effects: effects,
+                logits: logits(images, index, result, patches: range) { _ in true })
             outcome.evaluations += result.evaluations
         }
         let draws = waves.draws(corruption)
@@ -130,12 +135,13 @@ struct SweepRun {
         _ images: PreparedImages, _ corruption: Corruption, _ index: Int, _ wavefront: Wavefront,
         into waiting: inout PreparedImages, _ outcome: inout Outcome, _ progress: inout Progress
     ) throws {
-        let result = try waves.run(images, corruption, wavefront, patches: [])
+        let result = try waves.run(images, corruption, wavefront, patches: [], keepLogits: keepLogits)
         let kept = images.indices.indices.map {
             keep.keeps(clean: result.clean[$0], corrupted: result.corrupted[$0], label: data.label(images.indices[$0]))
         }
         let dropped = records(images, index, result, kept: { kept[$0] }).filter { !$0.kept }
-        try store.append(images: dropped, effects: [])
+        try store.append(
+            images: dropped, effects: [], logits: logits(images, index, result, patches: 0..<0) { !kept[$0] })
         for i in images.indices.indices where kept[i] { waiting.append(images, i) }
         let passes = 2 * waves.draws(corruption) * images.indices.count
         outcome.images += dropped.count
@@ -143,6 +149,24 @@ struct SweepRun {
         outcome.fullPassEvaluations += passes * model.encoder.config.layers * 2
         outcome.passes += passes
         progress.advance(images: dropped.count, passes: passes)
+    }
+
+    /// The logits of those images that `counts` names.
+    private func logits(
+        _ images: PreparedImages, _ corruption: Int, _ result: Wavefront.Output, patches: Range<Int>,
+        counts: (Int) -> Bool
+    ) -> [LogitsRecord] {
+        guard keepLogits else { return [] }
+        let classes = model.encoder.config.classes
+        return images.indices.enumerated().filter { counts($0.offset) }.flatMap { i, image in
+            func record(_ pass: LogitsRecord.Pass, _ patch: Int?, _ logits: [Float]) -> LogitsRecord {
+                LogitsRecord(
+                    image: image, corruption: corruption, pass: pass, patch: patch,
+                    values: Array(logits[i * classes..<(i + 1) * classes]))
+            }
+            return [record(.clean, nil, result.cleanLogits), record(.corrupted, nil, result.corruptedLogits)]
+                + zip(patches, result.patchedLogits).map { record(.patched, $0, $1) }
+        }
     }
 
     private func records(

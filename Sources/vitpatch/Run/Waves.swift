@@ -30,11 +30,15 @@ struct Waves {
     func draws(_ corruption: Corruption) -> Int { corruption.isRandom ? samples : 1 }
 
     /// One wave, or the average of as many as there are draws.
+    /// - Parameter keepLogits: the output has every pass's logits too, means over the draws
     func run(
-        _ images: PreparedImages, _ corruption: Corruption, _ wavefront: Wavefront, patches: [Patch]
+        _ images: PreparedImages, _ corruption: Corruption, _ wavefront: Wavefront, patches: [Patch],
+        keepLogits: Bool = false
     ) throws -> Wavefront.Output {
         let draws = draws(corruption)
-        if draws == 1 { return try wavefront.run(input(images, corruption, sample: 0), patches: patches) }
+        if draws == 1 {
+            return try wavefront.run(input(images, corruption, sample: 0), patches: patches, keepLogits: keepLogits)
+        }
         var average = SampleAverage(classes: model.encoder.config.classes)
         for sample in 0..<draws {
             average.add(try wavefront.run(input(images, corruption, sample: sample), patches: patches, keepLogits: true))

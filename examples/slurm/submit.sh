@@ -1,0 +1,8 @@
+#!/bin/sh
+# Submits the array and, for when all of it has succeeded, the merge: submit.sh --model vit --data photos ...
+set -eu
+here=$(dirname "$0")
+job=$(sbatch --parsable "$here/sweep.sbatch" "$@")
+job=${job%%;*}
+merge=$(sbatch --parsable --dependency=afterok:"$job" --kill-on-invalid-dep=yes "$here/merge.sbatch" "$job")
+echo "array job $job, merge job ${merge%%;*}; the result will be in runs/$job/merged"

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Sweeps the demo into a disk that gets full (a small tmpfs, in a mount namespace of its own) and into a read-only one:
+# one clear sentence and status 1, the finished waves readable, and after --resume the bytes of an undisturbed sweep.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+vitpatch=$(realpath "${VITPATCH:-.build/release/vitpatch}")
+sweep=(--memory 4M)
+fail() { echo "full-disk-test: FAILED: $*" >&2; exit 1; }
+[ -x "$vitpatch" ] || fail "$vitpatch is not there; make build"
+
+if [ "${1:-}" != inside ]; then
+    user=
+    [ "$(id -u)" = 0 ] || user="--user --map-root-user"
+    # shellcheck disable=SC2086
+    if ! reason=$(unshare $user --mount mount -t tmpfs tmpfs /tmp 2>&1); then
+        echo "full-disk-test: skipped: this user may not mount a tmpfs here ($reason)"
+        exit 0
+    fi
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    # shellcheck disable=SC2086
+    VITPATCH=$vitpatch unshare $user --mount "$0" inside "$work"
+    exit
+fi
+
+work=$2 disk=$2/disk
+export NO_COLOR=1
+# The caches of compiled kernels are elsewhere and warm: this run makes them.
+"$vitpatch" sweep "${sweep[@]}" --out "$work/whole" > /dev/null 2>&1 || fail "the undisturbed sweep ended with $?"
+"$vitpatch" export "$work/whole" --format csv --to "$work/whole.csv"
+sort "$work/whole.csv" > "$work/sorted.csv"
+mkdir "$disk"
+
+# Runs vitpatch and expects status 1 and one sentence with $1 in it, whatever it printed before.
+refused() {
+    local words=$1 status=0
+    shift
+    "$vitpatch" "$@" > "$work/out" 2> "$work/err" || status=$?
+    grep -v -e '^Warning: ' -e 'images are done already' "$work/err" > "$work/lines" || true
+    [ "$status" = 1 ] || fail "vitpatch $1 ended with $status: $(tail -n 1 "$work/err")"
+    [ "$(wc -l < "$work/lines")" = 1 ] || fail "vitpatch $1 says more than one line: $(cat "$work/err")"
+    grep -q "^Error: .*$disk.*$words" "$work/lines" || fail "vitpatch $1 says: $(cat "$work/lines")"
+    sed 's/^/  /' "$work/lines"
+}
+
+# Export of what is there: rows of the undisturbed sweep and nothing else; their number in $rows.
+part() {
+    "$vitpatch" export "$disk/run" --format csv --to "$work/part.csv" || fail "export of a part ended with $?"
+    sort "$work/part.csv" | comm -23 - "$work/sorted.csv" > "$work/strange"
+    [ ! -s "$work/strange" ] || fail "not in the undisturbed sweep: $(head -n 1 "$work/strange")"
+    rows=$(($(wc -l < "$work/part.csv") - 1))
+}
+
+some=0
+for free in 0 16 64 128 256 512; do  # KiB
+    mount -t tmpfs -o size=16m tmpfs "$disk"
+    head -c $((16 * 1024 * 1024 - free * 1024)) /dev/zero > "$disk/filler" 2> /dev/null || true
+    echo "full-disk-test: $free KiB free"
+    refused "disk is full" sweep "${sweep[@]}" --out "$disk/run"
+    resume=
+    if [ -e "$disk/run/results.sqlite" ]; then
+        resume=--resume
+        part
+        [ "$rows" = 0 ] || some=$((some + 1))
+        full=$rows
+        # Still full: the same again, and nothing is lost.
+        refused "disk is full" sweep "${sweep[@]}" --out "$disk/run" --resume
+        part
+        [ "$rows" -ge "$full" ] || fail "$full rows before the second try, $rows after it"
+        mount -o remount,ro "$disk"
+        full=$rows
+        part
+        [ "$rows" = "$full" ] || fail "$full rows, but $rows where the disk is read-only"
+        refused "read-only" sweep "${sweep[@]}" --out "$disk/run" --resume
+        refused "read-only" sweep "${sweep[@]}" --out "$disk/run" --overwrite
+        refused "read-only" sweep "${sweep[@]}" --out "$disk/new"
+        mount -o remount,rw "$disk"
+        echo "  $rows rows are readable, on the full disk and read-only"
+    fi
+    rm "$disk/filler"
+    "$vitpatch" sweep "${sweep[@]}" --out "$disk/run" $resume > /dev/null 2> "$work/err" ||
+        fail "after space was freed the sweep ended with $?: $(tail -n 1 "$work/err")"
+    "$vitpatch" export "$disk/run" --format csv --to "$work/end.csv"
+    cmp "$work/end.csv" "$work/whole.csv" || fail "$free KiB: other bytes"
+    [ "$(ls "$disk/run")" = results.sqlite ] || fail "left behind: $(ls "$disk/run" | tr '\n' ' ')"
+    umount "$disk"
+done
+[ "$some" -ge 2 ] || fail "the disk never got full between waves, so the test tested little"
+echo "full-disk-test: PASSED: every sweep ended with the bytes of the undisturbed one"
