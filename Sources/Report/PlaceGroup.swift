@@ -19,6 +19,9 @@ struct PlaceGroup {
     var shape: Shape
     var patches: [PatchStatistics]
 
+    /// The side of the patch grid, where every patch has a place of its own
+    var grid: Int? { if case .tokens(let grid) = shape { grid } else { nil } }
+
     var title: String { "\(direction) \(site)" + (detail.isEmpty ? "" : ", \(detail)") }
     var layers: [String] { unique(patches.map(\.record.layer)) }
     var windows: [String] { unique(patches.map(\.record.window)) }

@@ -44,12 +44,7 @@ struct LabelledData: Sendable {
 
     func label(_ index: Int) -> Int { map[dataset.classIndex(index)] }
 
-    /// Half of it tells the names and classes of the images in their order, half of it the sizes of their files too.
-    var hash: String {
-        var names = dataset.classNames.joined(separator: "\n") + "\n"
-        for i in 0..<dataset.count { names += "\(dataset.id(i))\t\(dataset.classIndex(i))\n" }
-        return [names, dataset.fingerprintInput].map { (sha256Hex([Data($0.utf8)]) ?? "").prefix(32) }.joined()
-    }
+    var hash: String { dataset.hash }
 
     /// The hash of an interrupted sweep that goes on, also after a damaged image was replaced by a good one.
     func hash(resuming stored: String) -> String {
@@ -58,5 +53,14 @@ struct LabelledData: Sendable {
         Terminal.warning(
             "Files of \(dataset.name) have changed their size since the sweep began; images that are done already keep their results.")
         return stored
+    }
+}
+
+extension ImageDataset {
+    /// Half of it tells the names and classes of the images in their order, half of it the sizes of their files too.
+    var hash: String {
+        var names = classNames.joined(separator: "\n") + "\n"
+        for i in 0..<count { names += "\(id(i))\t\(classIndex(i))\n" }
+        return [names, fingerprintInput].map { (sha256Hex([Data($0.utf8)]) ?? "").prefix(32) }.joined()
     }
 }
