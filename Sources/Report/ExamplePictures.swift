@@ -39,12 +39,11 @@ struct Picture {
         isSmall = bytes.count == 24 && max(side(16), side(20)) <= 96
     }
 
-    private var style: String { isSmall ? " class=\"pixels\"" : "" }
+    func html(alt: String) -> String { "<img\(isSmall ? " class=\"pixels\"" : "") alt=\"\(escaped(alt))\" src=\"\(url)\">" }
 
-    func html(alt: String) -> String { "<img\(style) alt=\"\(escaped(alt))\" src=\"\(url)\">" }
-
+    /// To draw values over: without colours of its own
     func svg(_ x: Double, _ y: Double, _ side: Double) -> String {
-        "<image\(style) x=\"\(SVG.number(x))\" y=\"\(SVG.number(y))\" width=\"\(SVG.number(side))\" "
+        "<image class=\"under\(isSmall ? " pixels" : "")\" x=\"\(SVG.number(x))\" y=\"\(SVG.number(y))\" width=\"\(SVG.number(side))\" "
             + "height=\"\(SVG.number(side))\" preserveAspectRatio=\"none\" href=\"\(url)\"/>"
     }
 }

@@ -7,12 +7,13 @@ struct Examples {
         var example: Example
         /// p of the target by patched layer
         var chart: Panel?
-        /// The image's own effects by image patch
+        /// The image's own effects by image patch, or by head
         var map: Panel?
         var pictures: ExamplePictures?
     }
 
-    /// The patch that chose the images: the strongest of the first direction, among layers where the sweep has them
+    /// The patch that chose the images: the strongest of the first direction, among layers where the sweep has them, and
+    /// not of CLS where it has every image patch, as in late layers CLS holds the whole answer
     let patch: PatchStatistics
     let views: [View]
     /// Of the charts
@@ -31,9 +32,11 @@ struct Examples {
     ) throws {
         let groups = figures.groups.filter { $0.direction == figures.groups.first?.direction }
         let byLayer = groups.filter { if case .layers = $0.shape { $0.layers.count > 1 } else { false } }
-        guard let group = Self.strongest(byLayer.isEmpty ? groups : byLayer), let patch = group.strongest else { return nil }
+        guard let group = Self.strongest(byLayer.isEmpty ? groups : byLayer), let patch = group.strongestImagePatch ?? group.strongest
+        else { return nil }
         let examples = try perImage.examples(of: patch)
-        let maps = try Self.strongest(groups.filter { $0.grid != nil }).flatMap { try TokenMaps($0, perImage, examples) }
+        let mapped = Self.strongest(groups.filter { $0.grid != nil }) ?? (byLayer.isEmpty ? group : nil)
+        let maps = try mapped.flatMap { try ImageMaps($0, perImage, examples) }
 
         var views: [View] = []
         var leftOut = false
@@ -86,8 +89,8 @@ struct Examples {
     }
 
     var html: String {
-        var out = "<p>Single images, chosen by the patch with the largest mean effect, \(escaped(patch.record.text)): "
-            + "\(escaped(withInterval(patch.p, 3))). p is the probability of the target.</p>" + legend
+        var out = "<p>Single images, chosen by \(escaped(patch.record.text)), whose mean effect is "
+            + "\(escaped(withInterval(patch.p, 3))). “Patched” is that patch; p is the probability of the target.</p>" + legend
         if hasLeftOutPictures { out += "<p class=\"note\">Some pictures are left out, as the page would be too large.</p>" }
         for kind in Example.Kind.allCases {
             let views = views.filter { $0.example.kind == kind }
@@ -135,7 +138,8 @@ struct Examples {
             out += "<tr><td>\(name)</td><td\(hit)>\(escaped(className(pass.prediction)))</td><td>\(number(Double(pass.p), 3))</td></tr>"
         }
         out += "</tbody></table>"
-        return out + [view.map, view.chart].compactMap { $0?.html }.joined() + "</article>"
+        if let map = view.map { out += map.width < 300 ? "<div class=\"map\">\(map.html)</div>" : map.html }
+        return out + (view.chart?.html ?? "") + "</article>"
     }
 
     private func picture(_ png: Data, _ name: String, of image: ImageRecord, note: String = "") -> String {
@@ -154,39 +158,71 @@ extension Example.Kind {
     }
 }
 
-/// Effects of the image patches of one layer on single images.
-private struct TokenMaps {
+/// Effects on single images as heat maps, all with one scale.
+private struct ImageMaps {
     let title: String
     let limit: Double
-    private let grid: Int
-    /// [images][1 + grid * grid], CLS first
+    private let layout: Layout
+    /// [images][places]
     private let effects: [[Double]]
 
-    /// The layer whose image patches have the largest mean effect; CLS stays out of that and of the scale.
+    private enum Layout {
+        /// CLS, then the image patches, of one layer
+        case patches(grid: Int)
+        /// Every layer's heads
+        case heads(layers: [String], heads: [String])
+    }
+
+    /// Every layer and head; or the layer whose image patches have the largest mean effect, with CLS left out of that
+    /// and of the scale.
+    ///
+    /// - Returns: nil where the group's places are of another kind
     init?(_ group: PlaceGroup, _ perImage: PerImage, _ examples: [Example]) throws {
-        let patches = group.patches.filter { $0.record.token != "0" && $0.p.mean.isFinite }
-        guard let grid = group.grid, let best = patches.max(by: { abs($0.p.mean) < abs($1.p.mean) }) else { return nil }
-        let layer = best.record.layer
-        var byToken: [String: Int] = [:]
-        for patch in group.patches where patch.record.layer == layer { byToken[patch.record.token] = patch.patch }
-        let chosen = (0...grid * grid).compactMap { byToken["\($0)"] }
-        guard chosen.count == grid * grid + 1 else { return nil }
-        effects = try examples.map { example in
-            let base = group.direction == "noise" ? example.image.clean.p : example.image.corrupted.p
-            return try perImage.p(image: example.image, patches: chosen).map { $0 - Double(base) }
+        let chosen: [Int?]
+        if let grid = group.grid, let layer = group.strongestImagePatch?.record.layer {
+            layout = .patches(grid: grid)
+            let byToken = Self.index(group.patches.filter { $0.record.layer == layer }) { $0.token }
+            chosen = (0...grid * grid).map { byToken["\($0)"] }
+            title = "\(group.direction) \(group.site)" + (layer.isEmpty ? "" : ", layer \(layer)")
+        } else if case .heads = group.shape {
+            let heads = unique(group.patches.map(\.record.head))
+            layout = .heads(layers: group.layers, heads: heads)
+            let byPlace = Self.index(group.patches) { [$0.layer, $0.head] }
+            chosen = group.layers.flatMap { layer in heads.map { byPlace[[layer, $0]] } }
+            title = group.title
+        } else {
+            return nil
         }
-        self.grid = grid
-        title = "\(group.direction) \(group.site)" + (layer.isEmpty ? "" : ", layer \(layer)")
-        limit = effects.flatMap { $0.dropFirst() }.filter(\.isFinite).map(abs).max() ?? 0
+        effects = try examples.map { example in
+            let base = Double(group.direction == "noise" ? example.image.clean.p : example.image.corrupted.p)
+            let p = try perImage.p(image: example.image, patches: chosen.compactMap { $0 })
+            var next = p.makeIterator()
+            return chosen.map { $0 == nil ? .nan : (next.next() ?? .nan) - base }
+        }
+        let scaled = if case .patches = layout { effects.flatMap { $0.dropFirst() } } else { effects.flatMap { $0 } }
+        limit = scaled.filter(\.isFinite).map(abs).max() ?? 0
+    }
+
+    private static func index<Key: Hashable>(_ patches: [PatchStatistics], _ key: (PatchRecord) -> Key) -> [Key: Int] {
+        Dictionary(patches.map { (key($0.record), $0.patch) }, uniquingKeysWith: { first, _ in first })
     }
 
     func panel(_ image: Int, over picture: Picture?) -> Panel {
         let values = effects[image]
-        let digits = decimals(for: values)
-        return HeatMap(title: title, limit: limit).tokens(grid: grid, digits: digits, over: picture) { token in
-            HeatMap.Cell(
-                value: values[token], significant: false,
-                tooltip: "\(token == 0 ? "CLS" : "token \(token)")\n\(plus(values[token], digits))")
+        let digits = decimals(for: [limit])
+        func cell(_ place: Int, _ name: String) -> HeatMap.Cell? {
+            guard values[place].isFinite else { return nil }
+            return HeatMap.Cell(value: values[place], significant: false, tooltip: "\(name)\n\(plus(values[place], digits))")
+        }
+        switch layout {
+        case .patches(let grid):
+            return HeatMap(title: title, limit: limit).tokens(grid: grid, digits: digits, over: picture) {
+                cell($0, $0 == 0 ? "CLS" : "token \($0)")
+            }
+        case .heads(let layers, let heads):
+            return HeatMap(title: title, limit: limit).matrix(
+                rows: layers, columns: heads, rowTitle: "layer", columnTitle: "head"
+            ) { cell($0 * heads.count + $1, "layer \(layers[$0]), head \(heads[$1])") }
         }
     }
 }

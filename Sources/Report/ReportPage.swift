@@ -180,7 +180,7 @@ struct ReportPage {
             ]
             for direction in unique(s.patches.map(\.record.direction)) {
                 if let best = strongest(s, direction) {
-                    let share = best.p.recovered.isFinite ? "; \(shareText(best.p.recovered)) of the total" : ""
+                    let share = recovered(best, s).map { "; \($0) of the total" } ?? ""
                     cards.append((
                         plus(best.p.mean, 3),
                         "strongest: \(best.record.text) [\(plus(best.p.low, 3)), \(plus(best.p.high, 3))]\(share)"
@@ -201,7 +201,7 @@ struct ReportPage {
                         s.spec, "\(s.images)", shareText(s.accuracyClean), shareText(s.accuracyCorrupted),
                         number(s.meanPClean, 3), number(s.meanPCorrupted, 3), withInterval(s.totalP, 3),
                         best?.record.text ?? "–", best.map { withInterval($0.p, 3) } ?? "–",
-                        best.map { shareText($0.p.recovered) } ?? "–",
+                        best.flatMap { recovered($0, s) } ?? "–",
                     ]
                 })
             let cells = table.rows.map { "<tr>" + $0.map { "<td>\(escaped($0))</td>" }.joined() + "</tr>" }.joined()
@@ -215,6 +215,12 @@ struct ReportPage {
             .max { abs($0.p.mean) < abs($1.p.mean) }
     }
 
+    /// nil where the total effect may well be zero: a share of it says nothing.
+    private func recovered(_ patch: PatchStatistics, _ s: CorruptionStatistics) -> String? {
+        guard patch.p.recovered.isFinite, s.totalP.low > 0 || s.totalP.high < 0 else { return nil }
+        return shareText(patch.p.recovered)
+    }
+
     /// The numbers to cite.
     private func sentence(_ s: CorruptionStatistics) -> String {
         var text = "Over \(s.images) images, \(s.spec) takes the accuracy from \(shareText(s.accuracyClean)) to "
@@ -225,7 +231,7 @@ struct ReportPage {
             let family = s.patches.filter {
                 $0.record.direction == direction && $0.record.site == best.record.site && $0.record.window == best.record.window
             }.count
-            let share = best.p.recovered.isFinite ? ", \(shareText(best.p.recovered)) of the total effect" : ""
+            let share = recovered(best, s).map { ", \($0) of the total effect" } ?? ""
             text += " The strongest \(direction == "noise" ? "noising" : "restoring") patch is \(best.record.text): "
                 + "\(withInterval(best.p, 3))\(share), positive on \(shareText(best.p.sharePositive)) of the images, "
                 + "p-value (Holm over \(family)) \(best.pHolm < 0.001 ? "" : "= ")\(pText(best.pHolm))."

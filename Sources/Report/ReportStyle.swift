@@ -29,10 +29,10 @@ enum ReportStyle {
         table{border-collapse:collapse;font:.8rem/1.35 system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif;font-variant-numeric:tabular-nums;width:100%}
         th,td{padding:.3em .7em;text-align:right;white-space:nowrap;border-bottom:1px solid var(--rule)}th{position:sticky;top:0;background:var(--faint);font-weight:600}
         th:first-child,td:first-child{text-align:left}
-        .examples{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr));gap:26px 20px}.examples article{min-width:0}
+        .examples{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,320px),1fr));gap:26px 20px}.examples article{min-width:0}
         .examples h5{font:600 .84rem/1.4 system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif;margin:0 0 .4em;overflow-wrap:anywhere}
         .pictures{display:flex;gap:10px;margin:.3em 0;align-items:flex-start}.pictures figure{margin:0;flex:0 1 156px;min-width:0}
-        .pictures img{width:100%;height:auto;display:block;border:1px solid var(--rule)}.pixels{image-rendering:pixelated}
+        .pictures img{width:100%;height:auto;display:block;border:1px solid var(--rule)}.pixels{image-rendering:pixelated}.under{filter:grayscale(1)}.examples .map svg{max-width:260px}
         .pictures figcaption{margin:.2em 0 0;font-size:.76rem;color:var(--ink)}.pictures .note{flex:1 1 0;max-width:156px}.soft{color:var(--soft)}
         .examples svg{width:100%;max-width:440px;height:auto;display:block;margin-top:.5em}.examples p{margin:.3em 0;font-size:.86rem;line-height:1.4;overflow-wrap:anywhere}
         .examples table{max-width:440px;margin:.3em 0}.examples th{position:static;background:none;font-weight:400;color:var(--soft)}.examples th,.examples td{padding:.14em .9em .14em 0}.examples th:last-child,.examples td:last-child{padding-right:0}
