@@ -102,3 +102,26 @@ bool cimage_png_rgb(const uint8_t *data, size_t count, uint32_t width, uint32_t 
     png_destroy_read_struct(&png, &info, NULL);
     return true;
 }
+
+static png_image rgb_image(uint32_t width, uint32_t height) {
+    return (png_image){.version = PNG_IMAGE_VERSION, .width = width, .height = height, .format = PNG_FORMAT_RGB};
+}
+
+size_t cimage_png_bound(uint32_t width, uint32_t height) {
+    png_image image = rgb_image(width, height);
+    return PNG_IMAGE_PNG_SIZE_MAX(image);
+}
+
+bool cimage_png_encode(
+    const uint8_t *rgb, uint32_t width, uint32_t height, uint8_t *png, size_t *count, char *error) {
+    png_image image = rgb_image(width, height);
+    png_alloc_size_t size = *count;
+    if (png_image_write_to_memory(&image, png, &size, 0, rgb, 0, NULL)) {
+        *count = size;
+        return true;
+    }
+    // Without a message the room was too small.
+    snprintf(error, CIMAGE_ERROR_SIZE, "%s", image.message[0] ? image.message : "it needs more room");
+    png_image_free(&image);
+    return false;
+}

@@ -4,7 +4,7 @@
 /// any thread.
 public struct Corruptor: Sendable {
     public let corruption: Corruption
-    private let preprocessor: Preprocessor
+    let preprocessor: Preprocessor
     private let seed: UInt64
     private let work: Work
 
@@ -65,8 +65,24 @@ public struct Corruptor: Sendable {
         switch work {
         case .keep:
             return clean
+        case .pixels, .shuffle, .partners:
+            return try preprocessor(corruptedPixels(image: image, index: index, id: id, sample: sample))
+        case .zeroRandom(let grid, let count):
+            return try grid.zeroing(key(id, sample, .mask).permutation(grid.count).prefix(count), in: clean)
+        case .zero(let grid, let patches):
+            return try grid.zeroing(patches, in: clean)
+        case .replace(let mean):
+            return mean
+        }
+    }
+
+    /// The corrupted source pixels; those of `image` where the corruption leaves them alone.
+    func corruptedPixels(image: RGBImage, index: Int, id: String, sample: Int) throws -> RGBImage {
+        switch work {
+        case .keep, .zeroRandom, .zero, .replace:
+            return image
         case .pixels:
-            return try preprocessor(corruption.apply(to: image))
+            return try corruption.apply(to: image)
         case .shuffle(let cells):
             guard cells <= min(image.width, image.height) else {
                 throw ImageError.corruption(
@@ -75,19 +91,13 @@ public struct Corruptor: Sendable {
                         + "\(image.width) x \(image.height)")
             }
             let order = key(id, sample, .shuffle).permutation(cells * cells, mayBeIdentity: false)
-            return try preprocessor(image.shuffled(cells: cells, order: order))
-        case .zeroRandom(let grid, let count):
-            return try grid.zeroing(key(id, sample, .mask).permutation(grid.count).prefix(count), in: clean)
-        case .zero(let grid, let patches):
-            return try grid.zeroing(patches, in: clean)
-        case .replace(let mean):
-            return mean
+            return image.shuffled(cells: cells, order: order)
         case .partners(let paths):
             guard paths.indices.contains(index) else {
                 throw ImageError.corruption(
                     spec: corruption.spec, reason: "has \(paths.count) partners, and none for image \(index), \(id)")
             }
-            return try preprocessor(decodeImage(readFile(paths[index]), name: paths[index]))
+            return try decodeImage(readFile(paths[index]), name: paths[index])
         }
     }
 

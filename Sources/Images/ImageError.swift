@@ -2,6 +2,8 @@
 public enum ImageError: Error, Equatable, CustomStringConvertible {
     /// An image file that cannot be decoded whole
     case decode(name: String, reason: String)
+    /// An image that cannot be written as PNG
+    case encode(String)
     /// Sizes that do not fit each other or the limit of ``maxImagePixels``
     case size(String)
     /// A preprocessor_config.json that cannot be followed
@@ -16,6 +18,7 @@ public enum ImageError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .decode(let name, let reason): "\(name) cannot be decoded: \(reason)."
+        case .encode(let reason): "An image cannot be written as PNG: \(reason)."
         case .size(let text), .labels(let text): text
         case .preprocessor(let name, let reason): "\(name): \(reason)."
         case .dataset(let path, let reason): "\(path): \(reason)."

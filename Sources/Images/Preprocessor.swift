@@ -153,6 +153,24 @@ public struct Preprocessor: Sendable {
         }
     }
 
+    /// A model's input, [3, S, S], as bytes: each value's nearest. Rescaling and normalising are undone, not resizing.
+    /// - Throws: ``ImageError/size(_:)`` when it has another size.
+    public func picture(of input: [Float]) throws -> RGBImage {
+        let plane = imageSize * imageSize
+        guard input.count == 3 * plane else {
+            throw ImageError.size("A preprocessed image has \(input.count) values, expected 3 x \(imageSize) x \(imageSize).")
+        }
+        var pixels = [UInt8](repeating: 0, count: 3 * plane)
+        for c in 0..<3 {
+            let black = table[c * 256], white = table[c * 256 + 255]
+            for i in 0..<plane {
+                let byte = (255 * (input[c * plane + i] - black) / (white - black)).rounded()
+                pixels[3 * i + c] = byte.isFinite ? UInt8(max(0, min(255, byte))) : 0
+            }
+        }
+        return RGBImage(unchecked: imageSize, imageSize, pixels)
+    }
+
     /// Cuts the middle out; where the image is smaller it is padded with black, the odd pixel before it.
     private func centerCrop(_ image: RGBImage, _ size: Size) -> RGBImage {
         func origin(_ inSize: Int, _ outSize: Int) -> Int {

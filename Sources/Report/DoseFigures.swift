@@ -75,7 +75,7 @@ struct DoseSeries {
                 + chosen.enumerated().map { LegendItem(mark: .line, series: $0, text: "\(patches[$1].record.text) (below)") },
             table: Table(
                 columns: [
-                    kind, "patch", "Δp", "95% low", "95% high", "recovered", "p (Holm)", "total effect", "p clean",
+                    kind, "patch", "Δp", "95% low", "95% high", "recovered", "p-value (Holm)", "total effect", "p clean",
                     "p corrupted", "accuracy clean", "accuracy corrupted",
                 ], rows: rows))
     }

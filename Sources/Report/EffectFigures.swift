@@ -28,11 +28,6 @@ struct EffectFigures {
         group.layers.map { $0.isEmpty ? group.site : $0 }
     }
 
-    /// Windows as words; sets of layers have none.
-    private func windowText(_ window: String) -> String {
-        window.isEmpty ? "layer sets" : window == "1" ? "single layers" : "windows of \(window)"
-    }
-
     // MARK: - Layers
 
     /// One figure per direction: single layers beside windows, one y axis for all.
@@ -76,13 +71,13 @@ struct EffectFigures {
             }
         }
         var legend = [
-            LegendItem(mark: .dot, series: 0, text: "p (Holm) < 0.05"),
+            LegendItem(mark: .dot, series: 0, text: "p-value (Holm) < 0.05"),
             LegendItem(mark: .hollow, series: 0, text: "not significant"),
         ]
         if showsTotal { legend.append(LegendItem(mark: .reference, series: 0, text: "total effect \(plus(total, 3))")) }
         return Figure(
             name: name("effect-by-layer", direction, part),
-            title: "Effect by layer: \(direction)",
+            title: "Effect on p by layer: \(direction)",
             caption: "Mean of p patched − \(base(direction)) by the centre of the patched window. \(intervals)", panels: panels,
             legend: legend, table: patchTable(all))
     }
@@ -117,8 +112,8 @@ struct EffectFigures {
                 title: "Windows beside the sum of their layers: \(group.title)",
                 caption: """
                     A window above the sum of its layers patched one at a time does more together than apart: the \
-                    amplification of sliding windows that Zhang and Nanda (2024) warn of. Below it, its layers carry the \
-                    same thing twice. \(intervals)
+                    amplification of sliding windows that Zhang and Nanda (2024) warn of. Below it, its layers carry in \
+                    part the same. \(intervals)
                     """,
                 panels: panels,
                 legend: [
@@ -145,7 +140,7 @@ struct EffectFigures {
             let panel = map.matrix(rows: layers, columns: heads, rowTitle: "layer", columnTitle: "head") {
                 cells[[layers[$0], heads[$1]]]
             }
-            return heatFigure(group, kind: "heads", what: "Effect by layer and head", panels: [panel], scale: group.patches)
+            return heatFigure(group, kind: "heads", what: "Effect on p by layer and head", panels: [panel], scale: group.patches)
         }
     }
 
@@ -172,7 +167,7 @@ struct EffectFigures {
                 ]
             }
             return heatFigure(
-                group, kind: "tokens", what: grid == nil ? "Effect by layer and token" : "Effect by image patch",
+                group, kind: "tokens", what: grid == nil ? "Effect on p by layer and token" : "Effect on p by image patch",
                 panels: panels, scale: patches,
                 note: grid == nil ? "" : " Colours are scaled to the image patches; CLS beyond them has the last colour.")
         }
@@ -205,9 +200,9 @@ struct EffectFigures {
             name: name("effect-by-\(kind)", group.direction, group.site, group.detail),
             title: "\(what): \(group.title)",
             caption: "Mean of p patched − \(base(group.direction)) over \(statistics.images) images; blue is above 0, orange below."
-                + (significant ? " Dots: p (Holm over all \(group.patches.count) places) < 0.05." : "") + note,
+                + (significant ? " Dots: p-value (Holm, over all \(group.patches.count) places) < 0.05." : "") + note,
             panels: panels,
-            legend: significant ? [LegendItem(mark: .significant, series: 0, text: "p (Holm) < 0.05")] : [],
+            legend: significant ? [LegendItem(mark: .significant, series: 0, text: "p-value (Holm) < 0.05")] : [],
             colourLimit: limit(scale), colourTitle: "mean Δp", table: patchTable(group.patches))
     }
 
@@ -308,7 +303,7 @@ struct EffectFigures {
                 }
             }
             return Figure(
-                name: name("classes", group.direction, group.site, group.detail), title: "Effect by class: \(group.title)",
+                name: name("classes", group.direction, group.site, group.detail), title: "Effect on p by class: \(group.title)",
                 caption: "Mean of p patched − \(base(group.direction)) over the images of each class, one y axis for all."
                     + (all > classes.count ? " \(classes.count) of \(all) classes, those with most images." : ""),
                 panels: panels,
@@ -318,6 +313,11 @@ struct EffectFigures {
                     rows: rows))
         }
     }
+}
+
+/// Windows as words; sets of layers have none.
+func windowText(_ window: String) -> String {
+    window.isEmpty ? "layer sets" : window == "1" ? "single layers" : "windows of \(window)"
 }
 
 /// Lower-case parts joined by hyphens, of letters, digits, `.` and `-` alone.

@@ -5,6 +5,12 @@ struct Panel {
     var body: String
     /// Read out in place of the picture
     var label: String
+
+    /// For the page
+    var html: String {
+        "<svg viewBox=\"0 0 \(SVG.number(width)) \(SVG.number(height))\" role=\"img\" aria-label=\"\(escaped(label))\">"
+            + "\(body)</svg>"
+    }
 }
 
 struct LegendItem {
@@ -34,6 +40,8 @@ struct LegendItem {
         case .significant: SVG.circle(13, 6, 2.4, "sig")
         }
     }
+
+    var html: String { "<span><svg viewBox=\"0 0 26 12\">\(svg)</svg>\(escaped(text))</span>" }
 }
 
 /// A table's cells are numbers and text as they are shown.
@@ -72,21 +80,10 @@ struct Figure {
     func html(rows limit: Int) -> String {
         var out = "<figure id=\"\(name)\"><h4>\(escaped(title))</h4>"
         out += "<div class=\"panels\(panelWidth < 260 ? " small" : "")\" style=\"--n:\(columns);--w:\(SVG.number(panelWidth))px\">"
-        for panel in panels {
-            out +=
-                "<svg viewBox=\"0 0 \(SVG.number(panel.width)) \(SVG.number(panel.height))\" role=\"img\" "
-                + "aria-label=\"\(escaped(panel.label))\">\(panel.body)</svg>"
-        }
-        out += "</div>"
+        out += panels.map(\.html).joined() + "</div>"
         if !legend.isEmpty || colourLimit != nil {
-            out += "<div class=\"legend\">"
-            if let colourLimit {
-                out += "<svg class=\"bar\" viewBox=\"0 0 320 44\">\(colourBar(colourLimit))</svg>"
-            }
-            for item in legend {
-                out += "<span><svg viewBox=\"0 0 26 12\">\(item.svg)</svg>\(escaped(item.text))</span>"
-            }
-            out += "</div>"
+            let bar = colourLimit.map { Self.colourBarHTML($0, title: colourTitle) } ?? ""
+            out += "<div class=\"legend\">\(bar)\(legend.map(\.html).joined())</div>"
         }
         out += "<figcaption>\(escaped(caption))</figcaption>"
         if let table, limit > 0 { out += table.html(name: name, limit: limit) }
@@ -110,7 +107,7 @@ struct Figure {
         }
         y += rows * (rowHeight + gap)
         if let colourLimit {
-            body += "<g transform=\"translate(\(SVG.number(margin)) \(SVG.number(y)))\">\(colourBar(colourLimit))</g>"
+            body += "<g transform=\"translate(\(SVG.number(margin)) \(SVG.number(y)))\">\(Self.colourBar(colourLimit, title: colourTitle))</g>"
             y += 52
         }
         var x = margin
@@ -133,8 +130,13 @@ struct Figure {
             """
     }
 
+    /// The scale from -limit to limit, for the page
+    static func colourBarHTML(_ limit: Double, title: String) -> String {
+        "<svg class=\"bar\" viewBox=\"0 0 320 44\">\(colourBar(limit, title: title))</svg>"
+    }
+
     /// 320 x 44
-    private func colourBar(_ limit: Double) -> String {
+    private static func colourBar(_ limit: Double, title: String) -> String {
         let count = FigureStyle.steps
         let cell = 300 / Double(2 * count + 1)
         var out = ""
@@ -146,7 +148,7 @@ struct Figure {
         for (x, value, anchor) in [(10.0, -limit, SVG.Anchor.start), (160, 0, .middle), (310, limit, .end)] {
             out += SVG.text(x, 37, value == 0 ? "0" : plus(value, digits), "tick", anchor)
         }
-        return out + SVG.text(10, 9, colourTitle, "axis")
+        return out + SVG.text(10, 9, title, "axis")
     }
 }
 

@@ -51,21 +51,25 @@ struct HeatMap {
     }
 
     /// Tokens where their patches lie in the image, row by row; the CLS token apart, above left, with its value, as its
-    /// effect often lies beyond the patches' scale.
-    func tokens(grid: Int, digits: Int, cell: (Int) -> Cell?) -> Panel {
-        let width = 172.0
+    /// effect often lies beyond the patches' scale. Over a picture, a patch shows the more of it the weaker its effect.
+    func tokens(grid: Int, digits: Int, over picture: Picture? = nil, cell: (Int) -> Cell?) -> Panel {
+        let width = picture == nil ? 172.0 : 240
         let side = (width - 12) / Double(grid)
         let size = max(12, min(20, side))
         let (left, top) = (6.0, 52.0)
         var out = SVG.text(left, 14, title, "head")
         func square(_ token: Int, _ x: Double, _ y: Double, _ side: Double) {
             guard let cell = cell(token) else { return }
+            let opacity = picture == nil || token == 0 || !cell.value.isFinite || limit <= 0
+                ? nil : 0.85 * min(1, abs(cell.value) / limit)
             out += SVG.rect(
-                x, y, side - 0.4, side - 0.4, FigureStyle.colourClass(cell.value, limit: limit), title: cell.tooltip)
+                x, y, side - 0.4, side - 0.4, FigureStyle.colourClass(cell.value, limit: limit), opacity: opacity,
+                title: cell.tooltip)
             if cell.significant { out += SVG.circle(x + side / 2, y + side / 2, min(1.8, side / 6), "sig") }
         }
         square(0, left, top - 28, size)
         out += SVG.text(left + size + 5, top - 28 + size / 2 + 4, "CLS \(plus(cell(0)?.value ?? .nan, digits))", "tick")
+        if let picture { out += picture.svg(left, top, Double(grid) * side) }
         for token in 1...(grid * grid) {
             let place = token - 1
             square(token, left + Double(place % grid) * side, top + Double(place / grid) * side, side)

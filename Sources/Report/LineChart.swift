@@ -31,6 +31,8 @@ struct LineChart {
     /// Values the y axis has to hold besides the panel's own, so that panels share it
     var yRange: [Double] = []
     var percent = false
+    /// Whether tooltips give positive values a +
+    var signed = true
     var width = 340.0
     var height = 216.0
 
@@ -127,7 +129,7 @@ struct LineChart {
     }
 
     private func text(_ point: Point) -> String {
-        let value = percent ? shareText(point.value) : plus(point.value, digits)
+        let value = percent ? shareText(point.value) : signed ? plus(point.value, digits) : number(point.value, digits)
         if !point.note.isEmpty { return "\(value) \(point.note)" }
         guard point.low.isFinite, point.high.isFinite else { return value }
         return "\(value) [\(plus(point.low, digits)), \(plus(point.high, digits))]"

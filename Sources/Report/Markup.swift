@@ -55,11 +55,12 @@ enum SVG {
     }
 
     static func rect(
-        _ x: Double, _ y: Double, _ width: Double, _ height: Double, _ style: String, title: String = ""
+        _ x: Double, _ y: Double, _ width: Double, _ height: Double, _ style: String,
+        opacity: Double? = nil, title: String = ""
     ) -> String {
         let shape =
             "<rect class=\"\(style)\" x=\"\(number(x))\" y=\"\(number(y))\" width=\"\(number(width))\" "
-            + "height=\"\(number(height))\""
+            + "height=\"\(number(height))\"" + (opacity.map { " fill-opacity=\"\(fixed($0, 2))\"" } ?? "")
         return title.isEmpty ? shape + "/>" : shape + "><title>\(escaped(title))</title></rect>"
     }
 

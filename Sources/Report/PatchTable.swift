@@ -8,7 +8,7 @@ func patchTable(_ patches: [PatchStatistics]) -> Table {
     ].filter { place in patches.contains { !place.1($0.record).isEmpty } }
     let columns =
         places.map(\.0) + [
-            "Δp", "95% low", "95% high", "median", "share positive", "recovered", "p (Holm)", "Δlogit diff", "95% low",
+            "Δp", "95% low", "95% high", "median", "share positive", "recovered", "p-value (Holm)", "Δlogit diff", "95% low",
             "95% high", "ΔKL", "95% low", "95% high", "accuracy",
         ]
     let rows = patches.map { patch -> [String] in

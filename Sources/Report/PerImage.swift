@@ -29,13 +29,17 @@ struct PerImage {
 
     /// p(target | patched) of one image for each of the patches.
     func p(image: ImageRecord, patches: [Int]) throws -> [Double] {
-        try patches.map { patch in
-            var p = Double.nan
-            try store.forEachEffect(corruption: corruption, images: [image], patches: patch..<patch + 1) {
-                p = Double($2.p)
-            }
-            return p
+        try passes(image: image, patches: patches).map { $0.map { Double($0.p) } ?? .nan }
+    }
+
+    /// The patched passes of one image; nil where the store has none.
+    func passes(image: ImageRecord, patches: [Int]) throws -> [PassMetrics?] {
+        guard let low = patches.min(), let high = patches.max() else { return [] }
+        var found = [PassMetrics?](repeating: nil, count: high - low + 1)
+        try store.forEachEffect(corruption: corruption, images: [image], patches: low..<high + 1) { _, column, patched in
+            found[column] = patched
         }
+        return patches.map { found[$0 - low] }
     }
 
     private func statistics(_ columns: [[Double]], rows: Int) -> [EffectStatistics] {
@@ -140,6 +144,7 @@ struct Example {
     var image: ImageRecord
     /// Of the patch that chose it
     var effect: Double
+    var patched: PassMetrics?
 }
 
 extension PerImage {
@@ -150,15 +155,18 @@ extension PerImage {
         let values = try effects(patch.patch)
         var free = images.indices.filter { values[$0].isFinite }
         guard !free.isEmpty else { return [] }
-        func take(_ kind: Example.Kind, _ limit: Int, by key: (Double) -> Double) -> [Example] {
+        func take(_ kind: Example.Kind, _ limit: Int, by key: (Double) -> Double) throws -> [Example] {
             let rows = free.sorted { (key(values[$0]), $0) < (key(values[$1]), $1) }.prefix(limit)
             free.removeAll { rows.contains($0) }
-            return rows.map { Example(kind: kind, image: images[$0], effect: values[$0]) }
+            return try rows.map { row in
+                let patched = try passes(image: images[row], patches: [patch.patch])[0]
+                return Example(kind: kind, image: images[row], effect: values[row], patched: patched)
+            }
         }
-        let strongest = take(.strongest, count) { -sign * $0 }
+        let strongest = try take(.strongest, count) { -sign * $0 }
         let opposite = free.count { sign * values[$0] < 0 }
-        let contrary = take(.contrary, min(count, opposite)) { sign * $0 }
-        let typical = take(.typical, count) { abs($0 - patch.p.median) }
+        let contrary = try take(.contrary, min(count, opposite)) { sign * $0 }
+        let typical = try take(.typical, count) { abs($0 - patch.p.median) }
         return strongest + typical + contrary
     }
 }

@@ -19,6 +19,9 @@ struct PlaceGroup {
     var shape: Shape
     var patches: [PatchStatistics]
 
+    /// The side of the patch grid, where every image patch has a patch of its own
+    var grid: Int? { if case .tokens(let grid) = shape { grid } else { nil } }
+
     var title: String { "\(direction) \(site)" + (detail.isEmpty ? "" : ", \(detail)") }
     var layers: [String] { unique(patches.map(\.record.layer)) }
     var windows: [String] { unique(patches.map(\.record.window)) }
@@ -31,6 +34,12 @@ struct PlaceGroup {
 
     var strongest: PatchStatistics? {
         patches.filter { $0.p.mean.isFinite }.max { abs($0.p.mean) < abs($1.p.mean) }
+    }
+
+    /// Where every image patch has a patch of its own, the strongest of them
+    var strongestImagePatch: PatchStatistics? {
+        guard grid != nil else { return nil }
+        return patches.filter { $0.p.mean.isFinite && $0.record.token != "0" }.max { abs($0.p.mean) < abs($1.p.mean) }
     }
 
     static func all(_ patches: [PatchStatistics]) -> [PlaceGroup] {

@@ -1,20 +1,6 @@
 import Foundation
 import Results
 
-/// PNG files of an image and of its corrupted version, as the model saw their source pixels.
-public struct ExamplePictures: Sendable {
-    public var clean: Data
-    public var corrupted: Data
-
-    public init(clean: Data, corrupted: Data) {
-        self.clean = clean
-        self.corrupted = corrupted
-    }
-}
-
-/// The pictures of one image (`ImageRecord.id`) under one corruption (its SPEC text); nil where there are none.
-public typealias ExampleImages = (_ imageID: String, _ corruption: String) throws -> ExamplePictures?
-
 /// The report as HTML and as figures.
 struct ReportPage {
     /// Pages stay below this many bytes.
@@ -31,16 +17,9 @@ struct ReportPage {
     struct Section {
         var statistics: CorruptionStatistics
         var layers, windows, heads, tokens, places, measures, classes: [Figure]
-        var examples: [ExampleView]
-        var examplesOf: PatchStatistics?
+        var examples: Examples?
 
         var figures: [Figure] { layers + windows + heads + tokens + places + measures + classes }
-    }
-
-    struct ExampleView {
-        var example: Example
-        var panel: Panel?
-        var pictures: ExamplePictures?
     }
 
     init(store: ResultsStore, images: ExampleImages?, bootstrap: Bootstrap? = nil) throws {
@@ -51,64 +30,21 @@ struct ReportPage {
         self.bootstrap = bootstrap
         isFinished = try store.isFinished()
         doses = DoseSeries.all(statistics).map(\.figure)
+        var room = Self.mostBytes / 2
         sections = try statistics.filter { $0.images > 0 }.map { item in
             let figures = EffectFigures(item, tag: statistics.count > 1 ? item.spec : "")
             let perImage = try PerImage(store: store, corruption: item.corruption, bootstrap: bootstrap)
-            let (patch, examples) = try Self.examples(figures, perImage, images)
+            let examples = try Examples(
+                figures, perImage, images, classNames: store.manifest.classNames, room: &room)
             return Section(
                 statistics: item, layers: figures.layers(), windows: try figures.windowSums(perImage),
                 heads: figures.heads(), tokens: figures.tokens(), places: figures.strongestPlaces(),
                 measures: figures.measures(), classes: try figures.classes(perImage, names: store.manifest.classNames),
-                examples: examples, examplesOf: patch)
+                examples: examples)
         }
     }
 
     var figures: [Figure] { sections.flatMap(\.figures) + doses }
-
-    // MARK: - Examples
-
-    /// Chosen by the strongest patch of the first direction, among layers where the sweep has them.
-    private static func examples(
-        _ figures: EffectFigures, _ perImage: PerImage, _ images: ExampleImages?
-    ) throws -> (PatchStatistics?, [ExampleView]) {
-        let byLayer = figures.groups.filter { if case .layers = $0.shape { $0.layers.count > 1 } else { false } }
-        let direction = figures.groups.first?.direction
-        let candidates = (byLayer.isEmpty ? figures.groups : byLayer).filter { $0.direction == direction }
-        guard
-            let group = candidates.max(by: { abs($0.strongest?.p.mean ?? 0) < abs($1.strongest?.p.mean ?? 0) }),
-            let patch = group.strongest
-        else { return (nil, []) }
-        let views = try perImage.examples(of: patch).map { example in
-            ExampleView(
-                example: example, panel: byLayer.isEmpty ? nil : try chart(example, group, perImage),
-                pictures: try images?(example.image.id, figures.statistics.spec))
-        }
-        return (patch, views)
-    }
-
-    /// p(target) by patched layer, between the clean and the corrupted pass.
-    private static func chart(_ example: Example, _ group: PlaceGroup, _ perImage: PerImage) throws -> Panel {
-        let p = try perImage.p(image: example.image, patches: group.patches.map(\.patch))
-        let series = group.windows.prefix(6).enumerated().map { colour, window in
-            LineChart.Series(
-                name: window.isEmpty ? "layer sets" : "window \(window)", colour: colour,
-                points: group.layers.map { layer in
-                    group.patches.firstIndex { $0.record.layer == layer && $0.record.window == window }
-                        .map { LineChart.Point(value: p[$0]) }
-                })
-        }
-        return LineChart(
-            title: "p of the target, \(group.direction) \(group.site)", xTitle: "layer", labels: group.layers,
-            connected: group.layersAreNumbers, series: series,
-            references: [
-                (Double(example.image.clean.p), .reference), (Double(example.image.corrupted.p), .reference2),
-            ], digits: 3, yRange: [0, 1], height: 170
-        ).panel
-    }
-
-    private func className(_ index: Int) -> String {
-        manifest.classNames.indices.contains(index) ? manifest.classNames[index] : "class \(index)"
-    }
 
     // MARK: - The page
 
@@ -153,7 +89,7 @@ struct ReportPage {
             part("Places", figures(section.places))
             part("Measures", figures(section.measures))
             part("Classes", figures(section.classes))
-            part("Examples", examples(section))
+            part("Examples", section.examples?.html ?? "")
             return out
         }.joined()
         let dose = doses.isEmpty ? "" : "<section id=\"dose\"><h2>Dose and response</h2>\(figures(doses))</section>\n"
@@ -212,7 +148,7 @@ struct ReportPage {
                 ("Layers", !section.layers.isEmpty), ("Windows", !section.windows.isEmpty), ("Heads", !section.heads.isEmpty),
                 ("Tokens", !section.tokens.isEmpty), ("Places", !section.places.isEmpty),
                 ("Measures", !section.measures.isEmpty), ("Classes", !section.classes.isEmpty),
-                ("Examples", !section.examples.isEmpty),
+                ("Examples", section.examples != nil),
             ].filter(\.1).map(\.0)
             if sections.count == 1 {
                 for part in parts { link(fileName([part]), part) }
@@ -244,7 +180,7 @@ struct ReportPage {
             ]
             for direction in unique(s.patches.map(\.record.direction)) {
                 if let best = strongest(s, direction) {
-                    let share = best.p.recovered.isFinite ? "; \(shareText(best.p.recovered)) of the total" : ""
+                    let share = recovered(best, s).map { "; \($0) of the total" } ?? ""
                     cards.append((
                         plus(best.p.mean, 3),
                         "strongest: \(best.record.text) [\(plus(best.p.low, 3)), \(plus(best.p.high, 3))]\(share)"
@@ -265,7 +201,7 @@ struct ReportPage {
                         s.spec, "\(s.images)", shareText(s.accuracyClean), shareText(s.accuracyCorrupted),
                         number(s.meanPClean, 3), number(s.meanPCorrupted, 3), withInterval(s.totalP, 3),
                         best?.record.text ?? "–", best.map { withInterval($0.p, 3) } ?? "–",
-                        best.map { shareText($0.p.recovered) } ?? "–",
+                        best.flatMap { recovered($0, s) } ?? "–",
                     ]
                 })
             let cells = table.rows.map { "<tr>" + $0.map { "<td>\(escaped($0))</td>" }.joined() + "</tr>" }.joined()
@@ -279,6 +215,12 @@ struct ReportPage {
             .max { abs($0.p.mean) < abs($1.p.mean) }
     }
 
+    /// nil where the total effect may well be zero: a share of it says nothing.
+    private func recovered(_ patch: PatchStatistics, _ s: CorruptionStatistics) -> String? {
+        guard patch.p.recovered.isFinite, s.totalP.low > 0 || s.totalP.high < 0 else { return nil }
+        return shareText(patch.p.recovered)
+    }
+
     /// The numbers to cite.
     private func sentence(_ s: CorruptionStatistics) -> String {
         var text = "Over \(s.images) images, \(s.spec) takes the accuracy from \(shareText(s.accuracyClean)) to "
@@ -289,56 +231,12 @@ struct ReportPage {
             let family = s.patches.filter {
                 $0.record.direction == direction && $0.record.site == best.record.site && $0.record.window == best.record.window
             }.count
-            let share = best.p.recovered.isFinite ? ", \(shareText(best.p.recovered)) of the total effect" : ""
+            let share = recovered(best, s).map { ", \($0) of the total effect" } ?? ""
             text += " The strongest \(direction == "noise" ? "noising" : "restoring") patch is \(best.record.text): "
                 + "\(withInterval(best.p, 3))\(share), positive on \(shareText(best.p.sharePositive)) of the images, "
-                + "p (Holm over \(family)) \(best.pHolm < 0.001 ? "" : "= ")\(pText(best.pHolm))."
+                + "p-value (Holm over \(family)) \(best.pHolm < 0.001 ? "" : "= ")\(pText(best.pHolm))."
         }
         return text
-    }
-
-    private func examples(_ section: Section) -> String {
-        guard let patch = section.examplesOf, !section.examples.isEmpty else { return "" }
-        let note: [Example.Kind: String] = [
-            .strongest: "most of the effect the patch has on average", .typical: "next to the median",
-            .contrary: "against the average",
-        ]
-        var out = "<p>Images chosen by \(escaped(patch.record.text)), whose mean effect is \(escaped(withInterval(patch.p, 3)))."
-            + (section.examples[0].panel == nil ? "" : " In the charts the dashed line is the clean pass, the dotted one the corrupted.")
-            + "</p>"
-        for kind in Example.Kind.allCases {
-            let views = section.examples.filter { $0.example.kind == kind }
-            guard !views.isEmpty else { continue }
-            out += "<h3>\(kind.rawValue.prefix(1).uppercased() + kind.rawValue.dropFirst())<span class=\"note\"> · \(note[kind] ?? "")</span></h3><div class=\"examples\">"
-            for view in views {
-                let image = view.example.image
-                out += "<article><p><b>\(escaped(image.id))</b></p>"
-                if let pictures = view.pictures {
-                    out += "<div class=\"pictures\">"
-                    for (name, data) in [("clean", pictures.clean), ("corrupted", pictures.corrupted)] {
-                        out += "<figure><img alt=\"\(escaped(image.id)), \(name)\" src=\"data:image/png;base64,\(data.base64EncodedString())\">"
-                            + "<figcaption>\(name)</figcaption></figure>"
-                    }
-                    out += "</div>"
-                }
-                let target = image.target == image.label ? "" : ", target \(className(image.target))"
-                out += "<p>Label \(escaped(className(image.label)))\(escaped(target)). "
-                    + "Clean: \(escaped(className(image.clean.prediction))), p \(number(Double(image.clean.p), 3)). "
-                    + "Corrupted: \(escaped(className(image.corrupted.prediction))), p \(number(Double(image.corrupted.p), 3)). "
-                    + "Effect \(plus(view.example.effect, 3)).</p>"
-                if let panel = view.panel {
-                    out += "<svg viewBox=\"0 0 \(SVG.number(panel.width)) \(SVG.number(panel.height))\" role=\"img\" "
-                        + "aria-label=\"\(escaped(panel.label))\">\(panel.body)</svg>"
-                }
-                out += "</article>"
-            }
-            out += "</div>"
-        }
-        if let windows = section.examples.first?.panel.map({ _ in unique(manifest.patches.map(\.window)) }), windows.count > 1 {
-            let legend = windows.prefix(6).enumerated().map { LegendItem(mark: .line, series: $0, text: $1.isEmpty ? "layer sets" : "window \($1)") }
-            out += "<div class=\"legend\">" + legend.map { "<span><svg viewBox=\"0 0 26 12\">\($0.svg)</svg>\($0.text)</span>" }.joined() + "</div>"
-        }
-        return out
     }
 
     private var method: String {
@@ -354,7 +252,7 @@ struct ReportPage {
             [l − ⌊w/2⌋, l + ⌈w/2⌉) cut to the network (Meng et al.).</p>
             <p><b>Intervals</b> are 95% BCa bootstrap intervals of the mean over images (Efron 1987), \(bootstrap.resamples) resamples from seed \
             \(bootstrap.seed), widened for few images as Hesterberg (2015) advises; all patches see the same resamples, so they are paired. \
-            They hold one place at a time. <b>p (Holm)</b> is of the mean effect on p, two-sided, from sign-flip permutation, \
+            They hold one place at a time. <b>p-value (Holm)</b> is of the mean effect on p, two-sided, from sign-flip permutation, \
             corrected (Holm 1979) over the patches of one corruption, direction, site and window. Colours of signed values are symmetric \
             around 0 and evenly spaced in Oklab.</p>
             <p><b>To cite:</b> vitpatch \(escaped(m.version)); model \(escaped(ReportWords.name(m.model))), sha256 <span class="mono">\(escaped(m.modelHash))</span>; \

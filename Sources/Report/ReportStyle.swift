@@ -12,13 +12,13 @@ enum ReportStyle {
         pre{background:var(--faint);padding:.8em 1em;overflow-x:auto;border-radius:3px;white-space:pre-wrap;overflow-wrap:anywhere}
         a{color:var(--s0)}.kicker,.note,figcaption,summary,dt,th,.legend,nav,button{font-family:system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif}
         .kicker{color:var(--soft);font-size:.8rem;letter-spacing:.02em;margin:0}.note{color:var(--soft);font-size:.82rem}
-        .lead{font-size:1.08rem}nav{font-size:.82rem;color:var(--soft);margin:1.2em 0;display:flex;flex-wrap:wrap;gap:.2em 1.1em}nav a{text-decoration:none}
+        .lead{font-size:1.08rem}h3 .note{font-weight:400}nav{font-size:.82rem;color:var(--soft);margin:1.2em 0;display:flex;flex-wrap:wrap;gap:.2em 1.1em}nav a{text-decoration:none}
         dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.25em 1.2em;margin:0}dt{color:var(--soft);font-size:.84rem;padding-top:.17em}dd{margin:0;overflow-wrap:anywhere}
         .cards{display:flex;flex-wrap:wrap;border:solid var(--rule);border-width:1px 0 0 1px;margin:1em 0 1.2em}
         .cards div{flex:1 1 150px;padding:.7em .9em;border:solid var(--rule);border-width:0 1px 1px 0}.cards b{display:block;font-weight:600;font-size:1.28rem;font-variant-numeric:tabular-nums lining-nums}
         .cards span{display:block;color:var(--soft);font:.78rem/1.35 system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif}
         figure{margin:1.6em 0 2.4em}figcaption{color:var(--soft);font-size:.84rem;line-height:1.45;margin:.5em 0;max-width:56em}
-        .panels{display:grid;grid-template-columns:repeat(var(--n),minmax(0,1fr));gap:12px 16px;max-width:calc(var(--n)*var(--w)*1.42)}
+        .panels{display:grid;grid-template-columns:repeat(var(--n),minmax(0,1fr));gap:12px 16px;max-width:calc(var(--n)*var(--w)*1.2)}
         .panels svg{display:block;width:100%;height:auto;overflow:visible}
         .panels.small{grid-template-columns:repeat(auto-fill,minmax(min(100%,calc(var(--w)*.92)),1fr));max-width:none}
         @media(max-width:900px){.panels:not(.small){grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr));max-width:none}}
@@ -29,10 +29,14 @@ enum ReportStyle {
         table{border-collapse:collapse;font:.8rem/1.35 system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif;font-variant-numeric:tabular-nums;width:100%}
         th,td{padding:.3em .7em;text-align:right;white-space:nowrap;border-bottom:1px solid var(--rule)}th{position:sticky;top:0;background:var(--faint);font-weight:600}
         th:first-child,td:first-child{text-align:left}
-        .examples{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr));gap:26px 20px}.examples article{min-width:0}
-        .pictures{display:flex;gap:10px;margin:.3em 0}.pictures figure{margin:0;flex:0 1 140px}.pictures img{width:100%;image-rendering:pixelated;display:block;border:1px solid var(--rule)}
-        .pictures figcaption{margin:.2em 0 0;font-size:.76rem}
-        .examples svg{width:100%;max-width:480px;height:auto;display:block}.examples p{margin:.2em 0;font-size:.86rem;line-height:1.4;overflow-wrap:anywhere}
+        .examples{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,320px),1fr));gap:26px 20px}.examples article{min-width:0}
+        .examples h5{font:600 .84rem/1.4 system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif;margin:0 0 .4em;overflow-wrap:anywhere}
+        .pictures{display:flex;gap:10px;margin:.3em 0;align-items:flex-start}.pictures figure{margin:0;flex:0 1 156px;min-width:0}
+        .pictures img{width:100%;height:auto;display:block;border:1px solid var(--rule)}.pixels{image-rendering:pixelated}.under{filter:grayscale(1)}.examples .map svg{max-width:260px}
+        .pictures figcaption{margin:.2em 0 0;font-size:.76rem;color:var(--ink)}.pictures .note{flex:1 1 0;max-width:156px}.soft{color:var(--soft)}
+        .examples svg{width:100%;max-width:440px;height:auto;display:block;margin-top:.5em}.examples p{margin:.3em 0;font-size:.86rem;line-height:1.4;overflow-wrap:anywhere}
+        .examples table{max-width:440px;margin:.3em 0}.examples th{position:static;background:none;font-weight:400;color:var(--soft)}.examples th,.examples td{padding:.14em .9em .14em 0}.examples th:last-child,.examples td:last-child{padding-right:0}
+        .examples td:nth-child(2),.examples th:nth-child(2){text-align:left;white-space:normal;width:100%}.examples td.hit{font-weight:600}
         button{position:absolute;top:14px;right:16px;font-size:.78rem;color:var(--soft);background:none;border:1px solid var(--rule);border-radius:3px;padding:.3em .7em;cursor:pointer}
         #tip{position:fixed;pointer-events:none;z-index:9;background:var(--ink);color:var(--paper);font:12px/1.4 system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif;padding:5px 8px;border-radius:3px;white-space:pre;max-width:92vw;overflow:hidden;display:none;font-variant-numeric:tabular-nums}
         rect[data-t]:hover{stroke:var(--ink);stroke-width:.8}.hit[data-t]:hover{stroke:none;fill:var(--ink);fill-opacity:.06}

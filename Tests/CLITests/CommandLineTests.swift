@@ -23,7 +23,7 @@ struct CommandLineTests {
         "frob", "--frob", "export", "export x", "export x --format foo", "export x y --format csv", "summary",
         "summary x --format foo", "classify --format x", "classify --limit 0", "classify --corruption noise:1",
         "classify --corruption foo", "classify --memory x", "classify --offset=-3", "verify --seed x",
-        "verify --gemm x", "devices --x", "devices x", "tune", "bench",
+        "verify --gemm x", "devices --x", "devices x", "tune --seconds x", "bench --images 0",
     ])
     func soIsAWrongCommand(_ line: String) throws {
         try expectUsageError(line.split(separator: " ").map(String.init))
@@ -46,7 +46,7 @@ struct CommandLineTests {
                 "--model", "--donor", "--data", "--corruption", "--direction", "--site", "--window", "--layers", "--heads",
                 "--tokens", "--patch-with", "--target", "--keep", "--limit", "--offset", "--seed", "--samples", "--shard",
                 "--device", "--memory", "--out", "--resume", "--overwrite", "(default: grayscale)", "(default: restore)",
-                "(default: attn_out)", "(default: label)", "(default: runs/<time>)", "VITPATCH_DEVICE", "130",
+                "(default: attn_out)", "(default: label)", "(default: runs/<time>", "VITPATCH_DEVICE", "130",
             ],
             "export": ["--format", "--to", "<folder>", "(default: standard output)"],
             "summary": ["<folder>", "--format", "(default: text)"],

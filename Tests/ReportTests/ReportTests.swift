@@ -94,6 +94,48 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         #expect(html.contains("data:image/png;base64,b25l") && html.contains("data:image/png;base64,dHdv"))
     }
 
+    /// Each image's own effects, over the picture that the model reads.
+    @Test func tokenMapsOverPictures() throws {
+        let store = try Synthetic.tokens.store(folder: folder.path, images: 12, seed: 1)
+        let page = try ReportPage(store: store) { _, _ in
+            ExamplePictures(clean: Data("one".utf8), corrupted: nil, note: "<none>", input: Data("in".utf8))
+        }
+        let examples = try #require(page.sections[0].examples)
+        let html = page.html()
+        #expect(html.contains("<p class=\"note\">&lt;none&gt;</p>"))
+        for view in examples.views {
+            let map = try #require(view.map)
+            #expect(isXML(map.html) && map.body.contains("href=\"data:image/png;base64,aW4=\""))
+            #expect(map.body.components(separatedBy: "fill-opacity").count == 65)
+            // The patch that chose the image is a token of the same layer, or CLS.
+            let effect = plus(view.example.effect, decimals(for: [try #require(examples.mapLimit)]))
+            if examples.patch.record.token != "0" {
+                #expect(map.body.contains("token \(examples.patch.record.token)\n\(effect)"), "\(effect)")
+            }
+        }
+        let wanted = try PerImage(store: store, corruption: 0, bootstrap: Bootstrap()).effects(examples.patch.patch)
+        #expect(examples.views.map(\.example.effect).allSatisfy(wanted.contains))
+    }
+
+    @Test func smallPicturesAreEnlargedAsSquares() {
+        func header(_ width: UInt8, _ height: UInt8) -> Data {
+            Data([0x89, 0x50, 0x4E, 0x47, 13, 10, 26, 10, 0, 0, 0, 13, 0x49, 0x48, 0x44, 0x52, 0, 0, 0, width, 0, 0, 0, height])
+        }
+        #expect(Picture(header(32, 32)).isSmall && !Picture(header(32, 200)).isSmall && !Picture(header(255, 1)).isSmall)
+        #expect(!Picture(Data()).isSmall && !Picture(header(32, 32).dropLast()).isSmall)
+    }
+
+    /// Pictures take at most half of the page; the numbers stay.
+    @Test func largePicturesAreLeftOut() throws {
+        let store = try Synthetic.layers.store(folder: folder.path, images: 12, seed: 1)
+        let large = Data(repeating: 7, count: 400_000)
+        let page = try ReportPage(store: store) { _, _ in ExamplePictures(clean: large, corrupted: large) }
+        let views = try #require(page.sections[0].examples).views
+        #expect(views.count { $0.pictures != nil } == 2 && views.count > 5)
+        let html = page.html()
+        #expect(html.utf8.count < ReportPage.mostBytes && html.contains("Some pictures are left out"))
+    }
+
     @Test func emptyAndUnfinishedStores() throws {
         let store = try ResultsStore.create(
             folder: folder.path, manifest: testManifest(patches: [patch(0)], corruptions: ["none", "blur:1"]))

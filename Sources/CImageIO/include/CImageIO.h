@@ -18,6 +18,12 @@ bool cimage_jpeg_size(const uint8_t *data, size_t count, uint32_t *width, uint32
 bool cimage_png_rgb(const uint8_t *data, size_t count, uint32_t width, uint32_t height, uint8_t *rgb, char *error);
 bool cimage_jpeg_rgb(const uint8_t *data, size_t count, uint32_t width, uint32_t height, uint8_t *rgb, char *error);
 
+/// The most bytes that a PNG of this size takes.
+size_t cimage_png_bound(uint32_t width, uint32_t height);
+/// Encodes `rgb`, [height, width, 3], to `png`, which has room for `*count` bytes; sets `*count` to those written.
+bool cimage_png_encode(
+    const uint8_t *rgb, uint32_t width, uint32_t height, uint8_t *png, size_t *count, char *error);
+
 /// Bytes in a file, or -1.
 int64_t cimage_file_size(const char *path, char *error);
 /// Reads exactly `count` bytes from byte `offset` on.

@@ -11,11 +11,17 @@ struct ReportCommand: ParsableCommand {
     @Argument(help: "Results folder of a sweep.")
     var folder: String
 
+    @Option(help: "Where the images are now, for the examples' pictures (default: where the sweep found them).")
+    var data: String?
+
     @Flag(help: "The figures as PNG too, by rsvg-convert.")
     var png = false
 
     mutating func run() throws {
-        let files = try writeReport(of: ResultsStore.open(folder: folder), to: folder, png: png)
+        let store = try ResultsStore.open(folder: folder)
+        let pictures = try SweepPictures(store.manifest, data: data)
+        let files = try writeReport(
+            of: store, to: folder, images: pictures.map { pictures in { try pictures(id: $0, corruption: $1) } }, png: png)
         Terminal.standardError("\(files.figures.count) figures in \(folder)/figures\n")
         Terminal.standardOutput("\(files.page)\n")
     }

@@ -126,7 +126,13 @@ struct Sweep: ParsableCommand {
         let checkpoint = try Model.checkpoint(folder: settings.model)
         let data = try LabelledData(path: settings.data, model: checkpoint.config)
         let corruptions = settings.corruptions
-        let spec = try options.spec(for: checkpoint.config)
+        let spec: SweepSpec
+        do {
+            spec = try options.spec(for: checkpoint.config)
+        } catch {
+            // A flag's fault is a wrong command line; a file's is not.
+            throw error.description.hasPrefix("--") ? ValidationError(error.description) : error as any Error
+        }
         try checkNothingIsIgnored(spec)
         let items = try spec.items(config: checkpoint.config)
         let patches = items.map(\.patch)

@@ -52,12 +52,7 @@ struct LabelledData: Sendable {
         return groups
     }
 
-    /// Half of it tells the images' names, classes and sizes in their order, half of it no sizes.
-    var hash: String {
-        var names = dataset.classNames.joined(separator: "\n") + "\n"
-        for i in 0..<dataset.count { names += "\(dataset.id(i))\t\(dataset.classIndex(i))\n" }
-        return [dataset.fingerprintInput, names].map { (sha256Hex([Data($0.utf8)]) ?? "").prefix(32) }.joined()
-    }
+    var hash: String { dataset.hash }
 
     /// The hash of an interrupted sweep that goes on, also after a damaged image was replaced by a good one.
     func hash(resuming stored: String) -> String {
@@ -66,5 +61,14 @@ struct LabelledData: Sendable {
         Terminal.warning(
             "Files of \(dataset.name) have changed their size since the sweep began; images that are done already keep their results.")
         return stored
+    }
+}
+
+extension ImageDataset {
+    /// Half of it tells the names and classes of the images in their order, half of it the sizes of their files too.
+    var hash: String {
+        var names = classNames.joined(separator: "\n") + "\n"
+        for i in 0..<count { names += "\(id(i))\t\(classIndex(i))\n" }
+        return [names, fingerprintInput].map { (sha256Hex([Data($0.utf8)]) ?? "").prefix(32) }.joined()
     }
 }

@@ -1,0 +1,49 @@
+import Foundation
+
+/// PNG files of an image and of its corrupted version.
+public struct ExamplePictures: Sendable {
+    /// Source pixels
+    public var clean: Data
+    /// nil where there is nothing to show
+    public var corrupted: Data?
+    /// What there is to know of the corrupted picture, or why it is not there; may be empty
+    public var note: String
+    /// The clean image as the model reads it, square, to draw patches over
+    public var input: Data?
+
+    public init(clean: Data, corrupted: Data?, note: String = "", input: Data? = nil) {
+        self.clean = clean
+        self.corrupted = corrupted
+        self.note = note
+        self.input = input
+    }
+
+    /// About how many bytes of the page they take.
+    var pageBytes: Int { [clean, corrupted, input].reduce(0) { $0 + ($1?.count ?? 0) } * 4 / 3 }
+}
+
+/// The pictures of one image (`ImageRecord.id`) under one corruption (its SPEC text); nil where there are none.
+public typealias ExampleImages = (_ imageID: String, _ corruption: String) throws -> ExamplePictures?
+
+/// A PNG in the page.
+struct Picture {
+    let url: String
+    /// Few pixels, to be enlarged as squares
+    let isSmall: Bool
+
+    init(_ png: Data) {
+        url = "data:image/png;base64,\(png.base64EncodedString())"
+        // Width and height follow the signature and the header's length and name.
+        let bytes = [UInt8](png.prefix(24))
+        func side(_ at: Int) -> Int { bytes[at..<at + 4].reduce(0) { $0 << 8 | Int($1) } }
+        isSmall = bytes.count == 24 && max(side(16), side(20)) <= 96
+    }
+
+    func html(alt: String) -> String { "<img\(isSmall ? " class=\"pixels\"" : "") alt=\"\(escaped(alt))\" src=\"\(url)\">" }
+
+    /// To draw values over: without colours of its own
+    func svg(_ x: Double, _ y: Double, _ side: Double) -> String {
+        "<image class=\"under\(isSmall ? " pixels" : "")\" x=\"\(SVG.number(x))\" y=\"\(SVG.number(y))\" width=\"\(SVG.number(side))\" "
+            + "height=\"\(SVG.number(side))\" preserveAspectRatio=\"none\" href=\"\(url)\"/>"
+    }
+}
