@@ -57,7 +57,7 @@ struct LabelledData: Sendable {
     /// The hash of an interrupted sweep that goes on, also after a damaged image was replaced by a good one.
     func hash(resuming stored: String) -> String {
         let hash = hash
-        guard stored != hash, stored.suffix(32) == hash.suffix(32) else { return hash }
+        guard stored != hash, stored.prefix(32) == hash.prefix(32) else { return hash }
         Terminal.warning(
             "Files of \(dataset.name) have changed their size since the sweep began; images that are done already keep their results.")
         return stored
