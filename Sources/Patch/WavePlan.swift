@@ -168,16 +168,19 @@ public struct WavePlan: Sendable, Equatable {
         }
 
         let wanted = min(max(images, 1), max(1, waveTokens / (config.tokens * (2 + patches))))
-        // Whole images first; else one image with some of its patches; a smaller chunk before fewer rows.
+        // Whole images first, with a smaller chunk if need be; else one image with some of its patches.
         var found: (shape: WaveShape, bytes: Int)?
         for rows in Self.halves(chunk) {
             found = try largest(wanted) { shape(images: $0, patches: patches, chunkRows: rows) }
             if found != nil { break }
         }
         if found == nil {
+            // Every range of patches runs the clean and corrupted passes again: as few ranges as any chunk allows.
+            func ranges(_ shape: WaveShape) -> Int { (patches + shape.patches - 1) / max(shape.patches, 1) }
             for rows in Self.halves(chunk) {
-                found = try largest(patches) { shape(images: 1, patches: $0, chunkRows: rows) }
-                if found != nil { break }
+                let tried = try largest(patches) { shape(images: 1, patches: $0, chunkRows: rows) }
+                guard let tried, found.map({ ranges(tried.shape) < ranges($0.shape) }) ?? true else { continue }
+                found = tried
             }
         }
         guard let found else {

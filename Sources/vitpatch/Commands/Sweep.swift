@@ -134,6 +134,9 @@ struct Sweep: ParsableCommand {
             throw error.description.hasPrefix("--") ? ValidationError(error.description) : error as any Error
         }
         try checkNothingIsIgnored(spec)
+        if settings.samples > 1, !corruptions.contains(where: \.isRandom) {
+            Terminal.warning("--samples \(settings.samples): no corruption of this sweep is random, so every image is run once")
+        }
         let items = try spec.items(config: checkpoint.config)
         let patches = items.map(\.patch)
         let images = try chosenImages(settings, count: data.dataset.count)
