@@ -54,12 +54,8 @@ public enum GEMMProvider: String, Sendable, CaseIterable, Codable {
     /// Packed on CPUs, CLBlast elsewhere.
     public init(device: Device) { self = device.isGPU ? .clblast : .packed }
 
-    public func make(_ library: KernelLibrary) throws(CLError) -> any GEMM {
-        switch self {
-        case .clblast: try CLBlastGEMM(library)
-        case .packed: try PackedGEMM(library)
-        }
-    }
+    /// The provider with its own choice of parameters.
+    public func make(_ library: KernelLibrary) throws(CLError) -> any GEMM { try GEMMChoice(provider: self).make(library) }
 }
 
 extension GEMM {

@@ -395,9 +395,4 @@ struct Schedule {
         // each of the three places on the stream.
         return max(rows, shape.tokens) + rows * (3 + 12 * shape.layers) + patches * (images * most.entries + most.tokens)
     }
-
-    /// Evaluations that a full forward pass for every patch would need, beside the base passes.
-    static func fullPassEvaluations(patches: Int, basePasses: Int, images: Int, layers: Int) -> Int {
-        (basePasses + patches) * images * layers * 2
-    }
 }
