@@ -4,8 +4,9 @@ import ViT
 /// What each stage of a wave does, as lists of rows, worked out before anything runs.
 ///
 /// Rows of a wave of B images come in blocks of B: block 0 is the clean passes, block 1 the corrupted ones, then whatever
-/// else activations are taken from (`Sources`), then a block a patch in the order of birth. A patched pass is born at its
-/// first patched place: upstream of that it is the receiving pass, and nothing is computed for it. Rows whose `attn_out`
+/// else activations are taken from (`Sources`), then a block a patch in the order of birth. A patched pass is born where it
+/// first differs from the receiving pass, or from another patch's that did the same until then (`Lineage`): upstream of that
+/// nothing is computed for it. Rows whose `attn_out`
 /// (`mlp_out`) is given are not in the chunks of the attention (MLP) stage; the add gives them the source's output. Rows
 /// patched inside a stage start from copies of the receiving pass's q, k, v, or z, or hidden layer.
 struct Schedule {
@@ -58,6 +59,7 @@ struct Schedule {
     /// (row, stage, layer) evaluations
     private(set) var evaluations = 0
 
+    private let lineage: Lineage
     private let shape: NetworkShape
     private let workspace: Workspace.Shape
     private var tokenLists: [[Int]: (Int32, Int32)] = [:]
@@ -67,25 +69,24 @@ struct Schedule {
         self.sources = sources
         self.shape = shape
         self.workspace = workspace
-        rows = images * (sources.blocks + patches.count)
-        lists = (0..<Int32(max(rows, shape.tokens))).map { $0 }
-
         let places = patches.map { $0.places(shape) }
-        let births = places.map { $0.keys.min() }
+        lineage = Lineage(places: places, base: sources.base, source: sources.source)
+        let (births, order) = (lineage.births, lineage.order)
+        rows = images * (sources.blocks + order.count)
+        lists = (0..<Int32(max(rows, shape.tokens))).map { $0 }
         // Passes without a place (a window outside the network, tokens that are not computed) are the receiving pass.
-        let order = patches.indices.filter { births[$0] != nil }.sorted {
-            guard let a = births[$0], let b = births[$1], a != b else { return $0 < $1 }
-            return a < b
-        }
         blocks = sources.base
         for (k, patch) in order.enumerated() { blocks[patch] = sources.blocks + k }
+        for (patch, twin) in lineage.twins.enumerated() {
+            if let twin { blocks[patch] = blocks[twin] }
+        }
 
         var alive: [Int] = []  // patches, in the order of birth
         for layer in 0..<shape.layers {
             func passes(_ stage: Place.Stage) -> [Pass] {
                 let place = Place(layer: layer, stage: stage)
                 let going = alive.map { pass($0, swaps: places[$0][place] ?? [], born: false) }
-                let born = order.filter { births[$0] == place }
+                let born = order.filter { births[$0]?.place == place }
                 alive += born
                 return going + born.map { pass($0, swaps: places[$0][place] ?? [], born: true) }
             }
@@ -101,6 +102,7 @@ struct Schedule {
 
     /// One patched pass at one place
     private struct Pass {
+        /// `base`: what it is a copy of where it starts
         var block: Int, base: Int, source: Int
         var swaps: [Swap]
         /// Whether the pass starts here
@@ -111,8 +113,10 @@ struct Schedule {
     }
 
     private func pass(_ patch: Int, swaps: [Swap], born: Bool) -> Pass {
-        Pass(
-            block: blocks[patch], base: sources.base[patch], source: sources.source[patch], swaps: swaps, born: born)
+        let parent = lineage.births[patch]?.parent
+        return Pass(
+            block: blocks[patch], base: parent.map { blocks[$0] } ?? sources.base[patch], source: sources.source[patch],
+            swaps: swaps, born: born)
     }
 
     // MARK: The residual stream
@@ -204,8 +208,8 @@ struct Schedule {
                 position[pass.block] = next
                 for image in 0..<images {
                     copies += [
-                        Int32(next + image), Int32(pass.base * images + image), 0, Int32(shape.hiddenSize), everything.0,
-                        everything.1,
+                        Int32(next + image), Int32((position[pass.base] ?? 0) + image), 0, Int32(shape.hiddenSize),
+                        everything.0, everything.1,
                     ]
                 }
                 next += images

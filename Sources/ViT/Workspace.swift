@@ -105,10 +105,11 @@ public final class Workspace {
         return (0..<rows).flatMap { values[($0 * stride)..<($0 * stride + width)] }
     }
 
-    /// Puts `values` [tokens, width] into a slot.
+    /// Puts `values` [tokens, width] into a slot, where slots of the site are kept.
     public func give(
         _ values: Buffer<Float>, _ site: Site, slot: Int, config: ViTConfig, tokens: Int
     ) throws(CLError) {
+        if (site == .hidden ? shape.keptHidden : shape.keptAttention) == 0 { return }
         let (buffer, first, stride, width, rows) = pieces(site, slot: slot, config: config, tokens: tokens)
         for row in 0..<rows { try buffer.copy(from: values, (row * width)..<((row + 1) * width), to: first + row * stride) }
     }

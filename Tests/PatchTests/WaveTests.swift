@@ -76,6 +76,38 @@ import ViT
         }
     }
 
+    /// Patches that do the same up to some place share their passes until then, and get what each alone would get.
+    @Test(arguments: Kind.allCases) func relativesShareTheirBeginnings(_ kind: Kind) throws {
+        let lab = try kind.lab(TinySize(layers: 5), images: 2)
+        var random = SplitMix64(seed: lab.seed)
+        // Per layer some parts, of which a patch has one or none: so many begin alike.
+        let sites = Site.allCases.filter { $0 != .embed && (kind != .mean || $0 != .pattern) }
+        let choices = (0..<5).map { layer in
+            (0..<4).map { _ in
+                let site = sites.randomElement(using: &random) ?? .attnOut
+                let isOutput = site == .attnOut || site == .mlpOut
+                return Part(
+                    site: site, layers: [layer], heads: site.hasHeads && Bool.random(using: &random) ? [1] : nil,
+                    tokens: isOutput && Bool.random(using: &random) || site.rawValue.hasPrefix("resid") ? [0, 2] : nil)
+            }
+        }
+        let patches = (0..<60).map { _ in
+            Patch(
+                direction: Bool.random(using: &random) ? .restore : .noise, with: kind.with,
+                parts: choices.compactMap { Bool.random(using: &random) ? $0.randomElement(using: &random) : nil })
+        }
+        let together = try lab.run(patches, chunkRows: 5)
+        var evaluations = 0
+        for (k, patch) in patches.enumerated() {
+            let alone = try lab.run([patch])
+            evaluations += alone.evaluations
+            let note: Comment = "seed \(lab.seed), \(kind): \(lab.describe(patch))"
+            #expect(together.patchedLogits[k].map(\.bitPattern) == alone.patchedLogits[0].map(\.bitPattern), note)
+        }
+        let base = try lab.run([]).evaluations
+        #expect(together.evaluations - base < evaluations - patches.count * base, "seed \(lab.seed)")
+    }
+
     @Test(arguments: Kind.allCases) func ownActivationsChangeNoBit(_ kind: Kind) throws {
         let lab = try kind.lab(.noBias, images: 2)
         let patches = lab.everyCombination(with: kind.with, sites: Site.allCases.filter { kind != .mean || $0 != .pattern })
