@@ -62,7 +62,7 @@ let package = Package(
         .testTarget(name: "ResultsTests", dependencies: ["Results"]),
         .testTarget(name: "ReportTests", dependencies: ["Report", "Results"]),
         .testTarget(name: "ReferenceTests", dependencies: ["Reference", "TestSupport"]),
-        .testTarget(name: "CLITests"),
+        .testTarget(name: "CLITests", dependencies: ["Kernels", "CLRuntime"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -14,7 +14,8 @@
 //
 // DH  width of a head (no default)
 // QL  queries in a vector: the CPU's vector width; 1 on GPUs, where the lanes are the work-items of a group
-// KB  keys in a block
+// KB  keys in a block, a multiple of KU
+// KU  keys, or values' columns, that meet a vector of queries at a time: as many independent chains of fma
 // GQ  work-items in a group, along the queries
 
 #ifndef QL
@@ -22,6 +23,9 @@
 #endif
 #ifndef KB
 #define KB 16
+#endif
+#ifndef KU
+#define KU 8
 #endif
 
 #if QL == 1
@@ -34,6 +38,37 @@ typedef CAT(float, QL) floatq;
 #define STOREQ(x, p) CAT(vstore, QL)((x), 0, (p))
 #endif
 
+#if QL > 1
+// a0 b0 a1 b1 ... of the lower halves of two vectors, and of their upper halves
+#if QL == 16
+#define ZIP_LO(a, b) \
+  (floatq)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
+#define ZIP_HI(a, b) \
+  (floatq)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf)
+#elif QL == 8
+#define ZIP_LO(a, b) (floatq)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3)
+#define ZIP_HI(a, b) (floatq)(a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
+#elif QL == 4
+#define ZIP_LO(a, b) (floatq)(a.s0, b.s0, a.s1, b.s1)
+#define ZIP_HI(a, b) (floatq)(a.s2, b.s2, a.s3, b.s3)
+#endif
+
+// Transposes QL vectors in registers: log2 QL perfect shuffles of the rows.
+inline void transpose(floatq *rows) {
+#pragma unroll
+  for (int n = 1; n < QL; n *= 2) {
+    floatq zipped[QL];
+#pragma unroll
+    for (int i = 0; i < QL / 2; i++) {
+      zipped[2 * i] = ZIP_LO(rows[i], rows[i + QL / 2]);
+      zipped[2 * i + 1] = ZIP_HI(rows[i], rows[i + QL / 2]);
+    }
+#pragma unroll
+    for (int i = 0; i < QL; i++) rows[i] = zipped[i];
+  }
+}
+#endif
+
 // Query token i of a work-item's list; all tokens in order where there is none.
 inline int token(__global const int *tokens, int i) { return tokens ? tokens[i] : i; }
 
@@ -42,9 +77,21 @@ inline void attend(__global const float *q, int qStride, __global const int *tok
                    __global const float *k, __global const float *v, int kvStride, int T, float scale,
                    __global float *z, int zStride) {
   float qt[DH * QL];  // [DH, QL]; lanes past the last query repeat it
+  int first = 0;      // dimensions that are moved in whole vectors
+#if QL > 1
+  for (; first + QL <= DH; first += QL) {
+    floatq rows[QL];
+#pragma unroll
+    for (int lane = 0; lane < QL; lane++)
+      rows[lane] = LOADQ(q + (size_t)token(tokens, min(t0 + lane, queries - 1)) * qStride + first);
+    transpose(rows);
+#pragma unroll
+    for (int i = 0; i < QL; i++) STOREQ(rows[i], qt + (first + i) * QL);
+  }
+#endif
   for (int lane = 0; lane < QL; lane++) {
     __global const float *row = q + (size_t)token(tokens, min(t0 + lane, queries - 1)) * qStride;
-    for (int d = 0; d < DH; d++) qt[d * QL + lane] = row[d];
+    for (int d = first; d < DH; d++) qt[d * QL + lane] = row[d];
   }
   floatq o[DH];
   for (int d = 0; d < DH; d++) o[d] = 0.0f;
@@ -54,29 +101,25 @@ inline void attend(__global const float *q, int qStride, __global const int *tok
     int keys = min(KB, T - j0);
     floatq s[KB];
     floatq top = highest;
-    int j = 0;
-    for (; j + 4 <= keys; j += 4) {
-      __global const float *k0 = k + (size_t)(j0 + j) * kvStride;
-      floatq a = 0.0f, b = 0.0f, c = 0.0f, e = 0.0f;
+    for (int j = 0; j < keys; j += KU) {
+      // Keys past the last repeat it, and weigh nothing.
+      __global const float *row[KU];
+      floatq sum[KU];
+#pragma unroll
+      for (int u = 0; u < KU; u++) {
+        row[u] = k + (size_t)(j0 + min(j + u, keys - 1)) * kvStride;
+        sum[u] = 0.0f;
+      }
       for (int d = 0; d < DH; d++) {
         floatq x = LOADQ(qt + d * QL);
-        a = fma(x, (floatq)(k0[d]), a);
-        b = fma(x, (floatq)(k0[kvStride + d]), b);
-        c = fma(x, (floatq)(k0[2 * kvStride + d]), c);
-        e = fma(x, (floatq)(k0[3 * kvStride + d]), e);
+#pragma unroll
+        for (int u = 0; u < KU; u++) sum[u] = fma(x, (floatq)(row[u][d]), sum[u]);
       }
-      s[j] = a * scale;
-      s[j + 1] = b * scale;
-      s[j + 2] = c * scale;
-      s[j + 3] = e * scale;
-      top = fmax(fmax(fmax(s[j], s[j + 1]), fmax(s[j + 2], s[j + 3])), top);
-    }
-    for (; j < keys; j++) {
-      __global const float *k0 = k + (size_t)(j0 + j) * kvStride;
-      floatq a = 0.0f;
-      for (int d = 0; d < DH; d++) a = fma(LOADQ(qt + d * QL), (floatq)(k0[d]), a);
-      s[j] = a * scale;
-      top = fmax(s[j], top);
+#pragma unroll
+      for (int u = 0; u < KU; u++) {
+        s[j + u] = sum[u] * scale;
+        top = fmax(s[j + u], top);
+      }
     }
     floatq shrink = exp(highest - top);
     highest = top;
@@ -87,31 +130,40 @@ inline void attend(__global const float *q, int qStride, __global const int *tok
     }
     __global const float *v0 = v + (size_t)j0 * kvStride;
     int d = 0;
-    for (; d + 4 <= DH; d += 4) {
-      floatq a = o[d] * shrink, b = o[d + 1] * shrink, c = o[d + 2] * shrink, e = o[d + 3] * shrink;
+    for (; d + KU <= DH; d += KU) {
+      floatq sum[KU];
+#pragma unroll
+      for (int u = 0; u < KU; u++) sum[u] = o[d + u] * shrink;
       for (int j = 0; j < keys; j++) {
         __global const float *row = v0 + (size_t)j * kvStride + d;
-        a = fma(s[j], (floatq)(row[0]), a);
-        b = fma(s[j], (floatq)(row[1]), b);
-        c = fma(s[j], (floatq)(row[2]), c);
-        e = fma(s[j], (floatq)(row[3]), e);
+#pragma unroll
+        for (int u = 0; u < KU; u++) sum[u] = fma(s[j], (floatq)(row[u]), sum[u]);
       }
-      o[d] = a;
-      o[d + 1] = b;
-      o[d + 2] = c;
-      o[d + 3] = e;
+#pragma unroll
+      for (int u = 0; u < KU; u++) o[d + u] = sum[u];
     }
     for (; d < DH; d++) {
-      floatq a = o[d] * shrink;
-      for (int j = 0; j < keys; j++) a = fma(s[j], (floatq)(v0[(size_t)j * kvStride + d]), a);
-      o[d] = a;
+      floatq sum = o[d] * shrink;
+      for (int j = 0; j < keys; j++) sum = fma(s[j], (floatq)(v0[(size_t)j * kvStride + d]), sum);
+      o[d] = sum;
     }
   }
 
-  for (int d = 0; d < DH; d++) STOREQ(o[d] / total, qt + d * QL);
+#if QL > 1
+  for (int d = 0; d < first; d += QL) {
+    floatq rows[QL];
+#pragma unroll
+    for (int i = 0; i < QL; i++) rows[i] = o[d + i] / total;
+    transpose(rows);
+#pragma unroll
+    for (int lane = 0; lane < QL; lane++)
+      if (t0 + lane < queries) STOREQ(rows[lane], z + (size_t)token(tokens, t0 + lane) * zStride + d);
+  }
+#endif
+  for (int d = first; d < DH; d++) STOREQ(o[d] / total, qt + d * QL);
   for (int lane = 0; lane < QL && t0 + lane < queries; lane++) {
     __global float *row = z + (size_t)token(tokens, t0 + lane) * zStride;
-    for (int d = 0; d < DH; d++) row[d] = qt[d * QL + lane];
+    for (int d = first; d < DH; d++) row[d] = qt[d * QL + lane];
   }
 }
 

@@ -53,6 +53,9 @@ public final class Context {
         return try body(&queue)
     }
 
+    /// Hands the device to a library.
+    package func withDevice<R>(_ body: (cl_device_id) throws -> R) rethrows -> R { try body(device.id) }
+
     package func countLibraryCall() { counters.libraryCalls += 1 }
 }
 

@@ -11,7 +11,8 @@ public struct Attention {
     /// - Parameter headDim: Dh, compiled in
     public init(_ library: KernelLibrary, headDim: Int) throws(CLError) {
         (lanes, group, self.headDim) = (library.tuning.attentionLanes, library.tuning.attentionGroup, headDim)
-        let defines = ["DH": headDim, "QL": lanes, "GQ": group]
+        // Lanes on CPUs have a cache for the scores of many keys; on GPUs they are registers.
+        let defines = ["DH": headDim, "QL": lanes, "GQ": group, "KB": lanes > 1 ? 64 : 16]
         kernel = try library.kernel(.attention, "attention_online", defines: defines)
         patternKernel = try library.kernel(.attention, "attention_pattern", defines: defines)
     }

@@ -1,10 +1,50 @@
 import CCLBlast
 import CLRuntime
 import COpenCL
+import Foundation
 
 /// CLBlast's SGEMM, followed by our epilogue: the provider for GPUs, and the fallback everywhere.
 public final class CLBlastGEMM: GEMM {
-    public let name = "clblast"
+    /// The parameters of CLBlast's Xgemm kernel that matter, under its names; the others follow from them.
+    public struct Tile: Sendable, Equatable, Codable {
+        public var rows: Int, columns: Int, depth: Int  // MWG, NWG, KWG: what a work-group computes
+        public var rowThreads: Int, columnThreads: Int  // MDIMC, NDIMC: its work-items
+        public var vector: Int  // VWM, VWN: floats in a load
+        public var isCached: Bool  // SA, SB: both inputs go through local memory
+
+        public init(
+            rows: Int, columns: Int, depth: Int, rowThreads: Int, columnThreads: Int, vector: Int, isCached: Bool
+        ) {
+            (self.rows, self.columns, self.depth) = (rows, columns, depth)
+            (self.rowThreads, self.columnThreads) = (rowThreads, columnThreads)
+            (self.vector, self.isCached) = (vector, isCached)
+        }
+
+        /// Whether CLBlast's kernel can be built of it: read from a file, it may be anything.
+        var isSound: Bool {
+            [rows, columns, depth, rowThreads, columnThreads, vector].allSatisfy { (1...256).contains($0) }
+                && [1, 2, 4, 8].contains(vector) && depth % 2 == 0
+                && rows % (rowThreads * vector) == 0 && columns % (columnThreads * vector) == 0
+                && depth % rowThreads == 0 && depth % columnThreads == 0
+        }
+
+        var name: String {
+            "\(rows)x\(columns) k\(depth) t\(rowThreads)x\(columnThreads) v\(vector)" + (isCached ? " local" : "")
+        }
+
+        /// `xgemm_part1.opencl` says what they mean.
+        fileprivate var parameters: [(String, Int)] {
+            let cached = isCached ? 1 : 0
+            return [
+                ("GEMMK", 0), ("KREG", 1), ("KWG", depth), ("KWI", 2), ("MDIMA", rowThreads), ("MDIMC", rowThreads),
+                ("MWG", rows), ("NDIMB", columnThreads), ("NDIMC", columnThreads), ("NWG", columns), ("SA", cached),
+                ("SB", cached), ("STRM", 0), ("STRN", 0), ("VWM", vector), ("VWN", vector),
+            ]
+        }
+    }
+
+    private let tile: Tile?
+    public var name: String { tile.map { "clblast \($0.name)" } ?? "clblast" }
     private let context: Context
     private let epilogue: BiasActivation
     /// Reused by every call, as large as the largest so far needed.
@@ -19,9 +59,35 @@ public final class CLBlastGEMM: GEMM {
         }
     }
 
-    public init(_ library: KernelLibrary) throws(CLError) {
+    /// - Parameter tile: nil for what CLBlast's own database says of the device
+    ///
+    /// CLBlast keeps parameters by device for the whole process: the last provider made for a device sets them.
+    public init(_ library: KernelLibrary, tile: Tile? = nil) throws(CLError) {
         context = library.context
+        self.tile = tile
         epilogue = try BiasActivation(library)
+        if let tile {
+            guard tile.isSound else {
+                throw .shape(operation: "clblast", expected: "a tile that divides by its work-items", got: tile.name)
+            }
+            try overrideParameters("Xgemm", tile.parameters)
+        }
+        // One kernel for every size, not another one for small ones, so that a last small wave surely gets the same bits.
+        // On PoCL both give the same bits, and the many short launches of the larger one are slow there.
+        if context.device.isGPU { try overrideParameters("GemmRoutine", [("XGEMM_MIN_INDIRECT_SIZE", 0)]) }
+    }
+
+    private func overrideParameters(_ kernel: String, _ parameters: [(String, Int)]) throws(CLError) {
+        let names = parameters.map { strdup($0.0) }
+        defer { names.forEach { free($0) } }
+        var pointers = names.map { UnsafePointer($0) }
+        let values = parameters.map(\.1)
+        let status = context.withDevice { device in
+            CLBlastOverrideParameters(device, kernel, CLBlastPrecisionSingle, values.count, &pointers, values)
+        }
+        guard status == CLBlastSuccess else {
+            throw .library("CLBlast", operation: "parameters of \(kernel)", status: status.rawValue)
+        }
     }
 
     deinit {

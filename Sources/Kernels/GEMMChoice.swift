@@ -6,10 +6,11 @@ public struct GEMMChoice: Codable, Sendable, Equatable {
     public var provider: GEMMProvider
     /// The packed provider's tile; nil for its own choice
     public var tile: PackedGEMM.Tile?
+    /// CLBlast's; nil for what its database says
+    public var clblast: CLBlastGEMM.Tile?
 
-    public init(provider: GEMMProvider, tile: PackedGEMM.Tile? = nil) {
-        self.provider = provider
-        self.tile = tile
+    public init(provider: GEMMProvider, tile: PackedGEMM.Tile? = nil, clblast: CLBlastGEMM.Tile? = nil) {
+        (self.provider, self.tile, self.clblast) = (provider, tile, clblast)
     }
 
     /// What is good without measuring: packed on CPUs, where CLBlast's defaults reach a tenth of the machine; CLBlast
@@ -18,30 +19,13 @@ public struct GEMMChoice: Codable, Sendable, Equatable {
 
     public func make(_ library: KernelLibrary) throws(CLError) -> any GEMM {
         switch provider {
-        case .clblast: try CLBlastGEMM(library)
+        case .clblast: try CLBlastGEMM(library, tile: clblast)
         case .packed: try PackedGEMM(library, tile: tile)
         }
     }
 
-    /// What is worth measuring on a device.
-    public static func candidates(_ library: KernelLibrary) -> [GEMMChoice] {
-        let width = library.tuning.vector
-        let tiles: [(Int, Int)] = width >= 16 ? [(12, 2), (14, 2), (8, 3), (6, 4)] : width == 8 ? [(6, 2), (4, 3)] : [(6, 2), (4, 2)]
-        var choices = [GEMMChoice(provider: .clblast)]
-        for (rows, vectors) in tiles {
-            for depth in [256, 512] {
-                for block in [48, 96, 192] {
-                    choices.append(
-                        GEMMChoice(
-                            provider: .packed,
-                            tile: .init(
-                                vector: width, rows: rows, vectors: vectors, depth: depth,
-                                block: (block + rows - 1) / rows * rows)))
-                }
-            }
-        }
-        return choices
-    }
+    /// Whether both can be built: read from a file, they may be anything.
+    var isSound: Bool { (tile?.isSound ?? true) && (clblast?.isSound ?? true) }
 }
 
 /// Choices that `vitpatch tune` measured, one file a device in the cache folder, keyed by device, platform and driver.
@@ -66,8 +50,7 @@ public struct GEMMChoices: Sendable {
             let choice = try? JSONDecoder().decode(GEMMChoice.self, from: data)
         else { return nil }
         // A tile that does not fit this program any more is as good as none.
-        if let tile = choice.tile, !tile.isSound { return nil }
-        return choice
+        return choice.isSound ? choice : nil
     }
 
     public func store(_ choice: GEMMChoice, for device: Device) throws {

@@ -26,23 +26,23 @@ extension OpCase {
     }
 }
 
-/// Holds a device to the Double reference: every operation, then whole passes, with each GEMM provider.
+/// Holds a device to the Double reference: every operation, then whole passes, with each GEMM.
 /// - Parameters:
 ///   - seed: of weights and inputs
 ///   - report: called after each check
 /// - Throws: what the device or a compiler says; a wrong result is reported and not thrown.
 public func verify(
-    context: Context, providers: [GEMMProvider], seed: UInt64, report: (VerifyResult) throws -> Void
+    context: Context, gemms: [GEMMChoice], seed: UInt64, report: (VerifyResult) throws -> Void
 ) throws {
     let library = KernelLibrary(context)
     for operation in OpCase.kernelCases { try report(try operation.check(library, seed: seed)) }
-    for provider in providers {
-        let gemm = try provider.make(library)
+    for choice in gemms {
+        let gemm = try choice.make(library)
         for operation in OpCase.gemmCases(gemm) { try report(try operation.check(library, seed: seed)) }
         try report(try rowsAlone(gemm, library, seed: seed))
         try EndToEnd(library, gemm: gemm, seed: seed).run { result in
             var result = result
-            result.name += " (\(provider.rawValue))"
+            result.name += " (\(choice.provider.rawValue))"
             try report(result)
         }
     }

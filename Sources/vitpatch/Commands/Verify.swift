@@ -7,7 +7,7 @@ import Verification
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Check this machine's device against the Double reference, operation by operation and end to end.",
-        discussion: "Without --gemm, both GEMM providers are checked. An error is relative to the size of what was summed.")
+        discussion: "Without --gemm, both GEMM providers are checked, and what `vitpatch tune` remembers. An error is relative to the size of what was summed.")
 
     @OptionGroup var deviceOptions: DeviceOptions
 
@@ -16,11 +16,16 @@ struct Verify: ParsableCommand {
 
     mutating func run() throws {
         let context = try deviceOptions.context()
-        let providers = deviceOptions.gemm == nil ? GEMMProvider.allCases : [deviceOptions.gemm(for: context.device).provider]
+        var gemms = [deviceOptions.gemm(for: context.device)]
+        if deviceOptions.gemm == nil {
+            // A tuned CLBlast comes last: its parameters stay for the process.
+            let providers = GEMMProvider.allCases.map { GEMMChoice(provider: $0) }
+            gemms = providers + gemms.filter { !providers.contains($0) }
+        }
         Terminal.standardOutput(Self.line("operation", "shape", "max error", "tolerance", ""))
         var count = 0
         var failed: [String] = []
-        try verify(context: context, providers: providers, seed: seed) { result in
+        try verify(context: context, gemms: gemms, seed: seed) { result in
             count += 1
             if !result.passed { failed.append("\(result.name) (\(result.detail))") }
             Terminal.standardOutput(
@@ -41,6 +46,6 @@ struct Verify: ParsableCommand {
     private static func line(_ name: String, _ shape: String, _ error: String, _ tolerance: String, _ verdict: String) -> String {
         func left(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }
         func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
-        return "\(left(name, 34)) \(left(shape, 50)) \(right(error, 9)) \(right(tolerance, 9))  \(verdict)\n"
+        return "\(left(name, 38)) \(left(shape, 50)) \(right(error, 9)) \(right(tolerance, 9))  \(verdict)\n"
     }
 }

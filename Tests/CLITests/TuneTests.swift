@@ -1,0 +1,40 @@
+import CLRuntime
+import Foundation
+import Kernels
+import Testing
+
+struct TuneTests {
+    /// The candidate that was measured fastest stands in the cache folder, and is what a sweep then runs on.
+    @Test func theFastestIsRemembered() throws {
+        let folder = try TemporaryFolder()
+        let environment = ["XDG_CACHE_HOME": folder.path, "POCL_CACHE_DIR": folder("pocl")]
+        let result = try runVitpatch(
+            ["tune", "--model", fixtures.appendingPathComponent("tiny").path, "--seconds", "0"], environment: environment)
+        #expect(result.code == 0, "\(result.errors)")
+        let lines = result.output.split(separator: "\n")
+        let best = try #require(lines.last { $0.hasSuffix("*") }).split(separator: "  ")[0]
+        #expect(lines.last?.hasPrefix("\(best) is used on ") == true)
+        let choices = try #require(GEMMChoices(cache: ProgramCache(folder: folder("vitpatch"))))
+        let choice = try #require(choices.load(for: try Device.select(nil)))
+        #expect(try choice.make(KernelLibrary(Context(device: try Device.select(nil)))).name == best)
+    }
+
+    /// CLBlast with parameters of ours, which hold for a whole process.
+    @Test func rememberedParametersAreChecked() throws {
+        let folder = try TemporaryFolder(), device = try Device.select(nil)
+        let choices = try #require(GEMMChoices(cache: ProgramCache(folder: folder("vitpatch"))))
+        var tile = CLBlastGEMM.Tile(
+            rows: 64, columns: 32, depth: 16, rowThreads: 8, columnThreads: 8, vector: 2, isCached: true)
+        try choices.store(GEMMChoice(provider: .clblast, clblast: tile), for: device)
+        let result = try runVitpatch(
+            ["verify", "--gemm", "clblast", "--seed", "\(UInt32.random(in: 0 ... .max))"],
+            environment: ["XDG_CACHE_HOME": folder.path])
+        #expect(result.code == 0, "\(result.output)\(result.errors)")
+        #expect(result.output.contains("clblast 64x32 k16 t8x8 v2 local"))
+
+        // Parameters that no kernel can be built of are as good as none.
+        tile.rows = 60
+        try choices.store(GEMMChoice(provider: .clblast, clblast: tile), for: device)
+        #expect(choices.load(for: device) == nil)
+    }
+}
