@@ -26,6 +26,7 @@ let package = Package(
 
         // The device.
         .target(name: "CLRuntime", dependencies: ["COpenCL", "CCrypto"]),
+        .target(name: "Profiling", dependencies: ["CLRuntime"]),
         .target(name: "Kernels", dependencies: ["CLRuntime", "COpenCL", "CCLBlast"], resources: [.embedInCode("cl")]),
 
         // Models, images, sweeps, results.
@@ -45,7 +46,8 @@ let package = Package(
         .executableTarget(
             name: "vitpatch",
             dependencies: [
-                "Report", "Results", "Spec", "Patch", "Images", "ViT", "Kernels", "CLRuntime", "Verification", "CDemo",
+                "Report", "Results", "Spec", "Patch", "Images", "ViT", "Kernels", "CLRuntime", "Profiling", "Verification",
+                "CDemo",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -53,6 +55,7 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Reference"], path: "Tests/TestSupport"),
         .testTarget(name: "CDemoTests", dependencies: ["CDemo"]),
         .testTarget(name: "CLRuntimeTests", dependencies: ["CLRuntime"]),
+        .testTarget(name: "ProfilingTests", dependencies: ["Profiling", "CLRuntime"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Verification", "Reference"]),
         .testTarget(name: "VerificationTests", dependencies: ["Verification"]),
         .testTarget(name: "ViTTests", dependencies: ["ViT", "Reference", "TestSupport"]),

@@ -23,7 +23,6 @@ public final class Context {
     public init(device: Device, cache: ProgramCache? = .standard, profiling: Bool = false) throws(CLError) {
         self.device = device
         programCache = cache
-        profile = profiling ? Profile() : nil
         var status: cl_int = 0
         var id: cl_device_id? = device.id
         guard let handle = clCreateContext(nil, 1, &id, nil, nil, &status) else {
@@ -33,6 +32,13 @@ public final class Context {
         guard let queue = clCreateCommandQueue(handle, device.id, properties, &status) else {
             clReleaseContext(handle)
             throw .call("clCreateCommandQueue", CLStatus(rawValue: status))
+        }
+        do throws(CLError) {
+            profile = profiling ? try Profile(queue) : nil
+        } catch {
+            clReleaseCommandQueue(queue)
+            clReleaseContext(handle)
+            throw error
         }
         self.handle = handle
         self.queue = queue
@@ -47,7 +53,7 @@ public final class Context {
     /// Waits until everything enqueued so far is done.
     public func finish() throws(CLError) { try check("clFinish", clFinish(queue)) }
 
-    /// Hands the queue to a library that enqueues its own work (CLBlast). The pointer is valid inside `body` only.
+    /// Hands the queue to a library that asks about it. The pointer is valid inside `body` only.
     package func withQueue<R>(_ body: (UnsafeMutablePointer<cl_command_queue?>) throws -> R) rethrows -> R {
         var queue: cl_command_queue? = queue
         return try body(&queue)

@@ -118,11 +118,11 @@ public final class CLBlastGEMM: GEMM {
             temporary = nil
             temporary = try Buffer(context, count: bytes)
         }
-        let status = context.withQueue { queue in
+        let status = try context.enqueueLibrary("clblast_sgemm") { queue, event in
             CLBlastSgemmWithTempBuffer(
                 CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeYes, rows, weight.outputs, weight.inputs, 1,
                 a.buffer.handle, a.offset, a.stride, weight.values.handle, 0, weight.inputs, 0, out.buffer.handle,
-                out.offset, out.stride, queue, nil, bytes > 0 ? temporary?.handle : nil)
+                out.offset, out.stride, queue, event, bytes > 0 ? temporary?.handle : nil)
         }
         guard status == CLBlastSuccess else { throw .library("CLBlast", operation: "SGEMM", status: status.rawValue) }
         context.countLibraryCall()

@@ -108,6 +108,7 @@ public final class Wavefront {
                 operation: "wave", expected: "at most \(capacity.images) images and \(capacity.patches) patches",
                 got: "\(images) and \(patches.count)")
         }
+        context.stage("upload")
         let sources = try sources(passes, patches: patches, own: own)
         let (schedule, lists) = try schedule(patches, images: images, sources: sources)
 

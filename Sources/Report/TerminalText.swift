@@ -15,11 +15,11 @@ struct TerminalText {
     }
 }
 
-func padded(_ text: String, _ width: Int) -> String {
+package func padded(_ text: String, _ width: Int) -> String {
     text + String(repeating: " ", count: max(0, width - text.count))
 }
 
-func paddedLeft(_ text: String, _ width: Int) -> String {
+package func paddedLeft(_ text: String, _ width: Int) -> String {
     String(repeating: " ", count: max(0, width - text.count)) + text
 }
 
@@ -34,7 +34,7 @@ func signed(_ value: Double, _ decimals: Int) -> String {
     return text.contains { "123456789".contains($0) } ? text : " " + text.dropFirst()
 }
 
-func percent(_ share: Double) -> String { share.isFinite ? fixed(100 * share, 1) + "%" : "\(share)" }
+package func percent(_ share: Double) -> String { share.isFinite ? fixed(100 * share, 1) + "%" : "\(share)" }
 
 /// Digits after the point that show three significant ones of the largest value: 3 to 6.
 func decimals(for values: some Sequence<Double>) -> Int {

@@ -1,4 +1,5 @@
 import CLRuntime
+import COpenCL
 import Testing
 
 struct KernelTests {
@@ -58,5 +59,28 @@ struct KernelTests {
         #expect(commands.map(\.stage) == ["one", "two"])
         #expect(commands.allSatisfy { $0.start <= $0.end })
         #expect(try context.takeProfile().isEmpty)
+    }
+
+    /// A library hands out the event of its last command; its time begins with the first.
+    @Test func profilingCoversAllOfALibraryCall() throws {
+        let context = try context(profiling: true)
+        let buffer = try Buffer<Float>(context, count: 1 << 20)
+        try buffer.fill(1)
+        let before = hostNanoseconds()
+        let status = try context.enqueueLibrary("library") { queue, event in
+            #expect(event != nil)
+            var value: Float = 3
+            guard (try? buffer.fill(2)) != nil else { return cl_int(-1) }
+            return clEnqueueFillBuffer(queue.pointee, buffer.handle, &value, 4, 0, 4, 0, nil, event)
+        }
+        #expect(status == 0)
+        let commands = try context.takeProfile()
+        #expect(commands.map(\.name) == ["fill", "fill", "library"])
+        #expect(commands[0].end <= commands[2].start && commands[2].start <= commands[1].start)
+        #expect(commands[1].end < commands[2].end)
+        // On the host's clock, to within a tenth of a second.
+        #expect(commands[2].end + 100_000_000 > before && commands[2].end < hostNanoseconds() + 100_000_000)
+        #expect(try buffer.read(0..<2) == [3, 2])
+        #expect(try Context(device: context.device, cache: nil).enqueueLibrary("none") { _, event in event == nil })
     }
 }

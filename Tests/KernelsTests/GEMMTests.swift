@@ -74,4 +74,15 @@ import Verification
             }
         }
     }
+
+    @Test(arguments: GEMMProvider.allCases) func isProfiled(_ provider: GEMMProvider) throws {
+        let context = try Context(device: try Device.select(nil), profiling: true)
+        let gemm = try GEMMChoice(provider: provider).make(KernelLibrary(context))
+        let weight = try gemm.prepare(weight: [1, 2], bias: [0], outputs: 1, inputs: 2)
+        let values = try Buffer<Float>(context, [3, 4]), out = try Buffer<Float>(context, count: 1)
+        try gemm(a: Matrix(values, stride: 2), weight: weight, rows: 1, activation: .none, out: Matrix(out, stride: 1))
+        #expect(try out.read() == [11])
+        let names = try context.takeProfile().map(\.name).filter { $0 != "upload" }
+        #expect(names == (provider == .clblast ? ["clblast_sgemm", "bias_activation"] : ["gemm_packed"]) + ["read"])
+    }
 }

@@ -34,6 +34,7 @@ struct Classify: ParsableCommand {
     var memory: String?
 
     @OptionGroup var device: DeviceOptions
+    @OptionGroup var profile: ProfileOptions
 
     func validate() throws {
         if format != "csv" { throw ValidationError("--format \(format) is unknown; valid is csv") }
@@ -53,7 +54,8 @@ struct Classify: ParsableCommand {
             throw CommandError("--offset \(offset): the data has only \(data.dataset.count) images")
         }
         let count = min(limit ?? .max, data.dataset.count - offset)
-        let context = try device.context()
+        let context = try device.context(profiling: profile.profile != nil)
+        let profiler = try profile.profiler(context.device)
         let model = try Model(checkpoint, context: context, gemm: device.gemm(for: context.device))
         let plan = try WavePlan(
             encoder: model.encoder, patches: [], images: count,
@@ -63,9 +65,11 @@ struct Classify: ParsableCommand {
         let corruptor = try Corruptor(
             Corruption(spec: corruption), dataset: data.dataset, preprocessor: model.preprocessor,
             patchSize: checkpoint.config.patchSize, seed: seed)
-        let loader = ImageLoader(dataset: data.dataset, preprocessor: model.preprocessor, corruptor: corruptor)
+        var loader = ImageLoader(dataset: data.dataset, preprocessor: model.preprocessor, corruptor: corruptor)
+        loader.profiler = profiler
         let ranges = plan.imageRanges(count: count), offset = offset
-        let waves = Prefetcher(count: ranges.count) { try loader.load(ranges[$0].map { $0 + offset }) }
+        try profiler?.begin(context)
+        let waves = Prefetcher(count: ranges.count) { [loader] in try loader.load(ranges[$0].map { $0 + offset }) }
 
         let classes = checkpoint.config.classes
         Terminal.standardOutput("image,label,prediction,p_label," + (0..<classes).map { "logit_\($0)" }.joined(separator: ",") + "\n")
@@ -74,6 +78,7 @@ struct Classify: ParsableCommand {
             let result = try wavefront.run(
                 Wavefront.Input(clean: images.corrupted.flatMap { $0[0] }, corrupted: nil, labels: images.indices.map(data.label)), patches: [],
                 keepLogits: true)
+            try profiler?.take(context)
             var text = ""
             for (i, index) in images.indices.enumerated() {
                 let pass = result.clean[i], label = data.label(index)
@@ -83,6 +88,7 @@ struct Classify: ParsableCommand {
             }
             Terminal.standardOutput(text)
         }
+        if let profiler { Terminal.standardError(try profiler.finish()) }
         Terminal.standardError(
             "accuracy \(String(format: "%.2f", 100 * Double(correct) / Double(count)))% (\(correct) of \(count) images)\n")
     }

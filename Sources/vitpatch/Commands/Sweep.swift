@@ -104,6 +104,7 @@ struct Sweep: ParsableCommand {
     var overwrite = false
 
     @OptionGroup var device: DeviceOptions
+    @OptionGroup var profile: ProfileOptions
 
     func validate() throws {
         if resume && overwrite { throw ValidationError("--resume and --overwrite exclude each other") }
@@ -148,7 +149,8 @@ struct Sweep: ParsableCommand {
             } catch { throw CommandError("\(error)") }
         }
 
-        let context = try device.context()
+        let context = try device.context(profiling: profile.profile != nil)
+        let profiler = try profile.profiler(context.device)
         let gemm = device.gemm(for: context.device)
         let model = try Model(checkpoint, context: context, gemm: gemm)
         let donor = try donorCheckpoint.map { try Model($0, context: context, gemm: gemm) }
@@ -177,8 +179,9 @@ struct Sweep: ParsableCommand {
         let run = SweepRun(
             model: model, donor: donor, data: data, corruptions: corruptions, keep: settings.keep,
             target: settings.target, seed: settings.seed, samples: settings.samples, patches: patches, store: store,
-            keepLogits: logits, plan: plan)
+            keepLogits: logits, plan: plan, profiler: profiler)
         let outcome = try run.run(images: todo, interruption: Interruption())
+        if let profiler { Terminal.standardError(try profiler.finish()) }
         if outcome.interrupted {
             try store.close()
             Terminal.standardError(

@@ -45,9 +45,14 @@ struct ImageLoader: Sendable {
     var donor: (preprocessor: Preprocessor, corruptor: Corruptor)?
     /// Seed of the choice of partners; nil where none is needed
     var partnerSeed: UInt64?
+    var profiler: Profiler?
 
     /// - Throws: the error of the first image, in their order, that cannot be read
     func load(_ indices: [Int]) throws -> PreparedImages {
+        try profiler.host(.images, "\(indices.count) images") { try prepare(indices) }
+    }
+
+    private func prepare(_ indices: [Int]) throws -> PreparedImages {
         let results = Collected<PreparedImages>(count: indices.count)
         DispatchQueue.concurrentPerform(iterations: indices.count) { i in
             results.set(i, Result { try load(one: indices[i]) })

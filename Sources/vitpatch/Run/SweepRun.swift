@@ -32,6 +32,7 @@ struct SweepRun {
     /// Every pass's logits go into the store too
     let keepLogits: Bool
     let plan: WavePlan
+    let profiler: Profiler?
 
     struct Outcome {
         var interrupted = false
@@ -44,6 +45,7 @@ struct SweepRun {
 
     /// - Parameter images: per corruption, positions in the data's order without those that the store already has
     func run(images: [[Int]], interruption: Interruption) throws -> Outcome {
+        try profiler?.begin(model.encoder.context)
         let means = try activationMeans()
         let wavefront = try Wavefront(
             encoder: model.encoder, donor: donor?.encoder, library: model.library, shape: plan.shape, means: means)
@@ -84,17 +86,22 @@ struct SweepRun {
     }
 
     private var waves: Waves {
-        Waves(model: model, donor: donor, data: data, target: target, seed: seed, samples: samples)
+        Waves(
+            model: model, donor: donor, data: data, target: target, seed: seed, samples: samples, profiler: profiler)
     }
 
     /// What `--patch-with mean` puts in: means over all of the data.
     private func activationMeans() throws -> ActivationMeans? {
         guard patches.contains(where: { $0.with == .mean }) else { return nil }
         let sites = Set(patches.flatMap { $0.parts.map(\.site) })
-        let loader = try waves.loader(.none)
+        let loader = try waves.loader(.none), context = model.encoder.context
         return try ActivationMeans.over(
             images: data.dataset.count, encoder: model.encoder, library: model.library, sites: sites
-        ) { range in try loader.load(Array(range)).clean.flatMap { $0 } }
+        ) { range in
+            try profiler?.take(context)
+            context.stage("means")
+            return try loader.load(Array(range)).clean.flatMap { $0 }
+        }
     }
 
     // MARK: Waves
@@ -118,7 +125,7 @@ struct SweepRun {
                             patched: PassMetrics(result.patched[patch - range.lowerBound][image])))
                 }
             }
-            try store.append(
+            try append(
                 images: records(images, index, result, kept: { _ in true }), effects: effects,
                 logits: logits(images, index, result, patches: range) { _ in true })
             outcome.evaluations += result.evaluations
@@ -140,7 +147,7 @@ struct SweepRun {
             keep.keeps(clean: result.clean[$0], corrupted: result.corrupted[$0], label: data.label(images.indices[$0]))
         }
         let dropped = records(images, index, result, kept: { kept[$0] }).filter { !$0.kept }
-        try store.append(
+        try append(
             images: dropped, effects: [], logits: logits(images, index, result, patches: 0..<0) { !kept[$0] })
         for i in images.indices.indices where kept[i] { waiting.append(images, i) }
         let passes = 2 * waves.draws(corruption) * images.indices.count
@@ -149,6 +156,12 @@ struct SweepRun {
         outcome.fullPassEvaluations += passes * model.encoder.config.layers * 2
         outcome.passes += passes
         progress.advance(images: dropped.count, passes: passes)
+    }
+
+    private func append(images: [ImageRecord], effects: [EffectRecord], logits: [LogitsRecord]) throws {
+        try profiler.host(.store, "\(effects.count) effects") {
+            try store.append(images: images, effects: effects, logits: logits)
+        }
     }
 
     /// The logits of those images that `counts` names.

@@ -12,6 +12,7 @@ struct Waves {
     let target: Target
     let seed: UInt64
     let samples: Int
+    var profiler: Profiler?
 
     /// - Parameter partners: load another image for each too
     func loader(_ corruption: Corruption, partners: Bool = false) throws -> ImageLoader {
@@ -22,6 +23,7 @@ struct Waves {
         }
         var loader = ImageLoader(
             dataset: data.dataset, preprocessor: model.preprocessor, corruptor: try corruptor(model), samples: samples)
+        loader.profiler = profiler
         if let donor { loader.donor = (donor.preprocessor, try corruptor(donor)) }
         if partners { loader.partnerSeed = seed }
         return loader
@@ -36,13 +38,15 @@ struct Waves {
         keepLogits: Bool = false
     ) throws -> Wavefront.Output {
         let draws = draws(corruption)
-        if draws == 1 {
-            return try wavefront.run(input(images, corruption, sample: 0), patches: patches, keepLogits: keepLogits)
+        func draw(_ sample: Int, keepLogits: Bool) throws -> Wavefront.Output {
+            let output = try wavefront.run(
+                input(images, corruption, sample: sample), patches: patches, keepLogits: keepLogits)
+            try profiler?.take(model.encoder.context)
+            return output
         }
+        if draws == 1 { return try draw(0, keepLogits: keepLogits) }
         var average = SampleAverage(classes: model.encoder.config.classes)
-        for sample in 0..<draws {
-            average.add(try wavefront.run(input(images, corruption, sample: sample), patches: patches, keepLogits: true))
-        }
+        for sample in 0..<draws { average.add(try draw(sample, keepLogits: true)) }
         guard let result = average.result() else { throw CommandError("--samples \(samples): no draw was made") }
         return result
     }
