@@ -77,22 +77,23 @@ inline void attend(__global const float *q, int qStride, __global const int *tok
                    __global const float *k, __global const float *v, int kvStride, int T, float scale,
                    __global float *z, int zStride) {
   float qt[DH * QL];  // [DH, QL]; lanes past the last query repeat it
-  int first = 0;      // dimensions that are moved in whole vectors
-#if QL > 1
-  for (; first + QL <= DH; first += QL) {
+#if QL > 1 && DH >= QL
+  for (int d = 0; d < DH; d += QL) {
+    int at = min(d, DH - QL);  // the last vectors may overlap those before them
     floatq rows[QL];
 #pragma unroll
     for (int lane = 0; lane < QL; lane++)
-      rows[lane] = LOADQ(q + (size_t)token(tokens, min(t0 + lane, queries - 1)) * qStride + first);
+      rows[lane] = LOADQ(q + (size_t)token(tokens, min(t0 + lane, queries - 1)) * qStride + at);
     transpose(rows);
 #pragma unroll
-    for (int i = 0; i < QL; i++) STOREQ(rows[i], qt + (first + i) * QL);
+    for (int i = 0; i < QL; i++) STOREQ(rows[i], qt + (at + i) * QL);
   }
-#endif
+#else
   for (int lane = 0; lane < QL; lane++) {
     __global const float *row = q + (size_t)token(tokens, min(t0 + lane, queries - 1)) * qStride;
-    for (int d = first; d < DH; d++) qt[d * QL + lane] = row[d];
+    for (int d = 0; d < DH; d++) qt[d * QL + lane] = row[d];
   }
+#endif
   floatq o[DH];
   for (int d = 0; d < DH; d++) o[d] = 0.0f;
   floatq highest = -INFINITY, total = 0.0f;
@@ -149,22 +150,24 @@ inline void attend(__global const float *q, int qStride, __global const int *tok
     }
   }
 
-#if QL > 1
-  for (int d = 0; d < first; d += QL) {
+#if QL > 1 && DH >= QL
+  for (int d = 0; d < DH; d += QL) {
+    int at = min(d, DH - QL);
     floatq rows[QL];
 #pragma unroll
-    for (int i = 0; i < QL; i++) rows[i] = o[d + i] / total;
+    for (int i = 0; i < QL; i++) rows[i] = o[at + i] / total;
     transpose(rows);
 #pragma unroll
     for (int lane = 0; lane < QL; lane++)
-      if (t0 + lane < queries) STOREQ(rows[lane], z + (size_t)token(tokens, t0 + lane) * zStride + d);
+      if (t0 + lane < queries) STOREQ(rows[lane], z + (size_t)token(tokens, t0 + lane) * zStride + at);
   }
-#endif
-  for (int d = first; d < DH; d++) STOREQ(o[d] / total, qt + d * QL);
+#else
+  for (int d = 0; d < DH; d++) STOREQ(o[d] / total, qt + d * QL);
   for (int lane = 0; lane < QL && t0 + lane < queries; lane++) {
     __global float *row = z + (size_t)token(tokens, t0 + lane) * zStride;
-    for (int d = first; d < DH; d++) row[d] = qt[d * QL + lane];
+    for (int d = 0; d < DH; d++) row[d] = qt[d * QL + lane];
   }
+#endif
 }
 
 __kernel void attention_online(__global const float *q, int qOffset, int qStride, int queries,
