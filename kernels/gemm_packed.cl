@@ -4,9 +4,9 @@
 //
 //   weight [N, K]  ->  w [ceil(N / NR), K, NR]           one panel:   k  | n .. n + NR |
 //
-// A work-item takes one panel and MB rows of a. It walks them in tiles of MR rows, whose MR x NV accumulators stay in
+// A work-item takes one panel and `block` rows of a. It walks them in tiles of MR rows, whose MR x NV accumulators stay in
 // registers; K goes in blocks of KC, so that a panel's block [KC, NR] stays in the first-level cache while the tiles
-// pass over it, and a's block [MB, KC] in the second level.
+// pass over it, and a's block [block, KC] in the second level.
 //
 //            NR                       per k: NV vector loads of w, MR scalars of a, MR * NV fma
 //          +----+
@@ -20,9 +20,9 @@
 // a     rows of aStride floats from aOffset on, [M, K]
 // bias  [N], padded to whole panels
 // out   rows of outStride floats from outOffset on, [M, N]
-// ND-range: (panels, ceil(M / MB)), local (1, 1)
+// ND-range: (panels, ceil(M / block)), local (1, 1)
 //
-// MR, NV, KC, MB as above; ACTIVATIONs as in activation.cl, which stands in front of this file
+// MR, NV, KC as above; ACTIVATIONs as in activation.cl, which stands in front of this file
 
 #ifndef MR
 #define MR 6
@@ -33,16 +33,13 @@
 #ifndef KC
 #define KC 256
 #endif
-#ifndef MB
-#define MB 96
-#endif
 #define NR (NV * V)
 
 __kernel void gemm_packed(__global const float *a, int aOffset, int aStride, __global const float *w,
-                          __global const float *bias, int M, int N, int K, int activation, __global float *out,
-                          int outOffset, int outStride) {
+                          __global const float *bias, int M, int N, int K, int block, int activation,
+                          __global float *out, int outOffset, int outStride) {
   int panel = get_global_id(0);
-  int m0 = get_global_id(1) * MB, m1 = min(m0 + MB, M);
+  int m0 = get_global_id(1) * block, m1 = min(m0 + block, M);
   int n0 = panel * NR;
   a += (size_t)aOffset;
   w += (size_t)panel * K * NR;

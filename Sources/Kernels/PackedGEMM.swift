@@ -9,7 +9,8 @@ public final class PackedGEMM: GEMM {
         public var rows: Int  // MR
         public var vectors: Int  // NV
         public var depth: Int  // KC
-        public var block: Int  // MB
+        /// Rows of a work-item, where there are many
+        public var block: Int
 
         public init(vector: Int, rows: Int, vectors: Int, depth: Int = 256, block: Int = 96) {
             (self.vector, self.rows, self.vectors, self.depth, self.block) = (vector, rows, vectors, depth, block)
@@ -50,7 +51,7 @@ public final class PackedGEMM: GEMM {
         self.tile = tile
         kernel = try library.kernel(
             .gemmPacked, "gemm_packed",
-            defines: ["V": tile.vector, "MR": tile.rows, "NV": tile.vectors, "KC": tile.depth, "MB": tile.block])
+            defines: ["V": tile.vector, "MR": tile.rows, "NV": tile.vectors, "KC": tile.depth])
     }
 
     public func prepare(
@@ -88,17 +89,26 @@ public final class PackedGEMM: GEMM {
             throw .shape(operation: "gemm", expected: "a weight packed by this provider", got: "another provider's")
         }
         try validate(a, weight, rows, out)
+        let panels = (weight.outputs + tile.columns - 1) / tile.columns
+        let block = block(rows: rows, panels: panels)
         try kernel.launch(
-            global: [(weight.outputs + tile.columns - 1) / tile.columns, (rows + tile.block - 1) / tile.block],
-            local: [1, 1],
+            global: [panels, (rows + block - 1) / block], local: [1, 1],
             [
                 "a": a.buffer, "aOffset": try Int32.checked(a.offset, "aOffset"),
                 "aStride": try Int32.checked(a.stride, "aStride"), "w": weight.panels, "bias": weight.bias,
                 "M": try Int32.checked(rows, "M"), "N": try Int32.checked(weight.outputs, "N"),
-                "K": try Int32.checked(weight.inputs, "K"), "activation": activation.rawValue, "out": out.buffer,
+                "K": try Int32.checked(weight.inputs, "K"), "block": try Int32.checked(block, "block"),
+                "activation": activation.rawValue, "out": out.buffer,
                 "outOffset": try Int32.checked(out.offset, "outOffset"),
                 "outStride": try Int32.checked(out.stride, "outStride"),
             ])
+    }
+
+    /// Rows of a work-item. Few rows stay together, so that every panel is read from memory once, if there are panels enough
+    /// to keep all cores busy; this changes no bit.
+    private func block(rows: Int, panels: Int) -> Int {
+        let isFew = rows <= 2 * tile.block + tile.rows && panels >= 4 * context.device.computeUnits
+        return isFew ? max(rows, 1) : tile.block
     }
 
     public func temporaryBytes(rows: Int, outputs: Int, inputs: Int) -> Int { 0 }
