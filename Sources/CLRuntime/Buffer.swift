@@ -21,6 +21,9 @@ public final class Buffer<Element: DeviceScalar> {
         guard count >= 0, !overflow, bytes <= context.device.maxAllocation else {
             throw .call("clCreateBuffer of \(count) elements", .invalidBufferSize)
         }
+        guard bytes <= context.allocationLimit - context.allocatedBytes else {
+            throw .call("clCreateBuffer of \(bytes) bytes", .memObjectAllocationFailure)
+        }
         var status: cl_int = 0
         guard let handle = clCreateBuffer(context.handle, cl_mem_flags(CL_MEM_READ_WRITE), bytes, nil, &status) else {
             throw .call("clCreateBuffer of \(bytes) bytes", CLStatus(rawValue: status))

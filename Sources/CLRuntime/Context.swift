@@ -14,6 +14,8 @@ public final class Context {
     public internal(set) var allocatedBytes = 0
     /// The most that was held at any time.
     public internal(set) var peakBytes = 0
+    /// Buffers that would hold more than this fail as on a device that is full: tests make a small device of a large one.
+    package var allocationLimit = Int.max
     /// Timed commands, where profiling is on.
     let profile: Profile?
 

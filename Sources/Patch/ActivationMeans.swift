@@ -13,24 +13,34 @@ public final class ActivationMeans {
     /// - Parameters:
     ///   - sites: of the sweep's patches
     ///   - images: how many there are; `pixels` gives the clean ones of a range, [count, channels, S, S]
+    ///   - memory: as of `WavePlan`
     /// - Returns: means in float32 of sums in Double, image after image, so that no wave changes a bit
     public static func over(
-        images: Int, encoder: Encoder, library: KernelLibrary, sites: Set<Site>, pixels: (Range<Int>) throws -> [Float]
+        images: Int, encoder: Encoder, library: KernelLibrary, sites: Set<Site>, memory: Int? = nil,
+        pixels: (Range<Int>) throws -> [Float]
     ) throws -> ActivationMeans {
-        var shape = WaveShape(images: 1, patches: 0, chunkRows: 8)
-        shape.images = 8
-        let wavefront = try Wavefront(encoder: encoder, library: library, shape: shape)
         var sums: [Key: [Double]] = [:]
-        for first in stride(from: 0, to: images, by: shape.images) {
-            let range = first..<min(first + shape.images, images)
-            try wavefront.observe(try pixels(range), images: range.count, sites: sites) { site, layer, _, values in
-                let key = Key(site: site, layer: layer)
-                if sums[key] == nil { sums[key] = [Double](repeating: 0, count: values.count) }
-                values.withUnsafeBufferPointer { values in
-                    sums[key]?.withUnsafeMutableBufferPointer { sums in
-                        for i in 0..<min(values.count, sums.count) { sums[i] += Double(values[i]) }
+        let plan = try WavePlan(encoder: encoder, patches: [], images: min(images, 8), memory: memory)
+        let runner = WaveRunner(encoder: encoder, library: library, plan: plan)
+        for first in stride(from: 0, to: images, by: plan.shape.images) {
+            let range = first..<min(first + plan.shape.images, images), clean = try pixels(range)
+            let size = clean.count / range.count
+            try runner.run(images: range.count, patches: 0..<0) { wavefront, piece in
+                // Taken over once the wave is through: one that fails is run again.
+                var new = sums
+                try wavefront.observe(
+                    Array(clean[piece.images.lowerBound * size..<piece.images.upperBound * size]), images: piece.images.count,
+                    sites: sites
+                ) { site, layer, _, values in
+                    let key = Key(site: site, layer: layer)
+                    if new[key] == nil { new[key] = [Double](repeating: 0, count: values.count) }
+                    values.withUnsafeBufferPointer { values in
+                        new[key]?.withUnsafeMutableBufferPointer { sums in
+                            for i in 0..<min(values.count, sums.count) { sums[i] += Double(values[i]) }
+                        }
                     }
                 }
+                sums = new
             }
         }
         let result = ActivationMeans()

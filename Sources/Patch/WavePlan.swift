@@ -121,6 +121,8 @@ public struct WavePlan: Sendable, Equatable {
     public var patchRanges: [Range<Int>]
     /// Bytes that the plan takes beside the weights
     public var bytes: Int
+    /// Ints that one patch takes in a schedule's lists, at most
+    private let mostEntries: Int, mostTokens: Int
 
     /// - Parameters:
     ///   - patches: the sweep's
@@ -191,8 +193,32 @@ public struct WavePlan: Sendable, Equatable {
                     + (memory == nil ? "\(device.name) has \(max(limit, 0) / 1_048_576) MiB left" : "--memory leaves \(max(limit, 0) / 1_048_576) MiB"))
         }
         (self.shape, bytes) = found
-        let pieces = max(1, (patches + found.shape.patches - 1) / max(found.shape.patches, 1))
-        patchRanges = (0..<pieces).map { patches * $0 / pieces..<patches * ($0 + 1) / pieces }
+        (mostEntries, mostTokens) = most
+        patchRanges = Self.ranges(0..<patches, atMost: found.shape.patches)
+    }
+
+    /// A plan that takes less memory: half the images; of one image half the patches; then half the chunk. nil for the
+    /// smallest.
+    public func halved(encoder: Encoder, donor: Encoder? = nil) throws(CLError) -> WavePlan? {
+        var plan = self
+        if shape.images > 1 {
+            plan.shape.images /= 2
+        } else if shape.patches > 1 {
+            plan.shape.patches /= 2
+        } else if shape.chunkRows > 1 {
+            plan.shape.chunkRows /= 2
+        } else {
+            return nil
+        }
+        plan.patchRanges = Self.ranges(0..<(patchRanges.last?.upperBound ?? 0), atMost: plan.shape.patches)
+        plan.bytes = try plan.shape.bytes(encoder, donor: donor, most: (mostEntries, mostTokens))
+        return plan
+    }
+
+    /// As few parts as there can be, as even as they come.
+    static func ranges(_ range: Range<Int>, atMost most: Int) -> [Range<Int>] {
+        let pieces = max(1, (range.count + most - 1) / max(most, 1)), first = range.lowerBound
+        return (0..<pieces).map { first + range.count * $0 / pieces..<first + range.count * ($0 + 1) / pieces }
     }
 
     private static func halves(_ value: Int) -> [Int] {
@@ -202,7 +228,11 @@ public struct WavePlan: Sendable, Equatable {
     }
 
     /// The images of each wave, for images 0 ..< count.
-    public func imageRanges(count: Int) -> [Range<Int>] {
-        stride(from: 0, to: count, by: shape.images).map { $0..<min($0 + shape.images, count) }
+    public func imageRanges(count: Int) -> [Range<Int>] { imageRanges(0..<count) }
+
+    func imageRanges(_ images: Range<Int>) -> [Range<Int>] {
+        stride(from: images.lowerBound, to: images.upperBound, by: shape.images).map {
+            $0..<min($0 + shape.images, images.upperBound)
+        }
     }
 }

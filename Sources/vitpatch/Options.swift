@@ -17,8 +17,14 @@ struct DeviceOptions: ParsableArguments {
     }
 
     func context(profiling: Bool = false) throws -> Context {
-        let spec = device ?? ProcessInfo.processInfo.environment["VITPATCH_DEVICE"]
-        return try Context(device: try Device.select(spec), profiling: profiling)
+        let environment = ProcessInfo.processInfo.environment
+        let context = try Context(
+            device: try Device.select(device ?? environment["VITPATCH_DEVICE"]), profiling: profiling)
+        // For tests: a device with less memory than it says.
+        if let limit = environment["VITPATCH_ALLOCATION_LIMIT"] {
+            context.allocationLimit = try OptionText.bytes(limit, option: "VITPATCH_ALLOCATION_LIMIT")
+        }
+        return context
     }
 
     /// What --gemm asks for, else what `vitpatch tune` measured, else what is good without measuring.

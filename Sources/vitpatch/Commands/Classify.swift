@@ -60,7 +60,8 @@ struct Classify: ParsableCommand {
         let plan = try WavePlan(
             encoder: model.encoder, patches: [], images: count,
             memory: try memory.map { try OptionText.bytes($0, option: "--memory") })
-        let wavefront = try Wavefront(encoder: model.encoder, library: model.library, shape: plan.shape)
+        let runner = WaveRunner(
+            encoder: model.encoder, library: model.library, plan: plan, onFirstHalving: Waves.warn(planned: plan, of: model))
         // The corrupted image takes the place of the clean one: a single pass an image.
         let corruptor = try Corruptor(
             Corruption(spec: corruption), dataset: data.dataset, preprocessor: model.preprocessor,
@@ -74,17 +75,21 @@ struct Classify: ParsableCommand {
         let classes = checkpoint.config.classes
         Terminal.standardOutput("image,label,prediction,p_label," + (0..<classes).map { "logit_\($0)" }.joined(separator: ",") + "\n")
         var correct = 0
-        while let images = try waves.take() {
-            let result = try wavefront.run(
-                Wavefront.Input(clean: images.corrupted.flatMap { $0[0] }, corrupted: nil, labels: images.indices.map(data.label)), patches: [],
-                keepLogits: true)
-            try profiler?.take(context)
+        while let prepared = try waves.take() {
             var text = ""
-            for (i, index) in images.indices.enumerated() {
-                let pass = result.clean[i], label = data.label(index)
-                if pass.prediction == label { correct += 1 }
-                let logits = result.cleanLogits[(i * classes)..<((i + 1) * classes)].map(number).joined(separator: ",")
-                text += "\(quoted(data.dataset.id(index))),\(label),\(pass.prediction),\(number(pass.p)),\(logits)\n"
+            try runner.run(images: prepared.indices.count, patches: 0..<0) { wavefront, piece in
+                let images = prepared[piece.images]
+                let result = try wavefront.run(
+                    Wavefront.Input(
+                        clean: images.corrupted.flatMap { $0[0] }, corrupted: nil, labels: images.indices.map(data.label)),
+                    patches: [], keepLogits: true)
+                try profiler?.take(context)
+                for (i, index) in images.indices.enumerated() {
+                    let pass = result.clean[i], label = data.label(index)
+                    if pass.prediction == label { correct += 1 }
+                    let logits = result.cleanLogits[(i * classes)..<((i + 1) * classes)].map(number).joined(separator: ",")
+                    text += "\(quoted(data.dataset.id(index))),\(label),\(pass.prediction),\(number(pass.p)),\(logits)\n"
+                }
             }
             Terminal.standardOutput(text)
         }

@@ -121,7 +121,10 @@ struct Search: ParsableCommand {
                 model: model, donor: nil, data: data, target: try choice("--target", target, Target.self), seed: seed,
                 samples: samples),
             corruption: try parsedCorruption(), keep: try choice("--keep", keep, Keep.self), heldOutShare: holdout,
-            plan: plan, interruption: Interruption())
+            runner: WaveRunner(
+                encoder: model.encoder, library: model.library, plan: plan,
+                onFirstHalving: Waves.warn(planned: plan, of: model)),
+            interruption: Interruption())
         let start = Date()
         let search = Greedy(candidates: patches, until: until, most: max)
         let outcome = try run.run(search, images: Array(images)) { outcome in

@@ -23,9 +23,18 @@ struct Model {
             config: checkpoint.preprocessor, imageSize: checkpoint.config.imageSize,
             name: "\(checkpoint.name)/preprocessor_config.json")
         library = KernelLibrary(context)
-        encoder = try Encoder(
-            config: checkpoint.config, weights: checkpoint.weights, library: library,
-            gemm: try gemm.make(library))
+        encoder = try Self.encoder(checkpoint, library, gemm)
+    }
+
+    private static func encoder(_ checkpoint: Checkpoint, _ library: KernelLibrary, _ gemm: GEMMChoice) throws -> Encoder {
+        do throws(CLError) {
+            return try Encoder(
+                config: checkpoint.config, weights: checkpoint.weights, library: library, gemm: try gemm.make(library))
+        } catch {
+            guard error.isOutOfMemory else { throw error }
+            throw CommandError(
+                "\(library.context.device.name) has not enough memory for the weights of \(checkpoint.name): \(error)")
+        }
     }
 }
 

@@ -25,13 +25,17 @@ struct PreparedImages: Sendable {
         if !other.partner.isEmpty { partner.append(other.partner[i]) }
     }
 
+    /// Some of the images, by their positions.
+    subscript(_ positions: Range<Int>) -> PreparedImages {
+        if positions == indices.indices { return self }
+        var some = PreparedImages()
+        for i in positions { some.append(self, i) }
+        return some
+    }
+
     mutating func take(_ count: Int) -> PreparedImages {
-        var taken = PreparedImages()
-        for i in 0..<count { taken.append(self, i) }
-        var rest = PreparedImages()
-        for i in count..<indices.count { rest.append(self, i) }
-        self = rest
-        return taken
+        defer { self = self[count..<indices.count] }
+        return self[0..<count]
     }
 }
 

@@ -75,3 +75,6 @@ final class Interruption: @unchecked Sendable {
 
     var isRequested: Bool { lock.withLock { flag } }
 }
+
+/// Thrown between two waves where the user asked to end.
+struct Interrupted: Error {}

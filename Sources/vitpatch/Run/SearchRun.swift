@@ -11,7 +11,7 @@ struct SearchRun {
     let corruption: Corruption
     let keep: Keep
     let heldOutShare: Double
-    let plan: WavePlan
+    let runner: WaveRunner
     let interruption: Interruption
 
     /// Orders of the random baseline
@@ -44,8 +44,9 @@ struct SearchRun {
         let loader = try waves.loader(corruption), config = waves.model.encoder.config
         let values = config.channels * config.imageSize * config.imageSize * (1 + waves.draws(corruption))
         let isKept = images.count <= Self.imageBytes / MemoryLayout<Float>.size / max(values, 1)
+        let perWave = runner.plan.shape.images
         func imageWaves(_ indices: [Int], isKept: Bool) -> ImageWaves {
-            ImageWaves(indices, loader: loader, perWave: plan.shape.images, isKept: isKept)
+            ImageWaves(indices, loader: loader, perWave: perWave, isKept: isKept)
         }
         guard let kept = try keptImages(imageWaves(images, isKept: false), &outcome) else { return outcome }
         if kept.isEmpty { throw CommandError("--keep \(keep.rawValue) leaves none of the \(images.count) images") }
@@ -120,19 +121,13 @@ struct SearchRun {
     private func evaluate(
         _ patches: [Patch], _ half: ImageWaves, _ outcome: inout Outcome
     ) throws -> Evaluation? {
-        // A wavefront of its own: it keeps the row lists of all patches that it has seen.
-        let wavefront = try Wavefront(
-            encoder: waves.model.encoder, library: waves.model.library, shape: plan.shape)
         var result = Evaluation(gains: Array(repeating: [], count: patches.count))
         var progress = Progress(total: half.indices.count)
         defer { progress.finish() }
-        let most = max(plan.shape.patches, 1), draws = waves.draws(corruption)
+        let draws = waves.draws(corruption)
         let isComplete = try half.forEach { images in
-            for first in stride(from: 0, to: patches.count, by: most) {
-                if interruption.isRequested { return false }
-                let some = patches[first..<min(first + most, patches.count)]
-                let output = try waves.run(images, corruption, wavefront, patches: Array(some))
-                for (index, passes) in zip(some.indices, output.patched) {
+            try run(images, patches) { output, piece in
+                for (index, passes) in zip(piece.patches, output.patched) {
                     for (image, pass) in passes.enumerated() {
                         result.gains[index].append(
                             patches[index].direction == .restore
@@ -140,13 +135,13 @@ struct SearchRun {
                                 : Double(output.clean[image].p) - Double(pass.p))
                     }
                 }
-                if first == 0 {
+                if piece.patches.lowerBound == 0 {
                     result.totals += zip(output.clean, output.corrupted).map { Double($0.p) - Double($1.p) }
                 }
-                outcome.passes += (2 + some.count) * draws * images.indices.count
+                outcome.passes += (2 + piece.patches.count) * draws * piece.images.count
+                progress.advance(images: 0, passes: (2 + piece.patches.count) * draws * piece.images.count)
+                if piece.patches.upperBound == patches.count { progress.advance(images: piece.images.count, passes: 0) }
             }
-            progress.advance(images: images.indices.count, passes: (2 + patches.count) * draws * images.indices.count)
-            return true
         }
         return isComplete ? result : nil
     }
@@ -154,22 +149,36 @@ struct SearchRun {
     /// The images that `--keep` lets count; nil where the run was interrupted.
     private func keptImages(_ all: ImageWaves, _ outcome: inout Outcome) throws -> [Int]? {
         if keep == .all { return all.indices }
-        let wavefront = try Wavefront(encoder: waves.model.encoder, library: waves.model.library, shape: plan.shape)
         var progress = Progress(total: all.indices.count)
         defer { progress.finish() }
         var kept: [Int] = []
         let isComplete = try all.forEach { images in
-            if interruption.isRequested { return false }
-            let output = try waves.run(images, corruption, wavefront, patches: [])
-            for (i, index) in images.indices.enumerated()
-            where keep.keeps(clean: output.clean[i], corrupted: output.corrupted[i], label: waves.data.label(index)) {
-                kept.append(index)
+            try run(images, []) { output, piece in
+                for (i, index) in images.indices[piece.images].enumerated()
+                where keep.keeps(clean: output.clean[i], corrupted: output.corrupted[i], label: waves.data.label(index)) {
+                    kept.append(index)
+                }
+                let passes = 2 * waves.draws(corruption) * piece.images.count
+                outcome.passes += passes
+                progress.advance(images: piece.images.count, passes: passes)
             }
-            outcome.passes += 2 * waves.draws(corruption) * images.indices.count
-            progress.advance(images: images.indices.count, passes: 2 * images.indices.count)
-            return true
         }
         return isComplete ? kept : nil
+    }
+
+    /// Every patch on these images, in as many waves as they need.
+    /// - Returns: whether all were run; false where the run was interrupted
+    private func run(
+        _ images: PreparedImages, _ patches: [Patch], _ body: (Wavefront.Output, WaveRunner.Piece) -> Void
+    ) throws -> Bool {
+        do {
+            try runner.run(images: images.indices.count, patches: patches.indices) { wavefront, piece in
+                if interruption.isRequested { throw Interrupted() }
+                let some = Array(patches[piece.patches])
+                body(try waves.run(images[piece.images], corruption, wavefront, patches: some), piece)
+            }
+            return true
+        } catch is Interrupted { return false }
     }
 
     private func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }

@@ -47,20 +47,21 @@ struct SweepRun {
     func run(images: [[Int]], interruption: Interruption) throws -> Outcome {
         try profiler?.begin(model.encoder.context)
         let means = try activationMeans()
-        let wavefront = try Wavefront(
-            encoder: model.encoder, donor: donor?.encoder, library: model.library, shape: plan.shape, means: means)
+        let runner = WaveRunner(
+            encoder: model.encoder, donor: donor?.encoder, library: model.library, plan: plan, means: means,
+            onFirstHalving: Waves.warn(planned: plan, of: model))
         var progress = Progress(total: images.map(\.count).reduce(0, +))
         defer { progress.finish() }
         var outcome = Outcome()
         for (index, corruption) in corruptions.enumerated() where !outcome.interrupted {
-            try run(corruption, index, images: images[index], wavefront, interruption, &outcome, &progress)
+            try run(corruption, index, images: images[index], runner, interruption, &outcome, &progress)
         }
         outcome.seconds = progress.seconds
         return outcome
     }
 
     private func run(
-        _ corruption: Corruption, _ index: Int, images: [Int], _ wavefront: Wavefront, _ interruption: Interruption,
+        _ corruption: Corruption, _ index: Int, images: [Int], _ runner: WaveRunner, _ interruption: Interruption,
         _ outcome: inout Outcome, _ progress: inout Progress
     ) throws {
         if images.isEmpty { return }
@@ -74,15 +75,15 @@ struct SweepRun {
                 return
             }
             if keep == .all {
-                try runWave(wave, corruption, index, wavefront, &outcome, &progress)
+                try runWave(wave, corruption, index, runner, &outcome, &progress)
             } else {
-                try filter(wave, corruption, index, wavefront, into: &waiting, &outcome, &progress)
+                try filter(wave, corruption, index, runner, into: &waiting, &outcome, &progress)
                 while waiting.indices.count >= plan.shape.images {
-                    try runWave(waiting.take(plan.shape.images), corruption, index, wavefront, &outcome, &progress)
+                    try runWave(waiting.take(plan.shape.images), corruption, index, runner, &outcome, &progress)
                 }
             }
         }
-        if !waiting.indices.isEmpty { try runWave(waiting, corruption, index, wavefront, &outcome, &progress) }
+        if !waiting.indices.isEmpty { try runWave(waiting, corruption, index, runner, &outcome, &progress) }
     }
 
     private var waves: Waves {
@@ -108,26 +109,26 @@ struct SweepRun {
 
     /// Every patch on these images, in as many waves as they need.
     private func runWave(
-        _ images: PreparedImages, _ corruption: Corruption, _ index: Int, _ wavefront: Wavefront,
+        _ images: PreparedImages, _ corruption: Corruption, _ index: Int, _ runner: WaveRunner,
         _ outcome: inout Outcome, _ progress: inout Progress
     ) throws {
         let count = images.indices.count
-        for range in plan.patchRanges {
-            let result = try waves.run(
-                images, corruption, wavefront, patches: Array(patches[range]), keepLogits: keepLogits)
+        try runner.run(images: count, patches: patches.indices) { wavefront, piece in
+            let range = piece.patches, some = images[piece.images]
+            let result = try waves.run(some, corruption, wavefront, patches: Array(patches[range]), keepLogits: keepLogits)
             var effects: [EffectRecord] = []
-            effects.reserveCapacity(count * range.count)
-            for image in 0..<count {
+            effects.reserveCapacity(some.indices.count * range.count)
+            for (position, image) in some.indices.enumerated() {
                 for patch in range {
                     effects.append(
                         EffectRecord(
-                            image: images.indices[image], corruption: index, patch: patch,
-                            patched: PassMetrics(result.patched[patch - range.lowerBound][image])))
+                            image: image, corruption: index, patch: patch,
+                            patched: PassMetrics(result.patched[patch - range.lowerBound][position])))
                 }
             }
             try append(
-                images: records(images, index, result, kept: { _ in true }), effects: effects,
-                logits: logits(images, index, result, patches: range) { _ in true })
+                images: records(some, index, result, kept: { _ in true }), effects: effects,
+                logits: logits(some, index, result, patches: range) { _ in true })
             outcome.evaluations += result.evaluations
         }
         let draws = waves.draws(corruption)
@@ -139,23 +140,26 @@ struct SweepRun {
 
     /// Clean and corrupted passes alone; keeps the images that count, and notes the others in the store.
     private func filter(
-        _ images: PreparedImages, _ corruption: Corruption, _ index: Int, _ wavefront: Wavefront,
+        _ images: PreparedImages, _ corruption: Corruption, _ index: Int, _ runner: WaveRunner,
         into waiting: inout PreparedImages, _ outcome: inout Outcome, _ progress: inout Progress
     ) throws {
-        let result = try waves.run(images, corruption, wavefront, patches: [], keepLogits: keepLogits)
-        let kept = images.indices.indices.map {
-            keep.keeps(clean: result.clean[$0], corrupted: result.corrupted[$0], label: data.label(images.indices[$0]))
+        try runner.run(images: images.indices.count, patches: 0..<0) { wavefront, piece in
+            let images = images[piece.images]
+            let result = try waves.run(images, corruption, wavefront, patches: [], keepLogits: keepLogits)
+            let kept = images.indices.indices.map {
+                keep.keeps(clean: result.clean[$0], corrupted: result.corrupted[$0], label: data.label(images.indices[$0]))
+            }
+            let dropped = records(images, index, result, kept: { kept[$0] }).filter { !$0.kept }
+            try append(
+                images: dropped, effects: [], logits: logits(images, index, result, patches: 0..<0) { !kept[$0] })
+            for i in images.indices.indices where kept[i] { waiting.append(images, i) }
+            let passes = 2 * waves.draws(corruption) * images.indices.count
+            outcome.images += dropped.count
+            outcome.evaluations += result.evaluations
+            outcome.fullPassEvaluations += passes * model.encoder.config.layers * 2
+            outcome.passes += passes
+            progress.advance(images: dropped.count, passes: passes)
         }
-        let dropped = records(images, index, result, kept: { kept[$0] }).filter { !$0.kept }
-        try append(
-            images: dropped, effects: [], logits: logits(images, index, result, patches: 0..<0) { !kept[$0] })
-        for i in images.indices.indices where kept[i] { waiting.append(images, i) }
-        let passes = 2 * waves.draws(corruption) * images.indices.count
-        outcome.images += dropped.count
-        outcome.evaluations += result.evaluations
-        outcome.fullPassEvaluations += passes * model.encoder.config.layers * 2
-        outcome.passes += passes
-        progress.advance(images: dropped.count, passes: passes)
     }
 
     private func append(images: [ImageRecord], effects: [EffectRecord], logits: [LogitsRecord]) throws {

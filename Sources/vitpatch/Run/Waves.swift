@@ -1,3 +1,4 @@
+import CLRuntime
 import Images
 import Patch
 import Spec
@@ -49,6 +50,19 @@ struct Waves {
         for sample in 0..<draws { average.add(try draw(sample, keepLogits: true)) }
         guard let result = average.result() else { throw CommandError("--samples \(samples): no draw was made") }
         return result
+    }
+
+    /// What a `WaveRunner` does when the device has less memory than planned.
+    static func warn(planned: WavePlan, of model: Model) -> (WavePlan, CLError) -> Void {
+        let device = model.encoder.context.device.name
+        return { smaller, error in
+            func text(_ shape: WaveShape) -> String {
+                "\(shape.images) images" + (shape.patches > 0 ? " with \(shape.patches) patches" : "")
+            }
+            Terminal.warning(
+                "\(device) has less memory than it said (\(error)): waves of \(text(smaller.shape)) instead of "
+                    + "\(text(planned.shape)), or fewer. The results are the same.")
+        }
     }
 
     private func input(_ images: PreparedImages, _ corruption: Corruption, sample: Int) -> Wavefront.Input {
