@@ -120,9 +120,9 @@ private func effects(_ store: ResultsStore, _ corruption: Int, _ images: [ImageR
 ///
 /// - Parameter limit: most rows per corruption
 public func comparisonText(
-    _ comparison: Comparison, a: String, b: String, color: Bool = false, limit: Int = 60
+    _ comparison: Comparison, a: String, b: String, colour: TerminalColour = .none, limit: Int = 60
 ) -> String {
-    let terminal = TerminalText(color: color)
+    let terminal = TerminalText(colour: colour)
     var out = "  A             \(a)\n  B             \(b)\n"
     for item in comparison.corruptions {
         let spec = item.specA == item.specB ? item.specA : "\(item.specA) (A), \(item.specB) (B)"

@@ -179,8 +179,8 @@ public func groupData(_ statistics: [GroupStatistics], format: SummaryFormat) ->
 
 /// Effects by group in words and tables: the total effect, and the patches whose effects differ most between groups.
 /// Empty without groups.
-public func groupText(store: ResultsStore, by groups: [ImageGroups], color: Bool = false) throws -> String {
-    let terminal = TerminalText(color: color)
+public func groupText(store: ResultsStore, by groups: [ImageGroups], colour: TerminalColour = .none) throws -> String {
+    let terminal = TerminalText(colour: colour)
     var text = ""
     func line(_ line: String = "") { text += line + "\n" }
     for group in groups {

@@ -4,24 +4,24 @@ import Results
 /// table of mean effects on the target's probability, with 95% intervals over images. Lines end with a newline.
 ///
 /// - Parameters:
-///   - color: ANSI colours; the caller knows whether this goes to a terminal
+///   - colour: what the terminal shows; the caller knows whether this goes to one
 ///   - width: columns to fill; tables need 60
-public func summaryText(store: ResultsStore, color: Bool = false, width: Int = 80) throws -> String {
-    try summaryText(store: store, statistics: statistics(of: store, significance: false), color: color, width: width)
+public func summaryText(store: ResultsStore, colour: TerminalColour = .none, width: Int = 80) throws -> String {
+    try summaryText(store: store, statistics: statistics(of: store, significance: false), colour: colour, width: width)
 }
 
 /// The same with statistics at hand.
 public func summaryText(
-    store: ResultsStore, statistics: [CorruptionStatistics], color: Bool = false, width: Int = 80
+    store: ResultsStore, statistics: [CorruptionStatistics], colour: TerminalColour = .none, width: Int = 80
 ) throws -> String {
-    var text = SummaryWriter(terminal: TerminalText(color: color), width: max(60, width))
+    var text = SummaryWriter(terminal: TerminalText(colour: colour), width: max(60, width))
     text.header(store.manifest, isFinished: try store.isFinished())
     for corruption in statistics {
         text.totals(corruption, keep: store.manifest.keep)
         guard corruption.images > 0 else { continue }
         for group in groups(corruption.patches) { text.group(group, of: corruption) }
     }
-    text.output += try groupText(store: store, by: store.groups(), color: color)
+    text.output += try groupText(store: store, by: store.groups(), colour: colour)
     return text.output
 }
 
@@ -199,7 +199,7 @@ private struct SummaryWriter {
         }
     }
 
-    /// Rows are layers, columns heads, without intervals and without the zero before the point.
+    /// A heat map: rows are layers, columns heads, without intervals and without the zero before the point.
     private mutating func heads(_ patches: [PatchStatistics], best: PatchStatistics?) {
         // One digit less than elsewhere: 12 heads then fit 80 columns.
         let digits = max(3, decimals(for: patches.lazy.map(\.p.mean)) - 1)
@@ -210,9 +210,11 @@ private struct SummaryWriter {
         }
         let layers = unique(patches.map(\.record.layer))
         let heads = unique(patches.map(\.record.head))
-        let cell = max(digits + 2, heads.map(\.count).max() ?? 0) + 1
+        var cell = max(digits + 2, heads.map(\.count).max() ?? 0) + 1
         let labels = max(5, layers.map(\.count).max() ?? 0)
+        if (cell + 1) * heads.count <= width - 2 - labels - 1 { cell += 1 }  // air, where there is room
         let fitting = max(1, (width - 2 - labels - 1) / cell)
+        let map = TerminalHeatMap(terminal: terminal, limit: patches.map(\.p.mean).filter(\.isFinite).map(abs).max() ?? 0)
         let tables = (heads.count + fitting - 1) / fitting
         let perTable = (heads.count + tables - 1) / tables  // about as many in each
         var byPlace: [[String]: PatchStatistics] = [:]
@@ -228,19 +230,15 @@ private struct SummaryWriter {
                         row += padded("", cell)
                         continue
                     }
-                    let text = paddedLeft(short(patch.p.mean), cell)
                     let excludesZero = patch.p.low > 0 || patch.p.high < 0
-                    if patch.patch == best?.patch {
-                        row += terminal.bold(text)
-                    } else if !excludesZero {
-                        row += terminal.dim(text)
-                    } else {
-                        row += patch.p.mean > 0 ? terminal.positive(text) : terminal.negative(text)
-                    }
+                    row += map.cell(
+                        short(patch.p.mean), patch.p.mean, width: cell, isSoft: !excludesZero,
+                        isBold: patch.patch == best?.patch)
                 }
                 line(row)
             }
         }
+        line("  " + paddedLeft("", labels) + " " + map.legend(digits: digits))
     }
 
     /// The strongest patches, by the size of their effect.

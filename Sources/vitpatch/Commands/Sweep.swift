@@ -189,7 +189,7 @@ struct Sweep: ParsableCommand {
         try store.finish()
         Terminal.standardOutput(
             try summaryText(
-                store: store, color: Terminal.isRich(STDOUT_FILENO), width: min(Terminal.width, 100)))
+                store: store, colour: Terminal.colour, width: min(Terminal.width, 100)))
         try report(outcome, folder: folder, model: model)
         try store.close()
     }
