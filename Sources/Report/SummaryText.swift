@@ -49,7 +49,7 @@ private func groups(_ patches: [PatchStatistics]) -> [Group] {
     func name(_ parts: [String?]) -> String { parts.compactMap { $0 }.joined(separator: ", ") }
     func part(_ name: String, _ value: String) -> String? { value.isEmpty ? nil : "\(name) \(value)" }
 
-    return split(patches) { [$0.direction, $0.site] }.flatMap { place -> [Group] in
+    return split(patches, by: PlaceGroup.site).flatMap { place -> [Group] in
         let site = "\(place[0].record.direction) \(place[0].record.site)"
         if unique(place.map(\.record.token)).count > 4 {
             return [Group(title: site, shape: .list, patches: place)]

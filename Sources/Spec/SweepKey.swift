@@ -7,6 +7,9 @@ public enum SweepKey: String, Sendable, CaseIterable {
     case target, keep
     case limit, offset, seed, samples, shard
 
+    /// Keys of further sites
+    static let ofPlaces: [SweepKey] = [.site, .window, .layers, .heads, .tokens, .neurons]
+
     enum Kind {
         /// One text; one text or a list of them
         case text, texts

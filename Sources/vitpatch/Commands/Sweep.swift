@@ -234,16 +234,21 @@ struct Sweep: ParsableCommand {
 
     /// An option that no site of the sweep takes up is a mistake.
     private func checkNothingIsIgnored(_ spec: SweepSpec) throws {
-        let sites = try spec.site.flatMap { try SweepSpec.parse($0) } + spec.patches.flatMap { $0.parts.map(\.site) }
-        func check(_ option: String, _ value: String?, _ takesIt: (Site) -> Bool) throws {
-            guard let value, !sites.contains(where: takesIt) else { return }
-            let takers = Site.allCases.filter(takesIt).map(\.rawValue).joined(separator: ", ")
-            throw SweepError.option("\(option) \(value): no site of this sweep takes it; it goes with \(takers)")
+        for (index, places) in spec.allPlaces.enumerated() {
+            var sites = try places.site.flatMap { try SweepSpec.parse($0) }
+            if index == 0 { sites += spec.patches.flatMap { $0.parts.map(\.site) } }
+            func check(_ option: String, _ value: String?, _ takesIt: (Site) -> Bool) throws {
+                guard let value, !sites.contains(where: takesIt) else { return }
+                let takers = Site.allCases.filter(takesIt).map(\.rawValue).joined(separator: ", ")
+                let (name, of) = index == 0 ? ("--" + option, "this sweep") : (option, "its place")
+                let text = "\(name) \(value): no site of \(of) takes it; it goes with \(takers)"
+                throw index == 0 ? SweepError.option(text) : CommandError(text) as any Error
+            }
+            try check("heads", ["each", "all"].contains(places.heads) ? nil : places.heads, \.hasHeads)
+            try check("neurons", places.neurons) { $0 == .mlpAct }
+            try check("layers", places.layers, \.hasLayers)
+            try check("window", places.window.map { $0.map(String.init).joined(separator: ",") }, \.hasLayers)
         }
-        try check("--heads", ["each", "all"].contains(spec.heads) ? nil : spec.heads, \.hasHeads)
-        try check("--neurons", spec.neurons) { $0 == .mlpAct }
-        try check("--layers", spec.layers, \.hasLayers)
-        try check("--window", spec.window.map { $0.map(String.init).joined(separator: ",") }, \.hasLayers)
     }
 
     private func one(_ value: (some CustomStringConvertible)?) -> [String] { value.map { [$0.description] } ?? [] }
