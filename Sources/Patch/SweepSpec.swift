@@ -47,6 +47,10 @@ public struct SweepSpec: Codable, Sendable, Equatable {
     public struct Item: Sendable, Equatable {
         public var patch: Patch
         public var site: String, layer: String, head: String, token: String, window: String
+        /// One of `patches`
+        public var isSpelledOut = false
+        /// Made for comparison, at a random place
+        public var isControl = false
         public var direction: String { patch.direction.rawValue }
     }
 
@@ -69,7 +73,7 @@ public struct SweepSpec: Codable, Sendable, Equatable {
             items += (named.direction.map { [$0] } ?? direction).map {
                 Item(
                     patch: Patch(direction: $0, with: patchWith, parts: named.parts), site: named.name, layer: "", head: "",
-                    token: "", window: "")
+                    token: "", window: "", isSpelledOut: true)
             }
         }
         if patchWith == .mean, items.contains(where: { $0.patch.parts.contains { $0.site == .pattern } }) {

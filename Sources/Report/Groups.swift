@@ -46,7 +46,7 @@ public func groupStatistics(
         let members = Members(images.map { groups.values[$0.image] ?? "" }, bootstrap: bootstrap)
         let totals = images.map { Double($0.clean.p) - Double($0.corrupted.p) }
         var rows = members.statistics(totals, columns: 1).map { GroupStatistics.Row(record: nil, values: $0) }
-        let patches = store.manifest.patches
+        let patches = store.manifest.ownPatches
         let perBlock = max(1, min(256, 4_000_000 / max(1, images.count)))
         for start in stride(from: 0, to: patches.count, by: perBlock) {
             let block = start..<min(start + perBlock, patches.count)

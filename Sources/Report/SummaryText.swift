@@ -19,7 +19,10 @@ public func summaryText(
     for corruption in statistics {
         text.totals(corruption, keep: store.manifest.keep)
         guard corruption.images > 0 else { continue }
-        for group in groups(corruption.patches) { text.group(group, of: corruption) }
+        for group in groups(corruption.patches) {
+            text.group(group, of: corruption)
+            text.controls(group, of: corruption)
+        }
     }
     text.output += try groupText(store: store, by: store.groups(), colour: colour)
     return text.output
@@ -159,6 +162,32 @@ private struct SummaryWriter {
                     + "accuracy \(percent(best.accuracy))"))
     }
 
+    /// What places of the same extent do.
+    mutating func controls(_ group: Group, of corruption: CorruptionStatistics) {
+        let extents = Set(group.patches.map(\.record.extent))
+        let controls = corruption.controls.filter {
+            $0.direction == group.patches[0].record.direction && extents.contains($0.extent)
+        }
+        guard !controls.isEmpty else { return }
+        let noise = group.patches[0].record.direction == "noise"
+        let digits = decimals(for: group.patches.map(\.p.mean))
+        let names = controls.map { ($0.isDrawn ? "random " : "all ") + $0.extent }
+        let (name, mean) = (max(22, names.map(\.count).max() ?? 0), 3 * (digits + 3) + 5)
+        line(terminal.dim(
+            "  " + padded("places", name) + paddedLeft("number", 8) + "  " + padded("mean", mean)
+                + "  \(noise ? " 5th" : "95th") percentile" + (controls.contains(where: \.isDrawn) ? "  patches above ▲" : "")))
+        for (control, text) in zip(controls, names) {
+            let patches = group.patches.filter { $0.record.extent == control.extent }
+            let above =
+                if !control.isDrawn { "" } else if control.places < ControlComparison.fewest { "too few places" } else {
+                    "\(patches.count { $0.control?.isAbove == true }) of \(patches.count)"
+                }
+            line(
+                "  " + padded(text, name) + paddedLeft("\(control.places)", 8) + "  " + padded(interval(control.p, digits), mean)
+                    + "  " + padded(control.p95.isNaN ? "-" : signed(control.p95, digits), 15) + "  " + above)
+        }
+    }
+
     // MARK: - Tables
 
     /// Rows are layers, columns windows; as many windows side by side as fit.
@@ -192,7 +221,7 @@ private struct SummaryWriter {
                     row += (isBest ? terminal.bold(value) : value) + " "
                     row += terminal.dim(range(patch.p, digits)) + " "
                     row += terminal.negative(bar.left) + terminal.positive(bar.right)
-                    row += isBest ? " ◀  " : "    "
+                    row += " \(isBest ? "◀" : " ")\(patch.control?.isAbove == true ? "▲" : " ") "
                 }
                 line(row)
             }

@@ -6,6 +6,8 @@ public struct SweepSettings: Sendable, Equatable {
     /// Folders; nil: the demo's model and images, no donor
     public var model: String?, donor: String?, data: String?
     public var corruptions: [Corruption]
+    /// Random places for every size of patch that covers several places
+    public var control: Int
     public var target: Target
     public var keep: Keep
     /// At most so many images; nil: all
@@ -28,7 +30,8 @@ extension SweepOptions {
         _ = try sites()
         return SweepSettings(
             model: text(.model), donor: text(.donor), data: text(.data), corruptions: try corruptions(),
-            target: try choice(.target, Target.self), keep: try choice(.keep, Keep.self),
+            control: try wholes(.control, 0...1000, "0 to 1000")?.first ?? 0, target: try choice(.target, Target.self),
+            keep: try choice(.keep, Keep.self),
             limit: try wholes(.limit, 1...Int.max, "at least 1")?.first,
             offset: try wholes(.offset, 0...Int.max, "at least 0")?.first ?? 0,
             seed: try wholes(.seed, 0...UInt64.max, "0 to \(UInt64.max)")?.first ?? 0,

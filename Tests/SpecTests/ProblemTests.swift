@@ -38,6 +38,7 @@ struct ProblemTests {
         ("limit: 99999999999999999999", "s.yaml:1: limit 99999999999999999999: expected at least 1"),
         ("offset: -1", "s.yaml:1: offset -1: expected at least 0"),
         ("seed: -1", "s.yaml:1: seed -1: expected 0 to 18446744073709551615"),
+        ("control: 1001", "s.yaml:1: control 1001: expected 0 to 1000"),
         ("samples: 10001", "s.yaml:1: samples 10001: expected 1 to 10000"),
         ("window: [1, 0]", "s.yaml:1: window 0: expected 1 to 1000000"),
         ("shard: 2/2", "s.yaml:1: shard 2/2: write I/N with I from 0 to N - 1, e.g. 0/4"),

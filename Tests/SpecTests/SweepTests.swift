@@ -11,7 +11,7 @@ struct SweepTests {
         #expect(settings.model == nil && settings.donor == nil && settings.data == nil)
         #expect(settings.corruptions == [.grayscale] && settings.target == .label && settings.keep == .all)
         #expect(settings.limit == nil && settings.offset == 0 && settings.seed == 0 && settings.samples == 1)
-        #expect(settings.shard == nil)
+        #expect(settings.shard == nil && settings.control == 0)
         #expect(try SweepOptions().spec(for: config) == SweepSpec())
         #expect(try sweep("{}") == SweepSpec())
         #expect(try sweep("site: null\nlayers: ~\ntokens:\n") == SweepSpec())
@@ -154,7 +154,7 @@ struct SweepTests {
     @Test func everyKeyCanBeAFlag() throws {
         let values: [SweepKey: String] = [
             .model: "m", .donor: "d", .data: "i", .corruption: "mean", .direction: "noise", .site: "q", .window: "2",
-            .layers: "1", .heads: "2", .tokens: "3", .neurons: "4", .patchWith: "zero", .target: "clean", .keep: "flipped",
+            .layers: "1", .heads: "2", .tokens: "3", .neurons: "4", .patchWith: "zero", .control: "9", .target: "clean", .keep: "flipped",
             .limit: "5", .offset: "6", .seed: "7", .samples: "8", .shard: "1/9",
         ]
         #expect(Set(values.keys) == Set(SweepKey.allCases))
@@ -162,7 +162,7 @@ struct SweepTests {
         let both = file.overridden(by: given)
         #expect(both.yaml == given.yaml)
         let settings = try both.settings()
-        #expect(settings.model == "m" && settings.donor == "d" && settings.data == "i" && settings.corruptions == [.mean])
+        #expect(settings.model == "m" && settings.donor == "d" && settings.data == "i" && settings.corruptions == [.mean] && settings.control == 9)
         #expect(settings.target == .clean && settings.keep == .flipped && settings.limit == 5 && settings.offset == 6)
         #expect(settings.seed == 7 && settings.samples == 8 && settings.shard == .init(index: 1, count: 9))
         var spec = SweepSpec()

@@ -58,6 +58,9 @@ struct Sweep: ParsableCommand {
     @Option(help: "clean (the other pass) | zero | mean | resample (another image): what is put in (default: clean).")
     var patchWith: String?
 
+    @Option(help: "So many random places for every size of patch that covers several places, to compare it with (default: 0).")
+    var control: Int?
+
     @Option(help: ArgumentHelp("CSV of image id and group columns (image,<column>,...), for effects by group.", valueName: "file"))
     var groups: String?
 
@@ -137,7 +140,8 @@ struct Sweep: ParsableCommand {
         if settings.samples > 1, !corruptions.contains(where: \.isRandom) {
             Terminal.warning("--samples \(settings.samples): no corruption of this sweep is random, so every image is run once")
         }
-        let items = try spec.items(config: checkpoint.config)
+        var items = try spec.items(config: checkpoint.config)
+        items += controls(of: items, settings, checkpoint.config)
         let patches = items.map(\.patch)
         let images = try chosenImages(settings, count: data.dataset.count)
         let donorCheckpoint = try settings.donor.map { try $0 == "demo" ? Demo.model(Demo.gray) : Checkpoint.load(folder: $0) }
@@ -224,7 +228,7 @@ struct Sweep: ParsableCommand {
             (.model, one(model)), (.donor, one(donor)), (.data, one(data)), (.corruption, corruption),
             (.direction, direction), (.site, site), (.window, window.map(String.init)), (.layers, one(layers)),
             (.heads, one(heads)), (.tokens, one(tokens)), (.neurons, one(neurons)), (.patchWith, one(patchWith)),
-            (.target, one(target)), (.keep, one(keep)), (.limit, one(limit)), (.offset, one(offset)), (.seed, one(seed)),
+            (.control, one(control)), (.target, one(target)), (.keep, one(keep)), (.limit, one(limit)), (.offset, one(offset)), (.seed, one(seed)),
             (.samples, one(samples)), (.shard, one(shard)),
         ]
         var options = SweepOptions()
@@ -249,6 +253,24 @@ struct Sweep: ParsableCommand {
             try check("layers", places.layers, \.hasLayers)
             try check("window", places.window.map { $0.map(String.init).joined(separator: ",") }, \.hasLayers)
         }
+    }
+
+    /// The random places, with a word where there are none, or not as many as asked for.
+    private func controls(
+        of items: [SweepSpec.Item], _ settings: SweepSettings, _ config: ViTConfig
+    ) -> [SweepSpec.Item] {
+        let controls = SweepSpec.controls(of: items, count: settings.control, config: config, seed: settings.seed)
+        if settings.control > 0, !items.contains(where: { $0.patch.coversSeveralPlaces(config) }) {
+            Terminal.warning(
+                "--control \(settings.control): every patch of this sweep is a single place, which is compared with the others of its size; no random places are added")
+        }
+        let counts = Dictionary(grouping: controls) { $0.patch.extent(config) }.mapValues { places in
+            places.count / Set(places.map(\.direction)).count
+        }
+        for (extent, count) in counts.sorted(by: { $0.key < $1.key }) where count < settings.control {
+            Terminal.warning("--control \(settings.control): the network has only \(count) other places of \(extent)")
+        }
+        return controls
     }
 
     private func one(_ value: (some CustomStringConvertible)?) -> [String] { value.map { [$0.description] } ?? [] }
@@ -278,14 +300,14 @@ struct Sweep: ParsableCommand {
             patches: items.map {
                 PatchRecord(
                     direction: $0.direction, site: $0.site, layer: $0.layer, head: $0.head, token: $0.token,
-                    window: $0.window)
+                    window: $0.window, control: $0.isControl, extent: $0.patch.extent(model.checkpoint.config))
             },
             classNames: model.checkpoint.config.labels, seed: settings.seed, samples: settings.samples,
             offset: settings.offset, limit: settings.limit, shard: settings.shard?.description,
             keep: settings.keep.rawValue, target: settings.target.rawValue, device: device.name, driver: device.driver,
             gemm: model.encoder.gemm.name, host: ProcessInfo.processInfo.hostName,
             command: CommandLine.arguments.joined(separator: " "),
-            layers: model.encoder.config.layers, logits: logits)
+            layers: model.encoder.config.layers, logits: logits, control: settings.control)
     }
 
     private func resumeCommand(_ folder: String) -> String {
