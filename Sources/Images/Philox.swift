@@ -23,7 +23,7 @@ enum Philox {
 public struct RandomKey: Sendable, Equatable {
     /// What the numbers are for; different purposes never share a counter.
     public enum Purpose: UInt32, Sendable {
-        case noise = 0, shuffle, mask, partner
+        case noise = 0, shuffle, mask, partner, order
     }
 
     let key: SIMD2<UInt32>
@@ -73,6 +73,11 @@ extension RandomKey {
         let words = RandomKey(seed: seed, imageID: id, sample: sample, purpose: .partner).block(0)
         let other = Int((UInt64(words[0]) | UInt64(words[1]) << 32) % UInt64(count - 1))
         return other < index ? other : other + 1
+    }
+
+    /// A random order of 0..<count for something with a name, such as a kind of patch; every draw is another one.
+    public static func order(_ count: Int, of name: String, draw: Int, seed: UInt64) -> [Int] {
+        RandomKey(seed: seed, imageID: name, sample: draw, purpose: .order).permutation(count)
     }
 
     /// A random permutation of 0..<count, the same on every platform and with every Swift: Fisher and Yates from the

@@ -17,8 +17,17 @@ public struct SweepSpec: Codable, Sendable, Equatable {
     /// LIST of the MLP's neurons, for mlp_act; nil: all together
     public var neurons: String?
     public var patchWith = PatchWith.clean
+    /// Further sites, after those of the fields above
+    public var places: [Places] = []
     /// Patches of their own, after those of the fields above
     public var patches: [Named] = []
+
+    /// Sites with windows, layers, heads, tokens and neurons of their own, which mean what the sweep's fields do
+    public struct Places: Codable, Sendable, Equatable {
+        public var site: [String], window: [Int]?, layers: String?, heads = "each", tokens = "all", neurons: String?
+
+        public init(site: [String]) { self.site = site }
+    }
 
     /// A patch spelled out; `name` stands in the `site` column.
     public struct Named: Codable, Sendable, Equatable {
@@ -38,13 +47,62 @@ public struct SweepSpec: Codable, Sendable, Equatable {
     public struct Item: Sendable, Equatable {
         public var patch: Patch
         public var site: String, layer: String, head: String, token: String, window: String
+        /// One of `patches`
+        public var isSpelledOut = false
+        /// Made for comparison, at a random place
+        public var isControl = false
         public var direction: String { patch.direction.rawValue }
+    }
+
+    /// All sites, those of the fields above first
+    public var allPlaces: [Places] {
+        var own = Places(site: site)
+        (own.window, own.layers, own.heads, own.tokens, own.neurons) = (window, layers, heads, tokens, neurons)
+        return [own] + places
     }
 
     /// The sweep's patches in the order of `export`: by direction, site, window, head, token, layer; sets of layers after
     /// windows; patches spelled out last.
     /// - Throws: `SweepError.option` for a site, layer, head or token that does not exist.
     public func items(config: ViTConfig) throws(SweepError) -> [Item] {
+        var items: [Item] = []
+        for direction in direction {
+            for places in allPlaces { items += try places.items(direction, patchWith, config) }
+        }
+        for named in patches {
+            items += (named.direction.map { [$0] } ?? direction).map {
+                Item(
+                    patch: Patch(direction: $0, with: patchWith, parts: named.parts), site: named.name, layer: "", head: "",
+                    token: "", window: "", isSpelledOut: true)
+            }
+        }
+        if patchWith == .mean, items.contains(where: { $0.patch.parts.contains { $0.site == .pattern } }) {
+            throw .option("--patch-with mean does not go with the site pattern: patch z instead")
+        }
+        var seen: Set<[String]> = []
+        return items.filter { seen.insert([$0.direction, $0.site, $0.layer, $0.head, $0.token, $0.window]).inserted }
+    }
+
+    /// The sites of `attn_out+mlp_out`.
+    /// - Parameter option: for the message
+    public static func parse(_ text: String, option: String = "--site") throws(SweepError) -> [Site] {
+        var sites: [Site] = []
+        for name in text.split(separator: "+", omittingEmptySubsequences: false) {
+            guard let site = Site(rawValue: String(name)) else {
+                throw .option(
+                    "\(option) \(text): \"\(name)\" is unknown; valid are "
+                        + Site.allCases.map(\.rawValue).joined(separator: ", "))
+            }
+            if !sites.contains(site) { sites.append(site) }
+        }
+        return sites
+    }
+}
+
+extension SweepSpec.Places {
+    fileprivate func items(
+        _ direction: Direction, _ patchWith: PatchWith, _ config: ViTConfig
+    ) throws(SweepError) -> [SweepSpec.Item] {
         let layers = try self.layers.map { (text) throws(SweepError) in
             try ListText.parse(text, below: config.layers, option: "--layers")
         } ?? (0..<config.layers).map { ListText.Item(text: "\($0)", indices: [$0]) }
@@ -55,48 +113,35 @@ public struct SweepSpec: Codable, Sendable, Equatable {
             try ListText.parse(text, below: config.intermediateSize, option: "--neurons")
         } ?? none
 
-        var items: [Item] = []
-        for direction in direction {
-            for text in site {
-                let sites = try Self.parse(text)
-                let heads = sites.contains(where: \.hasHeads) ? allHeads : none
-                let places = sites.contains(where: \.hasLayers) ? places(sites, layers, config) : [([], "", "")]
-                let inner = sites.contains(.mlpAct) ? neurons : none
-                for (window, group) in grouped(places) {
-                    for head in heads {
-                        for token in tokens {
-                            for neuron in inner {
-                                for (indices, layer, _) in group {
-                                    let parts = sites.map {
-                                        Part(
-                                            site: $0, layers: $0.hasLayers ? indices : [],
-                                            heads: $0.hasHeads ? head.indices : nil, tokens: token.indices,
-                                            neurons: $0 == .mlpAct ? neuron.indices : nil)
-                                    }
-                                    items.append(
-                                        Item(
-                                            patch: Patch(direction: direction, with: patchWith, parts: parts),
-                                            site: text + (neuron.text.isEmpty ? "" : "[\(neuron.text)]"), layer: layer,
-                                            head: head.text, token: token.text, window: window))
+        var items: [SweepSpec.Item] = []
+        for text in site {
+            let sites = try SweepSpec.parse(text)
+            let heads = sites.contains(where: \.hasHeads) ? allHeads : none
+            let places = sites.contains(where: \.hasLayers) ? places(sites, layers, config) : [([], "", "")]
+            let inner = sites.contains(.mlpAct) ? neurons : none
+            for (window, group) in grouped(places) {
+                for head in heads {
+                    for token in tokens {
+                        for neuron in inner {
+                            for (indices, layer, _) in group {
+                                let parts = sites.map {
+                                    Part(
+                                        site: $0, layers: $0.hasLayers ? indices : [],
+                                        heads: $0.hasHeads ? head.indices : nil, tokens: token.indices,
+                                        neurons: $0 == .mlpAct ? neuron.indices : nil)
                                 }
+                                items.append(
+                                    SweepSpec.Item(
+                                        patch: Patch(direction: direction, with: patchWith, parts: parts),
+                                        site: text + (neuron.text.isEmpty ? "" : "[\(neuron.text)]"), layer: layer,
+                                        head: head.text, token: token.text, window: window))
                             }
                         }
                     }
                 }
             }
         }
-        for named in patches {
-            items += (named.direction.map { [$0] } ?? direction).map {
-                Item(
-                    patch: Patch(direction: $0, with: patchWith, parts: named.parts), site: named.name, layer: "", head: "",
-                    token: "", window: "")
-            }
-        }
-        if patchWith == .mean, items.contains(where: { $0.patch.parts.contains { $0.site == .pattern } }) {
-            throw .option("--patch-with mean does not go with the site pattern: patch z instead")
-        }
-        var seen: Set<[String]> = []
-        return items.filter { seen.insert([$0.direction, $0.site, $0.layer, $0.head, $0.token, $0.window]).inserted }
+        return items
     }
 
     private typealias Layers = (indices: [Int], layer: String, window: String)
@@ -129,20 +174,5 @@ public struct SweepSpec: Codable, Sendable, Equatable {
             }
         }
         return groups
-    }
-
-    /// The sites of `attn_out+mlp_out`.
-    /// - Parameter option: for the message
-    public static func parse(_ text: String, option: String = "--site") throws(SweepError) -> [Site] {
-        var sites: [Site] = []
-        for name in text.split(separator: "+", omittingEmptySubsequences: false) {
-            guard let site = Site(rawValue: String(name)) else {
-                throw .option(
-                    "\(option) \(text): \"\(name)\" is unknown; valid are "
-                        + Site.allCases.map(\.rawValue).joined(separator: ", "))
-            }
-            if !sites.contains(site) { sites.append(site) }
-        }
-        return sites
     }
 }

@@ -44,15 +44,16 @@ public enum ComparisonError: Error, Equatable, Sendable, CustomStringConvertible
     }
 }
 
-/// Pairs images by id and patches by their columns. Corruptions are paired by their text, or with each other where
+/// Pairs images by id and patches by their columns, random places left out. Corruptions are paired by their text, or with each other where
 /// both sweeps have one.
 ///
 /// - Parameter bootstrap: its seed is A's unless given
 /// - Throws: `ComparisonError` where nothing can be paired, `ResultsError`
 public func compare(_ a: ResultsStore, _ b: ResultsStore, bootstrap: Bootstrap? = nil) throws -> Comparison {
     let bootstrap = bootstrap ?? Bootstrap(seed: a.manifest.seed)
-    let indices = Dictionary(b.manifest.patches.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
-    let pairs = a.manifest.patches.enumerated().compactMap { index, record in indices[record].map { (a: index, b: $0) } }
+    let (ownA, ownB) = (a.manifest.ownPatches, b.manifest.ownPatches)
+    let indices = Dictionary(ownB.enumerated().map { ($1.place, $0) }, uniquingKeysWith: { first, _ in first })
+    let pairs = ownA.enumerated().compactMap { index, record in indices[record.place].map { (a: index, b: $0) } }
     guard !pairs.isEmpty else { throw ComparisonError.noSharedPatches(a: a.folder, b: b.folder) }
     var corruptions: [(Int, Int)] = a.manifest.corruptions.enumerated().compactMap { index, spec in
         b.manifest.corruptions.firstIndex(of: spec).map { (index, $0) }
@@ -64,8 +65,7 @@ public func compare(_ a: ResultsStore, _ b: ResultsStore, bootstrap: Bootstrap? 
     let found = try corruptions.map { try compare(a, $0.0, b, $0.1, pairs, bootstrap) }
     guard found.contains(where: { $0.shared > 0 }) else { throw ComparisonError.noSharedImages(a: a.folder, b: b.folder) }
     return Comparison(
-        corruptions: found, patchesOnlyA: a.manifest.patches.count - pairs.count,
-        patchesOnlyB: b.manifest.patches.count - pairs.count)
+        corruptions: found, patchesOnlyA: ownA.count - pairs.count, patchesOnlyB: ownB.count - pairs.count)
 }
 
 private func compare(
@@ -120,9 +120,9 @@ private func effects(_ store: ResultsStore, _ corruption: Int, _ images: [ImageR
 ///
 /// - Parameter limit: most rows per corruption
 public func comparisonText(
-    _ comparison: Comparison, a: String, b: String, color: Bool = false, limit: Int = 60
+    _ comparison: Comparison, a: String, b: String, colour: TerminalColour = .none, limit: Int = 60
 ) -> String {
-    let terminal = TerminalText(color: color)
+    let terminal = TerminalText(colour: colour)
     var out = "  A             \(a)\n  B             \(b)\n"
     for item in comparison.corruptions {
         let spec = item.specA == item.specB ? item.specA : "\(item.specA) (A), \(item.specB) (B)"

@@ -14,14 +14,14 @@ struct EffectFigures {
     }
 
     private var layerGroups: [PlaceGroup] { groups.filter { if case .layers = $0.shape { true } else { false } } }
-    private var intervals: String { "Bands and bars are 95% intervals over \(statistics.images) images." }
+    var intervals: String { "Bands and bars are 95% intervals over \(statistics.images) images." }
 
-    private func name(_ parts: String...) -> String {
+    func name(_ parts: String...) -> String {
         fileName(parts + (tag.isEmpty ? [] : [tag]))
     }
 
     /// What a metric's difference is taken from.
-    private func base(_ direction: String) -> String { direction == "noise" ? "p clean" : "p corrupted" }
+    func base(_ direction: String) -> String { direction == "noise" ? "p clean" : "p corrupted" }
 
     private func layerTitle(_ group: PlaceGroup) -> String { group.layers.allSatisfy(\.isEmpty) ? "site" : "layer" }
     private func layerLabels(_ group: PlaceGroup) -> [String] {

@@ -153,14 +153,20 @@ struct Figure {
 }
 
 extension Table {
-    func html(name: String, limit: Int) -> String {
-        var out = "<details><summary>Table: \(rows.count) \(rows.count == 1 ? "row" : "rows")</summary><div class=\"scroll\"><table><thead><tr>"
+    /// - Parameter limit: at most so many rows
+    func html(limit: Int = .max) -> String {
+        var out = "<div class=\"scroll\"><table><thead><tr>"
         for column in columns { out += "<th>\(escaped(column))</th>" }
         out += "</tr></thead><tbody>"
         for row in rows.prefix(limit) {
             out += "<tr>" + row.map { "<td>\(escaped($0))</td>" }.joined() + "</tr>"
         }
-        out += "</tbody></table></div>"
+        return out + "</tbody></table></div>"
+    }
+
+    /// Folded, with a word where rows are left out.
+    func html(name: String, limit: Int) -> String {
+        var out = "<details><summary>Table: \(rows.count) \(rows.count == 1 ? "row" : "rows")</summary>" + html(limit: limit)
         if rows.count > limit {
             out += "<p class=\"note\">The first \(limit) rows; all of them are in figures/\(name).csv.</p>"
         }

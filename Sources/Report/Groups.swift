@@ -46,7 +46,7 @@ public func groupStatistics(
         let members = Members(images.map { groups.values[$0.image] ?? "" }, bootstrap: bootstrap)
         let totals = images.map { Double($0.clean.p) - Double($0.corrupted.p) }
         var rows = members.statistics(totals, columns: 1).map { GroupStatistics.Row(record: nil, values: $0) }
-        let patches = store.manifest.patches
+        let patches = store.manifest.ownPatches
         let perBlock = max(1, min(256, 4_000_000 / max(1, images.count)))
         for start in stride(from: 0, to: patches.count, by: perBlock) {
             let block = start..<min(start + perBlock, patches.count)
@@ -179,8 +179,8 @@ public func groupData(_ statistics: [GroupStatistics], format: SummaryFormat) ->
 
 /// Effects by group in words and tables: the total effect, and the patches whose effects differ most between groups.
 /// Empty without groups.
-public func groupText(store: ResultsStore, by groups: [ImageGroups], color: Bool = false) throws -> String {
-    let terminal = TerminalText(color: color)
+public func groupText(store: ResultsStore, by groups: [ImageGroups], colour: TerminalColour = .none) throws -> String {
+    let terminal = TerminalText(colour: colour)
     var text = ""
     func line(_ line: String = "") { text += line + "\n" }
     for group in groups {

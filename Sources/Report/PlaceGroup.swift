@@ -47,7 +47,7 @@ struct PlaceGroup {
             let groups = Dictionary(grouping: patches) { key($0.record) }
             return unique(patches.map { key($0.record) }).compactMap { groups[$0] }
         }
-        return split(patches) { [$0.direction, $0.site] }.flatMap { place -> [PlaceGroup] in
+        return split(patches, by: site).flatMap { place -> [PlaceGroup] in
             let tokens = unique(place.map(\.record.token)), heads = unique(place.map(\.record.head))
             let isTokens = tokens.count > 4
             func group(_ patches: [PatchStatistics], _ shape: Shape, names: [(String, String)]) -> PlaceGroup {
@@ -74,6 +74,11 @@ struct PlaceGroup {
                 group($0, .layers, names: [("head", $0[0].record.head), ("token", $0[0].record.token)])
             }
         }
+    }
+
+    /// Patches of all heads or tokens are apart from those of single ones at the same site.
+    static func site(_ patch: PatchRecord) -> [String] {
+        [patch.direction, patch.site, patch.head.isEmpty ? "all" : "", patch.token.isEmpty ? "all" : ""]
     }
 
     /// The side of the patch grid when the tokens are 0 ... g * g.

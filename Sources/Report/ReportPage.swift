@@ -16,10 +16,10 @@ struct ReportPage {
     /// What one corruption shows.
     struct Section {
         var statistics: CorruptionStatistics
-        var layers, windows, heads, tokens, places, measures, classes: [Figure]
+        var layers, windows, heads, tokens, places, controls, measures, classes: [Figure]
         var examples: Examples?
 
-        var figures: [Figure] { layers + windows + heads + tokens + places + measures + classes }
+        var figures: [Figure] { layers + windows + heads + tokens + places + controls + measures + classes }
     }
 
     init(store: ResultsStore, images: ExampleImages?, bootstrap: Bootstrap? = nil) throws {
@@ -38,7 +38,7 @@ struct ReportPage {
                 figures, perImage, images, classNames: store.manifest.classNames, room: &room)
             return Section(
                 statistics: item, layers: figures.layers(), windows: try figures.windowSums(perImage),
-                heads: figures.heads(), tokens: figures.tokens(), places: figures.strongestPlaces(),
+                heads: figures.heads(), tokens: figures.tokens(), places: figures.strongestPlaces(), controls: figures.controls(),
                 measures: figures.measures(), classes: try figures.classes(perImage, names: store.manifest.classNames),
                 examples: examples)
         }
@@ -87,6 +87,7 @@ struct ReportPage {
             part("Heads", figures(section.heads))
             part("Tokens", figures(section.tokens))
             part("Places", figures(section.places))
+            part("Random places", controlHTML(section.statistics) + figures(section.controls))
             part("Measures", figures(section.measures))
             part("Classes", figures(section.classes))
             part("Examples", section.examples?.html ?? "")
@@ -120,7 +121,7 @@ struct ReportPage {
         var range = m.limit.map { "at most \($0) images" } ?? "all images"
         if m.offset > 0 { range += " after the first \(m.offset)" }
         if let shard = m.shard { range += ", shard \(shard)" }
-        let windows = unique(m.patches.map(\.window)).filter { !$0.isEmpty }
+        let windows = unique(m.ownPatches.map(\.window)).filter { !$0.isEmpty }
         var rows: [(String, String)] = [("Model", hash(m.model, m.modelHash))]
         if let donor = m.donor { rows.append(("Donor", hash(donor, m.donorHash ?? ""))) }
         rows += [
@@ -133,11 +134,14 @@ struct ReportPage {
                 }.joined(separator: "; ") + " (\(m.keep == "all" ? "all count" : "keep \(escaped(m.keep)): \(ReportWords.keep(m.keep))"))"
             ),
             (m.corruptions.count > 1 ? "Corruptions" : "Corruption", m.corruptions.map { escaped(ReportWords.corruption($0)) }.joined(separator: "<br>")),
-            ("Direction", unique(m.patches.map(\.direction)).map { escaped(ReportWords.direction($0)) }.joined(separator: "<br>")),
-            ("Sites", unique(m.patches.map(\.site)).map { escaped(ReportWords.site($0)) }.joined(separator: "<br>")),
-            ("Patches", "\(m.patches.count)" + (windows.isEmpty ? "" : "; windows of \(escaped(ReportWords.list(windows))) \(windows == ["1"] ? "layer" : "layers")")),
+            ("Direction", unique(m.ownPatches.map(\.direction)).map { escaped(ReportWords.direction($0)) }.joined(separator: "<br>")),
+            ("Sites", unique(m.ownPatches.map(\.site)).map { escaped(ReportWords.site($0)) }.joined(separator: "<br>")),
+            ("Patches", "\(m.ownPatches.count)" + (windows.isEmpty ? "" : "; windows of \(escaped(ReportWords.list(windows))) \(windows == ["1"] ? "layer" : "layers")")),
             ("Target", m.target == "clean" ? "the class the clean pass predicts" : "the image's label"),
         ]
+        if m.control > 0 {
+            rows.append(("Control", "\(m.patches.count - m.ownPatches.count) patches at random places, at most \(m.control) for every size that covers several places"))
+        }
         if m.samples > 1 { rows.append(("Noise draws", "\(m.samples) an image, averaged")) }
         if !m.device.isEmpty { rows.append(("Device", escaped("\(m.device)\(m.precision.isEmpty ? "" : ", \(m.precision)")"))) }
         var links: [String] = []
@@ -147,6 +151,7 @@ struct ReportPage {
             let parts = [
                 ("Layers", !section.layers.isEmpty), ("Windows", !section.windows.isEmpty), ("Heads", !section.heads.isEmpty),
                 ("Tokens", !section.tokens.isEmpty), ("Places", !section.places.isEmpty),
+                ("Random places", !section.statistics.controls.isEmpty),
                 ("Measures", !section.measures.isEmpty), ("Classes", !section.classes.isEmpty),
                 ("Examples", section.examples != nil),
             ].filter(\.1).map(\.0)
@@ -204,8 +209,7 @@ struct ReportPage {
                         best.flatMap { recovered($0, s) } ?? "–",
                     ]
                 })
-            let cells = table.rows.map { "<tr>" + $0.map { "<td>\(escaped($0))</td>" }.joined() + "</tr>" }.joined()
-            out += "<div class=\"scroll\"><table><thead><tr>\(table.columns.map { "<th>\($0)</th>" }.joined())</tr></thead><tbody>\(cells)</tbody></table></div>"
+            out += table.html()
         }
         return out + sections.map { "<p>\(escaped(sentence($0.statistics)))</p>" }.joined() + "</section>"
     }
@@ -215,10 +219,28 @@ struct ReportPage {
             .max { abs($0.p.mean) < abs($1.p.mean) }
     }
 
+    /// The strongest of the patches that have random places beside them.
+    private func strongestLarge(_ s: CorruptionStatistics, _ direction: String) -> (PatchStatistics, ControlComparison)? {
+        let best = s.patches.filter { $0.p.mean.isFinite && $0.record.direction == direction && $0.control?.isDrawn == true }
+            .max { abs($0.p.mean) < abs($1.p.mean) }
+        return best.flatMap { patch in patch.control.map { (patch, $0) } }
+    }
+
     /// nil where the total effect may well be zero: a share of it says nothing.
     private func recovered(_ patch: PatchStatistics, _ s: CorruptionStatistics) -> String? {
         guard patch.p.recovered.isFinite, s.totalP.low > 0 || s.totalP.high < 0 else { return nil }
         return shareText(patch.p.recovered)
+    }
+
+    /// What random places do, in words and as a table.
+    private func controlHTML(_ s: CorruptionStatistics) -> String {
+        guard let table = s.controlTable else { return "" }
+        return """
+            <p>A patch of several places can have an effect because it is large, wherever it is. So it stands beside random places of \
+            its extent. “Patches above” counts those beyond the 95th percentile of random places, or what comes to the same, with a \
+            p-value of at most 0.05: (1 + random places with an effect as large) / (1 + random places). A single place has all \
+            others of its extent in the sweep beside it.</p>\(table.html())
+            """
     }
 
     /// The numbers to cite.
@@ -235,6 +257,12 @@ struct ReportPage {
             text += " The strongest \(direction == "noise" ? "noising" : "restoring") patch is \(best.record.text): "
                 + "\(withInterval(best.p, 3))\(share), positive on \(shareText(best.p.sharePositive)) of the images, "
                 + "p-value (Holm over \(family)) \(best.pHolm < 0.001 ? "" : "= ")\(pText(best.pHolm))."
+            if let (large, control) = strongestLarge(s, direction) {
+                text += " Of patches that cover several places the strongest is \(large.record.text): \(withInterval(large.p, 3)), where "
+                    + "\(control.places) random places of \(large.record.extent) have \(plus(control.mean, 3)) on average; paired "
+                    + "difference \(withInterval(control.difference, 3)), p-value against them \(control.pValue < 0.001 ? "" : "= ")"
+                    + "\(pText(control.pValue))."
+            }
         }
         return text
     }

@@ -20,6 +20,7 @@ enum ReportStyle {
         figure{margin:1.6em 0 2.4em}figcaption{color:var(--soft);font-size:.84rem;line-height:1.45;margin:.5em 0;max-width:56em}
         .panels{display:grid;grid-template-columns:repeat(var(--n),minmax(0,1fr));gap:12px 16px;max-width:calc(var(--n)*var(--w)*1.2)}
         .panels svg{display:block;width:100%;height:auto;overflow:visible}
+        .panels.small svg{max-width:calc(var(--w)*1.3)}
         .panels.small{grid-template-columns:repeat(auto-fill,minmax(min(100%,calc(var(--w)*.92)),1fr));max-width:none}
         @media(max-width:900px){.panels:not(.small){grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr));max-width:none}}
         .legend{display:flex;flex-wrap:wrap;gap:.35em 1.3em;align-items:center;font-size:.8rem;color:var(--ink);margin:.6em 0}

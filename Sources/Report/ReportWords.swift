@@ -67,8 +67,8 @@ enum ReportWords {
 
     /// What the report asks.
     static func question(_ manifest: Manifest) -> String {
-        let sites = unique(manifest.patches.map(\.site))
-        let directions = unique(manifest.patches.map(\.direction))
+        let sites = unique(manifest.ownPatches.map(\.site))
+        let directions = unique(manifest.ownPatches.map(\.direction))
         let what = manifest.corruptions.count == 1
             ? corruptionClause(manifest.corruptions[0]) : "When information is taken from the images (\(list(manifest.corruptions)))"
         let ask =

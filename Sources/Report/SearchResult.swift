@@ -130,8 +130,8 @@ extension SearchResult {
 
 extension SearchResult {
     /// The search in words and a table: percent of the total effect. Lines end with a newline.
-    public func text(color: Bool = false) -> String {
-        let terminal = TerminalText(color: color)
+    public func text(colour: TerminalColour = .none) -> String {
+        let terminal = TerminalText(colour: colour)
         var text = ""
         func line(_ line: String = "") { text += line + "\n" }
         func named(_ name: String, _ value: String) { line("  " + padded(name, 14) + value) }

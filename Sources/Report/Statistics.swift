@@ -39,6 +39,8 @@ public struct PatchStatistics: Sendable, Equatable {
     public var pValue = Double.nan
     /// The same with Holm's correction over the patches of one corruption, direction, site and window
     public var pHolm = Double.nan
+    /// Beside random places; nil where there are none of its extent
+    public var control: ControlComparison?
 
     public var isSignificant: Bool { pHolm < 0.05 }
 }
@@ -61,7 +63,10 @@ public struct CorruptionStatistics: Sendable, Equatable {
     public var totalP: EffectStatistics
     public var totalLogitDiff: EffectStatistics
     public var totalKL: EffectStatistics
+    /// Of what the sweep was asked to patch
     public var patches: [PatchStatistics]
+    /// What random places do; empty without `--control`
+    public var controls: [ControlStatistics] = []
 }
 
 /// The statistics of every corruption and patch of a store. Patches are taken in blocks, so that memory stays at
@@ -96,13 +101,15 @@ private func statistics(
     }
     // Of `restore`; those of `noise` are their negatives, and so are its effects' natural signs.
     let total = summarise(totals, rows: n, total: nil, columns: metrics, bootstrap)
-    let families = Dictionary(grouping: store.manifest.patches.indices) { family(store.manifest.patches[$0]) }
+    let own = store.manifest.ownPatches
+    let families = Dictionary(grouping: own.indices) { family(own[$0]) }
+    let controls = try Controls(store: store, corruption: corruption, images: images)
 
     var patches: [PatchStatistics] = []
     let perBlock = max(1, min(256, 4_000_000 / max(1, n * metrics)))
-    for start in stride(from: 0, to: store.manifest.patches.count, by: perBlock) {
-        let block = start..<min(start + perBlock, store.manifest.patches.count)
-        let noise = store.manifest.patches[block].map { $0.direction == "noise" }
+    for start in stride(from: 0, to: own.count, by: perBlock) {
+        let block = start..<min(start + perBlock, own.count)
+        let noise = own[block].map { $0.direction == "noise" }
         // An effect that is not there stays nan; complete images have them all.
         var values = [Double](repeating: .nan, count: n * block.count * metrics)  // [n, block, metrics]
         var correct = [Int](repeating: 0, count: block.count)
@@ -119,17 +126,20 @@ private func statistics(
         if significance {
             let (columns, effects) = (block.count, values)
             p = concurrentMap(columns) { column in
-                let members = families[family(store.manifest.patches[block.lowerBound + column])]?.count ?? 1
+                let members = families[family(own[block.lowerBound + column])]?.count ?? 1
                 return SignFlipTest(draws: SignFlipTest.draws(family: members), seed: bootstrap.seed).p(
                     (0..<n).map { effects[($0 * columns + column) * metrics] })
             }
         }
+        let compared = controls.compare(block, bootstrap) { row, column in
+            values[(row * block.count + column) * metrics]
+        }
         for (column, patch) in block.enumerated() {
             patches.append(
                 PatchStatistics(
-                    patch: patch, record: store.manifest.patches[patch], p: effects[column * metrics],
+                    patch: patch, record: own[patch], p: effects[column * metrics],
                     logitDiff: effects[column * metrics + 1], kl: effects[column * metrics + 2],
-                    accuracy: Double(correct[column]) / Double(n), pValue: p[column]))
+                    accuracy: Double(correct[column]) / Double(n), pValue: p[column], control: compared[column]))
         }
     }
     for members in families.values {
@@ -140,7 +150,8 @@ private func statistics(
         images: n, accuracyClean: mean { $0.clean.prediction == $0.label ? 1 : 0 },
         accuracyCorrupted: mean { $0.corrupted.prediction == $0.label ? 1 : 0 },
         meanPClean: mean { Double($0.clean.p) }, meanPCorrupted: mean { Double($0.corrupted.p) },
-        totalP: total[0], totalLogitDiff: total[1], totalKL: total[2], patches: patches)
+        totalP: total[0], totalLogitDiff: total[1], totalKL: total[2], patches: patches,
+        controls: controls.statistics(bootstrap))
 }
 
 private func difference(_ a: PassMetrics, _ b: PassMetrics) -> [Double] {

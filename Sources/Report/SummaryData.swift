@@ -33,6 +33,15 @@ public func summaryData(
             out.field("total_ci_high", corruption.totalP.high)
             out.field("p_value", patch.pValue)
             out.field("p_holm", patch.pHolm)
+            let control = patch.control
+            if let control { out.field("control_places", control.places) } else { out.field("control_places", "") }
+            for (name, value) in [
+                ("control_mean", control?.mean), ("control_p95", control?.p95), ("control_difference", control?.difference.mean),
+                ("control_ci_low", control?.difference.low), ("control_ci_high", control?.difference.high),
+                ("control_p_value", control?.pValue),
+            ] {
+                if let value { out.field(name, value) } else { out.field(name, "") }
+            }
             out.endRow()
         }
     }
@@ -43,12 +52,16 @@ public func summaryData(
 }
 
 /// The columns of `summaryData`.
-public let summaryColumns =
-    ["corruption", "direction", "site", "layer", "head", "token", "window", "n"]
-    + ["", "logit_diff_", "kl_"].flatMap { prefix in
-        ["mean_effect", "ci_low", "ci_high", "median", "share_positive", "recovered"].map { prefix + $0 }
-    } + ["accuracy_patched", "accuracy_clean", "accuracy_corrupted", "total_effect", "total_ci_low", "total_ci_high"]
-    + ["p_value", "p_holm"]
+public let summaryColumns: [String] = {
+    let statistics = ["mean_effect", "ci_low", "ci_high", "median", "share_positive", "recovered"]
+    var columns = ["corruption", "direction", "site", "layer", "head", "token", "window", "n"]
+    for prefix in ["", "logit_diff_", "kl_"] { columns += statistics.map { prefix + $0 } }
+    columns += ["accuracy_patched", "accuracy_clean", "accuracy_corrupted", "total_effect", "total_ci_low", "total_ci_high"]
+    columns += ["p_value", "p_holm"]
+    // Empty where there are no places to compare the patch with
+    return columns
+        + ["places", "mean", "p95", "difference", "ci_low", "ci_high", "p_value"].map { "control_" + $0 }
+}()
 
 extension EffectStatistics {
     fileprivate var columns: [(String, Double)] {

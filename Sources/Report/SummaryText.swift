@@ -4,24 +4,27 @@ import Results
 /// table of mean effects on the target's probability, with 95% intervals over images. Lines end with a newline.
 ///
 /// - Parameters:
-///   - color: ANSI colours; the caller knows whether this goes to a terminal
+///   - colour: what the terminal shows; the caller knows whether this goes to one
 ///   - width: columns to fill; tables need 60
-public func summaryText(store: ResultsStore, color: Bool = false, width: Int = 80) throws -> String {
-    try summaryText(store: store, statistics: statistics(of: store, significance: false), color: color, width: width)
+public func summaryText(store: ResultsStore, colour: TerminalColour = .none, width: Int = 80) throws -> String {
+    try summaryText(store: store, statistics: statistics(of: store, significance: false), colour: colour, width: width)
 }
 
 /// The same with statistics at hand.
 public func summaryText(
-    store: ResultsStore, statistics: [CorruptionStatistics], color: Bool = false, width: Int = 80
+    store: ResultsStore, statistics: [CorruptionStatistics], colour: TerminalColour = .none, width: Int = 80
 ) throws -> String {
-    var text = SummaryWriter(terminal: TerminalText(color: color), width: max(60, width))
+    var text = SummaryWriter(terminal: TerminalText(colour: colour), width: max(60, width))
     text.header(store.manifest, isFinished: try store.isFinished())
     for corruption in statistics {
         text.totals(corruption, keep: store.manifest.keep)
         guard corruption.images > 0 else { continue }
-        for group in groups(corruption.patches) { text.group(group, of: corruption) }
+        for group in groups(corruption.patches) {
+            text.group(group, of: corruption)
+            text.controls(group, of: corruption)
+        }
     }
-    text.output += try groupText(store: store, by: store.groups(), color: color)
+    text.output += try groupText(store: store, by: store.groups(), colour: colour)
     return text.output
 }
 
@@ -49,7 +52,7 @@ private func groups(_ patches: [PatchStatistics]) -> [Group] {
     func name(_ parts: [String?]) -> String { parts.compactMap { $0 }.joined(separator: ", ") }
     func part(_ name: String, _ value: String) -> String? { value.isEmpty ? nil : "\(name) \(value)" }
 
-    return split(patches) { [$0.direction, $0.site] }.flatMap { place -> [Group] in
+    return split(patches, by: PlaceGroup.site).flatMap { place -> [Group] in
         let site = "\(place[0].record.direction) \(place[0].record.site)"
         if unique(place.map(\.record.token)).count > 4 {
             return [Group(title: site, shape: .list, patches: place)]
@@ -159,6 +162,32 @@ private struct SummaryWriter {
                     + "accuracy \(percent(best.accuracy))"))
     }
 
+    /// What places of the same extent do.
+    mutating func controls(_ group: Group, of corruption: CorruptionStatistics) {
+        let extents = Set(group.patches.map(\.record.extent))
+        let controls = corruption.controls.filter {
+            $0.direction == group.patches[0].record.direction && extents.contains($0.extent)
+        }
+        guard !controls.isEmpty else { return }
+        let noise = group.patches[0].record.direction == "noise"
+        let digits = decimals(for: group.patches.map(\.p.mean))
+        let names = controls.map { ($0.isDrawn ? "random " : "all ") + $0.extent }
+        let (name, mean) = (max(22, names.map(\.count).max() ?? 0), 3 * (digits + 3) + 5)
+        line(terminal.dim(
+            "  " + padded("places", name) + paddedLeft("number", 8) + "  " + padded("mean", mean)
+                + "  \(noise ? " 5th" : "95th") percentile" + (controls.contains(where: \.isDrawn) ? "  patches above ▲" : "")))
+        for (control, text) in zip(controls, names) {
+            let patches = group.patches.filter { $0.record.extent == control.extent }
+            let above =
+                if !control.isDrawn { "" } else if control.places < ControlComparison.fewest { "too few places" } else {
+                    "\(patches.count { $0.control?.isAbove == true }) of \(patches.count)"
+                }
+            line(
+                "  " + padded(text, name) + paddedLeft("\(control.places)", 8) + "  " + padded(interval(control.p, digits), mean)
+                    + "  " + padded(control.p95.isNaN ? "-" : signed(control.p95, digits), 15) + "  " + above)
+        }
+    }
+
     // MARK: - Tables
 
     /// Rows are layers, columns windows; as many windows side by side as fit.
@@ -192,14 +221,14 @@ private struct SummaryWriter {
                     row += (isBest ? terminal.bold(value) : value) + " "
                     row += terminal.dim(range(patch.p, digits)) + " "
                     row += terminal.negative(bar.left) + terminal.positive(bar.right)
-                    row += isBest ? " ◀  " : "    "
+                    row += " \(isBest ? "◀" : " ")\(patch.control?.isAbove == true ? "▲" : " ") "
                 }
                 line(row)
             }
         }
     }
 
-    /// Rows are layers, columns heads, without intervals and without the zero before the point.
+    /// A heat map: rows are layers, columns heads, without intervals and without the zero before the point.
     private mutating func heads(_ patches: [PatchStatistics], best: PatchStatistics?) {
         // One digit less than elsewhere: 12 heads then fit 80 columns.
         let digits = max(3, decimals(for: patches.lazy.map(\.p.mean)) - 1)
@@ -210,9 +239,11 @@ private struct SummaryWriter {
         }
         let layers = unique(patches.map(\.record.layer))
         let heads = unique(patches.map(\.record.head))
-        let cell = max(digits + 2, heads.map(\.count).max() ?? 0) + 1
+        var cell = max(digits + 2, heads.map(\.count).max() ?? 0) + 1
         let labels = max(5, layers.map(\.count).max() ?? 0)
+        if (cell + 1) * heads.count <= width - 2 - labels - 1 { cell += 1 }  // air, where there is room
         let fitting = max(1, (width - 2 - labels - 1) / cell)
+        let map = TerminalHeatMap(terminal: terminal, limit: patches.map(\.p.mean).filter(\.isFinite).map(abs).max() ?? 0)
         let tables = (heads.count + fitting - 1) / fitting
         let perTable = (heads.count + tables - 1) / tables  // about as many in each
         var byPlace: [[String]: PatchStatistics] = [:]
@@ -228,19 +259,15 @@ private struct SummaryWriter {
                         row += padded("", cell)
                         continue
                     }
-                    let text = paddedLeft(short(patch.p.mean), cell)
                     let excludesZero = patch.p.low > 0 || patch.p.high < 0
-                    if patch.patch == best?.patch {
-                        row += terminal.bold(text)
-                    } else if !excludesZero {
-                        row += terminal.dim(text)
-                    } else {
-                        row += patch.p.mean > 0 ? terminal.positive(text) : terminal.negative(text)
-                    }
+                    row += map.cell(
+                        short(patch.p.mean), patch.p.mean, width: cell, isSoft: !excludesZero,
+                        isBold: patch.patch == best?.patch)
                 }
                 line(row)
             }
         }
+        line("  " + paddedLeft("", labels) + " " + map.legend(digits: digits))
     }
 
     /// The strongest patches, by the size of their effect.

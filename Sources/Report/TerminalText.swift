@@ -1,17 +1,33 @@
 import Foundation
 
+/// The colours that a terminal shows.
+public enum TerminalColour: Sendable {
+    case none
+    /// Eight
+    case basic
+    /// 256
+    case palette
+    /// 24 bits
+    case full
+}
+
 /// Numbers, bars and colours of the terminal summary.
 struct TerminalText {
-    var color: Bool
+    var colour: TerminalColour
 
     // Blue and orange stay apart for colour-blind readers.
-    func positive(_ text: String) -> String { paint(text, "38;5;33") }
-    func negative(_ text: String) -> String { paint(text, "38;5;208") }
+    func positive(_ text: String) -> String { paint(text, colour == .basic ? "34" : "38;5;33") }
+    func negative(_ text: String) -> String { paint(text, colour == .basic ? "33" : "38;5;208") }
     func bold(_ text: String) -> String { paint(text, "1") }
     func dim(_ text: String) -> String { paint(text, "2") }
 
     private func paint(_ text: String, _ code: String) -> String {
-        color && text.contains { $0 != " " } ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text
+        text.contains { $0 != " " } ? coded(text, code) : text
+    }
+
+    /// The text after an SGR code, spaces included.
+    func coded(_ text: String, _ code: String) -> String {
+        colour == .none ? text : "\u{1B}[\(code)m\(text)\u{1B}[0m"
     }
 }
 

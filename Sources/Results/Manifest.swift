@@ -38,6 +38,8 @@ public struct Manifest: Codable, Sendable, Equatable {
     public var target: String
     /// Whether the store keeps every pass's logits
     public var logits: Bool
+    /// Random places asked for, for every size of patch that covers several places
+    public var control: Int
     public var device: String
     public var driver: String
     public var precision: String
@@ -58,10 +60,11 @@ public struct Manifest: Codable, Sendable, Equatable {
         shard: String? = nil, keep: String = "all", target: String = "label", device: String = "",
         driver: String = "", precision: String = "fp32", gemm: String = "", host: String = "",
         command: String = "", started: String = Manifest.timestamp(), ended: String? = nil, layers: Int? = nil,
-        logits: Bool = false
+        logits: Bool = false, control: Int = 0
     ) {
         self.layers = layers
         self.logits = logits
+        self.control = control
         self.version = version
         self.model = model
         self.modelHash = modelHash
@@ -89,6 +92,9 @@ public struct Manifest: Codable, Sendable, Equatable {
         self.started = started
         self.ended = ended
     }
+
+    /// What the sweep was asked to patch; random places to compare them with come after them.
+    public var ownPatches: ArraySlice<PatchRecord> { patches.prefix { !$0.control } }
 
     /// Now, UTC, ISO 8601, e.g. `2025-01-31T12:00:00Z`
     public static func timestamp() -> String { Date().ISO8601Format() }
@@ -128,6 +134,7 @@ extension Manifest {
         compare("shard", stored.shard, shard)
         compare("keep", stored.keep, keep)
         compare("target", stored.target, target)
+        compare("control", "\(stored.control)", "\(control)")
         compare("logits", stored.logits ? "kept" : "not kept", logits ? "kept" : "not kept")
         compare("device", stored.device, device)
         compare("driver", stored.driver, driver)
@@ -148,7 +155,7 @@ extension Manifest {
 extension PatchRecord {
     /// The columns that are set, in words: `restore attn_out layer 5 window 3`
     public var text: String {
-        var parts = [direction, site]
+        var parts = [control ? "control" : "", direction, site].filter { !$0.isEmpty }
         for (name, value) in [("layer", layer), ("head", head), ("token", token), ("window", window)]
         where !value.isEmpty {
             parts.append("\(name) \(value)")
@@ -168,7 +175,8 @@ extension Manifest {
             ("class_names", classes), ("layers", layers.map(String.init)), ("seed", "\(seed)"),
             ("samples", "\(samples)"), ("offset", "\(offset)"),
             ("limit", limit.map(String.init)), ("shard", shard), ("keep", keep), ("target", target),
-            ("logits", logits ? "1" : nil), ("device", device), ("driver", driver), ("precision", precision), ("gemm", gemm), ("host", host),
+            ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil), ("device", device),
+            ("driver", driver), ("precision", precision), ("gemm", gemm), ("host", host),
             ("command", command), ("started", started), ("ended", ended),
         ]
         return all.compactMap { key, value in value.map { (key, $0) } }
@@ -198,6 +206,6 @@ extension Manifest {
             driver: try text("driver"), precision: try text("precision"), gemm: try text("gemm"),
             host: try text("host"), command: try text("command"), started: try text("started"),
             ended: rows["ended"], layers: rows["layers"] == nil ? nil : try value("layers") { Int($0) },
-            logits: rows["logits"] != nil)
+            logits: rows["logits"] != nil, control: rows["control"] == nil ? 0 : try value("control") { Int($0) })
     }
 }

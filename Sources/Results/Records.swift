@@ -80,13 +80,25 @@ public struct PatchRecord: Sendable, Hashable, Codable {
     public var head: String
     public var token: String
     public var window: String
+    /// Whether it is a random place to compare the sweep's patches of its direction and extent with
+    public var control: Bool
+    /// How much it covers, in words: `attn_out 3 layers`; empty where the store does not say
+    public var extent: String
 
-    public init(direction: String, site: String, layer: String, head: String, token: String, window: String) {
+    public init(
+        direction: String, site: String, layer: String, head: String, token: String, window: String,
+        control: Bool = false, extent: String = ""
+    ) {
         self.direction = direction
         self.site = site
         self.layer = layer
         self.head = head
         self.token = token
         self.window = window
+        self.control = control
+        self.extent = extent
     }
+
+    /// The columns that say where it is: what two sweeps have in common
+    public var place: [String] { [direction, site, layer, head, token, window] }
 }

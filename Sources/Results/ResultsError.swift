@@ -11,6 +11,8 @@ public enum ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
     case notAStore(path: String)
     /// The store was written with a layout this version does not know.
     case version(path: String, found: Int, known: Int)
+    /// The store was written with an older layout, which is read and not written.
+    case outdated(path: String, found: Int, known: Int)
     /// Another sweep is writing to the folder.
     case inUse(folder: String)
     /// The store holds another sweep; `differences` are phrases from `Manifest.differences(from:)`.
@@ -34,7 +36,9 @@ public enum ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
         case .notAStore(let path):
             "\(path) is not a vitpatch results store; it is left as it is"
         case .version(let path, let found, let known):
-            "\(path) has schema version \(found), and this vitpatch reads version \(known)"
+            "\(path) has schema version \(found), and this vitpatch reads up to version \(known)"
+        case .outdated(let path, let found, let known):
+            "\(path) has schema version \(found), which can be read but not gone on with; this vitpatch writes version \(known)"
         case .inUse(let folder):
             "\(folder) is being written by another vitpatch process"
         case .differs(let path, let differences):

@@ -5,13 +5,16 @@ public enum ExportFormat: String, CaseIterable, Sendable {
 }
 
 extension ResultsStore {
-    /// The columns of `export`, in order; with a donor, `p_donor` follows.
+    /// The columns of `export`, in order; with a donor, `p_donor` follows, then `furtherColumns`.
     public static let exportColumns = [
         "image", "label", "target", "foil", "corruption", "direction", "site", "layer", "head", "token", "window",
         "p_clean", "p_corrupted", "p_patched", "logit_clean", "logit_corrupted", "logit_patched",
         "logit_diff_clean", "logit_diff_corrupted", "logit_diff_patched", "kl_patched", "pred_clean",
         "pred_corrupted", "pred_patched",
     ]
+
+    /// What a patch is for, and how much it covers
+    public static let furtherColumns = ["control", "extent"]
 
     /// Writes one row per kept image and patch, by image, corruption, patch, to the file `path` or to standard
     /// output. Of an interrupted sweep: what is there. Constant memory.
@@ -27,7 +30,7 @@ extension ResultsStore {
     public func export(_ format: ExportFormat, into sink: ([UInt8]) throws -> Void) throws {
         var out = TableText(format == .csv ? .csv : .jsonl)
         let hasDonor = manifest.donor != nil
-        out.header(Self.exportColumns + (hasDonor ? ["p_donor"] : []))
+        out.header(Self.exportColumns + (hasDonor ? ["p_donor"] : []) + Self.furtherColumns)
         let patches = manifest.patches.map { PatchText($0, out.format) }
         try read { db in
             let images = try Cursor(
@@ -69,9 +72,11 @@ extension ResultsStore {
 
 // The columns of an image and of a patch repeat from row to row, so their text is made once.
 
-/// `direction` to `window`
 private struct PatchText {
-    let text: [UInt8]
+    /// `direction` to `window`
+    let names: [UInt8]
+    /// `control` and `extent`
+    let kind: [UInt8]
 
     init(_ patch: PatchRecord, _ format: TableText.Format) {
         var out = TableText(format)
@@ -81,7 +86,11 @@ private struct PatchText {
         out.field("head", patch.head)
         out.field("token", patch.token)
         out.field("window", patch.window)
-        text = out.bytes
+        names = out.bytes
+        out.bytes.removeAll()
+        out.field("control", patch.control ? 1 : 0)
+        out.field("extent", patch.extent)
+        kind = out.bytes
     }
 }
 
@@ -123,7 +132,7 @@ extension TableText {
     fileprivate mutating func row(_ image: ImageText, _ patch: PatchText, _ patched: PassMetrics) {
         beginRow()
         bytes += image.names
-        bytes += patch.text
+        bytes += patch.names
         bytes += image.p
         field("p_patched", patched.p)
         bytes += image.logit
@@ -134,6 +143,7 @@ extension TableText {
         bytes += image.prediction
         field("pred_patched", patched.prediction)
         bytes += image.donor
+        bytes += patch.kind
         endRow()
     }
 }

@@ -4,8 +4,8 @@ extension ResultsStore {
     /// A row is a kept image under one corruption, in the order of `export`:
     /// `p_patched logit_patched logit_diff_patched kl_patched` float32 and `pred_patched` int32 are [rows, patches];
     /// `image corruption` (text), `label target foil pred_clean pred_corrupted` (int32) and the clean and corrupted
-    /// metrics (float32) are [rows]; `direction site layer head token window` (text) are [patches]; `class_names` is
-    /// [classes]. Effects that an interrupted sweep lacks are nan and -1. Constant memory.
+    /// metrics (float32) are [rows]; `direction site layer head token window extent` (text) and `control` (int32) are
+    /// [patches]; `class_names` is [classes]. Effects that an interrupted sweep lacks are nan and -1. Constant memory.
     ///
     /// - Throws: `ResultsError.failed`, `.diskFull` naming `path`; `.corrupt` naming the store
     public func exportNPZ(to path: String? = nil) throws {
@@ -97,8 +97,14 @@ extension ResultsStore {
         }
         for (name, value) in [
             ("direction", \PatchRecord.direction), ("site", \.site), ("layer", \.layer), ("head", \.head),
-            ("token", \.token), ("window", \.window),
+            ("token", \.token), ("window", \.window), ("extent", \.extent),
         ] { try text(name, patches.map { $0[keyPath: value] }) }
+        try zip.add("control.npy") { sink in
+            try sink(NPY.header("<i4", [patches.count]))
+            var bytes: [UInt8] = []
+            for patch in patches { bytes.little(UInt32(patch.control ? 1 : 0)) }
+            try sink(bytes)
+        }
         try text("class_names", manifest.classNames)
         try zip.finish()
     }

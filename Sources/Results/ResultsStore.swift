@@ -73,8 +73,10 @@ public final class ResultsStore: Sendable {
         switch try identify(path) {
         case .missing: throw ResultsError.missing(path: path)
         case .other: throw ResultsError.notAStore(path: path)
-        case .ours(let version) where version != Schema.version:
+        case .ours(let version) where !(Schema.oldest...Schema.version).contains(version):
             throw ResultsError.version(path: path, found: version, known: Schema.version)
+        case .ours(let version) where !readOnly && version != Schema.version:
+            throw ResultsError.outdated(path: path, found: version, known: Schema.version)
         case .ours: break
         }
         return try open(folder: folder, readOnly: readOnly, lock: readOnly ? nil : FolderLock(folder: folder))
@@ -219,8 +221,8 @@ extension ResultsStore {
         }
         for (index, p) in manifest.patches.enumerated() {
             try db.execute(
-                sql: "INSERT INTO patches VALUES (?, ?, ?, ?, ?, ?, ?)",
-                arguments: [index, p.direction, p.site, p.layer, p.head, p.token, p.window])
+                sql: "INSERT INTO patches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                arguments: [index, p.direction, p.site, p.layer, p.head, p.token, p.window, p.control, p.extent])
         }
     }
 
@@ -238,8 +240,10 @@ extension ResultsStore {
             corruptions.append(cursor.text(1))
         }
         var patches: [PatchRecord] = []
+        cursor = try Cursor(db, "PRAGMA user_version")
+        let control = try cursor.next() && cursor.int(0) >= 2 ? "control, extent" : "0, ''"
         cursor = try Cursor(
-            db, "SELECT patch, direction, site, layer, head, token, window FROM patches ORDER BY patch")
+            db, "SELECT patch, direction, site, layer, head, token, window, \(control) FROM patches ORDER BY patch")
         while try cursor.next() {
             guard cursor.int(0) == patches.count else {
                 throw ResultsError.corrupt(path: path, detail: "patch \(patches.count) is missing")
@@ -247,7 +251,7 @@ extension ResultsStore {
             patches.append(
                 PatchRecord(
                     direction: cursor.text(1), site: cursor.text(2), layer: cursor.text(3), head: cursor.text(4),
-                    token: cursor.text(5), window: cursor.text(6)))
+                    token: cursor.text(5), window: cursor.text(6), control: cursor.int(7) != 0, extent: cursor.text(8)))
         }
         return try Manifest(rows: rows, corruptions: corruptions, patches: patches, path: path)
     }

@@ -3,7 +3,9 @@ enum Schema {
     /// `PRAGMA application_id`: "vitp"
     static let applicationID: UInt32 = 0x7669_7470
     /// `PRAGMA user_version`
-    static let version = 1
+    static let version = 2
+    /// Version 1 had neither `control` nor `extent`; it can be read, and not gone on with.
+    static let oldest = 1
 
     /// `effects` and `images` are stored in the order of their primary keys, which is the order of `export`.
     /// A metric that is not a number is NULL, as SQLite has no NaN.
@@ -12,7 +14,8 @@ enum Schema {
         CREATE TABLE corruptions(corruption INTEGER PRIMARY KEY, spec TEXT NOT NULL);
         CREATE TABLE patches(
           patch INTEGER PRIMARY KEY, direction TEXT NOT NULL, site TEXT NOT NULL, layer TEXT NOT NULL,
-          head TEXT NOT NULL, token TEXT NOT NULL, window TEXT NOT NULL);
+          head TEXT NOT NULL, token TEXT NOT NULL, window TEXT NOT NULL,
+          control INTEGER NOT NULL, extent TEXT NOT NULL);
         CREATE TABLE images(
           image INTEGER NOT NULL, corruption INTEGER NOT NULL REFERENCES corruptions, id TEXT NOT NULL,
           label INTEGER NOT NULL, target INTEGER NOT NULL, foil INTEGER NOT NULL, kept INTEGER NOT NULL,
@@ -29,7 +32,7 @@ enum Schema {
           i.id AS image, label, target, foil, c.spec AS corruption, direction, site, layer, head, token, window,
           p_clean, p_corrupted, e.p AS p_patched, logit_clean, logit_corrupted, e.logit AS logit_patched,
           logit_diff_clean, logit_diff_corrupted, e.logit_diff AS logit_diff_patched, e.kl AS kl_patched,
-          pred_clean, pred_corrupted, e.pred AS pred_patched
+          pred_clean, pred_corrupted, e.pred AS pred_patched, control, extent
           FROM images i JOIN effects e USING (image, corruption) JOIN corruptions c USING (corruption)
           JOIN patches p USING (patch)
           WHERE kept ORDER BY e.image, e.corruption, e.patch;

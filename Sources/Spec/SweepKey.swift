@@ -4,8 +4,12 @@ public enum SweepKey: String, Sendable, CaseIterable {
     case corruption, direction
     case site, window, layers, heads, tokens, neurons
     case patchWith = "patch-with"
+    case control
     case target, keep
     case limit, offset, seed, samples, shard
+
+    /// Keys of further sites
+    static let ofPlaces: [SweepKey] = [.site, .window, .layers, .heads, .tokens, .neurons]
 
     enum Kind {
         /// One text; one text or a list of them
@@ -20,7 +24,7 @@ public enum SweepKey: String, Sendable, CaseIterable {
         switch self {
         case .model, .donor, .data, .patchWith, .target, .keep, .shard: .text
         case .corruption, .direction, .site: .texts
-        case .limit, .offset, .seed, .samples: .whole
+        case .control, .limit, .offset, .seed, .samples: .whole
         case .window: .wholes
         case .layers, .heads, .tokens, .neurons: .list
         }
@@ -37,7 +41,7 @@ public enum SweepKey: String, Sendable, CaseIterable {
         case .patchWith: ["clean"]
         case .target: ["label"]
         case .keep: ["all"]
-        case .offset, .seed: ["0"]
+        case .control, .offset, .seed: ["0"]
         case .samples: ["1"]
         case .model, .donor, .data, .window, .layers, .neurons, .limit, .shard: nil
         }
@@ -59,11 +63,12 @@ public enum SweepKey: String, Sendable, CaseIterable {
         case .tokens: "all, each, cls, patches, a LIST or rectangles of the patch grid"
         case .neurons: "LIST, for mlp_act; null: all together"
         case .patchWith: "clean zero mean resample"
+        case .control: "so many random places for every size of patch that covers several places"
         case .target: "label clean"
         case .keep: "all clean-correct flipped"
         case .limit: "at most so many images; null: all"
         case .offset: "images to skip first"
-        case .seed: "of noise, masks, shuffles, partners and bootstrap intervals"
+        case .seed: "of noise, masks, shuffles, partners, random places and bootstrap intervals"
         case .samples: "noise draws per image"
         case .shard: "I/N, the I-th of N equal parts; null: all"
         }

@@ -34,11 +34,17 @@ extension SweepOptions {
         self.init()
         var (reader, root) = try YAMLReader.open(text, name: name)
         let values = try reader.mapping(
-            root, keys: SweepKey.allCases.map(\.rawValue) + ["patches"], owner: "the spec", elsewhere: Self.elsewhere)
+            root, keys: SweepKey.allCases.map(\.rawValue) + ["places", "patches"], owner: "the spec", elsewhere: Self.elsewhere)
         for key in SweepKey.allCases {
             guard let value = values[key.rawValue] else { continue }
             self.values[key] = try Self.items(
                 value, name: key.rawValue, kind: key.kind, &reader, mayBeEmpty: key == .site)
+        }
+        if let list = values["places"] {
+            guard let places = try reader.list(list) else {
+                throw reader.fail(list.line, "places: expected a list, found \(try reader.found(list))")
+            }
+            for place in places { self.places.append(try Self.place(place, &reader)) }
         }
         guard let list = values["patches"] else { return }
         guard let patches = try reader.list(list) else {
@@ -75,6 +81,19 @@ extension SweepOptions {
     private static func isWhole(_ text: String) -> Bool {
         let digits = text.hasPrefix("-") ? text.dropFirst() : text[...]
         return !digits.isEmpty && digits.allSatisfy { $0.isASCII && $0.isNumber }
+    }
+
+    private static func place(
+        _ value: YAMLReader.Value, _ reader: inout YAMLReader
+    ) throws(SpecError) -> [SweepKey: [Written]] {
+        let given = try reader.mapping(value, keys: SweepKey.ofPlaces.map(\.rawValue), owner: "a place")
+        if given["site"] == nil { throw reader.fail(value.line, "the place lacks its site") }
+        var values: [SweepKey: [Written]] = [:]
+        for key in SweepKey.ofPlaces {
+            guard let value = given[key.rawValue] else { continue }
+            values[key] = try items(value, name: key.rawValue, kind: key.kind, &reader)
+        }
+        return values
     }
 
     private static func patch(

@@ -5,18 +5,20 @@ extension SweepOptions {
     /// What the sweep patches in a model.
     /// - Throws: also where a layer, head, token or neuron does not exist in the model.
     public func spec(for config: ViTConfig) throws(SpecError) -> SweepSpec {
-        var spec = try places()
-        try check(.layers) { (text, option) throws(SweepError) in
-            try ListText.parse(text, below: config.layers, option: option)
-        }
-        try check(.heads) { (text, option) throws(SweepError) in
-            try ListText.heads(text, config: config, option: option)
-        }
-        try check(.tokens) { (text, option) throws(SweepError) in
-            try ListText.tokens(text, config: config, option: option)
-        }
-        try check(.neurons) { (text, option) throws(SweepError) in
-            try ListText.parse(text, below: config.intermediateSize, option: option)
+        var spec = try sites()
+        for values in [values] + places {
+            try check(values[.layers]) { (text, option) throws(SweepError) in
+                try ListText.parse(text, below: config.layers, option: option)
+            }
+            try check(values[.heads]) { (text, option) throws(SweepError) in
+                try ListText.heads(text, config: config, option: option)
+            }
+            try check(values[.tokens]) { (text, option) throws(SweepError) in
+                try ListText.tokens(text, config: config, option: option)
+            }
+            try check(values[.neurons]) { (text, option) throws(SweepError) in
+                try ListText.parse(text, below: config.intermediateSize, option: option)
+            }
         }
         spec.patches = try patches.map { (patch) throws(SpecError) in
             SweepSpec.Named(
@@ -29,11 +31,11 @@ extension SweepOptions {
     private typealias Parser = (_ text: String, _ option: String) throws(SweepError) -> [ListText.Item]
 
     /// Each item for itself, so that a message has its line, and then all together.
-    private func check(_ key: SweepKey, _ parse: Parser) throws(SpecError) {
-        guard let items = written(key), let first = items.first, let text = joined(key) else { return }
+    private func check(_ items: [Written]?, _ parse: Parser) throws(SpecError) {
+        guard let items, let first = items.first else { return }
         do {
             for item in items { _ = try parse(item.text, item.label) }
-            _ = try parse(text, first.label)
+            _ = try parse(Self.joined(items), first.label)
         } catch { throw SpecError("\(error)") }
     }
 }

@@ -7,6 +7,13 @@ extension SweepOptions {
         for key in SweepKey.allCases {
             text += "\(key.rawValue): \(Self.value(written(key), isList: key.isList))  # \(key.note)\n"
         }
+        text += places.isEmpty ? "places: []  # further sites, each with its window, layers, heads, tokens, neurons\n" : "places:\n"
+        for values in places {
+            let fields = SweepKey.ofPlaces.compactMap { key in
+                values[key].map { "\(key.rawValue): \(Self.value($0, isList: $0.count > 1))" }
+            }
+            text += "  - {\(fields.joined(separator: ", "))}\n"
+        }
         text += patches.isEmpty ? "patches: []  # patches spelled out\n" : "patches:\n"
         for patch in patches {
             text += "  - name: \(Self.scalar(patch.name))\n"

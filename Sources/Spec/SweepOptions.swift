@@ -29,6 +29,8 @@ struct WrittenPatch: Sendable {
 /// The options of a sweep that were given, by flags or by a spec file, unchecked.
 public struct SweepOptions: Sendable {
     var values: [SweepKey: [Written]] = [:]
+    /// Further sites, with values of their own of `SweepKey.ofPlaces`
+    var places: [[SweepKey: [Written]]] = []
     var patches: [WrittenPatch] = []
 
     public init() {}
@@ -42,15 +44,20 @@ public struct SweepOptions: Sendable {
     public func overridden(by flags: SweepOptions) -> SweepOptions {
         var both = self
         both.values.merge(flags.values) { $1 }
+        both.places += flags.places
         both.patches += flags.patches
         return both
     }
 
-    /// The values of a key with the defaults applied; nil where neither is there. No site is the default beside patches
-    /// spelled out.
+    /// The values of a key with the defaults applied; nil where neither is there. No site is the default beside further
+    /// sites and patches spelled out.
     func written(_ key: SweepKey) -> [Written]? {
+        if values[key] == nil, key == .site, !patches.isEmpty || !places.isEmpty { return [] }
+        return Self.written(key, values)
+    }
+
+    static func written(_ key: SweepKey, _ values: [SweepKey: [Written]]) -> [Written]? {
         if let given = values[key] { return given }
-        if key == .site, !patches.isEmpty { return [] }
         return key.defaults?.map { Written(text: $0, name: "--" + key.rawValue) }
     }
 }

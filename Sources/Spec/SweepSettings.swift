@@ -6,6 +6,8 @@ public struct SweepSettings: Sendable, Equatable {
     /// Folders; nil: the demo's model and images, no donor
     public var model: String?, donor: String?, data: String?
     public var corruptions: [Corruption]
+    /// Random places for every size of patch that covers several places
+    public var control: Int
     public var target: Target
     public var keep: Keep
     /// At most so many images; nil: all
@@ -25,10 +27,11 @@ public struct SweepSettings: Sendable, Equatable {
 extension SweepOptions {
     /// Checks all that can be checked without the model.
     public func settings() throws(SpecError) -> SweepSettings {
-        _ = try places()
+        _ = try sites()
         return SweepSettings(
             model: text(.model), donor: text(.donor), data: text(.data), corruptions: try corruptions(),
-            target: try choice(.target, Target.self), keep: try choice(.keep, Keep.self),
+            control: try wholes(.control, 0...1000, "0 to 1000")?.first ?? 0, target: try choice(.target, Target.self),
+            keep: try choice(.keep, Keep.self),
             limit: try wholes(.limit, 1...Int.max, "at least 1")?.first,
             offset: try wholes(.offset, 0...Int.max, "at least 0")?.first ?? 0,
             seed: try wholes(.seed, 0...UInt64.max, "0 to \(UInt64.max)")?.first ?? 0,
@@ -36,30 +39,42 @@ extension SweepOptions {
     }
 
     /// What is patched, without the patches spelled out, which need the model.
-    func places() throws(SpecError) -> SweepSpec {
+    func sites() throws(SpecError) -> SweepSpec {
         var spec = SweepSpec()
         spec.direction = try (written(.direction) ?? []).map { (item) throws(SpecError) in
             try item.choice(Direction.self)
         }
-        spec.site = try (written(.site) ?? []).map { (item) throws(SpecError) in
-            do { _ = try SweepSpec.parse(item.text, option: item.label) } catch { throw SpecError("\(error)") }
-            return item.text
+        if written(.site)?.isEmpty == true, places.isEmpty, patches.isEmpty {
+            throw SpecError("nothing to patch: site is empty, and places and patches too")
         }
-        if spec.site.isEmpty, patches.isEmpty {
-            throw SpecError("nothing to patch: site is empty, and patches too")
+        let own = try Self.places { written($0) }
+        (spec.site, spec.window, spec.layers) = (own.site, own.window, own.layers)
+        (spec.heads, spec.tokens, spec.neurons) = (own.heads, own.tokens, own.neurons)
+        spec.places = try places.map { (values) throws(SpecError) in
+            try Self.places { Self.written($0, values) }
         }
-        spec.window = try wholes(.window, 1...1_000_000, "1 to 1000000")
-        spec.layers = joined(.layers)
-        spec.heads = joined(.heads) ?? spec.heads
-        spec.tokens = joined(.tokens) ?? spec.tokens
-        spec.neurons = joined(.neurons)
         spec.patchWith = try choice(.patchWith, PatchWith.self)
         return spec
     }
 
+    private static func places(_ written: (SweepKey) -> [Written]?) throws(SpecError) -> SweepSpec.Places {
+        func joined(_ key: SweepKey) -> String? { written(key).map(Self.joined) }
+        var places = SweepSpec.Places(
+            site: try (written(.site) ?? []).map { (item) throws(SpecError) in
+                do { _ = try SweepSpec.parse(item.text, option: item.label) } catch { throw SpecError("\(error)") }
+                return item.text
+            })
+        places.window = try wholes(written(.window), 1...1_000_000, "1 to 1000000")
+        places.layers = joined(.layers)
+        places.heads = joined(.heads) ?? places.heads
+        places.tokens = joined(.tokens) ?? places.tokens
+        places.neurons = joined(.neurons)
+        return places
+    }
+
     private func text(_ key: SweepKey) -> String? { written(key)?.first?.text }
 
-    func joined(_ key: SweepKey) -> String? { written(key)?.map(\.text).joined(separator: ",") }
+    static func joined(_ items: [Written]) -> String { items.map(\.text).joined(separator: ",") }
 
     private func corruptions() throws(SpecError) -> [Corruption] {
         var all: [Corruption] = []
@@ -83,7 +98,13 @@ extension SweepOptions {
     private func wholes<Value: FixedWidthInteger>(
         _ key: SweepKey, _ range: ClosedRange<Value>, _ expected: String
     ) throws(SpecError) -> [Value]? {
-        try written(key)?.map { (item) throws(SpecError) in
+        try Self.wholes(written(key), range, expected)
+    }
+
+    private static func wholes<Value: FixedWidthInteger>(
+        _ items: [Written]?, _ range: ClosedRange<Value>, _ expected: String
+    ) throws(SpecError) -> [Value]? {
+        try items?.map { (item) throws(SpecError) in
             guard let value = Value(item.text), range.contains(value) else {
                 throw SpecError("\(item.label) \(item.text): expected \(expected)")
             }

@@ -1,4 +1,5 @@
 import Foundation
+import Report
 
 /// What the terminal can do, and writing to it.
 enum Terminal {
@@ -6,6 +7,15 @@ enum Terminal {
     static func isRich(_ stream: Int32) -> Bool {
         let environment = ProcessInfo.processInfo.environment
         return isatty(stream) != 0 && (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"
+    }
+
+    /// The colours of standard output: none where it is no terminal, or NO_COLOR asks for none; else what COLORTERM and
+    /// TERM say.
+    static var colour: TerminalColour {
+        guard isRich(STDOUT_FILENO) else { return .none }
+        let environment = ProcessInfo.processInfo.environment
+        if ["truecolor", "24bit"].contains(environment["COLORTERM"]) { return .full }
+        return environment["TERM"]?.contains("256color") == true ? .palette : .basic
     }
 
     /// Columns of the terminal on standard output; 80 elsewhere.

@@ -100,7 +100,7 @@ struct SpecTests {
         #expect(other.code == 1 && other.errors.contains("the spec is"), "\(other.errors)")
     }
 
-    @Test(arguments: ["heads-across-layers", "dose-response", "ablation"])
+    @Test(arguments: ["heads-across-layers", "dose-response", "ablation", "everything"])
     func examplesRun(_ name: String) throws {
         defer { try? FileManager.default.removeItem(at: folder) }
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()

@@ -80,6 +80,13 @@ struct RandomFixture: Decodable {
         #expect(counts.values.allSatisfy { abs($0 - 1000) < 200 }, "seed \(seed)")
         let key = RandomKey(seed: seed, imageID: "x", sample: 0, purpose: .shuffle)
         #expect(key.permutation(1000).sorted() == Array(0..<1000))
+        let order = RandomKey.order(50, of: "a", draw: 3, seed: seed)
+        #expect(order.sorted() == Array(0..<50) && order == RandomKey.order(50, of: "a", draw: 3, seed: seed))
+        for other in [
+            RandomKey.order(50, of: "b", draw: 3, seed: seed), RandomKey.order(50, of: "a", draw: 4, seed: seed),
+            RandomKey.order(50, of: "a", draw: 3, seed: seed &+ 1),
+            RandomKey(seed: seed, imageID: "a", sample: 3, purpose: .shuffle).permutation(50),
+        ] { #expect(other != order) }
         #expect(key.permutation(0) == [] && key.permutation(1, mayBeIdentity: false) == [0])
     }
 }

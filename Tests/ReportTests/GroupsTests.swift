@@ -127,7 +127,7 @@ import Testing
 
                 """, "\(after)")
         #expect(try summaryData(statistics(of: temporary.store), format: .csv) == csv)
-        #expect(try summaryText(store: temporary.store, color: true).contains("by sex"))
+        #expect(try summaryText(store: temporary.store, colour: .palette).contains("by sex"))
 
         let rows = groupData(try groupStatistics(of: temporary.store, by: groups), format: .csv).split(separator: "\n")
         #expect(rows.first.map(String.init) == groupColumns.joined(separator: ","))

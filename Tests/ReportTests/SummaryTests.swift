@@ -25,6 +25,11 @@ private func store(
     return temporary
 }
 
+/// Without colours, which also keep a line's last spaces.
+private func plainText(_ text: String) -> String {
+    text.replacing(/\u{1B}\[[0-9;]*m/, with: "").replacing(#/ +(?=\n)/#, with: "")
+}
+
 @Suite struct SummaryTests {
     @Test func layersByWindows() throws {
         let patches = ["restore", "noise"].flatMap { direction in
@@ -77,7 +82,7 @@ private func store(
         let text = try summaryText(store: temporary.store, width: 80)
         #expect(text.contains("state         not finished; sweep --resume goes on with it"))
         #expect(text.contains("restore z, window 1"))
-        #expect(text.contains("      1   .000  .000 -.016  .000  .000  .000  .000 +.250  .000  .000  .000  .000\n"))
+        #expect(text.contains("      1   .000  .000 -.016  .000  .000  .000  .000█+.250  .000  .000  .000  .000\n"))
         #expect(text.contains("\n      1     7       1  +0.250 [+0.250, +0.250]   ██"))
         #expect(text.contains("strongest 5 of 24"))
         #expect(text.split(separator: "\n").allSatisfy { $0.count <= 80 }, "\(text)")
@@ -100,9 +105,45 @@ private func store(
     @Test func colourOnlyOnRequest() throws {
         let temporary = try store([patch(0), patch(1)]) { patch, _ in patch.layer == "0" ? 0.25 : -0.125 }
         let plain = try summaryText(store: temporary.store)
-        let color = try summaryText(store: temporary.store, color: true)
-        #expect(!plain.contains("\u{1B}") && color.contains("\u{1B}["))
-        #expect(color.replacing(try Regex("\u{1B}\\[[0-9;]*m"), with: "") == plain)
+        #expect(!plain.contains("\u{1B}"))
+        for colour in [TerminalColour.basic, .palette, .full] {
+            let text = try summaryText(store: temporary.store, colour: colour)
+            #expect(text.contains("\u{1B}[") && plainText(text) == plain)
+        }
+    }
+
+    /// The map's grounds: the report's dark colours, and the nearest ones of 256; zero in the middle, the largest effect
+    /// at the end. The numbers are those of the map without colour.
+    @Test(arguments: [TerminalColour.full, .palette])
+    func headsAsAHeatMap(_ colour: TerminalColour) throws {
+        let effects: [Float] = [0.25, -0.25, 0, 0.125, -0.125, 0.0625]
+        let temporary = try store((0..<6).map { patch(0, site: "z", head: "\($0)") }) { patch, _ in effects[Int(patch.head) ?? 0] }
+        let text = try summaryText(store: temporary.store, colour: colour)
+        let row = try #require(text.split(separator: "\n").first { plainText(String($0)).hasPrefix("      0  ") })
+        let grounds = row.matches(of: try Regex("48;(2;[0-9]+;[0-9]+;[0-9]+|5;[0-9]+)m")).map { String($0.output[1].substring ?? "") }
+        #expect(
+            grounds == (colour == .full
+                ? ["2;169;220;255", "2;255;201;138", "2;37;40;45", "2;42;114;184", "2;180;96;26", "2;44;76;111"]
+                : ["5;153", "5;222", "5;235", "5;25", "5;130", "5;24"]), "\(grounds)")
+        // Six cells of seven columns, the largest one bold.
+        #expect(plainText(String(row)) == "      0   +.250  -.250   .000  +.125  -.125  +.062")
+        #expect(row.contains("\u{1B}[1;38;"))
+        let legend = try #require(text.split(separator: "\n").first { plainText(String($0)).hasPrefix("        -0.250 ") })
+        #expect(plainText(String(legend)) == "        -0.250 " + String(repeating: " ", count: 33) + " +0.250")
+        #expect(legend.components(separatedBy: "\u{1B}[48;").count == 34)
+    }
+
+    /// Eight colours and none: shades before the numbers.
+    @Test func headsAsShades() throws {
+        let effects: [Float] = [0.25, -0.25, 0, 0.125, -0.125, 0.0625]
+        let temporary = try store((0..<6).map { patch(0, site: "z", head: "\($0)") }) { patch, _ in effects[Int(patch.head) ?? 0] }
+        let plain = try summaryText(store: temporary.store)
+        #expect(plain.contains("\n      0  █+.250 █-.250   .000 ▒+.125 ▒-.125 ░+.062\n"), "\(plain)")
+        #expect(plain.contains("\n        about ░ 0.062  ▒ 0.125  ▓ 0.188  █ 0.250, of either sign\n"))
+        let basic = try summaryText(store: temporary.store, colour: .basic)
+        #expect(plainText(basic) == plain)
+        #expect(basic.contains("\u{1B}[33m ▒-.125") && basic.contains("\u{1B}[34m ▒+.125"))
+        #expect(!basic.contains(";5;") && !basic.contains(";2;"))
     }
 
     @Test func anEmptyStore() throws {
@@ -126,15 +167,16 @@ private func store(
                 recovered,logit_diff_mean_effect,logit_diff_ci_low,logit_diff_ci_high,logit_diff_median,\
                 logit_diff_share_positive,logit_diff_recovered,kl_mean_effect,kl_ci_low,kl_ci_high,kl_median,\
                 kl_share_positive,kl_recovered,accuracy_patched,accuracy_clean,accuracy_corrupted,total_effect,\
-                total_ci_low,total_ci_high,p_value,p_holm
+                total_ci_low,total_ci_high,p_value,p_holm,control_places,control_mean,control_p95,control_difference,\
+                control_ci_low,control_ci_high,control_p_value
                 """,
                 """
                 grayscale,restore,attn_out,0,,,1,8,0.25,0.25,0.25,0.25,1.0,0.5,1.0,1.0,1.0,1.0,1.0,0.5,-0.25,-0.25,\
-                -0.25,-0.25,0.0,0.3333333333333333,0.0,1.0,0.25,0.5,0.5,0.5,0.0078125,0.0078125
+                -0.25,-0.25,0.0,0.3333333333333333,0.0,1.0,0.25,0.5,0.5,0.5,0.0078125,0.0078125,,,,,,,
                 """,
                 """
                 grayscale,noise,z,5,0+1,,,8,-0.125,-0.125,-0.125,-0.125,0.0,0.25,-0.5,-0.5,-0.5,-0.5,0.0,0.25,0.375,\
-                0.375,0.375,0.375,1.0,0.5,1.0,1.0,0.25,0.5,0.5,0.5,0.0078125,0.0078125
+                0.375,0.375,0.375,1.0,0.5,1.0,1.0,0.25,0.5,0.5,0.5,0.0078125,0.0078125,,,,,,,
                 """,
             ])
         let json = try JSONSerialization.jsonObject(with: Data(summaryData(found, format: .json).utf8))

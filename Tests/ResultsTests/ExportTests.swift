@@ -9,7 +9,9 @@ import Testing
     @Test func exactText() throws {
         var manifest = testManifest(patches: 1, corruptions: ["grayscale", "mask:0.5"])
         manifest.patches.append(
-            PatchRecord(direction: "noise", site: "z", layer: "0+5", head: "3", token: "cls", window: ""))
+            PatchRecord(
+                direction: "noise", site: "z", layer: "0+5", head: "3", token: "cls", window: "", control: true,
+                extent: "z 2 layers 1 head CLS"))
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest)
         func pass(_ p: Float) -> PassMetrics {
             PassMetrics(p: p, logit: 10 * p, logitDiff: -p, kl: p / 4, prediction: Int(8 * p))
@@ -29,11 +31,11 @@ import Testing
             try store.exported() == """
                 image,label,target,foil,corruption,direction,site,layer,head,token,window,p_clean,p_corrupted,\
                 p_patched,logit_clean,logit_corrupted,logit_patched,logit_diff_clean,logit_diff_corrupted,\
-                logit_diff_patched,kl_patched,pred_clean,pred_corrupted,pred_patched
-                a,1,2,3,grayscale,restore,attn_out,0,,,1,\(tail)
-                b,1,2,3,grayscale,restore,attn_out,0,,,1,\(tail)
-                b,1,2,3,grayscale,noise,z,0+5,3,cls,,\(tail)
-                b,1,2,3,mask:0.5,restore,attn_out,0,,,1,\(tail)
+                logit_diff_patched,kl_patched,pred_clean,pred_corrupted,pred_patched,control,extent
+                a,1,2,3,grayscale,restore,attn_out,0,,,1,\(tail),0,
+                b,1,2,3,grayscale,restore,attn_out,0,,,1,\(tail),0,
+                b,1,2,3,grayscale,noise,z,0+5,3,cls,,\(tail),1,z 2 layers 1 head CLS
+                b,1,2,3,mask:0.5,restore,attn_out,0,,,1,\(tail),0,
 
                 """)
         let first = try #require(store.exported(.jsonl).split(separator: "\n").first)
@@ -43,7 +45,7 @@ import Testing
                 "site":"attn_out","layer":"0","head":null,"token":null,"window":"1","p_clean":0.75,\
                 "p_corrupted":0.25,"p_patched":0.5,"logit_clean":7.5,"logit_corrupted":2.5,"logit_patched":5.0,\
                 "logit_diff_clean":-0.75,"logit_diff_corrupted":-0.25,"logit_diff_patched":-0.5,\
-                "kl_patched":0.125,"pred_clean":6,"pred_corrupted":2,"pred_patched":4}
+                "kl_patched":0.125,"pred_clean":6,"pred_corrupted":2,"pred_patched":4,"control":0,"extent":null}
                 """)
     }
 
@@ -95,7 +97,7 @@ import Testing
         }
         let records = try parseCSV(store.exported())
         #expect(records.dropFirst().map { $0[0] } == ids)
-        #expect(records.allSatisfy { $0.count == 24 })
+        #expect(records.allSatisfy { $0.count == 26 })
         #expect(try store.exported().contains("\n\"say \"\"hi\"\"\","))
         for (line, id) in zip(try store.exported(.jsonl).split(separator: "\n"), ids) {
             let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
@@ -133,7 +135,7 @@ import Testing
         }
         let lines = try parseCSV(store.exported())
         let rows = try store.viewRows()
-        #expect(rows.first == ResultsStore.exportColumns)
+        #expect(rows.first == ResultsStore.exportColumns + ResultsStore.furtherColumns)
         #expect(rows == lines, "seed \(random.seed)")
     }
 }

@@ -10,6 +10,8 @@ import Testing
         manifest.donorHash = "1234"
         manifest.seed = .max
         manifest.shard = "2/8"
+        manifest.control = 20
+        (manifest.patches[2].control, manifest.patches[2].extent) = (true, "attn_out 3 layers")
         manifest.ended = "2025-01-01T01:00:00Z"
         manifest.command = "vitpatch sweep --model 'a b' --spec \"ü\n\""
         try ResultsStore.create(folder: folder.path, manifest: manifest).close()
@@ -48,6 +50,10 @@ import Testing
         #expect(differences { $0.patches.removeLast() } == ["the number of patches is 3 there and 2 now"])
         #expect(differences { $0.patches[1].window = "3" } == [
             "patch 1 is restore attn_out layer 1 window 1 there and restore attn_out layer 1 window 3 now"
+        ])
+        #expect(differences { $0.control = 5; $0.patches[2].control = true } == [
+            "control is 0 there and 5 now",
+            "patch 2 is restore attn_out layer 2 window 1 there and control restore attn_out layer 2 window 1 now",
         ])
         #expect(differences { $0.classNames = [] } == ["the class names differ"])
         #expect(differences { $0.spec = "{}" } == [#"the spec is {"site":"attn_out"} there and {} now"#])

@@ -8,8 +8,9 @@ import Testing
     init() throws { folder = try TemporaryFolder() }
 
     private func store(_ random: inout SeededRandom) throws -> ResultsStore {
-        let store = try ResultsStore.create(
-            folder: folder.path, manifest: testManifest(patches: 3, corruptions: ["grayscale", "noise:0.5"]))
+        var manifest = testManifest(patches: 3, corruptions: ["grayscale", "noise:0.5"])
+        (manifest.patches[2].control, manifest.patches[2].extent) = (true, "attn_out 3 layers")
+        let store = try ResultsStore.create(folder: folder.path, manifest: manifest)
         for index in 0..<4 {
             for corruption in 0..<2 {
                 let kept = index != 1
@@ -69,7 +70,8 @@ import Testing
         #expect(try array("p_patched").shape == "(6, 3)" && array("label").shape == "(6,)")
         #expect(try array("layer").text == ["0", "1", "2"] && array("head").text == ["", "", ""])
         #expect(try array("class_names").text == ["cat", "dog, \"wild\""])
-        #expect(arrays.count == 5 + 2 + 5 + 7 + 6 + 1)
+        #expect(try array("extent").text == ["", "", "attn_out 3 layers"] && array("control").ints == [0, 0, 1])
+        #expect(arrays.count == 5 + 2 + 5 + 7 + 7 + 2)
     }
 
     /// The 64-bit fields say the same where they are used, and equal results are equal files.
@@ -79,7 +81,7 @@ import Testing
         let small = try bytes(store), large = try bytes(store, large: 1)
         #expect(try small != large && small == bytes(store))
         #expect(try readZip(large) == readZip(small))
-        #expect(try readZip(large).count == 26)
+        #expect(try readZip(large).count == 28)
         try store.exportNPZ(to: folder.path + "/x.npz")
         #expect(try Array(Data(contentsOf: URL(fileURLWithPath: folder.path + "/x.npz"))) == small)
     }

@@ -32,12 +32,13 @@ struct ProblemTests {
         ("limit: 1.5", "s.yaml:1: limit: expected a whole number, found \"1.5\""),
         ("window: [1,\n three]", "s.yaml:2: window: expected a whole number, found \"three\""),
         ("corruption: []", "s.yaml:1: corruption: the list is empty"),
-        ("site: []", "nothing to patch: site is empty, and patches too"),
+        ("site: []", "nothing to patch: site is empty, and places and patches too"),
         // Values
         ("limit: 0", "s.yaml:1: limit 0: expected at least 1"),
         ("limit: 99999999999999999999", "s.yaml:1: limit 99999999999999999999: expected at least 1"),
         ("offset: -1", "s.yaml:1: offset -1: expected at least 0"),
         ("seed: -1", "s.yaml:1: seed -1: expected 0 to 18446744073709551615"),
+        ("control: 1001", "s.yaml:1: control 1001: expected 0 to 1000"),
         ("samples: 10001", "s.yaml:1: samples 10001: expected 1 to 10000"),
         ("window: [1, 0]", "s.yaml:1: window 0: expected 1 to 1000000"),
         ("shard: 2/2", "s.yaml:1: shard 2/2: write I/N with I from 0 to N - 1, e.g. 0/4"),
@@ -56,6 +57,16 @@ struct ProblemTests {
             "tokens: 3:5x0:1",
             "s.yaml:1: tokens 3:5x0:1: write ROWSxCOLUMNS of the 4 x 4 patch grid, e.g. 3:6x2:5 for rows 3-5 and columns 2-4"
         ),
+        // Further sites
+        ("places: z", "s.yaml:1: places: expected a list, found \"z\""),
+        ("places:\n  - z", "s.yaml:2: a place is a mapping with the keys site, window, layers, heads, tokens, neurons; found \"z\""),
+        ("places:\n  - {layers: 1}", "s.yaml:2: the place lacks its site"),
+        ("places: [{site: z, seed: 1}]", "s.yaml:1: a place has the unknown key \"seed\"; valid are site, window, layers, heads, tokens, neurons"),
+        ("places: [{site: z},\n {site: [q, y]}]", "s.yaml:2: site y: \"y\" is unknown; valid are embed, resid_pre, resid_mid, resid_post, attn_out, mlp_out, z, q, k, v, pattern, mlp_act"),
+        ("places:\n  - {site: z, window: 0}", "s.yaml:2: window 0: expected 1 to 1000000"),
+        ("layers: 1\nplaces:\n  - {site: z, layers: 9}", "s.yaml:3: layers 9: 9 does not exist; the model has 0-4"),
+        ("places:\n  - site: z\n    heads: [1, 3]", "s.yaml:3: heads 3: 3 does not exist; the model has 0-2"),
+        ("places:\n  - {site: z, tokens: 17}", "s.yaml:2: tokens 17: 17 does not exist; the model has 0-16"),
         ("site: mlp_act\nneurons: [0, 17]", "s.yaml:2: neurons 17: 17 does not exist; the model has 0-16"),
     ])
     func ofTheSweep(_ yaml: String, _ expected: String) { #expect(problem(yaml) == expected) }

@@ -11,7 +11,7 @@ struct SweepTests {
         #expect(settings.model == nil && settings.donor == nil && settings.data == nil)
         #expect(settings.corruptions == [.grayscale] && settings.target == .label && settings.keep == .all)
         #expect(settings.limit == nil && settings.offset == 0 && settings.seed == 0 && settings.samples == 1)
-        #expect(settings.shard == nil)
+        #expect(settings.shard == nil && settings.control == 0)
         #expect(try SweepOptions().spec(for: config) == SweepSpec())
         #expect(try sweep("{}") == SweepSpec())
         #expect(try sweep("site: null\nlayers: ~\ntokens:\n") == SweepSpec())
@@ -108,6 +108,27 @@ struct SweepTests {
         #expect(try sweep(text + "site: resid_mid\n").items(config: config).map(\.site) == Array(repeating: "resid_mid", count: 5) + ["a"])
     }
 
+    /// Further sites have windows, layers, heads and tokens of their own; the sweep's are not theirs.
+    @Test func furtherSites() throws {
+        let text = "places:\n  - {site: z, layers: [1, 3], heads: 0}\n  - {site: [resid_post, embed], tokens: \"cls,patches\"}\n"
+        let alone = try sweep(text + "layers: 4\n")
+        #expect(alone.site == [] && alone.places.count == 2)
+        func names(_ spec: SweepSpec) throws -> [String] {
+            try spec.items(config: config).map { [$0.direction, $0.site, $0.layer, $0.head, $0.token, $0.window].joined(separator: " ") }
+        }
+        let further = ["z 1 0  1", "z 3 0  1"]
+            + ["cls", "patches"].flatMap { token in (0..<5).map { "resid_post \($0)  \(token) 1" } }
+            + ["embed   cls ", "embed   patches "]
+        #expect(try names(alone) == further.map { "restore " + $0 })
+        let both = try sweep(text + "site: attn_out\nwindow: 3\nlayers: 2\ntokens: cls\ndirection: [restore, noise]\n")
+        #expect(try names(both) == ["restore", "noise"].flatMap { direction in
+            (["attn_out 2  cls 3"] + further).map { "\(direction) \($0)" }
+        })
+        // What the file has stays beside flags.
+        let flagged = try SweepOptions(yaml: text, name: "s.yaml").overridden(by: flags([.site: "q", .heads: "1"]))
+        #expect(try names(flagged.spec(for: config)).filter { !$0.contains("restore q") } == further.map { "restore " + $0 })
+    }
+
     @Test func theMeanOfPatternIsRefusedInPartsToo() throws {
         let spec = try sweep("patch-with: mean\npatches: [{name: a, parts: [{site: pattern, layers: 1}]}]\n")
         #expect(throws: SweepError.self) { try spec.items(config: config) }
@@ -133,7 +154,7 @@ struct SweepTests {
     @Test func everyKeyCanBeAFlag() throws {
         let values: [SweepKey: String] = [
             .model: "m", .donor: "d", .data: "i", .corruption: "mean", .direction: "noise", .site: "q", .window: "2",
-            .layers: "1", .heads: "2", .tokens: "3", .neurons: "4", .patchWith: "zero", .target: "clean", .keep: "flipped",
+            .layers: "1", .heads: "2", .tokens: "3", .neurons: "4", .patchWith: "zero", .control: "9", .target: "clean", .keep: "flipped",
             .limit: "5", .offset: "6", .seed: "7", .samples: "8", .shard: "1/9",
         ]
         #expect(Set(values.keys) == Set(SweepKey.allCases))
@@ -141,7 +162,7 @@ struct SweepTests {
         let both = file.overridden(by: given)
         #expect(both.yaml == given.yaml)
         let settings = try both.settings()
-        #expect(settings.model == "m" && settings.donor == "d" && settings.data == "i" && settings.corruptions == [.mean])
+        #expect(settings.model == "m" && settings.donor == "d" && settings.data == "i" && settings.corruptions == [.mean] && settings.control == 9)
         #expect(settings.target == .clean && settings.keep == .flipped && settings.limit == 5 && settings.offset == 6)
         #expect(settings.seed == 7 && settings.samples == 8 && settings.shard == .init(index: 1, count: 9))
         var spec = SweepSpec()
@@ -173,6 +194,9 @@ struct SweepTests {
         if Bool.random(using: &random) {
             let patches = try SweepOptions(
                 yaml: """
+                    places:
+                      - {site: [z, attn_out+mlp_out], heads: 0+1, window: [1, 2]}
+                      - {site: embed, tokens: "0:1x0:2"}
                     patches:
                       - {name: "a: \\"b\\" * [c]", direction: noise, parts: [{site: z, layers: [0, 2], heads: 1+2}]}
                       - {name: null name, parts: [{site: embed, tokens: "0:1x0:1"}, {site: mlp_act, layers: 1, neurons: [1, 2]}]}

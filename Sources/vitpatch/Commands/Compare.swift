@@ -32,6 +32,6 @@ struct Compare: ParsableCommand {
         Terminal.standardOutput(
             format == "csv"
                 ? comparisonData(comparison)
-                : comparisonText(comparison, a: a, b: b, color: Terminal.isRich(STDOUT_FILENO)))
+                : comparisonText(comparison, a: a, b: b, colour: Terminal.colour))
     }
 }

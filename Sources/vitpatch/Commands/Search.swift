@@ -138,7 +138,7 @@ struct Search: ParsableCommand {
         let seconds = Date().timeIntervalSince(start)
         let result = result(outcome, items, search, model: model, data: data, seen: images.count)
         switch try choice("--format", format, Format.self) {
-        case .text: Terminal.standardOutput(result.text(color: Terminal.isRich(STDOUT_FILENO)))
+        case .text: Terminal.standardOutput(result.text(colour: Terminal.colour))
         case .csv: Terminal.standardOutput(result.csv())
         case .json: Terminal.standardOutput(try result.json())
         }

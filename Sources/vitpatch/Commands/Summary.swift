@@ -30,11 +30,11 @@ struct Summary: ParsableCommand {
                 try groups.map { groupData(try groupStatistics(of: store, by: $0), format: format) }
                     ?? summaryData(try statistics(of: store), format: format))
         } else {
-            let color = Terminal.isRich(STDOUT_FILENO)
-            Terminal.standardOutput(try summaryText(store: store, color: color, width: min(Terminal.width, 100)))
+            let colour = Terminal.colour
+            Terminal.standardOutput(try summaryText(store: store, colour: colour, width: min(Terminal.width, 100)))
             // Columns of the file are in the summary anyway.
             if let groups, try !store.groups().contains(groups) {
-                Terminal.standardOutput(try groupText(store: store, by: [groups], color: color))
+                Terminal.standardOutput(try groupText(store: store, by: [groups], colour: colour))
             }
         }
     }

@@ -58,6 +58,9 @@ struct Sweep: ParsableCommand {
     @Option(help: "clean (the other pass) | zero | mean | resample (another image): what is put in (default: clean).")
     var patchWith: String?
 
+    @Option(help: "So many random places for every size of patch that covers several places, to compare it with (default: 0).")
+    var control: Int?
+
     @Option(help: ArgumentHelp("CSV of image id and group columns (image,<column>,...), for effects by group.", valueName: "file"))
     var groups: String?
 
@@ -138,7 +141,8 @@ struct Sweep: ParsableCommand {
         if settings.samples > 1, !corruptions.contains(where: \.isRandom) {
             Terminal.warning("--samples \(settings.samples): no corruption of this sweep is random, so every image is run once")
         }
-        let items = try spec.items(config: checkpoint.config)
+        var items = try spec.items(config: checkpoint.config)
+        items += controls(of: items, settings, checkpoint.config)
         let patches = items.map(\.patch)
         let images = try chosenImages(settings, count: data.dataset.count)
         let donorCheckpoint = try settings.donor.map { try $0 == "demo" ? Demo.model(Demo.gray) : Checkpoint.load(folder: $0) }
@@ -192,7 +196,7 @@ struct Sweep: ParsableCommand {
         try store.finish()
         Terminal.standardOutput(
             try summaryText(
-                store: store, color: Terminal.isRich(STDOUT_FILENO), width: min(Terminal.width, 100)))
+                store: store, colour: Terminal.colour, width: min(Terminal.width, 100)))
         try report(outcome, folder: folder, model: model)
         try store.close()
     }
@@ -227,7 +231,7 @@ struct Sweep: ParsableCommand {
             (.model, one(model)), (.donor, one(donor)), (.data, one(data)), (.corruption, corruption),
             (.direction, direction), (.site, site), (.window, window.map(String.init)), (.layers, one(layers)),
             (.heads, one(heads)), (.tokens, one(tokens)), (.neurons, one(neurons)), (.patchWith, one(patchWith)),
-            (.target, one(target)), (.keep, one(keep)), (.limit, one(limit)), (.offset, one(offset)), (.seed, one(seed)),
+            (.control, one(control)), (.target, one(target)), (.keep, one(keep)), (.limit, one(limit)), (.offset, one(offset)), (.seed, one(seed)),
             (.samples, one(samples)), (.shard, one(shard)),
         ]
         var options = SweepOptions()
@@ -237,16 +241,39 @@ struct Sweep: ParsableCommand {
 
     /// An option that no site of the sweep takes up is a mistake.
     private func checkNothingIsIgnored(_ spec: SweepSpec) throws {
-        let sites = try spec.site.flatMap { try SweepSpec.parse($0) } + spec.patches.flatMap { $0.parts.map(\.site) }
-        func check(_ option: String, _ value: String?, _ takesIt: (Site) -> Bool) throws {
-            guard let value, !sites.contains(where: takesIt) else { return }
-            let takers = Site.allCases.filter(takesIt).map(\.rawValue).joined(separator: ", ")
-            throw SweepError.option("\(option) \(value): no site of this sweep takes it; it goes with \(takers)")
+        for (index, places) in spec.allPlaces.enumerated() {
+            var sites = try places.site.flatMap { try SweepSpec.parse($0) }
+            if index == 0 { sites += spec.patches.flatMap { $0.parts.map(\.site) } }
+            func check(_ option: String, _ value: String?, _ takesIt: (Site) -> Bool) throws {
+                guard let value, !sites.contains(where: takesIt) else { return }
+                let takers = Site.allCases.filter(takesIt).map(\.rawValue).joined(separator: ", ")
+                let (name, of) = index == 0 ? ("--" + option, "this sweep") : (option, "its place")
+                let text = "\(name) \(value): no site of \(of) takes it; it goes with \(takers)"
+                throw index == 0 ? SweepError.option(text) : CommandError(text) as any Error
+            }
+            try check("heads", ["each", "all"].contains(places.heads) ? nil : places.heads, \.hasHeads)
+            try check("neurons", places.neurons) { $0 == .mlpAct }
+            try check("layers", places.layers, \.hasLayers)
+            try check("window", places.window.map { $0.map(String.init).joined(separator: ",") }, \.hasLayers)
         }
-        try check("--heads", ["each", "all"].contains(spec.heads) ? nil : spec.heads, \.hasHeads)
-        try check("--neurons", spec.neurons) { $0 == .mlpAct }
-        try check("--layers", spec.layers, \.hasLayers)
-        try check("--window", spec.window.map { $0.map(String.init).joined(separator: ",") }, \.hasLayers)
+    }
+
+    /// The random places, with a word where there are none, or not as many as asked for.
+    private func controls(
+        of items: [SweepSpec.Item], _ settings: SweepSettings, _ config: ViTConfig
+    ) -> [SweepSpec.Item] {
+        let controls = SweepSpec.controls(of: items, count: settings.control, config: config, seed: settings.seed)
+        if settings.control > 0, !items.contains(where: { $0.patch.coversSeveralPlaces(config) }) {
+            Terminal.warning(
+                "--control \(settings.control): every patch of this sweep is a single place, which is compared with the others of its size; no random places are added")
+        }
+        let counts = Dictionary(grouping: controls) { $0.patch.extent(config) }.mapValues { places in
+            places.count / Set(places.map(\.direction)).count
+        }
+        for (extent, count) in counts.sorted(by: { $0.key < $1.key }) where count < settings.control {
+            Terminal.warning("--control \(settings.control): the network has only \(count) other places of \(extent)")
+        }
+        return controls
     }
 
     private func one(_ value: (some CustomStringConvertible)?) -> [String] { value.map { [$0.description] } ?? [] }
@@ -276,14 +303,14 @@ struct Sweep: ParsableCommand {
             patches: items.map {
                 PatchRecord(
                     direction: $0.direction, site: $0.site, layer: $0.layer, head: $0.head, token: $0.token,
-                    window: $0.window)
+                    window: $0.window, control: $0.isControl, extent: $0.patch.extent(model.checkpoint.config))
             },
             classNames: model.checkpoint.config.labels, seed: settings.seed, samples: settings.samples,
             offset: settings.offset, limit: settings.limit, shard: settings.shard?.description,
             keep: settings.keep.rawValue, target: settings.target.rawValue, device: device.name, driver: device.driver,
             gemm: model.encoder.gemm.name, host: ProcessInfo.processInfo.hostName,
             command: CommandLine.arguments.joined(separator: " "),
-            layers: model.encoder.config.layers, logits: logits)
+            layers: model.encoder.config.layers, logits: logits, control: settings.control)
     }
 
     private func resumeCommand(_ folder: String) -> String {

@@ -39,7 +39,7 @@ struct SweepPictures {
         longest = manifest.corruptions.count > 1 ? 128 : 256
 
         let corruptions = try manifest.corruptions.map { try Corruption(spec: $0) }
-        let showsPatches = manifest.patches.contains { Int($0.token) != nil }
+        let showsPatches = manifest.ownPatches.contains { Int($0.token) != nil }
         var model: Result<(preprocessor: Preprocessor, patchSize: Int), CommandError>?
         if showsPatches || corruptions.contains(where: { $0.stage == .tensor }) {
             model = Self.result { try Self.model(manifest) }

@@ -1,0 +1,80 @@
+import ViT
+
+extension Patch {
+    /// How much of the network the patch covers, in words: `attn_out 3 layers`, `z 1 layer 2 heads`, `resid_post 1 layer
+    /// CLS and 4 tokens`. Patches of one direction and extent are of the same size. Lists of all heads, tokens or neurons
+    /// are not named.
+    public func extent(_ config: ViTConfig) -> String {
+        var groups: [(sites: [String], amount: String)] = []
+        // In an order that does not depend on which layers they are.
+        let sites = Site.allCases.map(\.rawValue)
+        let amounts = Patch(merging: [self]).parts.map { ($0.site.rawValue, $0.amount(config)) }.sorted { a, b in
+            (a.1, sites.firstIndex(of: a.0) ?? 0) < (b.1, sites.firstIndex(of: b.0) ?? 0)
+        }
+        for (site, amount) in amounts {
+            if let last = groups.last, last.amount == amount, !last.sites.contains(site) {
+                groups[groups.count - 1].sites.append(site)
+            } else {
+                groups.append(([site], amount))
+            }
+        }
+        return groups.map { $0.sites.joined(separator: "+") + $0.amount }.joined(separator: " + ")
+    }
+
+    /// Whether it puts several layers, heads, image patches or neurons in together. A single one, or all heads, image
+    /// patches or neurons of one layer, is one place.
+    public func coversSeveralPlaces(_ config: ViTConfig) -> Bool {
+        let parts = Patch(merging: [self]).parts
+        return Set(parts.flatMap(\.layers)).count > 1 || Set(parts.compactMap(\.heads)).count > 1
+            || Set(parts.compactMap(\.tokens)).count > 1
+            || parts.contains { part in
+                (part.heads.map { $0.count > 1 && $0.count < config.heads } ?? false)
+                    || (part.neurons.map { $0.count > 1 && $0.count < config.intermediateSize } ?? false)
+                    || (part.tokens.map { $0.count > 1 && (1..<config.tokens - 1).contains($0.count { $0 > 0 }) } ?? false)
+            }
+    }
+
+    /// The patch moved: layer l becomes `layers[l]`, and so on. Lists of all stay, and CLS.
+    ///
+    /// - Parameters:
+    ///   - layers: an order of all layers; heads, neurons and tokens likewise
+    ///   - tokens: an order of the image patches, counted from 0
+    public func moved(layers: [Int], heads: [Int], tokens: [Int], neurons: [Int]) -> Patch {
+        func moved(_ list: [Int]?, _ order: [Int]) -> [Int]? { list.map { $0.map { order[$0] }.sorted() } }
+        var patch = self
+        for index in parts.indices {
+            patch.parts[index].layers = parts[index].layers.map { layers[$0] }.sorted()
+            patch.parts[index].heads = moved(parts[index].heads, heads)
+            patch.parts[index].tokens = moved(parts[index].tokens, [0] + tokens.map { $0 + 1 })
+            patch.parts[index].neurons = moved(parts[index].neurons, neurons)
+        }
+        return patch
+    }
+}
+
+extension Part {
+    /// ` 3 layers 2 heads`
+    fileprivate func amount(_ config: ViTConfig) -> String {
+        func counted(_ count: Int, _ name: String) -> String { " \(count) \(name)\(count == 1 ? "" : "s")" }
+        func some(_ list: [Int]?, of count: Int, _ name: String) -> String {
+            list.map { $0.count == count ? "" : counted($0.count, name) } ?? ""
+        }
+        var text = site.hasLayers ? counted(layers.count, "layer") : ""
+        text += some(heads, of: config.heads, "head") + some(neurons, of: config.intermediateSize, "neuron")
+        if let tokens, tokens.count < config.tokens {
+            let patches = tokens.count { $0 > 0 }
+            let names = [patches < tokens.count ? " CLS" : "", patches > 0 ? counted(patches, "token") : ""]
+            text += names.filter { !$0.isEmpty }.joined(separator: " and")
+        }
+        return text
+    }
+
+    /// `z layers 0+2 head 1`
+    public var text: String {
+        func list(_ name: String, _ values: [Int]?) -> String {
+            guard let values, !values.isEmpty else { return "" }
+            return " \(name)\(values.count == 1 ? "" : "s") " + values.map(String.init).joined(separator: "+")
+        }
+        return site.rawValue + list("layer", layers) + list("head", heads) + list("token", tokens) + list("neuron", neurons)
+    }
+}

@@ -1,0 +1,103 @@
+import Results
+
+/// Patches beside random places of their extent.
+extension EffectFigures {
+    /// One figure for each group that has random places.
+    func controls() -> [Figure] {
+        groups.compactMap { group in
+            let patches = group.patches.filter { $0.control?.isDrawn == true && $0.p.mean.isFinite }
+            guard !patches.isEmpty else { return nil }
+            let panels: [Panel]
+            if case .layers = group.shape {
+                panels = unique(patches.map(\.record.window)).map { window in
+                    let shown = patches.filter { $0.record.window == window }
+                    return panel(
+                        shown, title: "\(group.site), \(windowText(window))", xTitle: window.isEmpty ? "layers" : "centre layer",
+                        labels: shown.map { $0.record.layer.isEmpty ? group.site : $0.record.layer },
+                        connected: shown.count > 1 && shown.allSatisfy { Int($0.record.layer) != nil })
+                }
+            } else {
+                let shown = patches.sorted { abs($0.p.mean) > abs($1.p.mean) }.prefix(30)
+                panels = [
+                    panel(
+                        Array(shown), title: "the strongest \(shown.count) of \(patches.count)", xTitle: "rank",
+                        labels: shown.indices.map { "\($0 + 1)" }, connected: false)
+                ]
+            }
+            return Figure(
+                name: name("random-places", group.direction, group.site, group.detail),
+                title: "Beside random places: \(group.title)",
+                caption: """
+                    Mean of p patched − \(base(group.direction)) beside that of random places of the same extent: as many layers, \
+                    heads or tokens, drawn anywhere. Windows cut at the edge stand beside fewer layers. \(intervals)
+                    """,
+                panels: panels,
+                legend: [
+                    LegendItem(mark: .dot, series: 0, text: "p-value (random places) ≤ 0.05"),
+                    LegendItem(mark: .hollow, series: 0, text: "not above random places"),
+                    LegendItem(mark: .line, series: 1, text: "mean of random places"),
+                    LegendItem(mark: .dashed, series: 2, text: "95th percentile of random places"),
+                ], table: Self.table(patches))
+        }
+    }
+
+    private func panel(
+        _ patches: [PatchStatistics], title: String, xTitle: String, labels: [String], connected: Bool
+    ) -> Panel {
+        let places = Dictionary(
+            statistics.controls.map { ([$0.direction, $0.extent], $0) }, uniquingKeysWith: { first, _ in first })
+        func place(_ patch: PatchStatistics) -> ControlStatistics? { places[[patch.record.direction, patch.record.extent]] }
+        return LineChart(
+            title: title, xTitle: xTitle, labels: labels, connected: connected,
+            series: [
+                LineChart.Series(
+                    name: "patch", colour: 0,
+                    points: patches.map { .init($0.p, solid: $0.control?.isAbove == true) }),
+                LineChart.Series(name: "random places", colour: 1, points: patches.map { place($0).map { .init($0.p) } }),
+                LineChart.Series(
+                    name: "95th percentile", colour: 2, points: patches.map { place($0).map { .init(value: $0.p95) } },
+                    dashed: true),
+            ], digits: decimals(for: patches.map(\.p.mean)), yRange: [0], width: connected ? 340 : 520
+        ).panel
+    }
+
+    private static func table(_ patches: [PatchStatistics]) -> Table {
+        let places = placeColumns(patches)
+        return Table(
+            columns: places.map(\.0) + ["extent", "Δp"] + controlColumns,
+            rows: patches.map { patch in
+                places.map { $0.1(patch.record) } + [patch.record.extent, plus(patch.p.mean, 4)] + controlCells(patch)
+            })
+    }
+}
+
+let controlColumns = [
+    "places", "their mean", "their 95th percentile", "Δp − their mean", "95% low", "95% high", "p-value (random places)",
+]
+
+/// As `controlColumns`; dashes where there is nothing to compare with.
+func controlCells(_ patch: PatchStatistics) -> [String] {
+    guard let control = patch.control else { return Array(repeating: "–", count: controlColumns.count) }
+    return ["\(control.places)", plus(control.mean, 4), plus(control.p95, 4)]
+        + [control.difference.mean, control.difference.low, control.difference.high].map { plus($0, 4) }
+        + [pText(control.pValue)]
+}
+
+extension CorruptionStatistics {
+    /// What random places do, for the page; empty without `--control`.
+    var controlTable: Table? {
+        if controls.isEmpty { return nil }
+        let hasDirections = Set(controls.map(\.direction)).count > 1
+        return Table(
+            columns: (hasDirections ? ["direction"] : []) + [
+                "extent", "places", "number", "mean Δp", "95% low", "95% high", "95th percentile", "patches above",
+            ],
+            rows: controls.map { control in
+                let own = patches.filter { $0.record.direction == control.direction && $0.record.extent == control.extent }
+                let above = "\(own.count { $0.control?.isAbove == true }) of \(own.count)"
+                return (hasDirections ? [control.direction] : [])
+                    + [control.extent, control.isDrawn ? "random" : "the sweep's", "\(control.places)"] + [control.p.mean, control.p.low, control.p.high, control.p95].map { plus($0, 4) }
+                    + [!control.isDrawn ? "–" : control.places < ControlComparison.fewest ? "too few places" : above]
+            })
+    }
+}

@@ -1,0 +1,142 @@
+import Results
+
+/// What places of one direction and extent do on the target's probability: random ones that the sweep made for
+/// comparison, or, where there are none as a patch is a single place, all that the sweep patched.
+public struct ControlStatistics: Sendable, Equatable {
+    public var direction: String
+    /// As in `PatchRecord.extent`
+    public var extent: String
+    /// Drawn at random, rather than the sweep's own
+    public var isDrawn: Bool
+    public var places: Int
+    /// Averaged over the places; the interval is over images, the places as they are
+    public var p: EffectStatistics
+    /// What one place of twenty goes beyond, as far as so many can tell: the ceil(0.95 (places + 1))-th smallest of their
+    /// mean effects, so that a patch is beyond it where its p-value is at most 0.05; nan for less than 19 places. With
+    /// direction `noise`, where an effect is a loss, the same from the other end.
+    public var p95: Double
+}
+
+/// A patch beside random places of its extent; for a single place, beside the sweep's other places of its extent.
+public struct ControlComparison: Sendable, Equatable {
+    /// Places compared with
+    public var places: Int
+    public var isDrawn: Bool
+    /// Their mean effect on p
+    public var mean: Double
+    /// As in `ControlStatistics`, of these places
+    public var p95: Double
+    /// The patch's effect less the places' mean effect, paired over images
+    public var difference: EffectStatistics
+    /// One-sided: (1 + places whose mean effect is as large) / (1 + places), so never 0 (Phipson and Smyth 2010)
+    public var pValue: Double
+
+    /// Places that a p-value of 0.05 takes
+    static let fewest = 19
+
+    /// Whether the patch goes beyond random places: drawn ones, as the largest of the sweep's own says nothing new
+    public var isAbove: Bool { isDrawn && pValue <= 0.05 }
+}
+
+/// The places that a sweep's patches are compared with, under one corruption; none without `--control`.
+struct Controls {
+    private struct Key: Hashable { var direction: String, extent: String }
+
+    private struct Places {
+        var members: [Int]
+        var isDrawn: Bool
+        /// Their effects on p, added up for every image [n]
+        var sums: [Double]
+        /// Of each member [members]
+        var means: [Double] = []
+    }
+
+    private let patches: [PatchRecord]
+    private let images: Int
+    private var places: [Key: Places] = [:]
+    private var order: [Key] = []
+
+    init(store: ResultsStore, corruption: Int, images: [ImageRecord]) throws {
+        patches = store.manifest.patches
+        self.images = images.count
+        guard store.manifest.control > 0, !images.isEmpty else { return }
+        let own = store.manifest.ownPatches
+        let drawn = Dictionary(grouping: patches.indices.dropFirst(own.count)) { Self.key(patches[$0]) }
+        let asked = Dictionary(grouping: own.indices) { Self.key(patches[$0]) }
+        order = unique(own.map(Self.key))
+        for key in order {
+            let members = drawn[key] ?? asked[key] ?? []
+            // A single place needs another one.
+            guard members.count > (drawn[key] == nil ? 1 : 0) else { continue }
+            places[key] = Places(
+                members: members, isDrawn: drawn[key] != nil, sums: Array(repeating: 0, count: images.count))
+        }
+        let keys = patches.indices.map { index in
+            let key = Self.key(patches[index])
+            return places[key]?.isDrawn == patches[index].control ? key : nil
+        }
+        var sums = [Double](repeating: 0, count: patches.count)
+        try store.forEachEffect(corruption: corruption, images: images, patches: patches.indices) { row, patch, patched in
+            guard let key = keys[patch] else { return }
+            let base = key.direction == "noise" ? images[row].clean : images[row].corrupted
+            let effect = Double(patched.p) - Double(base.p)
+            places[key]?.sums[row] += effect
+            sums[patch] += effect
+        }
+        places = places.mapValues { known in
+            var known = known
+            known.means = known.members.map { sums[$0] / Double(images.count) }
+            return known
+        }
+    }
+
+    private static func key(_ patch: PatchRecord) -> Key { Key(direction: patch.direction, extent: patch.extent) }
+
+    func statistics(_ bootstrap: Bootstrap) -> [ControlStatistics] {
+        order.compactMap { key in
+            guard let places = places[key] else { return nil }
+            let count = Double(places.members.count)
+            return ControlStatistics(
+                direction: key.direction, extent: key.extent, isDrawn: places.isDrawn, places: places.members.count,
+                p: summarise(places.sums.map { $0 / count }, rows: images, total: nil, columns: 1, bootstrap)[0],
+                p95: Self.p95(places.means, key))
+        }
+    }
+
+    /// - Parameter effect: of an image (row) and a patch (counting from the block's first)
+    /// - Returns: one for each patch of the block
+    func compare(
+        _ block: Range<Int>, _ bootstrap: Bootstrap, effect: (_ row: Int, _ column: Int) -> Double
+    ) -> [ControlComparison?] {
+        var result = [ControlComparison?](repeating: nil, count: block.count)
+        var differences: [[Double]] = [], columns: [Int] = []
+        for (column, patch) in block.enumerated() {
+            let key = Self.key(patches[patch])
+            guard let places = places[key] else { continue }
+            let others = zip(places.members, places.means).filter { $0.0 != patch }.map(\.1)
+            guard !others.isEmpty else { continue }
+            let effects = (0..<images).map { effect($0, column) }
+            let count = Double(others.count)
+            differences.append(
+                zip(effects, places.sums).map { effect, sum in
+                    effect - (places.isDrawn ? sum : sum - effect) / count
+                })
+            columns.append(column)
+            let mean = effects.reduce(0, +) / Double(images), sign: Double = key.direction == "noise" ? -1 : 1
+            result[column] = ControlComparison(
+                places: others.count, isDrawn: places.isDrawn, mean: others.reduce(0, +) / count, p95: Self.p95(others, key),
+                difference: EffectStatistics(mean: .nan, low: .nan, high: .nan, median: .nan, sharePositive: .nan, recovered: .nan),
+                pValue: mean.isNaN ? .nan : Double(1 + others.count { sign * $0 >= sign * mean }) / (count + 1))
+        }
+        let rows = (0..<images).flatMap { row in differences.map { $0[row] } }
+        let found = summarise(rows, rows: images, total: nil, columns: columns.count, bootstrap)
+        for (column, difference) in zip(columns, found) { result[column]?.difference = difference }
+        return result
+    }
+
+    private static func p95(_ means: [Double], _ key: Key) -> Double {
+        let rank = means.count + 1 - (means.count + 1) / 20
+        guard rank <= means.count, !means.contains(where: \.isNaN) else { return .nan }
+        return means.sorted()[key.direction == "noise" ? means.count - rank : rank - 1]
+    }
+}
