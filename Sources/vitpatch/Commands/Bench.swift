@@ -21,6 +21,9 @@ struct Bench: ParsableCommand {
     @Option(help: "Seconds to spend on each line.")
     var seconds = 1.0
 
+    @Option(help: ArgumentHelp("\(Group.allCases.map(\.rawValue).joined(separator: " | ")): only these lines; repeatable (default: all).", valueName: "group"))
+    var only: [String] = []
+
     @Option(help: "Write the results to this file too.")
     var json: String?
 
@@ -29,13 +32,21 @@ struct Bench: ParsableCommand {
 
     @OptionGroup var device: DeviceOptions
 
+    /// Lines that belong together
+    enum Group: String, CaseIterable { case kernel, gemm, pass, sweep }
+
+    private func groups() throws -> [Group] {
+        only.isEmpty ? Group.allCases : try only.map { try choice("--only", $0, Group.self) }
+    }
+
     func validate() throws {
+        _ = try groups()
         if images < 1 || images > 100_000 { throw ValidationError("--images \(images): expected 1 to 100000") }
         if !(seconds >= 0 && seconds <= 3600) { throw ValidationError("--seconds \(seconds): expected 0 to 3600") }
     }
 
     mutating func run() throws {
-        let old = try compare.map(Self.read)
+        let old = try compare.map(Self.read), groups = try groups()
         let context = try device.context()
         let library = KernelLibrary(context)
         let (config, weights, name) = try Self.model(model)
@@ -53,16 +64,18 @@ struct Bench: ParsableCommand {
             results.measurements.append(measurement)
             Terminal.standardOutput(Self.line(measurement, results, old))
         }
-        for (group, item) in try Self.operations(config, library: library, gemm: gemm) {
+        for (group, item) in try Self.operations(config, library: library, gemm: gemm) where groups.contains(group) {
             var random = SplitMix64(seed: 1)
             let op = try item.prepare(library, &random)
             add(
                 try .of(
-                    group, item.name, item.shape, flops: Double(item.flops), bytes: Double(item.bytes), context: context,
-                    seconds: seconds, op.launch))
+                    group.rawValue, item.name, item.shape, flops: Double(item.flops), bytes: Double(item.bytes),
+                    context: context, seconds: seconds, op.launch))
         }
-        let encoder = try Encoder(config: config, weights: weights, library: library, gemm: gemm)
-        try wholePasses(encoder, library: library, add)
+        if groups.contains(.pass) || groups.contains(.sweep) {
+            let encoder = try Encoder(config: config, weights: weights, library: library, gemm: gemm)
+            try wholePasses(encoder, library: library, groups: groups, add)
+        }
         if let json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -73,13 +86,16 @@ struct Bench: ParsableCommand {
     }
 
     /// Forward passes, and sweeps with random images.
-    private func wholePasses(_ encoder: Encoder, library: KernelLibrary, _ add: (Measurement) -> Void) throws {
+    private func wholePasses(
+        _ encoder: Encoder, library: KernelLibrary, groups: [Group], _ add: (Measurement) -> Void
+    ) throws {
         let config = encoder.config, images = images
         var random = SplitMix64(seed: 2)
         let values = images * config.channels * config.imageSize * config.imageSize
         let clean = (0..<values).map { _ in Float.random(in: -1...1, using: &random) }
         let corrupted = (0..<values).map { _ in Float.random(in: -1...1, using: &random) }
-        func time(_ group: String, _ name: String, patches: [Patch], corrupted: [Float]?) throws {
+        func time(_ group: Group, _ name: String, patches: [Patch], corrupted: [Float]?) throws {
+            guard groups.contains(group) else { return }
             let plan = try WavePlan(encoder: encoder, patches: patches, images: images, memory: nil)
             let wavefront = try Wavefront(encoder: encoder, library: library, shape: plan.shape)
             let size = values / images
@@ -98,20 +114,20 @@ struct Bench: ParsableCommand {
                 }
             }
             var measurement = try Measurement.of(
-                group, name, "\(images) images", flops: 0, bytes: 0, context: encoder.context, seconds: seconds, run)
+                group.rawValue, name, "\(images) images", flops: 0, bytes: 0, context: encoder.context, seconds: seconds, run)
             // What the evaluations cost: half of a layer's products each, attention's in the ones that are attention.
             measurement.flops = Double(evaluations) / 2 * config.layerFlops
             add(measurement)
         }
-        try time("pass", "forward", patches: [], corrupted: nil)
+        try time(.pass, "forward", patches: [], corrupted: nil)
         var spec = SweepSpec()
         spec.window = [1]
-        try time("sweep", "attn_out, window 1", patches: try spec.items(config: config).map(\.patch), corrupted: corrupted)
+        try time(.sweep, "attn_out, window 1", patches: try spec.items(config: config).map(\.patch), corrupted: corrupted)
         spec.window = [3]
-        try time("sweep", "attn_out, window 3", patches: try spec.items(config: config).map(\.patch), corrupted: corrupted)
+        try time(.sweep, "attn_out, window 3", patches: try spec.items(config: config).map(\.patch), corrupted: corrupted)
         spec.window = nil
         spec.site = [Site.z.rawValue]
-        try time("sweep", "z, every head", patches: try spec.items(config: config).map(\.patch), corrupted: corrupted)
+        try time(.sweep, "z, every head", patches: try spec.items(config: config).map(\.patch), corrupted: corrupted)
     }
 
     // MARK: What is timed
@@ -131,26 +147,26 @@ struct Bench: ParsableCommand {
     /// The kernels at the model's sizes, eight images at a time; the GEMM shapes of a layer.
     private static func operations(
         _ config: ViTConfig, library: KernelLibrary, gemm: any GEMM
-    ) throws -> [(String, OpCase)] {
+    ) throws -> [(Group, OpCase)] {
         let rows = 8, t = config.tokens, d = config.hiddenSize, m = config.intermediateSize
         let list = (0..<Int32(rows)).map { $0 }
-        func gemms(_ gemm: any GEMM) -> [(String, OpCase)] {
+        func gemms(_ gemm: any GEMM) -> [(Group, OpCase)] {
             [(3 * d, d, ActivationKind.none), (d, d, .none), (m, d, .gelu), (d, m, .none)].map { n, k, activation in
-                ("gemm", OpCase.gemm(gemm, m: rows * t, n: n, k: k, activation: activation, checkedRows: 1))
+                (Group.gemm, OpCase.gemm(gemm, m: rows * t, n: n, k: k, activation: activation, checkedRows: 1))
             }
         }
-        var cases: [(String, OpCase)] = [
-            ("kernel", .layerNorm(stream: rows, rows: list, tokens: t, of: t, width: d)),
-            ("kernel", .biasActivation(rows: rows * t, width: m, stride: m, offset: 0, activation: .gelu)),
+        var cases: [(Group, OpCase)] = [
+            (.kernel, .layerNorm(stream: rows, rows: list, tokens: t, of: t, width: d)),
+            (.kernel, .biasActivation(rows: rows * t, width: m, stride: m, offset: 0, activation: .gelu)),
             (
-                "kernel",
+                .kernel,
                 .attention(images: rows, heads: config.heads, headDim: config.headDim, tokens: t, queries: t, apart: false)
             ),
             (
-                "kernel",
+                .kernel,
                 .residualAdd(stream: rows, outputs: rows, dst: list, base: list, src: list, tokens: t, of: t, width: d)
             ),
-            ("kernel", .metrics(images: rows, patches: 12, classes: config.classes)),
+            (.kernel, .metrics(images: rows, patches: 12, classes: config.classes)),
         ]
         cases += gemms(gemm)
         // The other provider beside it.

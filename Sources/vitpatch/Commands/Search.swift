@@ -147,7 +147,7 @@ struct Search: ParsableCommand {
             try write(result.json(), to: out, "search.json")
         }
         Terminal.standardError(
-            "\(outcome.passes) passes in \(Progress.duration(seconds)) "
+            "\(outcome.passes) passes in \(Progress.measured(seconds)) "
                 + "(\(Int(Double(outcome.passes) / Swift.max(seconds, 1e-3))) passes/s)\n")
         if outcome.end == nil { throw ExitCode(130) }
     }

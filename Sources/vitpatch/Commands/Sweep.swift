@@ -210,7 +210,7 @@ struct Sweep: ParsableCommand {
                     + "\(outcome.fullPassEvaluations) (\(String(format: "%.1f", saved))x)\n")
         }
         Terminal.standardError(
-            "\(outcome.images) images, \(outcome.passes) passes in \(Progress.duration(outcome.seconds)) "
+            "\(outcome.images) images, \(outcome.passes) passes in \(Progress.measured(outcome.seconds)) "
                 + "(\(Int(Double(outcome.passes) / max(outcome.seconds, 1e-3))) passes/s, "
                 + "\(Self.mebibytes(model.encoder.context.peakBytes)) on the device)\n")
         Terminal.standardOutput("Results in \(folder); vitpatch export \(folder) --format csv\n")

@@ -38,6 +38,13 @@ struct Progress {
     /// Clears the bar.
     func finish() { if rich { Terminal.standardError("\r\u{1B}[K") } }
 
+    /// A time that was measured: to three digits or more, as comparisons need it.
+    static func measured(_ seconds: Double) -> String {
+        if seconds >= 600 { return duration(seconds) }
+        return String(format: seconds >= 100 ? "%.1f s" : "%.2f s", seconds)
+    }
+
+    /// A time in words.
     static func duration(_ seconds: Double) -> String {
         let whole = Int(seconds.rounded())
         if whole >= 3600 { return "\(whole / 3600) h \(whole % 3600 / 60) min" }
