@@ -7,7 +7,8 @@ DEMO := runs/demo
 DEMO_OUTPUT ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test readme check-readme test-scripts bundle clean kill-test full-disk-test slurm-test
+.PHONY: help setup build demo test readme check-readme test-scripts bundle clean kill-test full-disk-test slurm-test \
+    benchmark
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -54,6 +55,9 @@ full-disk-test: build  ## Sweep into a full and into a read-only disk (a small t
 
 slurm-test: build  ## Run examples/slurm on a Slurm of its own (installs it), compare with a sweep without shards
 	@scripts/slurm-test.sh
+
+benchmark: build  ## Compare with PyTorch and TransformerLens (downloads them); writes Benchmarks/results.md
+	@Benchmarks/run.sh $(BENCHMARK_OPTIONS)
 
 clean:  ## Delete what was built; runs/ stays
 	rm -rf .build .build-bundle dist

@@ -1,0 +1,85 @@
+"""Runs of vitpatch."""
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass
+class Sweep:
+    """A run of `vitpatch sweep`: seconds of its passes (images read and results stored among them), seconds of the whole
+    process, the most memory it had (bytes), and [2 + places][images] probabilities as peers.Sweep's."""
+
+    seconds: float
+    whole: float
+    peak: int
+    probabilities: list[list[float]]
+
+
+class Vitpatch:
+    def __init__(self, program: str, folder: Path, gpu: bool):
+        self.program, self.folder = program, folder
+        self.version = self.text("--version").strip()
+        devices = re.findall(r"^[* ] (\d+): (.*)\n +(\w+), (\d+) compute units.*\n +(.*)$", self.text("devices"), re.M)
+        found = [device for device in devices if device[2] == ("GPU" if gpu else "CPU")]
+        if not found:
+            raise SystemExit(f"vitpatch devices lists no {'GPU' if gpu else 'CPU'}")
+        self.index, self.device, _, units, self.driver = found[0]
+        self.units = int(units)
+
+    def text(self, *arguments: str) -> str:
+        return subprocess.run([self.program, *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    def bench(self, group: str, images: int, seconds: float) -> dict:
+        """The results of `vitpatch bench --json`"""
+        with tempfile.NamedTemporaryFile(suffix=".json") as file:
+            self.text(
+                "bench", "--device", self.index, "--model", str(self.folder / "model"), "--only", group,
+                "--images", str(images), "--seconds", str(seconds), "--json", file.name)
+            return json.load(file)
+
+    def sweep(self, options: list[str], places: int) -> Sweep:
+        out = tempfile.mkdtemp()
+        try:
+            start = time.perf_counter()
+            process = subprocess.Popen(
+                [self.program, "sweep", "--device", self.index, "--model", str(self.folder / "model"),
+                 "--data", str(self.folder / "images"), "--corruption", "grayscale", "--out", out, *options],
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            errors = process.stderr.read()
+            _, status, usage = os.wait4(process.pid, 0)
+            whole = time.perf_counter() - start
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode != 0:
+                raise SystemExit(f"vitpatch sweep failed: {errors}")
+            table = csv.DictReader(io.StringIO(self.text("export", out, "--format", "csv")))
+            return Sweep(passes_time(errors), whole, usage.ru_maxrss * 1024, probabilities(list(table), places))
+        finally:
+            shutil.rmtree(out)
+
+
+def passes_time(errors: str) -> float:
+    """Seconds in `8 images, 112 passes in 9.87 s (...)`"""
+    found = re.search(r"passes in (?:(\d+) h )?(?:(\d+) min ?)?(?:([\d.]+) s)?", errors)
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def probabilities(rows: list[dict[str, str]], places: int) -> list[list[float]]:
+    """An exported table, whose rows are ordered by image, then by place; images are numbered by their file's name."""
+    images: dict[int, list[dict[str, str]]] = {}
+    for row in rows:
+        images.setdefault(int(Path(row["image"]).stem), []).append(row)
+    columns = []
+    for _, own in sorted(images.items()):
+        assert len(own) == places
+        columns.append([own[0]["p_clean"], own[0]["p_corrupted"]] + [row["p_patched"] for row in own])
+    return [[float(value) for value in row] for row in zip(*columns)]
