@@ -19,6 +19,15 @@ struct ReportTests {
 
     private func pictures(_ html: String) -> Int { html.components(separatedBy: "src=\"data:image/png").count - 1 }
 
+    /// From a model's folder to the figures in one command.
+    @Test func aSweepWritesItToo() throws {
+        _ = try sweep(["--model", model, "--data", data, "--report"], out: folder("out"))
+        let own = try String(contentsOfFile: folder("out") + "/report.html", encoding: .utf8)
+        let figures = try FileManager.default.contentsOfDirectory(atPath: folder("out") + "/figures")
+        #expect(figures.contains { $0.hasSuffix(".svg") })
+        #expect(try report().html == own)
+    }
+
     /// The data that the store names, moved, and changed.
     @Test func picturesFollowTheData() throws {
         _ = try sweep(["--model", model, "--data", data, "--corruption", "grayscale"], out: folder("out"))

@@ -17,7 +17,9 @@ struct ReportCommand: ParsableCommand {
     @Flag(help: "The figures as PNG too, by rsvg-convert.")
     var png = false
 
-    mutating func run() throws {
+    mutating func run() throws { try Self.write(folder: folder, data: data, png: png) }
+
+    static func write(folder: String, data: String? = nil, png: Bool = false) throws {
         let store = try ResultsStore.open(folder: folder)
         let pictures = try SweepPictures(store.manifest, data: data)
         let files = try writeReport(

@@ -106,6 +106,9 @@ struct Sweep: ParsableCommand {
     @Flag(help: "Replace the results in --out.")
     var overwrite = false
 
+    @Flag(name: .customLong("report"), help: "Write the report too, when the sweep is done: see vitpatch report.")
+    var writesReport = false
+
     @OptionGroup var device: DeviceOptions
     @OptionGroup var profile: ProfileOptions
 
@@ -199,6 +202,7 @@ struct Sweep: ParsableCommand {
                 store: store, colour: Terminal.colour, width: min(Terminal.width, 100)))
         try report(outcome, folder: folder, model: model)
         try store.close()
+        if writesReport { try ReportCommand.write(folder: folder) }
     }
 
     /// What the sweep cost, and where its results are.
