@@ -11,8 +11,10 @@ extension EffectFigures {
             if case .layers = group.shape {
                 panels = unique(patches.map(\.record.window)).map { window in
                     let shown = patches.filter { $0.record.window == window }
+                    let hasLayers = !group.layers.allSatisfy(\.isEmpty)
                     return panel(
-                        shown, title: "\(group.site), \(windowText(window))", xTitle: window.isEmpty ? "layers" : "centre layer",
+                        shown, title: group.site + (hasLayers ? ", \(windowText(window))" : ""),
+                        xTitle: !hasLayers ? "site" : window.isEmpty ? "layers" : "centre layer",
                         labels: shown.map { $0.record.layer.isEmpty ? group.site : $0.record.layer },
                         connected: shown.count > 1 && shown.allSatisfy { Int($0.record.layer) != nil })
                 }
@@ -57,7 +59,7 @@ extension EffectFigures {
                 LineChart.Series(
                     name: "95th percentile", colour: 2, points: patches.map { place($0).map { .init(value: $0.p95) } },
                     dashed: true),
-            ], digits: decimals(for: patches.map(\.p.mean)), yRange: [0], width: connected ? 340 : 520
+            ], digits: decimals(for: patches.map(\.p.mean)), yRange: [0]
         ).panel
     }
 

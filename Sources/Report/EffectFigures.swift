@@ -136,7 +136,7 @@ struct EffectFigures {
             guard case .heads = group.shape else { return nil }
             let layers = group.layers, heads = unique(group.patches.map(\.record.head))
             let map = HeatMap(title: "", limit: limit(group.patches))
-            let cells = cellsByPlace(group) { [$0.layer, $0.head] }
+            let cells = cellsByPlace(group, digits: decimals(for: group.patches.map(\.p.mean))) { [$0.layer, $0.head] }
             let panel = map.matrix(rows: layers, columns: heads, rowTitle: "layer", columnTitle: "head") {
                 cells[[layers[$0], heads[$1]]]
             }
@@ -148,11 +148,11 @@ struct EffectFigures {
         groups.compactMap { group in
             guard case .tokens(let grid) = group.shape else { return nil }
             let layers = group.layers, tokens = unique(group.patches.map(\.record.token))
-            let cells = cellsByPlace(group) { [$0.layer, $0.token] }
             // Deep in the network the CLS token holds nearly all, and would leave the patches without colour.
             let patches = grid == nil ? group.patches : group.patches.filter { $0.record.token != "0" }
             let map = { HeatMap(title: $0, limit: limit(patches)) }
             let digits = decimals(for: patches.map(\.p.mean))
+            let cells = cellsByPlace(group, digits: digits) { [$0.layer, $0.token] }
             let panels: [Panel]
             if let grid {
                 panels = layers.map { layer in
@@ -177,8 +177,9 @@ struct EffectFigures {
         patches.map(\.p.mean).filter(\.isFinite).map(abs).max() ?? 0
     }
 
-    private func cellsByPlace(_ group: PlaceGroup, key: (PatchRecord) -> [String]) -> [[String]: HeatMap.Cell] {
-        let digits = decimals(for: group.patches.map(\.p.mean))
+    private func cellsByPlace(
+        _ group: PlaceGroup, digits: Int, key: (PatchRecord) -> [String]
+    ) -> [[String]: HeatMap.Cell] {
         var cells: [[String]: HeatMap.Cell] = [:]
         for patch in group.patches {
             let record = patch.record
@@ -223,7 +224,7 @@ struct EffectFigures {
                             point.note = "\(patch.record.text)"
                             return point
                         })
-                ], digits: decimals(for: chosen.map(\.p.mean)), yRange: [0], width: 520)
+                ], digits: decimals(for: chosen.map(\.p.mean)), yRange: [0])
             return Figure(
                 name: name("strongest", group.direction, group.site), title: "Strongest places: \(group.title)",
                 caption: "Mean of p patched − \(base(group.direction)). \(intervals)", panels: [chart.panel],

@@ -103,7 +103,12 @@ struct LineChart {
                 out += SVG.line(x, y(point.low), x, y(point.high), "e\(line.colour)")
             }
         }
-        if line.dashed { return out }
+        if line.dashed {
+            // Without a line a dash at each place
+            return connected ? out : out + points.filter { $0.point.value.isFinite }.map { x, point in
+                SVG.line(x - 8, y(point.value), x + 8, y(point.value), "h\(line.colour)")
+            }.joined()
+        }
         for (x, point) in points {
             out += SVG.circle(x, y(point.value), points.count > 30 ? 1.8 : 2.7, "\(point.solid ? "d" : "o")\(line.colour)")
         }

@@ -196,14 +196,14 @@ struct ReportPage {
         } else {
             let table = Table(
                 columns: [
-                    "corruption", "images", "accuracy clean", "accuracy corrupted", "p clean", "p corrupted", "total effect",
+                    "corruption", "accuracy clean", "accuracy corrupted", "p clean", "p corrupted", "total effect",
                     "strongest patch", "its effect", "recovered",
                 ],
                 rows: sections.map { section in
                     let s = section.statistics
                     let best = strongest(s, nil)
                     return [
-                        s.spec, "\(s.images)", shareText(s.accuracyClean), shareText(s.accuracyCorrupted),
+                        s.spec, shareText(s.accuracyClean), shareText(s.accuracyCorrupted),
                         number(s.meanPClean, 3), number(s.meanPCorrupted, 3), withInterval(s.totalP, 3),
                         best?.record.text ?? "–", best.map { withInterval($0.p, 3) } ?? "–",
                         best.flatMap { recovered($0, s) } ?? "–",
@@ -267,6 +267,18 @@ struct ReportPage {
         return text
     }
 
+    private var controlMethod: String {
+        guard manifest.control > 0 else { return "" }
+        return """
+
+            <p><b>Random places</b> of a patch's extent come from moving it by a random order of the network's layers, of its heads, of \
+            the image patches and of the neurons, drawn from seed \(manifest.seed) and the extent; none is drawn twice, and none that \
+            the sweep has. Their mean's interval is over images, the places as drawn. The 95th percentile is the \
+            ⌈0.95 (N + 1)⌉-th smallest of their N mean effects, which takes 19 places, and the p-value against them is one-sided \
+            (Phipson and Smyth 2010); with direction noise both look at the other end. Differences from their mean are paired over images.</p>
+            """
+    }
+
     private var method: String {
         let m = manifest
         return """
@@ -282,7 +294,7 @@ struct ReportPage {
             \(bootstrap.seed), widened for few images as Hesterberg (2015) advises; all patches see the same resamples, so they are paired. \
             They hold one place at a time. <b>p-value (Holm)</b> is of the mean effect on p, two-sided, from sign-flip permutation, \
             corrected (Holm 1979) over the patches of one corruption, direction, site and window. Colours of signed values are symmetric \
-            around 0 and evenly spaced in Oklab.</p>
+            around 0 and evenly spaced in Oklab.</p>\(controlMethod)
             <p><b>To cite:</b> vitpatch \(escaped(m.version)); model \(escaped(ReportWords.name(m.model))), sha256 <span class="mono">\(escaped(m.modelHash))</span>; \
             data \(escaped(ReportWords.name(m.data))), fingerprint <span class="mono">\(escaped(m.dataHash))</span>; seed \(m.seed)\
             \(m.device.isEmpty ? "" : "; \(escaped(m.device))\(m.driver.isEmpty ? "" : ", driver \(escaped(m.driver))"), \(escaped(m.precision)), GEMM \(escaped(m.gemm))").</p>
@@ -292,6 +304,7 @@ struct ReportPage {
             <li>T. Hesterberg. What teachers should know about the bootstrap. The American Statistician 69, 2015.</li>
             <li>S. Holm. A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6, 1979.</li>
             <li>K. Meng et al. Locating and editing factual associations in GPT. NeurIPS 2022.</li>
+            \(m.control > 0 ? "<li>B. Phipson, G. K. Smyth. Permutation p-values should never be zero. SAGMB 9, 2010.</li>" : "")
             <li>J. Vig et al. Investigating gender bias in language models using causal mediation analysis. NeurIPS 2020.</li>
             <li>F. Zhang, N. Nanda. Towards best practices of activation patching in language models. ICLR 2024.</li>
             </ul></section>

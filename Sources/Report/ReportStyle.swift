@@ -28,7 +28,7 @@ enum ReportStyle {
         details{margin:.4em 0}summary{cursor:pointer;color:var(--soft);font-size:.82rem}
         .scroll{overflow-x:auto;max-height:30em;overflow-y:auto;margin:.5em 0;border:1px solid var(--rule)}
         table{border-collapse:collapse;font:.8rem/1.35 system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif;font-variant-numeric:tabular-nums;width:100%}
-        th,td{padding:.3em .7em;text-align:right;white-space:nowrap;border-bottom:1px solid var(--rule)}th{position:sticky;top:0;background:var(--faint);font-weight:600}
+        th,td{padding:.3em .6em;text-align:right;white-space:nowrap;border-bottom:1px solid var(--rule)}th{white-space:normal;vertical-align:bottom;line-height:1.2;position:sticky;top:0;background:var(--faint);font-weight:600}
         th:first-child,td:first-child{text-align:left}
         .examples{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,320px),1fr));gap:26px 20px}.examples article{min-width:0}
         .examples h5{font:600 .84rem/1.4 system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif;margin:0 0 .4em;overflow-wrap:anywhere}

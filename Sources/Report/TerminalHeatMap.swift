@@ -20,10 +20,12 @@ struct TerminalHeatMap {
             if isBold { return terminal.bold(text) }
             return isSoft ? terminal.dim(text) : value < 0 ? terminal.negative(text) : terminal.positive(text)
         }
-        guard let ground = Self.colours[FigureStyle.colourClass(value, limit: limit)] else { return paddedLeft(text, width) }
-        let ink = Oklab.lab(ground)[0] > 0.65 ? "#101214" : "#ffffff"
-        let colours = [code(isSoft ? Oklab.mix([ground, ink], at: 0.6) : ink, 38), code(ground, 48)]
-        return terminal.coded(paddedLeft(text, width), ((isBold ? ["1"] : []) + colours).joined(separator: ";"))
+        guard let ground = ground(limit > 0 ? value / limit : value) else { return paddedLeft(text, width) }
+        let isLight = Oklab.lab(ground.hex)[0] > 0.65
+        var ink = isLight ? Colour(hex: "#101214", index: 233) : Colour(hex: "#ffffff", index: 231)
+        if isSoft { ink = Colour(hex: Oklab.mix([ground.hex, ink.hex], at: isLight ? 0.85 : 0.7), index: isLight ? 235 : 250) }
+        let codes = (isBold ? ["1"] : []) + [code(ink, 38), code(ground, 48)]
+        return terminal.coded(paddedLeft(text, width), codes.joined(separator: ";"))
     }
 
     private func shade(_ value: Double) -> String {
@@ -39,41 +41,36 @@ struct TerminalHeatMap {
             }
             return "about " + steps.joined(separator: "  ") + ", of either sign"
         }
-        let cells = (-16...16).map { step -> String in
-            let ground = Self.colours[FigureStyle.colourClass(Double(step), limit: 16)] ?? "#000000"
-            return terminal.coded(" ", code(ground, 48))
+        let cells = (-16...16).map { step in
+            ground(Double(step) / 16).map { terminal.coded(" ", code($0, 48)) } ?? " "
         }
         return "\(signed(-limit, digits)) \(cells.joined()) \(signed(limit, digits))"
     }
 
-    /// The report's colours for a dark page, by class: its middle is between a dark and a light terminal's ground.
+    // MARK: Colours
+
+    /// A colour, and the one of 256 that stands for it
+    private struct Colour { var hex: String, index: Int }
+
+    /// - Parameter share: -1 to 1, of the scale's end
+    private func ground(_ share: Double) -> Colour? {
+        guard share.isFinite, let hex = Self.colours[FigureStyle.colourClass(share, limit: 1)] else { return nil }
+        let ramp = share < 0 ? Self.oranges : Self.blues
+        return Colour(hex: hex, index: ramp[Int((min(1, abs(share)) * Double(ramp.count - 1)).rounded())])
+    }
+
+    /// The report's colours for a dark page, by class
     private static let colours = Dictionary(
         FigureStyle.diverging(.dark).map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
 
-    // MARK: Colour codes
+    // The same among 256 colours, of which few are so dark; each is lighter than the one before it.
+    private static let oranges = [235, 237, 94, 130, 172, 215, 222]
+    private static let blues = [235, 237, 24, 25, 32, 75, 153]
 
     /// - Parameter layer: 38, the text's colour, or 48, the ground's
-    private func code(_ hex: String, _ layer: Int) -> String {
-        if terminal.colour == .palette { return "\(layer);5;\(Self.nearest(hex))" }
-        let value = UInt32(hex.dropFirst(), radix: 16) ?? 0
+    private func code(_ colour: Colour, _ layer: Int) -> String {
+        if terminal.colour == .palette { return "\(layer);5;\(colour.index)" }
+        let value = UInt32(colour.hex.dropFirst(), radix: 16) ?? 0
         return "\(layer);2;" + [16, 8, 0].map { "\(value >> UInt32($0) & 255)" }.joined(separator: ";")
-    }
-
-    /// The colours that 256-colour terminals have beside the theme's own 16: a cube of 6 x 6 x 6, and grays.
-    private static let palette: [(index: Int, lab: [Double])] = {
-        func hex(_ red: Int, _ green: Int, _ blue: Int) -> String {
-            let text = String(red << 16 | green << 8 | blue, radix: 16)
-            return "#" + String(repeating: "0", count: 6 - text.count) + text
-        }
-        let levels = [0, 95, 135, 175, 215, 255]
-        let cube = (0..<216).map { hex(levels[$0 / 36], levels[$0 / 6 % 6], levels[$0 % 6]) }
-        let grays = (0..<24).map { hex(8 + 10 * $0, 8 + 10 * $0, 8 + 10 * $0) }
-        return (cube + grays).enumerated().map { (16 + $0, Oklab.lab($1)) }
-    }()
-
-    private static func nearest(_ hex: String) -> Int {
-        let lab = Oklab.lab(hex)
-        func distance(_ other: [Double]) -> Double { zip(lab, other).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) } }
-        return palette.min { distance($0.lab) < distance($1.lab) }?.index ?? 16
     }
 }

@@ -18,14 +18,15 @@ extension SweepSpec {
             guard extents.insert([item.direction, extent]).inserted else { continue }
             let last = controls.count + count
             for draw in 0..<100 * count where controls.count < last {
-                func order(_ count: Int, _ what: String) -> [Int] {
-                    RandomKey.order(count, of: "\(extent): \(what)", draw: draw, seed: seed)
+                // Orders of what no part names are not needed.
+                func order(_ count: Int, _ what: String, _ list: (Part) -> [Int]?) -> [Int] {
+                    item.patch.parts.contains { list($0) != nil }
+                        ? RandomKey.order(count, of: "\(extent): \(what)", draw: draw, seed: seed) : []
                 }
-                let hasNeurons = item.patch.parts.contains { $0.neurons != nil }
                 let patch = item.patch.moved(
-                    layers: order(config.layers, "layers"), heads: order(config.heads, "heads"),
-                    tokens: order(config.tokens - 1, "tokens"),
-                    neurons: hasNeurons ? order(config.intermediateSize, "neurons") : [])
+                    layers: order(config.layers, "layers", \.layers), heads: order(config.heads, "heads", \.heads),
+                    tokens: order(config.tokens - 1, "tokens", \.tokens),
+                    neurons: order(config.intermediateSize, "neurons", \.neurons))
                 if known.insert(Patch(merging: [patch])).inserted { controls.append(item.control(patch)) }
             }
         }

@@ -112,7 +112,7 @@ private func plainText(_ text: String) -> String {
         }
     }
 
-    /// The map's grounds: the report's dark colours, and the nearest ones of 256; zero in the middle, the largest effect
+    /// The map's grounds: the report's dark colours, and such of 256; zero in the middle, the largest effect
     /// at the end. The numbers are those of the map without colour.
     @Test(arguments: [TerminalColour.full, .palette])
     func headsAsAHeatMap(_ colour: TerminalColour) throws {
