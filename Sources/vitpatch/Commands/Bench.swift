@@ -28,6 +28,7 @@ struct Bench: ParsableCommand {
     var compare: String?
 
     @OptionGroup var device: DeviceOptions
+    @OptionGroup var precision: PrecisionOptions
 
     func validate() throws {
         if images < 1 || images > 100_000 { throw ValidationError("--images \(images): expected 1 to 100000") }
