@@ -10,6 +10,8 @@ public struct Device: @unchecked Sendable {
     let id: cl_device_id
     let platform: cl_platform_id
 
+    /// Position in `all()`
+    public let index: Int
     public let name: String
     public let vendor: String
     public let platformName: String
@@ -51,7 +53,7 @@ public struct Device: @unchecked Sendable {
             var ids = [cl_device_id?](repeating: nil, count: Int(deviceCount))
             try check(
                 "clGetDeviceIDs", clGetDeviceIDs(platform, cl_device_type(CL_DEVICE_TYPE_ALL), deviceCount, &ids, nil))
-            for case let id? in ids { devices.append(try Device(id: id, platform: platform)) }
+            for case let id? in ids { devices.append(try Device(id: id, platform: platform, index: devices.count)) }
         }
         return devices
     }
@@ -74,11 +76,23 @@ public struct Device: @unchecked Sendable {
         return match
     }
 
+    /// The devices of a list like `0,1`, whose parts are as of `select`.
+    public static func selectAll(_ spec: String?) throws(CLError) -> [Device] {
+        guard let spec, !spec.isEmpty else { return [try select(nil)] }
+        var devices: [Device] = []
+        for part in spec.split(separator: ",", omittingEmptySubsequences: false) {
+            if part.isEmpty { throw .unknownDevice(spec: spec, available: try all().map(\.name)) }
+            devices.append(try select(String(part)))
+        }
+        return devices
+    }
+
     /// The first GPU, else the first device.
     public static func defaultDevice(among devices: [Device]) -> Device? { devices.first(where: \.isGPU) ?? devices.first }
 
-    private init(id: cl_device_id, platform: cl_platform_id) throws(CLError) {
+    private init(id: cl_device_id, platform: cl_platform_id, index: Int) throws(CLError) {
         self.id = id
+        self.index = index
         self.platform = platform
         name = try Self.string(id, CL_DEVICE_NAME)
         vendor = try Self.string(id, CL_DEVICE_VENDOR)
@@ -122,4 +136,13 @@ func text(_ bytes: [UInt8]) -> String { String(decoding: bytes.prefix { $0 != 0 
 extension Device {
     /// Whether both are the same device of the same platform.
     public func isSame(as other: Device) -> Bool { id == other.id }
+
+    /// Whether both compute the same bits: one model of device with one driver.
+    public func isSameKind(as other: Device) -> Bool {
+        (name, platformName, driver, version) == (other.name, other.platformName, other.driver, other.version)
+            && vectorWidth == other.vectorWidth
+    }
+
+    /// For messages: devices of one name are told apart by their index.
+    public var title: String { "device \(index) (\(name))" }
 }

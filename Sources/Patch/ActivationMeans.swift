@@ -50,6 +50,26 @@ public final class ActivationMeans {
         return result
     }
 
+    /// Bytes of device memory that the means of some patches take, at most; 0 where no patch puts in means.
+    public static func bytes(_ patches: [Patch], config: ViTConfig) -> Int {
+        sites(patches).map { site in
+            let width = site == .mlpAct ? config.intermediateSize : config.hiddenSize
+            return (site.hasLayers ? config.layers : 1) * config.tokens * width * MemoryLayout<Float>.size
+        }.reduce(0, +)
+    }
+
+    /// The sites whose means some patches put in
+    public static func sites(_ patches: [Patch]) -> Set<Site> {
+        Set(patches.filter { $0.with == .mean }.flatMap { $0.parts.map(\.site) })
+    }
+
+    /// The same means on another device.
+    public func copied(to context: Context) throws(CLError) -> ActivationMeans {
+        let copy = ActivationMeans()
+        for (key, mean) in means { copy.means[key] = try Buffer(context, try mean.read()) }
+        return copy
+    }
+
     /// What the stage that ends in `site` may need, with the site each mean is of.
     func at(_ site: Site, layer: Int) -> [(Buffer<Float>, Site)] {
         let inside: [Site] =

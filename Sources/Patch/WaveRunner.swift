@@ -72,7 +72,7 @@ public final class WaveRunner {
         try? encoder.context.finish()
         guard let smaller = try plan.halved(encoder: encoder, donor: donor) else {
             throw SweepError.memory(
-                "\(encoder.context.device.name) has not enough memory for the smallest wave, one image and one patch: \(error)")
+                "\(encoder.context.device.title) has not enough memory for the smallest wave, one image and one patch: \(error)")
         }
         plan = smaller
         onFirstHalving?(smaller, error)

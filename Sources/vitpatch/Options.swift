@@ -2,9 +2,10 @@ import ArgumentParser
 import CLRuntime
 import Foundation
 import Kernels
+import Patch
 
 struct DeviceOptions: ParsableArguments {
-    @Option(help: "Index, or part of a name, from `vitpatch devices`; VITPATCH_DEVICE is the default.")
+    @Option(help: "Index, or part of a name, from `vitpatch devices`; sweep takes several of one kind, 0,1; VITPATCH_DEVICE is the default.")
     var device: String?
 
     @Option(help: "GEMM provider: \(GEMMProvider.allCases.map(\.rawValue).joined(separator: " | ")) (default: what `vitpatch tune` measured, else packed on CPUs, clblast elsewhere).")
@@ -17,21 +18,57 @@ struct DeviceOptions: ParsableArguments {
     }
 
     func context(profiling: Bool = false) throws -> Context {
-        let environment = ProcessInfo.processInfo.environment
-        let context = try Context(
-            device: try Device.select(device ?? environment["VITPATCH_DEVICE"]), profiling: profiling)
-        // For tests: a device with less memory than it says.
-        if let limit = environment["VITPATCH_ALLOCATION_LIMIT"] {
-            context.allocationLimit = try OptionText.bytes(limit, option: "VITPATCH_ALLOCATION_LIMIT")
-        }
-        return context
+        let devices = try Device.selectAll(spec)
+        guard devices.count == 1 else { throw SweepError.option("\(asked): only sweep runs on several devices") }
+        return try contexts(devices, profiling: profiling)[0]
     }
+
+    /// Several devices where they are asked for, all of one kind.
+    func contexts(profiling: Bool) throws -> [Context] {
+        let devices = try Device.selectAll(spec)
+        for (position, device) in devices.enumerated() {
+            if devices[..<position].contains(where: { $0.isSame(as: device) }) {
+                throw SweepError.option("\(asked): \(device.title) is there twice")
+            }
+            if !device.isSameKind(as: devices[0]) || gemm(for: device) != gemm(for: devices[0]) {
+                throw SweepError.option(
+                    "\(asked): \(devices[0].title), driver \(devices[0].driver), and \(device.title), driver \(device.driver), "
+                        + "are not of one kind, so a result would depend on which of them computed it")
+            }
+        }
+        return try contexts(devices, profiling: profiling)
+    }
+
+    private func contexts(_ devices: [Device], profiling: Bool) throws -> [Context] {
+        let contexts = try devices.map { try Context(device: $0, profiling: profiling) }
+        // For tests: devices with less memory than they say, one number each.
+        let limits = ProcessInfo.processInfo.environment["VITPATCH_ALLOCATION_LIMIT"] ?? ""
+        for (context, limit) in zip(contexts, limits.split(separator: ",")) {
+            context.allocationLimit = try OptionText.bytes(String(limit), option: "VITPATCH_ALLOCATION_LIMIT")
+        }
+        return contexts
+    }
+
+    private var spec: String? { device ?? ProcessInfo.processInfo.environment["VITPATCH_DEVICE"] }
+    private var asked: String { device.map { "--device \($0)" } ?? "VITPATCH_DEVICE=\(spec ?? "")" }
 
     /// What --gemm asks for, else what `vitpatch tune` measured, else what is good without measuring.
     func gemm(for device: Device) -> GEMMChoice {
         let tuned = GEMMChoices()?.load(for: device)
         guard let asked = gemm.flatMap(GEMMProvider.init(rawValue:)) else { return tuned ?? GEMMChoice(device: device) }
         return tuned?.provider == asked ? tuned ?? GEMMChoice(provider: asked) : GEMMChoice(provider: asked)
+    }
+}
+
+struct PrecisionOptions: ParsableArguments {
+    @Option(help: "Arithmetic of matrix products and attention: fp32.")
+    var precision = "fp32"
+
+    func validate() throws {
+        if precision == "fp32" { return }
+        throw ValidationError(
+            ["tf32", "fp16", "bf16"].contains(precision)
+                ? "--precision \(precision) is not built yet; only fp32 is" : "--precision \(precision) is unknown; valid is fp32")
     }
 }
 

@@ -13,7 +13,7 @@ struct CommandLineTests {
         "--resume --overwrite --out x", "--layers x", "--layers 0-99", "--layers 1-", "--layers 3-1", "--layers 0,,1",
         "--site z --heads x", "--site z --heads 99", "--heads 0", "--tokens x", "--tokens 999", "--tokens 0+999",
         "--tokens 0:9x0:1", "--neurons 0", "--site mlp_act --neurons x", "--site embed --layers 0",
-        "--site embed --window 1", "--site pattern --patch-with mean", "extra",
+        "--site embed --window 1", "--precision fp16", "--precision x", "--site pattern --patch-with mean", "extra",
     ])
     func aWrongSweepIsAUsageError(_ options: String) throws {
         try expectUsageError(["sweep"] + options.split(separator: " ").map(String.init))
@@ -24,6 +24,7 @@ struct CommandLineTests {
         "summary x --format foo", "classify --format x", "classify --limit 0", "classify --corruption noise:1",
         "classify --corruption foo", "classify --memory x", "classify --offset=-3", "verify --seed x",
         "verify --gemm x", "devices --x", "devices x", "tune --seconds x", "bench --images 0", "bench --only x",
+        "search --precision tf32", "classify --precision bf16", "bench --precision x",
     ])
     func soIsAWrongCommand(_ line: String) throws {
         try expectUsageError(line.split(separator: " ").map(String.init))
@@ -45,7 +46,7 @@ struct CommandLineTests {
             "sweep": [
                 "--model", "--donor", "--data", "--corruption", "--direction", "--site", "--window", "--layers", "--heads",
                 "--tokens", "--patch-with", "--target", "--keep", "--limit", "--offset", "--seed", "--samples", "--shard",
-                "--device", "--memory", "--out", "--resume", "--overwrite", "(default: grayscale)", "(default: restore)",
+                "--device", "--memory", "--out", "--resume", "--overwrite", "--precision", "--profile", "(default: grayscale)", "(default: restore)",
                 "(default: attn_out)", "(default: label)", "(default: runs/<time>", "VITPATCH_DEVICE", "130",
             ],
             "export": ["--format", "--to", "<folder>", "(default: standard output)"],

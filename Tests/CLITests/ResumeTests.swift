@@ -75,20 +75,4 @@ struct ResumeTests {
             #expect(try export(out) == whole, "killed \(delay) ms after the first wave")
         }
     }
-
-    /// Until the sweep at work has something in its store.
-    private func waitForAWave(in out: String, of program: RunningProgram) throws {
-        let end = Date().addingTimeInterval(30)
-        while Date() < end {
-            let store = FileManager.default.fileExists(atPath: "\(out)/results.sqlite")
-            if store, let result = try? runVitpatch(["export", out, "--format", "csv"]), result.code == 0,
-                result.output.split(separator: "\n").count > 1
-            {
-                return
-            }
-            try #require(program.isRunning, "the sweep ended before its first wave")
-            usleep(10_000)
-        }
-        Issue.record("no wave in 30 seconds")
-    }
 }

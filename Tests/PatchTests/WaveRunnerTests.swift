@@ -155,7 +155,9 @@ import Testing
     @Test func meansHaveTheSameBits() throws {
         let lab = try Lab(images: 11), rig = lab.rig
         let before = rig.context.allocatedBytes
+        var held = 0
         let size = lab.input.clean.count / lab.images
+        let patches = [Site.attnOut, .z, .mlpAct, .residMid].map { Patch(with: .mean, sites: [$0], layers: [1]) }
         func means(limit: Int) throws -> [UInt32] {
             rig.context.allocationLimit = limit
             defer { rig.context.allocationLimit = .max }
@@ -163,7 +165,7 @@ import Testing
                 images: lab.images, encoder: rig.encoder, library: rig.library, sites: [.attnOut, .z, .mlpAct, .residMid]
             ) { Array(lab.input.clean[$0.lowerBound * size..<$0.upperBound * size]) }
             rig.context.allocationLimit = .max
-            let patches = [Site.attnOut, .z, .mlpAct, .residMid].map { Patch(with: .mean, sites: [$0], layers: [1]) }
+            held = rig.context.allocatedBytes - before
             let wavefront = try Wavefront(
                 encoder: rig.encoder, library: rig.library, shape: WaveShape(images: 2, patches: patches, chunkRows: 2),
                 means: means)
@@ -172,8 +174,10 @@ import Testing
             }
         }
         let whole = try means(limit: .max)
-        let most = try WavePlan(encoder: rig.encoder, patches: [], images: 8, memory: nil).bytes
-        for share in [0.7, 0.4, 0.3] { #expect(try means(limit: before + Int(share * Double(most))) == whole, "\(share)") }
+        let most = ActivationMeans.bytes(patches, config: rig.config)
+        #expect(held <= most && held > most / 2, "\(held) of \(most) bytes")
+        let wave = try WavePlan(encoder: rig.encoder, patches: [], images: 8, memory: nil).bytes
+        for share in [0.7, 0.4, 0.3] { #expect(try means(limit: before + Int(share * Double(wave))) == whole, "\(share)") }
         #expect(throws: SweepError.self) { try means(limit: before + 100) }
     }
 }

@@ -31,6 +31,7 @@ struct Bench: ParsableCommand {
     var compare: String?
 
     @OptionGroup var device: DeviceOptions
+    @OptionGroup var precision: PrecisionOptions
 
     /// Lines that belong together
     enum Group: String, CaseIterable { case kernel, gemm, pass, sweep }

@@ -34,6 +34,7 @@ struct Classify: ParsableCommand {
     var memory: String?
 
     @OptionGroup var device: DeviceOptions
+    @OptionGroup var precision: PrecisionOptions
     @OptionGroup var profile: ProfileOptions
 
     func validate() throws {
@@ -55,7 +56,7 @@ struct Classify: ParsableCommand {
         }
         let count = min(limit ?? .max, data.dataset.count - offset)
         let context = try device.context(profiling: profile.profile != nil)
-        let profiler = try profile.profiler(context.device)
+        let profiler = try profile.profiler([context.device])
         let model = try Model(checkpoint, context: context, gemm: device.gemm(for: context.device))
         let plan = try WavePlan(
             encoder: model.encoder, patches: [], images: count,
@@ -69,7 +70,7 @@ struct Classify: ParsableCommand {
         var loader = ImageLoader(dataset: data.dataset, preprocessor: model.preprocessor, corruptor: corruptor)
         loader.profiler = profiler
         let ranges = plan.imageRanges(count: count), offset = offset
-        try profiler?.begin(context)
+        try profiler?.begin([context])
         let waves = Prefetcher(count: ranges.count) { [loader] in try loader.load(ranges[$0].map { $0 + offset }) }
 
         let classes = checkpoint.config.classes
@@ -83,7 +84,7 @@ struct Classify: ParsableCommand {
                     Wavefront.Input(
                         clean: images.corrupted.flatMap { $0[0] }, corrupted: nil, labels: images.indices.map(data.label)),
                     patches: [], keepLogits: true)
-                try profiler?.take(context)
+                try profiler?.take(context, device: 0)
                 for (i, index) in images.indices.enumerated() {
                     let pass = result.clean[i], label = data.label(index)
                     if pass.prediction == label { correct += 1 }

@@ -9,9 +9,9 @@ struct Devices: ParsableCommand {
     mutating func run() throws {
         let devices = try Device.all()
         if devices.isEmpty { throw CLError.noDevice }
-        let selected = try? Device.select(ProcessInfo.processInfo.environment["VITPATCH_DEVICE"])
+        let selected = (try? Device.selectAll(ProcessInfo.processInfo.environment["VITPATCH_DEVICE"])) ?? []
         for (index, device) in devices.enumerated() {
-            let isDefault = selected.map { $0.isSame(as: device) } ?? false
+            let isDefault = selected.contains { $0.isSame(as: device) }
             Terminal.standardOutput(
                 """
                 \(isDefault ? "*" : " ") \(index): \(device.name)

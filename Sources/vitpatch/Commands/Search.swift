@@ -83,6 +83,7 @@ struct Search: ParsableCommand {
     var format = Format.text.rawValue
 
     @OptionGroup var device: DeviceOptions
+    @OptionGroup var precision: PrecisionOptions
 
     private enum Format: String, CaseIterable { case text, csv, json }
 

@@ -94,7 +94,7 @@ struct Sweep: ParsableCommand {
     @Flag(help: "Print the options above as such a file, and stop.")
     var printSpec = false
 
-    @Option(help: "Most device memory to use, e.g. 4G.")
+    @Option(help: "Most memory to use, of each device, e.g. 4G.")
     var memory: String?
 
     @Option(help: "Results folder (default: runs/<time>; in a Slurm job array runs/<job>/<task>).")
@@ -110,6 +110,7 @@ struct Sweep: ParsableCommand {
     var writesReport = false
 
     @OptionGroup var device: DeviceOptions
+    @OptionGroup var precision: PrecisionOptions
     @OptionGroup var profile: ProfileOptions
 
     func validate() throws {
@@ -156,14 +157,26 @@ struct Sweep: ParsableCommand {
             } catch { throw CommandError("\(error)") }
         }
 
-        let context = try device.context(profiling: profile.profile != nil)
-        let profiler = try profile.profiler(context.device)
-        let gemm = device.gemm(for: context.device)
-        let model = try Model(checkpoint, context: context, gemm: gemm)
-        let donor = try donorCheckpoint.map { try Model($0, context: context, gemm: gemm) }
-        let plan = try WavePlan(
-            encoder: model.encoder, donor: donor?.encoder, patches: patches, images: images.count,
-            memory: try memory.map { try OptionText.bytes($0, option: "--memory") })
+        let contexts = try device.contexts(profiling: profile.profile != nil)
+        let profiler = try profile.profiler(contexts.map(\.device))
+        let gemm = device.gemm(for: contexts[0].device)
+        let devices = try contexts.map { context in
+            SweepModels(
+                model: try Model(checkpoint, context: context, gemm: gemm),
+                donor: try donorCheckpoint.map { try Model($0, context: context, gemm: gemm) })
+        }
+        let (model, donor) = (devices[0].model, devices[0].donor)
+        let memory = try memory.map { try OptionText.bytes($0, option: "--memory") }
+        let means = ActivationMeans.bytes(patches, config: checkpoint.config)
+        func planned(images: Int) throws -> WavePlan {
+            try WavePlan(
+                encoder: model.encoder, donor: donor?.encoder, patches: patches, images: images,
+                memory: memory.map { $0 - means })
+        }
+        func share(_ count: Int, among parts: Int) -> Int { (count + parts - 1) / parts }
+        // As many images for every device, and then as many in every wave.
+        let most = share(images.count, among: devices.count)
+        let plan = try planned(images: share(most, among: share(most, among: planned(images: most).shape.images)))
 
         let folder = out ?? slurmTask?.folder ?? "runs/" + Self.timestamp()
         var manifest = try manifest(
@@ -184,9 +197,11 @@ struct Sweep: ParsableCommand {
         if resume { Terminal.standardError("\(done) of \(all) images are done already.\n") }
 
         let run = SweepRun(
-            model: model, donor: donor, data: data, corruptions: corruptions, keep: settings.keep,
-            target: settings.target, seed: settings.seed, samples: settings.samples, patches: patches, store: store,
-            keepLogits: logits, plan: plan, profiler: profiler)
+            devices: devices, data: data, corruptions: corruptions, keep: settings.keep, target: settings.target,
+            seed: settings.seed, samples: settings.samples, patches: patches,
+            store: SweepStore(
+                store: store, data: data, classes: checkpoint.config.classes, keepLogits: logits, profiler: profiler),
+            plan: plan, memory: memory, profiler: profiler)
         let outcome = try run.run(images: todo, interruption: Interruption())
         if let profiler { Terminal.standardError(try profiler.finish()) }
         if outcome.interrupted {
@@ -200,13 +215,13 @@ struct Sweep: ParsableCommand {
         Terminal.standardOutput(
             try summaryText(
                 store: store, colour: Terminal.colour, width: min(Terminal.width, 100)))
-        try report(outcome, folder: folder, model: model)
+        try report(outcome, folder: folder, peaks: contexts.map(\.peakBytes))
         try store.close()
         if writesReport { try ReportCommand.write(folder: folder) }
     }
 
     /// What the sweep cost, and where its results are.
-    private func report(_ outcome: SweepRun.Outcome, folder: String, model: Model) throws {
+    private func report(_ outcome: SweepTally.Outcome, folder: String, peaks: [Int]) throws {
         if outcome.evaluations > 0 {
             let saved = Double(outcome.fullPassEvaluations) / Double(outcome.evaluations)
             Terminal.standardOutput(
@@ -216,7 +231,7 @@ struct Sweep: ParsableCommand {
         Terminal.standardError(
             "\(outcome.images) images, \(outcome.passes) passes in \(Progress.measured(outcome.seconds)) "
                 + "(\(Int(Double(outcome.passes) / max(outcome.seconds, 1e-3))) passes/s, "
-                + "\(Self.mebibytes(model.encoder.context.peakBytes)) on the device)\n")
+                + "\(Self.mebibytes(peaks.max() ?? 0)) on \(peaks.count == 1 ? "the device" : "each of \(peaks.count) devices"))\n")
         Terminal.standardOutput("Results in \(folder); vitpatch export \(folder) --format csv\n")
     }
 
@@ -312,7 +327,7 @@ struct Sweep: ParsableCommand {
             classNames: model.checkpoint.config.labels, seed: settings.seed, samples: settings.samples,
             offset: settings.offset, limit: settings.limit, shard: settings.shard?.description,
             keep: settings.keep.rawValue, target: settings.target.rawValue, device: device.name, driver: device.driver,
-            gemm: model.encoder.gemm.name, host: ProcessInfo.processInfo.hostName,
+            precision: precision.precision, gemm: model.encoder.gemm.name, host: ProcessInfo.processInfo.hostName,
             command: CommandLine.arguments.joined(separator: " "),
             layers: model.encoder.config.layers, logits: logits, control: settings.control)
     }

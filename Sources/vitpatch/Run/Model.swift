@@ -33,7 +33,7 @@ struct Model {
         } catch {
             guard error.isOutOfMemory else { throw error }
             throw CommandError(
-                "\(library.context.device.name) has not enough memory for the weights of \(checkpoint.name): \(error)")
+                "\(library.context.device.title) has not enough memory for the weights of \(checkpoint.name): \(error)")
         }
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Images
+import Synchronization
 
 /// One wave's images as the models read them, made on other threads while the device works.
 struct PreparedImages: Sendable {
@@ -101,36 +102,47 @@ private final class Collected<Value: Sendable>: @unchecked Sendable {
     var values: [Result<Value, any Error>?] { lock.withLock { results } }
 }
 
-/// Makes the next items of a sequence on another thread while the current one is used.
-final class Prefetcher<Item: Sendable>: @unchecked Sendable {
+/// Makes the next items of a sequence on another thread while the current ones are used, by any number of threads.
+final class Prefetcher<Item: Sendable>: Sendable {
+    private struct Pending {
+        let done = DispatchSemaphore(value: 0), box = Collected<Item>(count: 1)
+    }
+    private struct State {
+        var next = 0
+        var pending: [Pending] = []
+    }
+
     private let make: @Sendable (Int) throws -> Item
     private let count: Int
     private let queue = DispatchQueue(label: "vitpatch.prefetch", qos: .userInitiated)
-    private var next = 0
-    private var pending: (done: DispatchSemaphore, box: Collected<Item>)?
+    private let state = Mutex(State())
 
-    init(count: Int, make: @escaping @Sendable (Int) throws -> Item) {
+    /// - Parameter ahead: items that are made before they are asked for
+    init(count: Int, ahead: Int = 1, make: @escaping @Sendable (Int) throws -> Item) {
         self.count = count
         self.make = make
-        start()
+        for _ in 0..<ahead { start() }
     }
 
     /// The next item; nil after the last.
     func take() throws -> Item? {
-        guard let (done, box) = pending else { return nil }
-        done.wait()
+        let first = state.withLock { $0.pending.isEmpty ? nil : $0.pending.removeFirst() }
+        guard let first else { return nil }
+        first.done.wait()
         start()
-        return try box.values[0]?.get()
+        return try first.box.values[0]?.get()
     }
 
     private func start() {
-        guard next < count else { return pending = nil }
-        let index = next, done = DispatchSemaphore(value: 0), box = Collected<Item>(count: 1), make = make
-        next += 1
-        pending = (done, box)
-        queue.async {
-            box.set(0, Result { try make(index) })
-            done.signal()
+        state.withLock { state in
+            guard state.next < count else { return }
+            let index = state.next, item = Pending(), make = make
+            state.next += 1
+            state.pending.append(item)
+            queue.async {
+                item.box.set(0, Result { try make(index) })
+                item.done.signal()
+            }
         }
     }
 }

@@ -10,9 +10,7 @@ struct ProfileOptions: ParsableArguments {
     var profile: String?
 
     /// - Throws: `TraceError` where the file cannot be written
-    func profiler(_ device: Device) throws -> Profiler? {
-        try profile.map { try Profiler(path: $0, device: device.name) }
-    }
+    func profiler(_ devices: [Device]) throws -> Profiler? { try profile.map { try Profiler(path: $0, devices: devices) } }
 }
 
 /// What `--profile` gathers: a trace file, and sums by stage and kernel. Shared by threads.
@@ -25,35 +23,42 @@ final class Profiler: Sendable {
 
     private struct State {
         var trace: TraceFile
-        var summary = ProfileSummary()
+        /// One a device
+        var summaries: [ProfileSummary]
         var start = hostNanoseconds()
     }
     private let state: Mutex<State>
+    private let titles: [String]
 
-    init(path: String, device: String) throws {
+    init(path: String, devices: [Device]) throws {
         let trace = try TraceFile(path: path)
         trace.name(process: 1, "host")
         for work in Work.allCases { trace.name(work.track, "\(work)") }
-        trace.name(process: 2, device)
-        trace.name(Self.stages, "stages")
-        trace.name(Self.kernels, "kernels")
-        state = Mutex(State(trace: trace))
+        for (position, device) in devices.enumerated() {
+            trace.name(process: 2 + position, device.title)
+            trace.name(Self.stages(position), "stages")
+            trace.name(Self.kernels(position), "kernels")
+        }
+        state = Mutex(State(trace: trace, summaries: devices.map { _ in ProfileSummary() }))
+        titles = devices.map(\.title)
     }
 
-    private static let stages = TraceFile.Track(process: 2, thread: 0), kernels = TraceFile.Track(process: 2, thread: 1)
+    private static func stages(_ device: Int) -> TraceFile.Track { .init(process: 2 + device, thread: 0) }
+    private static func kernels(_ device: Int) -> TraceFile.Track { .init(process: 2 + device, thread: 1) }
 
-    /// Starts the clock, and forgets what a context did so far.
-    func begin(_ context: Context) throws {
-        _ = try context.takeProfile()
+    /// Starts the clock, and forgets what the contexts did so far.
+    func begin(_ contexts: [Context]) throws {
+        for context in contexts { _ = try context.takeProfile() }
         state.withLock { $0.start = hostNanoseconds() }
     }
 
-    /// Adds what a context did since the last time. Called after every wave, so that little waits in memory.
-    func take(_ context: Context) throws {
+    /// Adds what a device did since the last time. Called after every wave, so that little waits in memory.
+    /// - Parameter device: position among the profiler's
+    func take(_ context: Context, device: Int) throws {
         let commands = try context.takeProfile()
         state.withLock { state in
-            state.summary.add(commands)
-            state.trace.add(commands, stages: Self.stages, kernels: Self.kernels)
+            state.summaries[device].add(commands)
+            state.trace.add(commands, stages: Self.stages(device), kernels: Self.kernels(device))
         }
     }
 
@@ -63,7 +68,7 @@ final class Profiler: Sendable {
         try state.withLock { state in
             let seconds = Double(hostNanoseconds() - state.start) / 1e9
             try state.trace.close()
-            return Self.text(state.summary, state.trace, seconds: seconds)
+            return text(state.summaries, state.trace, seconds: seconds)
         }
     }
 
@@ -73,17 +78,24 @@ final class Profiler: Sendable {
 
     // MARK: The table
 
-    private static func text(_ summary: ProfileSummary, _ trace: TraceFile, seconds: Double) -> String {
+    private func text(_ summaries: [ProfileSummary], _ trace: TraceFile, seconds: Double) -> String {
+        var summary = ProfileSummary()
+        for one in summaries { summary.add(one) }
         let busy = Double(summary.busy) / 1e9
         func table(_ title: String, _ entries: [ProfileSummary.Entry]) -> String {
-            row(title, "calls", "total", "share", "mean")
+            Self.row(title, "calls", "total", "share", "mean")
                 + entries.map {
                     let total = Double($0.nanoseconds) / 1e9
-                    return row("  " + $0.name, "\($0.calls)", time(total), percent(total / busy), time($0.mean / 1e9))
+                    return Self.row(
+                        "  " + $0.name, "\($0.calls)", Self.time(total), percent(total / busy), Self.time($0.mean / 1e9))
                 }.joined()
         }
         var text = table("stage", summary.stages) + "\n" + table("kernel", summary.kernels)
-        text += "The device was busy \(time(busy)) of \(time(seconds)) (\(percent(busy / seconds))).\n"
+        for (one, title) in zip(summaries, titles) {
+            let busy = Double(one.busy) / 1e9
+            let name = titles.count == 1 ? "The device" : title.prefix(1).uppercased() + title.dropFirst()
+            text += "\(name) was busy \(Self.time(busy)) of \(Self.time(seconds)) (\(percent(busy / seconds))).\n"
+        }
         if trace.written < trace.events {
             text += "\(trace.path) has the first \(trace.written) of \(trace.events) events; the table counts all.\n"
         }

@@ -14,6 +14,8 @@ struct Waves {
     let seed: UInt64
     let samples: Int
     var profiler: Profiler?
+    /// Position of the device among the profiler's
+    var device = 0
 
     /// - Parameter partners: load another image for each too
     func loader(_ corruption: Corruption, partners: Bool = false) throws -> ImageLoader {
@@ -42,7 +44,7 @@ struct Waves {
         func draw(_ sample: Int, keepLogits: Bool) throws -> Wavefront.Output {
             let output = try wavefront.run(
                 input(images, corruption, sample: sample), patches: patches, keepLogits: keepLogits)
-            try profiler?.take(model.encoder.context)
+            try profiler?.take(model.encoder.context, device: device)
             return output
         }
         if draws == 1 { return try draw(0, keepLogits: keepLogits) }
@@ -54,7 +56,7 @@ struct Waves {
 
     /// What a `WaveRunner` does when the device has less memory than planned.
     static func warn(planned: WavePlan, of model: Model) -> (WavePlan, CLError) -> Void {
-        let device = model.encoder.context.device.name
+        let device = model.encoder.context.device.title
         return { smaller, error in
             func text(_ shape: WaveShape) -> String {
                 "\(shape.images) images" + (shape.patches > 0 ? " with \(shape.patches) patches" : "")

@@ -1,0 +1,116 @@
+import Foundation
+
+/// Hands a sweep's waves to its devices. Shared by threads.
+///
+/// With `--keep` a wave of images is filtered first, by clean and corrupted passes alone; the images that count wait until
+/// they fill a wave, or no more can come. Such waves go first, so few images wait.
+final class SweepQueue: @unchecked Sendable {
+    struct Job: Sendable {
+        /// Index into the sweep's corruptions
+        var corruption: Int
+        var images: PreparedImages
+        /// Whether it is yet to be said which of the images count
+        var isUnfiltered: Bool
+    }
+
+    private let raw: Prefetcher<SweepWave>
+    private let perWave: Int
+    private let isFiltered: Bool
+    private let interruption: Interruption
+
+    // Everything below is guarded by the condition, which is told of every change.
+    private let condition = NSCondition()
+    /// Waves of `raw` not taken yet
+    private var left: Int
+    /// Per corruption: waves not filtered yet, taken or not; and images that wait
+    private var unfiltered: [Int]
+    private var waiting: [PreparedImages]
+    private var isStopped = false
+    private var wasInterrupted = false
+    private var firstError: (any Error)?
+
+    /// - Parameters:
+    ///   - perWave: images
+    ///   - isFiltered: whether `--keep` leaves images out
+    init(
+        _ waves: SweepWaves, corruptions: Int, perWave: Int, isFiltered: Bool, devices: Int, interruption: Interruption
+    ) {
+        raw = Prefetcher(count: waves.count, ahead: devices) { try waves.load($0) }
+        (self.perWave, self.isFiltered, self.interruption) = (perWave, isFiltered, interruption)
+        left = waves.count
+        unfiltered = (0..<corruptions).map { corruption in waves.ranges.count { $0.corruption == corruption } }
+        waiting = Array(repeating: PreparedImages(), count: corruptions)
+    }
+
+    /// The next wave for a device; nil where there is none left, and after `stop`. Waits for images that are being
+    /// filtered.
+    /// - Throws: what keeps an image from being read
+    func next() throws -> Job? {
+        condition.lock()
+        while true {
+            let ready = waiting.indices.first {
+                waiting[$0].indices.count >= perWave || (unfiltered[$0] == 0 && !waiting[$0].indices.isEmpty)
+            }
+            if ready != nil || left > 0, interruption.isRequested {
+                wasInterrupted = true
+                isStopped = true
+            }
+            if isStopped {
+                condition.broadcast()
+                condition.unlock()
+                return nil
+            }
+            if let ready {
+                let images = waiting[ready].take(min(perWave, waiting[ready].indices.count))
+                condition.unlock()
+                return Job(corruption: ready, images: images, isUnfiltered: false)
+            }
+            if left > 0 {
+                left -= 1
+                condition.unlock()
+                return try raw.take().map { Job(corruption: $0.corruption, images: $0.images, isUnfiltered: isFiltered) }
+            }
+            if !isFiltered || unfiltered.allSatisfy({ $0 == 0 }) {
+                condition.unlock()
+                return nil
+            }
+            condition.wait()
+        }
+    }
+
+    /// Ends the filtering of a wave.
+    /// - Parameter kept: the images that count
+    func filtered(_ corruption: Int, kept: PreparedImages) {
+        condition.lock()
+        for i in kept.indices.indices { waiting[corruption].append(kept, i) }
+        unfiltered[corruption] -= 1
+        condition.broadcast()
+        condition.unlock()
+    }
+
+    /// Asked before each wave of a job.
+    /// - Throws: `Interrupted` where the sweep ends
+    func checkGoingOn() throws {
+        condition.lock()
+        defer { condition.unlock() }
+        if interruption.isRequested { (wasInterrupted, isStopped) = (true, true) }
+        if isStopped {
+            condition.broadcast()
+            throw Interrupted()
+        }
+    }
+
+    /// Ends the sweep after the waves at work.
+    func stop(_ error: any Error) {
+        condition.lock()
+        isStopped = true
+        if firstError == nil { firstError = error }
+        condition.broadcast()
+        condition.unlock()
+    }
+
+    /// The first one, for after the work.
+    var error: (any Error)? { condition.withLock { firstError } }
+    /// Whether the user ended the sweep before its last wave
+    var isInterrupted: Bool { condition.withLock { wasInterrupted } }
+}

@@ -1,0 +1,76 @@
+import Patch
+import Results
+
+/// Writes a sweep's waves, one transaction each.
+struct SweepStore {
+    let store: ResultsStore
+    let data: LabelledData
+    let classes: Int
+    /// Every pass's logits go into the store too
+    let keepLogits: Bool
+    let profiler: Profiler?
+
+    /// A wave of images that count, with some of the sweep's patches.
+    func append(_ images: PreparedImages, corruption: Int, _ result: Wavefront.Output, patches: Range<Int>) throws {
+        var effects: [EffectRecord] = []
+        effects.reserveCapacity(images.indices.count * patches.count)
+        for (position, image) in images.indices.enumerated() {
+            for (patched, patch) in zip(result.patched, patches) {
+                effects.append(
+                    EffectRecord(
+                        image: image, corruption: corruption, patch: patch, patched: PassMetrics(patched[position])))
+            }
+        }
+        try write(
+            records(images, corruption, result, kept: true), effects, logits(images, corruption, result, patches: patches))
+    }
+
+    /// Images of a wave of clean and corrupted passes that `--keep` leaves out.
+    func append(
+        droppedOf images: PreparedImages, corruption: Int, _ result: Wavefront.Output, isKept: [Bool]
+    ) throws {
+        let dropped = isKept.indices.filter { !isKept[$0] }
+        let records = records(images, corruption, result, kept: false), logits = logits(images, corruption, result, patches: 0..<0)
+        try write(dropped.map { records[$0] }, [], keepLogits ? dropped.flatMap { logits[2 * $0..<2 * $0 + 2] } : [])
+    }
+
+    private func write(_ images: [ImageRecord], _ effects: [EffectRecord], _ logits: [LogitsRecord]) throws {
+        try profiler.host(.store, "\(images.count) images, \(effects.count) effects") {
+            try store.append(images: images, effects: effects, logits: logits)
+        }
+    }
+
+    /// One record an image
+    private func records(
+        _ images: PreparedImages, _ corruption: Int, _ result: Wavefront.Output, kept: Bool
+    ) -> [ImageRecord] {
+        images.indices.enumerated().map { i, index in
+            ImageRecord(
+                image: index, id: data.dataset.id(index), corruption: corruption, label: data.label(index),
+                target: result.targets[i], foil: result.foils[i], clean: PassMetrics(result.clean[i]),
+                corrupted: PassMetrics(result.corrupted[i]), kept: kept, pDonor: result.donor?[i].p)
+        }
+    }
+
+    /// Image after image its clean, corrupted and patched passes; none where they are not kept
+    private func logits(
+        _ images: PreparedImages, _ corruption: Int, _ result: Wavefront.Output, patches: Range<Int>
+    ) -> [LogitsRecord] {
+        guard keepLogits else { return [] }
+        return images.indices.enumerated().flatMap { i, image in
+            func record(_ pass: LogitsRecord.Pass, _ patch: Int?, _ logits: [Float]) -> LogitsRecord {
+                LogitsRecord(
+                    image: image, corruption: corruption, pass: pass, patch: patch,
+                    values: Array(logits[i * classes..<(i + 1) * classes]))
+            }
+            return [record(.clean, nil, result.cleanLogits), record(.corrupted, nil, result.corruptedLogits)]
+                + zip(patches, result.patchedLogits).map { record(.patched, $0, $1) }
+        }
+    }
+}
+
+extension PassMetrics {
+    init(_ pass: Wavefront.Pass) {
+        self.init(p: pass.p, logit: pass.logit, logitDiff: pass.logitDiff, kl: pass.kl, prediction: pass.prediction)
+    }
+}
