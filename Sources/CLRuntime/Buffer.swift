@@ -39,6 +39,29 @@ public final class Buffer<Element: DeviceScalar> {
         try write(values)
     }
 
+    /// A buffer whose elements `fill` writes, all of them, where the device reads them: without a copy on a device that
+    /// shares the host's memory.
+    public convenience init(
+        _ context: Context, count: Int, fill: (UnsafeMutableBufferPointer<Element>) -> Void
+    ) throws(CLError) {
+        try self.init(context, count: count)
+        if count == 0 { return }
+        let bytes = count * MemoryLayout<Element>.stride
+        var status: cl_int = 0
+        let mapped = clEnqueueMapBuffer(
+            context.queue, handle, cl_bool(CL_TRUE), cl_map_flags(CL_MAP_WRITE_INVALIDATE_REGION), 0, bytes, 0, nil, nil,
+            &status)
+        try check("clEnqueueMapBuffer", status)
+        guard let mapped else { throw .call("clEnqueueMapBuffer", .outOfHostMemory) }
+        fill(UnsafeMutableBufferPointer(start: mapped.bindMemory(to: Element.self, capacity: count), count: count))
+        try context.enqueue("upload") { event throws(CLError) in
+            try check(
+                "clEnqueueUnmapMemObject", clEnqueueUnmapMemObject(context.queue, handle, mapped, 0, nil, event))
+        }
+        context.counters.uploads += 1
+        context.counters.uploadedBytes += bytes
+    }
+
     deinit {
         clReleaseMemObject(handle)
         context.allocatedBytes -= max(count, 1) * MemoryLayout<Element>.stride

@@ -1,4 +1,5 @@
 import CLRuntime
+import Dispatch
 
 /// Our GEMM for CPUs: weights packed once into panels, register tiles, bias and activation in the epilogue.
 /// See `gemm_packed.cl`.
@@ -61,9 +62,11 @@ public final class PackedGEMM: GEMM {
             throw .shape(operation: "gemm", expected: "[\(outputs), \(inputs)]", got: "\(weight.count) values")
         }
         let columns = tile.columns, count = (outputs + columns - 1) / columns
-        let panels = [Float](unsafeUninitializedCapacity: count * inputs * columns) { to, initialized in
-            weight.withUnsafeBufferPointer { from in
-                for panel in 0..<count {
+        let panels = try Buffer<Float>(context, count: count * inputs * columns) { panels in
+            weight.withUnsafeBufferPointer { weight in
+                // Every panel is written by one thread.
+                nonisolated(unsafe) let (to, from) = (panels, weight)
+                DispatchQueue.concurrentPerform(iterations: count) { panel in
                     for column in 0..<columns {
                         let n = panel * columns + column
                         var at = panel * inputs * columns + column
@@ -74,10 +77,9 @@ public final class PackedGEMM: GEMM {
                     }
                 }
             }
-            initialized = count * inputs * columns
         }
         return Weight(
-            panels: try Buffer(context, panels),
+            panels: panels,
             bias: try Buffer(context, bias + [Float](repeating: 0, count: count * columns - outputs)), outputs: outputs,
             inputs: inputs)
     }

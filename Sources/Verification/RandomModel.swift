@@ -20,18 +20,18 @@ public struct RandomModel: Sendable {
         let (m, config) = (intermediateSize, config)
 
         /// [outputs, inputs] that keep the size of what they map, times `gain`
-        func linear(_ outputs: Int, _ inputs: Int, gain: Float) -> [Float] {
-            random.normals(outputs * inputs, std: gain / Float(inputs).squareRoot())
+        func linear(_ outputs: Int, _ inputs: Int, gain: Float) -> Weight {
+            Weight(random.normals(outputs * inputs, std: gain / Float(inputs).squareRoot()))
         }
-        func scale() -> [Float] { random.normals(d, mean: 1, std: 0.2) }
-        func bias(_ count: Int) -> [Float] { random.normals(count, std: 0.2) }
+        func scale() -> Weight { Weight(random.normals(d, mean: 1, std: 0.2)) }
+        func bias(_ count: Int) -> Weight { Weight(random.normals(count, std: 0.2)) }
         weights = ViTWeights(
             patchWeight: linear(d, config.patchValues, gain: 1.5), patchBias: bias(d), cls: bias(d),
-            position: random.normals(config.tokens * d, std: 0.3),
+            position: Weight(random.normals(config.tokens * d, std: 0.3)),
             layers: (0..<layers).map { _ in
                 LayerWeights(
                     ln1Weight: scale(), ln1Bias: bias(d), qkvWeight: linear(3 * d, d, gain: 2),
-                    qkvBias: qkvBias ? bias(3 * d) : [Float](repeating: 0, count: 3 * d),
+                    qkvBias: qkvBias ? bias(3 * d) : Weight([Float](repeating: 0, count: 3 * d)),
                     projWeight: linear(d, d, gain: 1.4), projBias: bias(d), ln2Weight: scale(), ln2Bias: bias(d),
                     fc1Weight: linear(m, d, gain: 1.4), fc1Bias: bias(m), fc2Weight: linear(d, m, gain: 1.4),
                     fc2Bias: bias(d))
@@ -46,7 +46,7 @@ public struct RandomModel: Sendable {
 
     /// The same model in Double.
     public var reference: ReferenceModel {
-        func wide(_ values: [Float]) -> [Double] { values.map(Double.init) }
+        func wide(_ weight: Weight) -> [Double] { weight.floats.map(Double.init) }
         let activation: ReferenceActivation =
             switch config.activation {
             case .gelu: .gelu

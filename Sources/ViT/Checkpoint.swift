@@ -1,7 +1,8 @@
 import Foundation
 
-/// A Hugging Face `ViTForImageClassification` in host memory: its configuration, its weights as Float, and the raw
-/// contents of its `preprocessor_config.json`.
+/// A Hugging Face `ViTForImageClassification`: its configuration, its weights, and the raw contents of its
+/// `preprocessor_config.json`. The weights' values stay in their files, which are mapped, and become Floats one tensor
+/// after the other when somebody asks for them (`Weight`).
 public struct Checkpoint: Sendable {
     public let config: ViTConfig
     public let weights: ViTWeights
@@ -66,7 +67,11 @@ public struct Checkpoint: Sendable {
         self.unusedTensors = reader.unused
         self.preprocessor = preprocessor
         self.name = name
-        guard let digest = sha256Hex([config] + source.files.map(\.data)) else {
+        let digest = sha256Hex { update in
+            update(config)
+            for file in source.files { file.forEachPiece(update) }
+        }
+        guard let digest else {
             throw CheckpointError.file(path: name, reason: "libcrypto could not compute its SHA-256")
         }
         self.sha256 = digest
@@ -185,16 +190,12 @@ private struct WeightReader {
         }
         let ln1 = try vector(paths("layernorm_before", "layernorm_before"), d)
         let ln2 = try vector(paths("layernorm_after", "layernorm_after"), d)
-        var qkv = try linear(
-            paths("attention.attention.query", "attention.q_proj"), out: d, in: d, bias: config.qkvBias)
-        for names in [
-            paths("attention.attention.key", "attention.k_proj"),
-            paths("attention.attention.value", "attention.v_proj"),
-        ] {
-            let next = try linear(names, out: d, in: d, bias: config.qkvBias)
-            qkv.weight += next.weight
-            qkv.bias += next.bias
-        }
+        let qkv = try linear(
+            stacked: [
+                paths("attention.attention.query", "attention.q_proj"),
+                paths("attention.attention.key", "attention.k_proj"),
+                paths("attention.attention.value", "attention.v_proj"),
+            ], out: d, in: d, bias: config.qkvBias)
         let proj = try linear(paths("attention.output.dense", "attention.o_proj"), out: d, in: d)
         let fc1 = try linear(paths("intermediate.dense", "mlp.fc1"), out: m, in: d)
         let fc2 = try linear(paths("output.dense", "mlp.fc2"), out: d, in: m)
@@ -204,35 +205,51 @@ private struct WeightReader {
             fc1Weight: fc1.weight, fc1Bias: fc1.bias, fc2Weight: fc2.weight, fc2Bias: fc2.bias)
     }
 
-    /// weight [out, in] and bias [out]; zeros for the bias where the configuration says that there is none.
+    /// weight [out, in] and bias [out]
     private mutating func linear(
-        _ paths: [String], out: Int, in width: Int, bias: Bool = true
-    ) throws(CheckpointError) -> (weight: [Float], bias: [Float]) {
-        (
-            try tensor(paths.map { "\($0).weight" }, [out, width]),
-            bias ? try tensor(paths.map { "\($0).bias" }, [out]) : [Float](repeating: 0, count: out)
-        )
+        _ paths: [String], out: Int, in width: Int
+    ) throws(CheckpointError) -> (weight: Weight, bias: Weight) {
+        try linear(stacked: [paths], out: out, in: width, bias: true)
     }
 
     private mutating func linear(
         _ path: String, out: Int, in width: Int
-    ) throws(CheckpointError) -> (weight: [Float], bias: [Float]) {
+    ) throws(CheckpointError) -> (weight: Weight, bias: Weight) {
         try linear([path], out: out, in: width)
+    }
+
+    /// Linear maps of the same input, as one: weight [parts * out, in] and bias [parts * out]; zeros for the bias where
+    /// the configuration says that there is none.
+    private mutating func linear(
+        stacked parts: [[String]], out: Int, in width: Int, bias: Bool
+    ) throws(CheckpointError) -> (weight: Weight, bias: Weight) {
+        var weights: [StoredTensor] = [], biases: [StoredTensor] = []
+        for paths in parts {
+            weights.append(try stored(paths.map { "\($0).weight" }, [out, width]))
+            if bias { biases.append(try stored(paths.map { "\($0).bias" }, [out])) }
+        }
+        return (Weight(weights), bias ? Weight(biases) : Weight([Float](repeating: 0, count: parts.count * out)))
     }
 
     /// A layer norm's weight and bias, [width] each.
     private mutating func vector(
         _ paths: [String], _ width: Int
-    ) throws(CheckpointError) -> (weight: [Float], bias: [Float]) {
+    ) throws(CheckpointError) -> (weight: Weight, bias: Weight) {
         (try tensor(paths.map { "\($0).weight" }, [width]), try tensor(paths.map { "\($0).bias" }, [width]))
+    }
+
+    private mutating func tensor(
+        _ names: [String], _ shape: [Int], because: String? = nil
+    ) throws(CheckpointError) -> Weight {
+        Weight([try stored(names, shape, because: because)])
     }
 
     /// The first of `names` that the checkpoint has, checked for shape and finite values.
     ///
     /// - Parameter because: where the expected shape comes from, appended to the message about another one.
-    private mutating func tensor(
+    private mutating func stored(
         _ names: [String], _ shape: [Int], because: String? = nil
-    ) throws(CheckpointError) -> [Float] {
+    ) throws(CheckpointError) -> StoredTensor {
         guard let name = names.first(where: { source.location[$0] != nil }), let file = source.file(of: name)
         else {
             throw CheckpointError.tensor(name: names[0], file: source.name, reason: "missing")
@@ -242,23 +259,12 @@ private struct WeightReader {
                 name: name, file: file.name,
                 reason: "expected shape \(shape) (\(because)), found \(shapeText(found))")
         }
-        let values = try file.floats(name, shape: shape)
-        if let index = firstNonFinite(values) {
+        let tensor = try file.tensor(name, shape: shape)
+        if let (index, value) = tensor.firstNonFinite {
             throw CheckpointError.tensor(
-                name: name, file: file.name, reason: "the value at index \(index) is \(values[index]), not finite")
+                name: name, file: file.name, reason: "the value at index \(index) is \(value), not finite")
         }
         used.insert(name)
-        return values
+        return tensor
     }
-}
-
-/// The index of the first NaN or infinity.
-func firstNonFinite(_ values: [Float]) -> Int? {
-    // The common case, no such value, is a maximum over bit patterns: integer and branch-free, so it vectorises.
-    let largest = values.withUnsafeBufferPointer { values in
-        var largest: UInt32 = 0
-        for value in values { largest = max(largest, value.bitPattern & 0x7fff_ffff) }
-        return largest
-    }
-    return largest < Float.infinity.bitPattern ? nil : values.firstIndex { !$0.isFinite }
 }

@@ -62,35 +62,35 @@ public final class Encoder {
             case .relu: .relu
             }
         let (d, m) = (config.hiddenSize, config.intermediateSize)
-        patchProjection = try gemm.prepare(
-            weight: weights.patchWeight, bias: weights.patchBias, outputs: d, inputs: config.patchValues)
-        cls = try Buffer(context, weights.cls)
-        position = try Buffer(context, weights.position)
+        // A weight's values are on the host only while it is uploaded.
+        func upload(_ weight: Weight) throws(CLError) -> Buffer<Float> { try Buffer(context, weight.floats) }
+        func prepare(_ weight: Weight, _ bias: Weight, _ outputs: Int, _ inputs: Int) throws(CLError) -> any GEMMWeight {
+            try gemm.prepare(weight: weight.floats, bias: bias.floats, outputs: outputs, inputs: inputs)
+        }
+        patchProjection = try prepare(weights.patchWeight, weights.patchBias, d, config.patchValues)
+        cls = try upload(weights.cls)
+        position = try upload(weights.position)
         var layers: [Layer] = []
         for (index, layer) in weights.layers.enumerated() {
-            let last = index == weights.layers.count - 1
+            var qkv: (any GEMMWeight)?, q: (any GEMMWeight)?, kv: (any GEMMWeight)?
+            if index < weights.layers.count - 1 {
+                qkv = try prepare(layer.qkvWeight, layer.qkvBias, 3 * d, d)
+            } else {
+                let (weight, bias) = (layer.qkvWeight.floats, layer.qkvBias.floats)
+                q = try gemm.prepare(weight: Array(weight[..<(d * d)]), bias: Array(bias[..<d]), outputs: d, inputs: d)
+                kv = try gemm.prepare(weight: Array(weight[(d * d)...]), bias: Array(bias[d...]), outputs: 2 * d, inputs: d)
+            }
             layers.append(
                 Layer(
-                    ln1Weight: try Buffer(context, layer.ln1Weight), ln1Bias: try Buffer(context, layer.ln1Bias),
-                    qkv: last
-                        ? nil : try gemm.prepare(weight: layer.qkvWeight, bias: layer.qkvBias, outputs: 3 * d, inputs: d),
-                    q: last
-                        ? try gemm.prepare(
-                            weight: Array(layer.qkvWeight[..<(d * d)]), bias: Array(layer.qkvBias[..<d]), outputs: d,
-                            inputs: d) : nil,
-                    kv: last
-                        ? try gemm.prepare(
-                            weight: Array(layer.qkvWeight[(d * d)...]), bias: Array(layer.qkvBias[d...]), outputs: 2 * d,
-                            inputs: d) : nil,
-                    proj: try gemm.prepare(weight: layer.projWeight, bias: layer.projBias, outputs: d, inputs: d),
-                    ln2Weight: try Buffer(context, layer.ln2Weight), ln2Bias: try Buffer(context, layer.ln2Bias),
-                    fc1: try gemm.prepare(weight: layer.fc1Weight, bias: layer.fc1Bias, outputs: m, inputs: d),
-                    fc2: try gemm.prepare(weight: layer.fc2Weight, bias: layer.fc2Bias, outputs: d, inputs: m)))
+                    ln1Weight: try upload(layer.ln1Weight), ln1Bias: try upload(layer.ln1Bias), qkv: qkv, q: q, kv: kv,
+                    proj: try prepare(layer.projWeight, layer.projBias, d, d), ln2Weight: try upload(layer.ln2Weight),
+                    ln2Bias: try upload(layer.ln2Bias), fc1: try prepare(layer.fc1Weight, layer.fc1Bias, m, d),
+                    fc2: try prepare(layer.fc2Weight, layer.fc2Bias, d, m)))
         }
         self.layers = layers
-        lnWeight = try Buffer(context, weights.lnWeight)
-        lnBias = try Buffer(context, weights.lnBias)
-        head = try gemm.prepare(weight: weights.headWeight, bias: weights.headBias, outputs: config.classes, inputs: d)
+        lnWeight = try upload(weights.lnWeight)
+        lnBias = try upload(weights.lnBias)
+        head = try prepare(weights.headWeight, weights.headBias, config.classes, d)
     }
 
     /// Tokens that layer `layer` computes for later layers: all, or in the last layer CLS.

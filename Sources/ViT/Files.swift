@@ -19,19 +19,17 @@ func fileKind(_ path: String) -> FileKind {
     }
 }
 
-/// The contents of a regular file.
-///
-/// - Parameter limit: most bytes the file may have. nil: any size, and the file is mapped, not read.
-func readFile(_ path: String, limit: Int?) throws(CheckpointError) -> Data {
+/// The contents of a regular file of at most `limit` bytes.
+func readFile(_ path: String, limit: Int) throws(CheckpointError) -> Data {
     guard case .file(let size) = fileKind(path) else {
         throw CheckpointError.file(
             path: path, reason: fileKind(path).isMissing ? "no such file" : "not a regular file")
     }
-    if let limit, size > limit {
+    if size > limit {
         throw CheckpointError.file(path: path, reason: "\(size) bytes, more than the limit of \(limit)")
     }
     do {
-        return try Data(contentsOf: URL(fileURLWithPath: path), options: limit == nil ? .alwaysMapped : [])
+        return try Data(contentsOf: URL(fileURLWithPath: path))
     } catch {
         throw CheckpointError.file(path: path, reason: "cannot be read; check its permissions")
     }

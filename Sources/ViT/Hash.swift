@@ -4,13 +4,20 @@ import Foundation
 /// SHA-256 of the chunks one after the other, as 64 hex digits: what `cat a b | sha256sum` prints.
 /// Nothing is copied; nil only if libcrypto cannot give the digest.
 public func sha256Hex(_ chunks: [Data]) -> String? {
+    sha256Hex { update in for chunk in chunks { update(chunk) } }
+}
+
+/// The same of chunks that `feed` hands over one after the other.
+func sha256Hex(_ feed: ((Data) -> Void) -> Void) -> String? {
     guard let context = EVP_MD_CTX_new() else { return nil }
     defer { EVP_MD_CTX_free(context) }
     guard EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else { return nil }
-    for chunk in chunks {
+    var isSound = true
+    feed { chunk in
         let status = chunk.withUnsafeBytes { EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
-        guard status == 1 else { return nil }
+        isSound = isSound && status == 1
     }
+    guard isSound else { return nil }
     var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
     var length: UInt32 = 0
     guard EVP_DigestFinal_ex(context, &digest, &length) == 1 else { return nil }

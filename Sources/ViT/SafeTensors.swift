@@ -57,6 +57,8 @@ public struct SafeTensors: Sendable {
     public let metadata: [String: String]
     /// The whole file
     public let data: Data
+    /// Where `data` is a mapping
+    private let mapping: MappedFile?
     private let dataStart: Int
 
     /// Largest header the format allows, in bytes.
@@ -65,13 +67,18 @@ public struct SafeTensors: Sendable {
     /// Tensor names, sorted
     public var names: [String] { tensors.keys.sorted() }
 
-    /// Opens and checks the file at `path`. It is mapped, so it must not be cut short while it is in use.
+    /// Opens and checks the file at `path`. It is mapped, so it must not be cut short while it is in use (`MappedFile`).
     public init(path: String) throws(CheckpointError) {
-        try self.init(data: try readFile(path, limit: nil), name: path)
+        let file = try MappedFile(path: path)
+        try self.init(data: file.data, mapping: file, name: path)
     }
 
     /// Checks a file that is already in memory; `name` stands for it in messages.
     public init(data: Data, name: String) throws(CheckpointError) {
+        try self.init(data: data, mapping: nil, name: name)
+    }
+
+    private init(data: Data, mapping: MappedFile?, name: String) throws(CheckpointError) {
         func malformed(_ reason: String) -> CheckpointError { .header(file: name, reason: reason) }
         guard data.count >= 8 else {
             throw malformed("not a safetensors file: \(data.count) bytes, shorter than the 8 of its header length")
@@ -123,6 +130,7 @@ public struct SafeTensors: Sendable {
         self.tensors = tensors
         self.metadata = metadata
         self.data = data
+        self.mapping = mapping
         self.dataStart = 8 + length
     }
 
@@ -136,25 +144,29 @@ public struct SafeTensors: Sendable {
         return (info.dtype, info.shape, data[start + info.range.lowerBound..<start + info.range.upperBound])
     }
 
-    /// A tensor as Float: F32 as it is, F16 and BF16 widened exactly, F64 rounded to the nearest Float.
+    /// A tensor that can be read as Float.
     ///
     /// - Parameter shape: the shape the tensor must have.
     /// - Throws: `CheckpointError.tensor` where it is absent, of another shape or of another type.
-    public func floats(_ tensor: String, shape: [Int]) throws(CheckpointError) -> [Float] {
+    public func tensor(_ tensor: String, shape: [Int]) throws(CheckpointError) -> StoredTensor {
         let (dtype, found, bytes) = try bytes(tensor)
         guard found == shape else {
             throw CheckpointError.tensor(
                 name: tensor, file: name, reason: "expected shape \(shape), found \(shapeText(found))")
         }
-        let count = bytes.count / dtype.size
-        switch dtype {
-        case .f32: return copyFloats(bytes, count)
-        case .f16: return widen(bytes, count, floatFromHalf)
-        case .bf16: return widen(bytes, count) { Float(bitPattern: UInt32($0) << 16) }
-        case .f64: return narrow(bytes, count)
-        default:
+        guard let stored = StoredTensor(dtype: dtype, bytes: bytes, file: mapping) else {
             throw CheckpointError.tensor(
                 name: tensor, file: name, reason: "expected type F32, F16, BF16 or F64, found \(dtype.rawValue)")
+        }
+        return stored
+    }
+
+    /// Hands out the whole file piece by piece; where it is mapped, a piece's pages are let go after its turn.
+    func forEachPiece(_ body: (Data) -> Void) {
+        for offset in stride(from: 0, to: data.count, by: 1 << 23) {
+            let range = offset..<min(offset + 1 << 23, data.count)
+            body(data[(data.startIndex + range.lowerBound)..<(data.startIndex + range.upperBound)])
+            mapping?.forget(range)
         }
     }
 
@@ -195,49 +207,4 @@ public struct SafeTensors: Sendable {
 /// A shape from a file, for messages; a header can list any number of extents.
 func shapeText(_ shape: [Int]) -> String {
     shape.count <= 8 ? "\(shape)" : "of \(shape.count) dimensions"
-}
-
-// The loops below assume what safetensors and every host this builds for share: little-endian numbers.
-// `bytes` holds at least `count` elements; they need not be aligned.
-
-private func copyFloats(_ bytes: Data, _ count: Int) -> [Float] {
-    [Float](unsafeUninitializedCapacity: count) { out, initialized in
-        bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(out).copyMemory(from: $0) }
-        initialized = count
-    }
-}
-
-@inline(__always)
-private func widen(_ bytes: Data, _ count: Int, _ float: (UInt16) -> Float) -> [Float] {
-    [Float](unsafeUninitializedCapacity: count) { out, initialized in
-        bytes.withUnsafeBytes { source in
-            for i in 0..<count { out[i] = float(source.loadUnaligned(fromByteOffset: 2 &* i, as: UInt16.self)) }
-        }
-        initialized = count
-    }
-}
-
-private func narrow(_ bytes: Data, _ count: Int) -> [Float] {
-    [Float](unsafeUninitializedCapacity: count) { out, initialized in
-        bytes.withUnsafeBytes { source in
-            for i in 0..<count { out[i] = Float(source.loadUnaligned(fromByteOffset: 8 &* i, as: Double.self)) }
-        }
-        initialized = count
-    }
-}
-
-/// IEEE half to Float, exact for every bit pattern (a NaN keeps its payload).
-///
-/// Float16's own conversion is a library call for each value where the CPU lacks F16C; these operations vectorise.
-/// The exponent moves from bias 15 to 127. A subnormal m * 2^-24 has no leading one, so it is built as
-/// 2^-14 (1 + m / 1024) and 2^-14 is taken off, both of them normal Floats.
-@inline(__always)
-func floatFromHalf(_ half: UInt16) -> Float {
-    let sign = UInt32(half & 0x8000) << 16
-    let magnitude = UInt32(half & 0x7fff) << 13
-    let normal = magnitude &+ (112 << 23)
-    let subnormal = (Float(bitPattern: magnitude &+ (113 << 23)) - 0x1p-14).bitPattern
-    let special = magnitude | 0x7f80_0000  // infinity, NaN
-    let bits = half & 0x7c00 == 0 ? subnormal : half & 0x7c00 == 0x7c00 ? special : normal
-    return Float(bitPattern: sign | bits)
 }

@@ -1,22 +1,22 @@
-/// One encoder layer's weights on the host, PyTorch's shapes, row-major.
+/// One encoder layer's weights on the host, in PyTorch's shapes.
 public struct LayerWeights: Sendable {
-    public var ln1Weight: [Float]  // [D]  layernorm_before
-    public var ln1Bias: [Float]  // [D]
-    public var qkvWeight: [Float]  // [3D, D]  query, key, value rows stacked
-    public var qkvBias: [Float]  // [3D]  zeros where qkv_bias is off
-    public var projWeight: [Float]  // [D, D]  attention.output.dense
-    public var projBias: [Float]  // [D]
-    public var ln2Weight: [Float]  // [D]  layernorm_after
-    public var ln2Bias: [Float]  // [D]
-    public var fc1Weight: [Float]  // [M, D]  intermediate.dense
-    public var fc1Bias: [Float]  // [M]
-    public var fc2Weight: [Float]  // [D, M]  output.dense
-    public var fc2Bias: [Float]  // [D]
+    public var ln1Weight: Weight  // [D]  layernorm_before
+    public var ln1Bias: Weight  // [D]
+    public var qkvWeight: Weight  // [3D, D]  query, key, value rows stacked
+    public var qkvBias: Weight  // [3D]  zeros where qkv_bias is off
+    public var projWeight: Weight  // [D, D]  attention.output.dense
+    public var projBias: Weight  // [D]
+    public var ln2Weight: Weight  // [D]  layernorm_after
+    public var ln2Bias: Weight  // [D]
+    public var fc1Weight: Weight  // [M, D]  intermediate.dense
+    public var fc1Bias: Weight  // [M]
+    public var fc2Weight: Weight  // [D, M]  output.dense
+    public var fc2Bias: Weight  // [D]
 
     public init(
-        ln1Weight: [Float], ln1Bias: [Float], qkvWeight: [Float], qkvBias: [Float], projWeight: [Float],
-        projBias: [Float], ln2Weight: [Float], ln2Bias: [Float], fc1Weight: [Float], fc1Bias: [Float],
-        fc2Weight: [Float], fc2Bias: [Float]
+        ln1Weight: Weight, ln1Bias: Weight, qkvWeight: Weight, qkvBias: Weight, projWeight: Weight,
+        projBias: Weight, ln2Weight: Weight, ln2Bias: Weight, fc1Weight: Weight, fc1Bias: Weight,
+        fc2Weight: Weight, fc2Bias: Weight
     ) {
         self.ln1Weight = ln1Weight
         self.ln1Bias = ln1Bias
@@ -35,19 +35,19 @@ public struct LayerWeights: Sendable {
 
 /// A whole model's weights on the host.
 public struct ViTWeights: Sendable {
-    public var patchWeight: [Float]  // [D, channels * P * P]  the convolution's kernel, flattened
-    public var patchBias: [Float]  // [D]
-    public var cls: [Float]  // [D]
-    public var position: [Float]  // [T, D]
+    public var patchWeight: Weight  // [D, channels * P * P]  the convolution's kernel, flattened
+    public var patchBias: Weight  // [D]
+    public var cls: Weight  // [D]
+    public var position: Weight  // [T, D]
     public var layers: [LayerWeights]
-    public var lnWeight: [Float]  // [D]  the final norm
-    public var lnBias: [Float]  // [D]
-    public var headWeight: [Float]  // [C, D]
-    public var headBias: [Float]  // [C]
+    public var lnWeight: Weight  // [D]  the final norm
+    public var lnBias: Weight  // [D]
+    public var headWeight: Weight  // [C, D]
+    public var headBias: Weight  // [C]
 
     public init(
-        patchWeight: [Float], patchBias: [Float], cls: [Float], position: [Float], layers: [LayerWeights],
-        lnWeight: [Float], lnBias: [Float], headWeight: [Float], headBias: [Float]
+        patchWeight: Weight, patchBias: Weight, cls: Weight, position: Weight, layers: [LayerWeights],
+        lnWeight: Weight, lnBias: Weight, headWeight: Weight, headBias: Weight
     ) {
         self.patchWeight = patchWeight
         self.patchBias = patchBias

@@ -29,8 +29,8 @@ import Testing
         #expect(file.tensors["b"]?.shape == [2, 3])
         #expect(file.tensors["b"]?.count == 6)
         #expect(file.tensors["none"]?.count == 0)
-        #expect(try file.floats("b", shape: [2, 3]) == [1, 2, 3, 4, 5, 6])
-        #expect(try file.floats("scalar", shape: []) == [7])
+        #expect(try file.tensor("b", shape: [2, 3]).floats == [1, 2, 3, 4, 5, 6])
+        #expect(try file.tensor("scalar", shape: []).floats == [7])
         let raw = try file.bytes("a")
         #expect(raw.dtype == .u8 && raw.shape == [3] && Array(raw.data) == [9, 8, 7])
     }
@@ -47,7 +47,7 @@ import Testing
 
     @Test func sliceOfLargerData() throws {
         let whole = Data([1, 2, 3]) + safetensors(["x": TestTensor([2], [0.5, -2])])
-        #expect(try open(whole.dropFirst(3)).floats("x", shape: [2]) == [0.5, -2])
+        #expect(try open(whole.dropFirst(3)).tensor("x", shape: [2]).floats == [0.5, -2])
     }
 
     @Test func mappedFileGivesTheSame() throws {
@@ -60,7 +60,7 @@ import Testing
         #expect(mapped.tensors == memory.tensors)
         for (name, info) in memory.tensors {
             #expect(
-                try mapped.floats(name, shape: info.shape) == memory.floats(name, shape: info.shape),
+                try mapped.tensor(name, shape: info.shape).floats == memory.tensor(name, shape: info.shape).floats,
                 "seed \(seed), tensor \(name)")
         }
     }
@@ -70,7 +70,7 @@ import Testing
     @Test func everyHalfWidensAsFloat16Does() throws {
         let bits = (0...UInt16.max).map { $0 }
         let bytes = bits.reduce(into: Data()) { $0 += littleEndian($1) }
-        let found = try one("F16", [65536], bytes).floats("x", shape: [65536])
+        let found = try one("F16", [65536], bytes).tensor("x", shape: [65536]).floats
         let wrong = bits.filter { Float(Float16(bitPattern: $0)).bitPattern != found[Int($0)].bitPattern }
         // A signalling NaN stays one here and is made quiet by a float conversion: both are NaN.
         #expect(wrong.allSatisfy { Float16(bitPattern: $0).isNaN && found[Int($0)].isNaN })
@@ -85,12 +85,12 @@ import Testing
             (0xfc00, -Float.infinity),
         ] as [(UInt16, Float)])
     func knownHalves(bits: UInt16, value: Float) throws {
-        #expect(try one("F16", [1], littleEndian(bits)).floats("x", shape: [1]) == [value])
+        #expect(try one("F16", [1], littleEndian(bits)).tensor("x", shape: [1]).floats == [value])
     }
 
     @Test func halfKeepsTheSignOfZeroAndNaN() throws {
-        let values = try one("F16", [2], littleEndian(UInt16(0x8000)) + littleEndian(UInt16(0x7e00))).floats(
-            "x", shape: [2])
+        let values = try one("F16", [2], littleEndian(UInt16(0x8000)) + littleEndian(UInt16(0x7e00)))
+            .tensor("x", shape: [2]).floats
         #expect(values[0] == 0 && values[0].sign == .minus)
         #expect(values[1].isNaN)
     }
@@ -98,7 +98,7 @@ import Testing
     @Test func bfloatIsTheUpperHalfOfAFloat() throws {
         let bits: [UInt16] = [0x0000, 0x8000, 0x0001, 0x007f, 0x3f80, 0xbf80, 0x4049, 0x7f7f, 0x7f80, 0xff80]
         let bytes = bits.reduce(into: Data()) { $0 += littleEndian($1) }
-        let found = try one("BF16", [2, 5], bytes).floats("x", shape: [2, 5])
+        let found = try one("BF16", [2, 5], bytes).tensor("x", shape: [2, 5]).floats
         #expect(found.map(\.bitPattern) == bits.map { UInt32($0) << 16 })
         #expect(found[2] == 0x1p-133 && found[4] == 1 && found[6] == 3.140625 && found[8] == .infinity)
     }
@@ -106,7 +106,7 @@ import Testing
     @Test func doubleRoundsToNearest() throws {
         let values: [Double] = [0.1, -0x1p-140, 1 + 0x1p-24, 1 + 0x1p-24 + 0x1p-50, 1e300]
         let bytes = values.reduce(into: Data()) { $0 += littleEndian($1.bitPattern) }
-        let found = try one("F64", [5], bytes).floats("x", shape: [5])
+        let found = try one("F64", [5], bytes).tensor("x", shape: [5]).floats
         #expect(found == [0.1, -0x1p-140, 1, 1 + 0x1p-23, .infinity])
     }
 
@@ -122,8 +122,8 @@ import Testing
                     dtype: "F16", shape: [33],
                     bytes: halves.reduce(into: Data()) { $0 += littleEndian($1.bitPattern) }),
             ]))
-        #expect(try file.floats("b", shape: [33]) == values, "seed \(seed)")
-        #expect(try file.floats("c", shape: [33]) == halves.map { Float($0) }, "seed \(seed)")
+        #expect(try file.tensor("b", shape: [33]).floats == values, "seed \(seed)")
+        #expect(try file.tensor("c", shape: [33]).floats == halves.map { Float($0) }, "seed \(seed)")
     }
 
     // MARK: Requests that do not fit
@@ -131,21 +131,21 @@ import Testing
     @Test func otherShapeNamesBoth() throws {
         let file = try one("F32", [2, 3], Data(count: 24))
         #expect(
-            message { _ = try file.floats("x", shape: [3, 2]) }
+            message { _ = try file.tensor("x", shape: [3, 2]).floats }
                 == "m.safetensors: tensor x: expected shape [3, 2], found [2, 3]")
     }
 
     @Test func absentTensor() throws {
         let file = try one("F32", [1], Data(count: 4))
         #expect(
-            message { _ = try file.floats("y", shape: [1]) }
+            message { _ = try file.tensor("y", shape: [1]).floats }
                 == "m.safetensors: tensor y: the file does not have it")
     }
 
     @Test func integersAreNotFloats() throws {
         let file = try one("I64", [1], Data(count: 8))
         #expect(
-            message { _ = try file.floats("x", shape: [1]) }
+            message { _ = try file.tensor("x", shape: [1]).floats }
                 == "m.safetensors: tensor x: expected type F32, F16, BF16 or F64, found I64")
     }
 
@@ -327,6 +327,26 @@ import Testing
         #expect(message { _ = try SafeTensors(path: path) }?.hasPrefix(path) == true)
     }
 
+    // MARK: Values that are not finite
+
+    @Test func largestAndSmallestFloatsAreFinite() throws {
+        let values: [Float] = [.greatestFiniteMagnitude, -.greatestFiniteMagnitude, .leastNonzeroMagnitude, 0]
+        #expect(try one("F32", [4], floatBytes(values)).tensor("x", shape: [4]).firstNonFinite == nil)
+        #expect(try one("F32", [0], Data()).tensor("x", shape: [0]).firstNonFinite == nil)
+    }
+
+    /// 1, -infinity, NaN in every type; the largest Double is no finite Float.
+    @Test(arguments: [
+        ("F32", floatBytes([1, -.infinity, .nan])),
+        ("F16", [0x3c00, 0xfc00, 0x7e00].reduce(into: Data()) { $0 += littleEndian(UInt16($1)) }),
+        ("BF16", [0x3f80, 0xff80, 0x7fc0].reduce(into: Data()) { $0 += littleEndian(UInt16($1)) }),
+        ("F64", [1, -Double.greatestFiniteMagnitude, .nan].reduce(into: Data()) { $0 += littleEndian($1.bitPattern) }),
+    ])
+    func theFirstValueThatIsNotFinite(dtype: String, bytes: Data) throws {
+        let found = try #require(try one(dtype, [3], bytes).tensor("x", shape: [3]).firstNonFinite)
+        #expect(found == (1, -.infinity))
+    }
+
     // MARK: Random damage
 
     /// Whatever is done to a valid file, it is read or refused; neither traps, and what is read lies in the file.
@@ -357,7 +377,7 @@ import Testing
             guard let file = try? open(data) else { continue }
             read += 1
             for (name, info) in file.tensors {
-                _ = try? file.floats(name, shape: info.shape)
+                _ = try? file.tensor(name, shape: info.shape).floats
                 #expect((try? file.bytes(name))?.data.count == info.range.count, "seed \(seed)")
             }
         }

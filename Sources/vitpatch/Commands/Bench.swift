@@ -249,8 +249,10 @@ extension ViTWeights {
     /// Weights of a size at which nothing overflows: for timing.
     static func random(_ config: ViTConfig, using random: inout SplitMix64) -> ViTWeights {
         let (d, m) = (config.hiddenSize, config.intermediateSize)
-        func some(_ count: Int) -> [Float] { (0..<count).map { _ in Float.random(in: -0.03...0.03, using: &random) } }
-        func ones(_ count: Int) -> [Float] { [Float](repeating: 1, count: count) }
+        func some(_ count: Int) -> Weight {
+            Weight((0..<count).map { _ in Float.random(in: -0.03...0.03, using: &random) })
+        }
+        func ones(_ count: Int) -> Weight { Weight([Float](repeating: 1, count: count)) }
         return ViTWeights(
             patchWeight: some(d * config.patchValues), patchBias: some(d), cls: some(d), position: some(config.tokens * d),
             layers: (0..<config.layers).map { _ in

@@ -1,0 +1,108 @@
+import Foundation
+
+/// A tensor as a checkpoint stores it, F32, F16, BF16 or F64, that is read as Float: F32 as it is, F16 and BF16 widened
+/// exactly, F64 rounded to the nearest Float.
+public struct StoredTensor: Sendable {
+    private enum Format { case f32, f16, bf16, f64 }
+    private let format: Format
+    /// Little-endian, of any alignment
+    private let bytes: Data
+    /// The mapping that `bytes` lies in
+    private let file: MappedFile?
+    /// Number of values
+    public let count: Int
+
+    /// nil where the type is none of the four
+    init?(dtype: SafeTensors.DType, bytes: Data, file: MappedFile?) {
+        switch dtype {
+        case .f32: format = .f32
+        case .f16: format = .f16
+        case .bf16: format = .bf16
+        case .f64: format = .f64
+        default: return nil
+        }
+        self.bytes = bytes
+        self.file = file
+        count = bytes.count / dtype.size
+    }
+
+    /// The values, converted anew each time. Pages of a mapped file are let go after it.
+    public var floats: [Float] {
+        defer { forget() }
+        return bytes.withUnsafeBytes { source in
+            [Float](unsafeUninitializedCapacity: count) { out, initialized in
+                switch format {
+                case .f32: UnsafeMutableRawBufferPointer(out).copyMemory(from: source)
+                case .f16: for i in 0..<count { out[i] = half(source, i) }
+                case .bf16: for i in 0..<count { out[i] = bfloat(source, i) }
+                case .f64: for i in 0..<count { out[i] = rounded(source, i) }
+                }
+                initialized = count
+            }
+        }
+    }
+
+    /// The first NaN or infinity, as Float; found without memory for the values.
+    public var firstNonFinite: (index: Int, value: Float)? {
+        // The common case, no such value, is a maximum over bit patterns: integer and branch-free, so it vectorises.
+        let largest = bytes.withUnsafeBytes { source in
+            switch format {
+            case .f32: largestMagnitude(count) { single(source, $0) }
+            case .f16: largestMagnitude(count) { half(source, $0) }
+            case .bf16: largestMagnitude(count) { bfloat(source, $0) }
+            case .f64: largestMagnitude(count) { rounded(source, $0) }
+            }
+        }
+        defer { forget() }
+        if largest < Float.infinity.bitPattern { return nil }
+        return floats.enumerated().first { !$0.element.isFinite }.map { ($0.offset, $0.element) }
+    }
+
+    private func forget() { file?.forget(bytes.startIndex..<bytes.endIndex) }
+}
+
+/// The largest bit pattern of `count` values without their signs; that of infinity or above where one is not finite.
+@inline(__always)
+private func largestMagnitude(_ count: Int, _ value: (Int) -> Float) -> UInt32 {
+    var largest: UInt32 = 0
+    for i in 0..<count { largest = max(largest, value(i).bitPattern & 0x7fff_ffff) }
+    return largest
+}
+
+// Value i of a tensor. Every host this builds for is little-endian, as safetensors is.
+
+@inline(__always)
+private func single(_ source: UnsafeRawBufferPointer, _ i: Int) -> Float {
+    source.loadUnaligned(fromByteOffset: 4 &* i, as: Float.self)
+}
+
+@inline(__always)
+private func half(_ source: UnsafeRawBufferPointer, _ i: Int) -> Float {
+    floatFromHalf(source.loadUnaligned(fromByteOffset: 2 &* i, as: UInt16.self))
+}
+
+@inline(__always)
+private func bfloat(_ source: UnsafeRawBufferPointer, _ i: Int) -> Float {
+    Float(bitPattern: UInt32(source.loadUnaligned(fromByteOffset: 2 &* i, as: UInt16.self)) << 16)
+}
+
+@inline(__always)
+private func rounded(_ source: UnsafeRawBufferPointer, _ i: Int) -> Float {
+    Float(source.loadUnaligned(fromByteOffset: 8 &* i, as: Double.self))
+}
+
+/// IEEE half to Float, exact for every bit pattern (a NaN keeps its payload).
+///
+/// Float16's own conversion is a library call for each value where the CPU lacks F16C; these operations vectorise.
+/// The exponent moves from bias 15 to 127. A subnormal m * 2^-24 has no leading one, so it is built as
+/// 2^-14 (1 + m / 1024) and 2^-14 is taken off, both of them normal Floats.
+@inline(__always)
+func floatFromHalf(_ half: UInt16) -> Float {
+    let sign = UInt32(half & 0x8000) << 16
+    let magnitude = UInt32(half & 0x7fff) << 13
+    let normal = magnitude &+ (112 << 23)
+    let subnormal = (Float(bitPattern: magnitude &+ (113 << 23)) - 0x1p-14).bitPattern
+    let special = magnitude | 0x7f80_0000  // infinity, NaN
+    let bits = half & 0x7c00 == 0 ? subnormal : half & 0x7c00 == 0x7c00 ? special : normal
+    return Float(bitPattern: sign | bits)
+}
