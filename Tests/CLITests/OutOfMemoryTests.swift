@@ -52,13 +52,15 @@ struct OutOfMemoryTests {
         #expect(found == ["fits", "the smallest wave, one image and one patch", "the weights of"])
     }
 
-    @Test func aSearchAndAClassification() throws {
-        for command in [["search", "--until", "2", "--max", "2", "--format", "json"], ["classify"]] {
-            let whole = try runVitpatch(command + small)
-            let result = try runVitpatch(command + small, environment: environment("200k"))
-            #expect(result.code == 0 && whole.code == 0, "\(result.errors)")
-            expectOneWarning(result.errors)
-            #expect(result.output == whole.output)
-        }
+    /// On the demo, whose corrupted images lose what a search brings back; random images of a random model need not.
+    @Test(arguments: [
+        ["search", "--limit", "24", "--until", "2", "--max", "2", "--format", "json"], ["classify", "--limit", "1000"],
+    ])
+    func aSearchAndAClassification(_ command: [String]) throws {
+        let whole = try runVitpatch(command)
+        let result = try runVitpatch(command, environment: environment("1500k"))
+        #expect(result.code == 0 && whole.code == 0, "\(result.errors)")
+        expectOneWarning(result.errors)
+        #expect(result.output == whole.output)
     }
 }
