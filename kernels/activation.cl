@@ -1,8 +1,5 @@
-// out[m, n] = act(out[m, n] + bias[n])        in place, after a GEMM that has no epilogue of its own
+// What an MLP applies between its two linear maps, for the files that have it in front of them.
 //
-// out   [rows, width], row stride `stride`
-// bias  [width]
-// ND-range: (WG, rows), local (WG, 1)
 // ACTIVATION: 0 none, 1 gelu (erf), 2 gelu_new (tanh), 3 quick_gelu, 4 relu
 
 #define ACT_NONE 0
@@ -54,13 +51,3 @@ DEFINE_ACTIVATION(floatv)
 #else
 #define activate_floatv activate_float
 #endif
-
-__kernel void bias_activation(__global float *out, int offset, int stride, int width, __global const float *bias,
-                              int activation) {
-  __global float *row = out + (size_t)offset + (size_t)get_global_id(1) * stride;
-  int lane = get_local_id(0);
-  int whole = width - width % V;
-  for (int n = lane * V; n < whole; n += WG * V)
-    STOREV(activate_floatv(LOADV(row + n) + LOADV(bias + n), activation), row + n);
-  for (int n = whole + lane; n < width; n += WG) row[n] = activate_float(row[n] + bias[n], activation);
-}

@@ -5,13 +5,13 @@ public enum ActivationKind: Int32, Sendable, CaseIterable {
     case none = 0, gelu, geluNew, quickGelu, relu
 }
 
-/// `out = act(out + bias)` in place: the epilogue for GEMM providers that have none. See `activation.cl`.
+/// `out = act(out + bias)` in place: the epilogue for GEMM providers that have none. See `bias_activation.cl`.
 public struct BiasActivation {
     private let kernel: Kernel
     private let group: Int
 
     public init(_ library: KernelLibrary) throws(CLError) {
-        kernel = try library.kernel(.activation, "bias_activation")
+        kernel = try library.kernel(.biasActivation, "bias_activation")
         group = library.tuning.group
     }
 

@@ -98,9 +98,7 @@ public final class CLBlastGEMM: GEMM {
     public func prepare(
         weight: [Float], bias: [Float], outputs: Int, inputs: Int
     ) throws(CLError) -> any GEMMWeight {
-        guard weight.count == outputs * inputs, bias.count == outputs else {
-            throw .shape(operation: "gemm", expected: "[\(outputs), \(inputs)]", got: "\(weight.count) values")
-        }
+        try validate(weight, bias, outputs: outputs, inputs: inputs)
         return Weight(
             values: try Buffer(context, weight), bias: try Buffer(context, bias), outputs: outputs, inputs: inputs)
     }

@@ -59,6 +59,14 @@ public enum GEMMProvider: String, Sendable, CaseIterable, Codable {
 }
 
 extension GEMM {
+    func validate(_ weight: [Float], _ bias: [Float], outputs: Int, inputs: Int) throws(CLError) {
+        guard weight.count == outputs * inputs, bias.count == outputs else {
+            throw .shape(
+                operation: "gemm", expected: "weight [\(outputs), \(inputs)] and bias [\(outputs)]",
+                got: "\(weight.count) and \(bias.count) values")
+        }
+    }
+
     func validate(_ a: Matrix, _ weight: any GEMMWeight, _ rows: Int, _ out: Matrix) throws(CLError) {
         guard a.holds(rows, weight.inputs), out.holds(rows, weight.outputs) else {
             throw .shape(

@@ -20,6 +20,9 @@ public struct Tuning: Sendable, Equatable, Codable {
         }
     }
 
+    /// One float, one work-item: what the naive kernels are written for.
+    public static let scalar = Tuning(vector: 1, group: 1, attentionLanes: 1, attentionGroup: 1)
+
     public init(vector: Int, group: Int, attentionLanes: Int, attentionGroup: Int) {
         self.vector = vector
         self.group = group
@@ -32,16 +35,31 @@ public struct Tuning: Sendable, Equatable, Codable {
 public final class KernelLibrary {
     public let context: Context
     public let tuning: Tuning
+    private let isNaive: Bool
     private var programs: [String: Program] = [:]
 
     public init(_ context: Context, tuning: Tuning? = nil) {
         self.context = context
         self.tuning = tuning ?? Tuning(device: context.device)
+        isNaive = false
     }
+
+    /// The plain kernels of `naive.cl` in place of those of the same names: what benchmarks compare with.
+    public init(naive context: Context) {
+        self.context = context
+        tuning = .scalar
+        isNaive = true
+    }
+
+    /// Kernels of `naive.cl` that stand for others
+    public static let naiveKernels: Set<String> = [
+        "layernorm_rows", "bias_activation", "attention_online", "residual_add", "residual_copy", "slices_copy",
+    ]
 
     /// A kernel of `kernels/<file>.cl`.
     /// - Parameter defines: macros beyond those of the tuning
     func kernel(_ file: KernelFile, _ name: String, defines: [String: Int] = [:]) throws(CLError) -> Kernel {
+        let file = isNaive && Self.naiveKernels.contains(name) ? .naive : file
         var macros = ["V": tuning.vector, "WG": tuning.group]
         for (macro, value) in defines { macros[macro] = value }
         let options = macros.sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" }
@@ -55,19 +73,20 @@ public final class KernelLibrary {
 
 /// The embedded sources, `common.cl` in front of each.
 enum KernelFile: String, CaseIterable {
-    case activation, attention, embed, gemmPacked = "gemm_packed", layernorm, metrics, noise, peak, residual, slices
+    case attention, biasActivation = "bias_activation", embed, gemmPacked = "gemm_packed", layernorm, metrics, naive, noise, peak, residual, slices
 
     var name: String { "\(rawValue).cl" }
 
     var source: [UInt8] {
         let own =
             switch self {
-            case .activation: PackageResources.activation_cl
             case .attention: PackageResources.attention_cl
+            case .biasActivation: PackageResources.activation_cl + PackageResources.bias_activation_cl
             case .embed: PackageResources.embed_cl
             case .gemmPacked: PackageResources.activation_cl + PackageResources.gemm_packed_cl
             case .layernorm: PackageResources.layernorm_cl
             case .metrics: PackageResources.metrics_cl
+            case .naive: PackageResources.activation_cl + PackageResources.naive_cl
             case .noise: PackageResources.noise_cl
             case .peak: PackageResources.peak_cl
             case .residual: PackageResources.residual_cl

@@ -58,9 +58,7 @@ public final class PackedGEMM: GEMM {
     public func prepare(
         weight: [Float], bias: [Float], outputs: Int, inputs: Int
     ) throws(CLError) -> any GEMMWeight {
-        guard weight.count == outputs * inputs, bias.count == outputs else {
-            throw .shape(operation: "gemm", expected: "[\(outputs), \(inputs)]", got: "\(weight.count) values")
-        }
+        try validate(weight, bias, outputs: outputs, inputs: inputs)
         let columns = tile.columns, count = (outputs + columns - 1) / columns
         let panels = try Buffer<Float>(context, count: count * inputs * columns) { panels in
             weight.withUnsafeBufferPointer { weight in

@@ -11,19 +11,21 @@ struct Measurement: Codable {
     var runs: Int
     /// Work of one run; 0 where it has no meaning
     var flops: Double, bytes: Double
+    /// Median seconds of the naive kernel on the same work; nil where there is none
+    var naive: Double?
 
     /// - Parameters:
-    ///   - seconds: stop after about so long, but not before three runs
+    ///   - seconds: stop after about so long, but not before `atLeast` runs
     ///   - body: enqueues the work; it is waited for
     static func of(
         _ group: String, _ name: String, _ shape: String, flops: Double, bytes: Double, context: Context, seconds: Double,
-        _ body: () throws -> Void
+        atLeast: Int = 3, _ body: () throws -> Void
     ) throws -> Measurement {
         try body()
         try context.finish()
         var times: [Double] = []
         let start = Date()
-        while times.count < 3 || (Date().timeIntervalSince(start) < seconds && times.count < 200) {
+        while times.count < atLeast || (Date().timeIntervalSince(start) < seconds && times.count < 200) {
             let before = DispatchTime.now().uptimeNanoseconds
             try body()
             try context.finish()

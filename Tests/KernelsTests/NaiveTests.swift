@@ -1,0 +1,26 @@
+import CLRuntime
+import Kernels
+import Reference
+import Testing
+import Verification
+
+/// What benchmarks compare with must compute the same.
+@Suite(.serialized) struct NaiveTests {
+    @Test func agreesWithTheReference() throws {
+        let library = KernelLibrary(naive: try library().context)
+        try expectPassing(OpCase.kernelCases, on: library)
+        try expectPassing(OpCase.gemmCases(try NaiveGEMM(library)), on: library)
+    }
+
+    @Test func aNaiveLibraryRunsTheNaiveKernels() throws {
+        let library = KernelLibrary(naive: try library().context), seed = freshSeed()
+        func bits(_ library: KernelLibrary) throws -> [UInt32] {
+            var random = SplitMix64(seed: seed)
+            let op = try OpCase.layerNorm(stream: 1, rows: [0], tokens: 1, of: 1, width: 1031).prepare(library, &random)
+            try op.launch()
+            return try op.output().map(\.bitPattern)
+        }
+        // Another order of summation
+        #expect(try bits(library) != bits(KernelLibrary(library.context)))
+    }
+}

@@ -1,0 +1,95 @@
+// The formulas as plainly as they go: one work-item an output or a row, scalars, nothing kept between uses. Benchmarks
+// run them beside the kernels of the same names, and tests hold both to the same reference. No sweep uses them.
+//
+// Arguments and layouts are those of the kernels of the same names; V, WG, QL and GQ are 1. activation.cl stands in front.
+
+__kernel void layernorm_rows(__global const float *in, int rowStride, __global const int *rows, int first, int tokens,
+                             int D, __global const float *weight, __global const float *bias, float eps,
+                             __global float *out) {
+  int t = get_global_id(1), i = get_global_id(2);
+  __global const float *x = in + (size_t)rows[first + i] * rowStride + (size_t)t * D;
+  __global float *y = out + ((size_t)i * tokens + t) * D;
+  float mean = 0.0f, variance = 0.0f;
+  for (int d = 0; d < D; d++) mean += x[d];
+  mean /= D;
+  for (int d = 0; d < D; d++) variance += (x[d] - mean) * (x[d] - mean);
+  variance /= D;
+  for (int d = 0; d < D; d++) y[d] = (x[d] - mean) / sqrt(variance + eps) * weight[d] + bias[d];
+}
+
+// gelu by the device's own erf
+__kernel void bias_activation(__global float *out, int offset, int stride, int width, __global const float *bias,
+                              int activation) {
+  __global float *row = out + (size_t)offset + (size_t)get_global_id(1) * stride;
+  for (int n = 0; n < width; n++) {
+    float x = row[n] + bias[n];
+    row[n] = activation == ACT_GELU ? 0.5f * x * (1.0f + erf(x * 0.70710678118654752f)) : activate_float(x, activation);
+  }
+}
+
+#ifdef DH
+inline float score(__global const float *q, __global const float *k, float scale) {
+  float sum = 0.0f;
+  for (int d = 0; d < DH; d++) sum += q[d] * k[d];
+  return sum * scale;
+}
+
+// Softmax in two passes over the keys, which has every score computed twice: there is no room to keep T of them.
+__kernel void attention_online(__global const float *q, int qOffset, int qStride, int queries,
+                               __global const float *kv, int kOffset, int vOffset, int kvStride, int T, float scale,
+                               __global float *z, int zOffset, int zStride) {
+  int t = get_global_id(0), h = get_global_id(1);
+  size_t i = get_global_id(2);
+  __global const float *query = q + qOffset + (i * queries + t) * qStride + h * DH;
+  __global const float *keys = kv + kOffset + i * T * kvStride + h * DH;
+  __global const float *values = kv + vOffset + i * T * kvStride + h * DH;
+  __global float *to = z + zOffset + (i * queries + t) * zStride + h * DH;
+  float top = -INFINITY, total = 0.0f;
+  for (int j = 0; j < T; j++) top = fmax(top, score(query, keys + (size_t)j * kvStride, scale));
+  for (int d = 0; d < DH; d++) to[d] = 0.0f;
+  for (int j = 0; j < T; j++) {
+    float p = exp(score(query, keys + (size_t)j * kvStride, scale) - top);
+    total += p;
+    for (int d = 0; d < DH; d++) to[d] += p * values[(size_t)j * kvStride + d];
+  }
+  for (int d = 0; d < DH; d++) to[d] /= total;
+}
+#endif
+
+__kernel void residual_add(__global float *x, int rowStride, __global const float *o, __global const int *lists,
+                           int dst, int base, int src, int tokens, int D) {
+  int t = get_global_id(1), i = get_global_id(2);
+  __global float *to = x + (size_t)lists[dst + i] * rowStride + (size_t)t * D;
+  __global const float *from = x + (size_t)lists[base + i] * rowStride + (size_t)t * D;
+  __global const float *add = o + ((size_t)lists[src + i] * tokens + t) * D;
+  for (int d = 0; d < D; d++) to[d] = add[d] + from[d];
+}
+
+__kernel void residual_copy(__global float *x, int rowStride, __global const int *lists, int dst, int src, int tokens,
+                            int D) {
+  int t = get_global_id(1), i = get_global_id(2);
+  __global float *to = x + (size_t)lists[dst + i] * rowStride + (size_t)t * D;
+  __global const float *from = x + (size_t)lists[src + i] * rowStride + (size_t)t * D;
+  for (int d = 0; d < D; d++) to[d] = from[d];
+}
+
+__kernel void slices_copy(__global float *buffer, int offset, int slotStride, int tokenStride,
+                          __global const int *lists, int first) {
+  int i = get_global_id(1);
+  __global const int *entry = lists + first + 6 * (int)get_global_id(2);
+  if (i >= entry[5]) return;
+  size_t at = (size_t)offset + (size_t)lists[entry[4] + i] * tokenStride + entry[2];
+  for (int d = 0; d < entry[3]; d++)
+    buffer[at + (size_t)entry[0] * slotStride + d] = buffer[at + (size_t)entry[1] * slotStride + d];
+}
+
+// w  [N, K], as torch.nn.Linear has it
+// ND-range: (N, M)
+__kernel void gemm_naive(__global const float *a, int aOffset, int aStride, __global const float *w,
+                         __global const float *bias, int K, int activation, __global float *out, int outOffset,
+                         int outStride) {
+  int n = get_global_id(0), m = get_global_id(1);
+  float sum = 0.0f;
+  for (int k = 0; k < K; k++) sum += a[(size_t)aOffset + (size_t)m * aStride + k] * w[(size_t)n * K + k];
+  out[(size_t)outOffset + (size_t)m * outStride + n] = activate_float(sum + bias[n], activation);
+}
