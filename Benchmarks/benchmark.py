@@ -1,6 +1,8 @@
 """vitpatch beside PyTorch, transformers with hooks and TransformerLens, on one machine in one run (see run.sh).
 
-Every peer gets its fastest setting: each is tried once, the best goes on. Then vitpatch and the peers take turns for
+PyTorch's linear maps come in two ways: as installed, and with weights packed by oneDNN, which is the faster one on some
+processors. Single passes are compared with both. Peers of a sweep get their fastest setting: each is tried once, the best
+goes on. Then vitpatch and the peers take turns for
 several rounds; a ratio is the peer's time by vitpatch's of the same round. All programs compute in fp32 on as many threads
 as the OpenCL device has compute units. Probabilities must agree.
 """
@@ -37,7 +39,7 @@ class Peer:
     name: str
     kind: str  # a class of peers.py
     candidates: list[dict]  # settings to try
-    target: float  # how many times its speed vitpatch is to have
+    target: float | None = None  # how many times its speed vitpatch is to have
     times: list[float] = field(default_factory=list)
     setting: str = ""
     installed: float | None = None  # seconds as installed, measured once; None where that is the fastest
@@ -64,7 +66,9 @@ class Row:
     def ratios(self, peer: Peer) -> list[float]:
         return [theirs / own for theirs, own in zip(peer.times, self.times)]
 
-    def met(self, peer: Peer) -> bool:
+    def met(self, peer: Peer) -> bool | None:
+        if peer.target is None:
+            return None
         return statistics.median(self.ratios(peer)) >= peer.target
 
 
@@ -125,15 +129,16 @@ class Comparison:
         products = [(2304, 768, False), (768, 768, False), (3072, 768, True), (768, 3072, False)]
         rows = []
         for line, (n, k, gelu) in enumerate(products):
-            settings = self.settings(m=[ROWS], n=[n], k=[k], gelu=[gelu])
+            peers = self.both_ways("F.linear", "Product", 0.9, m=[ROWS], n=[n], k=[k], gelu=[gelu])
             rows.append(Row(
                 f"GEMM, M {ROWS}, N {n}, K {k}{', GELU' if gelu else ''}", lambda line=line: self.bench("gemm", IMAGES, line),
-                [Peer("F.linear", "Product", settings, 0.9)], rounds, seconds))
+                peers, rounds, seconds))
         for images in [IMAGES, 1]:
-            settings = self.settings(attention=["sdpa", "eager"], images=[images])
+            target = 0.9 if images == IMAGES else None
+            peers = self.both_ways("transformers", "Forward", target, attention=["sdpa", "eager"], images=[images])
             rows.append(Row(
                 f"forward pass, {images} image{'s' if images > 1 else ''}", lambda images=images: self.bench("pass", images, 0),
-                [Peer("transformers", "Forward", settings, 0.9)], rounds, seconds))
+                peers, rounds, seconds))
 
         def sweep(name, options, places, peers, rounds, trial=0):
             row = Row(f"{name}, {IMAGES} images", lambda: self.vitpatch.sweep(options, len(places)), peers, rounds)
@@ -152,6 +157,13 @@ class Comparison:
             Peer("hooks with a cache", "HooksCached", self.settings(attention=["sdpa"], together=[1, 12]), 2.4),
         ], heads, trial=24)
         return rows
+
+    def both_ways(self, name: str, kind: str, target: float | None, **choices: list) -> list[Peer]:
+        """A peer as installed, which the target is for, and with packed weights."""
+        settings = self.settings(**choices)
+        ways = [[setting for setting in settings if setting["linear"] == linear] for linear in self.linears]
+        peers = [Peer(name, kind, ways[0], target)]
+        return peers + [Peer(f"{name}, packed weights", kind, way) for way in ways[1:]]
 
     def settings(self, **choices: list) -> list[dict]:
         """All combinations; every one has a linear map's library."""
@@ -193,6 +205,9 @@ class Comparison:
 
     def choose(self, row: Row, peer: Peer) -> dict:
         """The fastest of a peer's settings"""
+        if len(peer.candidates) == 1:
+            peer.setting = words(peer.candidates[0])
+            return peer.candidates[0]
         times = []
         note = f"{row.trial} of {len(row.places)} places" if row.trial else ""
         for setting in peer.candidates:
@@ -202,7 +217,7 @@ class Comparison:
             print(f"  tried {row.name}: {peer.name}, {words(setting)}: {times[-1]:.4g} s {note}", flush=True)
         best = peer.candidates[times.index(min(times))]
         peer.setting = words(best)
-        if best["linear"] != self.linears[0]:
+        if row.places and best["linear"] != self.linears[0]:
             # A clean and a corrupted pass belong to the places.
             scale = (2 + len(row.places)) / (2 + row.trial) if row.trial else 1
             installed = [time for time, setting in zip(times, peer.candidates) if setting["linear"] == self.linears[0]]

@@ -21,6 +21,8 @@ def ratio(ratios: list[float]) -> str:
 
 
 def installed(row, peer) -> str:
+    if not row.places:
+        return ""
     if peer.installed is None:
         return "the same"
     note = f", {peer.note}" if peer.note else ""
@@ -28,7 +30,7 @@ def installed(row, peer) -> str:
 
 
 def verdict(row, peer) -> str:
-    return f"{peer.target:g} {'met' if row.met(peer) else 'missed'}"
+    return "" if peer.target is None else f"{peer.target:g} {'met' if row.met(peer) else 'missed'}"
 
 
 def cells(row, peer) -> list[str]:
@@ -72,8 +74,8 @@ def write(folder: Path, facts: dict[str, str], rows: list, tried: list, options)
         "stores its results in that time, its peers do not.",
         table([HEADER] + [cells(row, peer) for row, peer in pairs]),
         "## What the peers were",
-        "Each in the fastest of the settings below. *As installed* is the peer with PyTorch's own linear maps, measured "
-        "once, and by how many times vitpatch is as fast as that.",
+        "Each in the fastest of the settings below. *As installed* is a sweep's peer with PyTorch's own linear maps, "
+        "measured once, and by how many times vitpatch is as fast as that.",
         table([["work", "peer", "setting", "as installed"]]
               + [[row.name, peer.name, peer.setting, installed(row, peer)] for row, peer in pairs]),
     ]
@@ -98,7 +100,7 @@ def write(folder: Path, facts: dict[str, str], rows: list, tried: list, options)
         "rows": [{
             "work": row.name, "peer": peer.name, "setting": peer.setting, "vitpatch_seconds": row.times,
             "vitpatch_process_seconds": row.whole, "peer_seconds": peer.times, "ratios": row.ratios(peer),
-            "target": peer.target, "installed_seconds": peer.installed, "largest_difference": peer.difference,
+            "target": peer.target, "met": row.met(peer), "installed_seconds": peer.installed, "largest_difference": peer.difference,
             "vitpatch_peak_bytes": row.peak, "peer_peak_bytes": peer.peak,
         } for row, peer in pairs],
         "tried": [dict(zip(["work", "peer", "setting", "seconds", "note"], entry)) for entry in tried],
