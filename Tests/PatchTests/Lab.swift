@@ -137,13 +137,15 @@ final class Lab {
 
     // MARK: The reference
 
-    /// The largest difference of a patch's probabilities from one pass of the reference, over all images; and the largest
-    /// effect of the patch, so that a test can see that it is not about nothing.
+    /// The largest difference of a patch's probabilities from one pass of the reference, over all images, in units of
+    /// `tolerance` or of `conditioning` if that is more; and the largest effect of the patch, so that a test can see that it
+    /// is not about nothing.
     func compare(_ patches: [Patch], _ output: Wavefront.Output) -> [(patch: Patch, error: Double, effect: Double)] {
         let classes = rig.config.classes
         return patches.enumerated().map { index, patch in
-            var error = 0.0, effect = 0.0
+            var largest = 0.0, effect = 0.0
             for image in 0..<images {
+                var error = 0.0
                 let found = output.patchedLogits[index][(image * classes)..<((image + 1) * classes)].map(Double.init)
                 let base = patch.direction == .restore ? "corrupted" : "clean"
                 let wanted = probabilities(logits(patch, image: image))
@@ -153,9 +155,22 @@ final class Lab {
                 error = max(error, abs(Double(output.patched[index][image].p) - wanted[target]))
                 if output.patched[index][image].p.isNaN { error = .infinity }
                 effect = max(effect, maxAbsDiff(wanted, unpatched))
+                let units = error < Self.tolerance ? Self.tolerance : max(Self.tolerance, conditioning(patch, image: image))
+                largest = max(largest, error / units)
             }
-            return (patch, error, effect)
+            return (patch, largest, effect)
         }
+    }
+
+    /// What a pass makes of roundings: 16 times the most that its probabilities change in Double, where its input and what is
+    /// put in change by one rounding each. A layer norm of few values that nearly agree magnifies them; among thousands of
+    /// random models there are some with several.
+    private func conditioning(_ patch: Patch, image: Int) -> Double {
+        let wanted = probabilities(logits(patch, image: image))
+        return 16 * (0..<4 as Range<UInt64>).map { draw in
+            var random = SplitMix64(seed: draw)
+            return maxAbsDiff(probabilities(logits(patch, image: image, rounding: &random)), wanted)
+        }.reduce(0, max)
     }
 
     /// Runs the patches in one wave and holds each to the reference.
@@ -163,7 +178,7 @@ final class Lab {
         let output = try run(patches, chunkRows: chunkRows)
         var effect = 0.0
         for result in compare(patches, output) {
-            #expect(result.error < Self.tolerance, "seed \(seed): \(describe(result.patch))", sourceLocation: location)
+            #expect(result.error < 1, "seed \(seed): \(describe(result.patch))", sourceLocation: location)
             effect = max(effect, result.effect)
         }
         #expect(effect > 1e-3, "seed \(seed): nothing has an effect", sourceLocation: location)
@@ -190,6 +205,19 @@ final class Lab {
 
     /// One whole pass of the reference with the patch's activations put in.
     func logits(_ patch: Patch, image: Int) -> [Double] {
+        logits(patch, image: image) { $0 }
+    }
+
+    /// The same from values that are each off by one rounding, up or down.
+    private func logits(_ patch: Patch, image: Int, rounding random: inout SplitMix64) -> [Double] {
+        var state = random
+        defer { random = state }
+        return logits(patch, image: image) { values in
+            values.map { $0 * (1 + (Bool.random(using: &state) ? 1 : -1) * 0x1p-24) }
+        }
+    }
+
+    private func logits(_ patch: Patch, image: Int, _ input: ([Double]) -> [Double]) -> [Double] {
         let restores = patch.direction == .restore
         let source: ReferenceActivations =
             switch patch.with {
@@ -206,10 +234,10 @@ final class Lab {
                 guard let values = source[ReferencePlace(site, layer: layer)] else { continue }
                 interventions.append(
                     Intervention(
-                        site, layer: layer, heads: part.heads, tokens: part.tokens, neurons: part.neurons, values: values))
+                        site, layer: layer, heads: part.heads, tokens: part.tokens, neurons: part.neurons, values: input(values)))
             }
         }
-        let base = embedding(restores ? "corrupted" : "clean", image)
+        let base = input(embedding(restores ? "corrupted" : "clean", image))
         return reference.forward(embedded: base, interventions: interventions).logits
     }
 
