@@ -168,15 +168,18 @@ private func plainText(_ text: String) -> String {
                 logit_diff_share_positive,logit_diff_recovered,kl_mean_effect,kl_ci_low,kl_ci_high,kl_median,\
                 kl_share_positive,kl_recovered,accuracy_patched,accuracy_clean,accuracy_corrupted,total_effect,\
                 total_ci_low,total_ci_high,p_value,p_holm,control_places,control_mean,control_p95,control_difference,\
-                control_ci_low,control_ci_high,control_p_value
+                control_ci_low,control_ci_high,control_p_value,recovered_ci_low,recovered_ci_high,\
+                logit_diff_recovered_ci_low,logit_diff_recovered_ci_high,kl_recovered_ci_low,kl_recovered_ci_high
                 """,
                 """
                 grayscale,restore,attn_out,0,,,1,8,0.25,0.25,0.25,0.25,1.0,0.5,1.0,1.0,1.0,1.0,1.0,0.5,-0.25,-0.25,\
-                -0.25,-0.25,0.0,0.3333333333333333,0.0,1.0,0.25,0.5,0.5,0.5,0.0078125,0.0078125,,,,,,,
+                -0.25,-0.25,0.0,0.3333333333333333,0.0,1.0,0.25,0.5,0.5,0.5,0.0078125,0.0078125,,,,,,,,\
+                0.5,0.5,0.5,0.5,0.3333333333333333,0.3333333333333333
                 """,
                 """
                 grayscale,noise,z,5,0+1,,,8,-0.125,-0.125,-0.125,-0.125,0.0,0.25,-0.5,-0.5,-0.5,-0.5,0.0,0.25,0.375,\
-                0.375,0.375,0.375,1.0,0.5,1.0,1.0,0.25,0.5,0.5,0.5,0.0078125,0.0078125,,,,,,,
+                0.375,0.375,0.375,1.0,0.5,1.0,1.0,0.25,0.5,0.5,0.5,0.0078125,0.0078125,,,,,,,,\
+                0.25,0.25,0.25,0.25,0.5,0.5
                 """,
             ])
         let json = try JSONSerialization.jsonObject(with: Data(summaryData(found, format: .json).utf8))
