@@ -206,7 +206,7 @@ struct ReportPage {
                         s.spec, shareText(s.accuracyClean), shareText(s.accuracyCorrupted),
                         number(s.meanPClean, 3), number(s.meanPCorrupted, 3), withInterval(s.totalP, 3),
                         best?.record.text ?? "–", best.map { withInterval($0.p, 3) } ?? "–",
-                        best.flatMap { recovered($0, s) } ?? "–",
+                        best.flatMap { recovered($0, s) == nil ? nil : shareText($0.p.recovered) } ?? "–",
                     ]
                 })
             out += table.html()
@@ -259,7 +259,7 @@ struct ReportPage {
                 + "p-value (Holm over \(family)) \(best.pHolm < 0.001 ? "" : "= ")\(pText(best.pHolm))."
             if let (large, control) = strongestLarge(s, direction) {
                 text += large.patch == best.patch
-                    ? " Where it has that, "
+                    ? " Beside it, "
                     : " Of patches that cover several places the strongest is \(large.record.text): \(withInterval(large.p, 3)), where "
                 text += "\(control.places) random places of \(large.record.extent) have \(plus(control.mean, 3)) on average; paired "
                     + "difference \(withInterval(control.difference, 3)), p-value against them \(control.pValue < 0.001 ? "" : "= ")"
