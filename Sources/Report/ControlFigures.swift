@@ -50,7 +50,8 @@ extension EffectFigures {
             statistics.controls.map { ([$0.direction, $0.extent], $0) }, uniquingKeysWith: { first, _ in first })
         func place(_ patch: PatchStatistics) -> ControlStatistics? { places[[patch.record.direction, patch.record.extent]] }
         return LineChart(
-            title: title, xTitle: xTitle, yTitle: "mean Δp", labels: labels, connected: connected,
+            title: title, xTitle: xTitle, yTitle: "mean Δp", labels: labels,
+            places: patches.map { "\($0.record.text): \($0.record.extent)" }, connected: connected,
             series: [
                 LineChart.Series(
                     name: "patch", colour: 0,

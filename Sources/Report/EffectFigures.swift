@@ -214,15 +214,9 @@ struct EffectFigures {
             guard !chosen.isEmpty else { return nil }
             let chart = LineChart(
                 title: "the strongest \(chosen.count) of \(group.patches.count)", xTitle: "rank", yTitle: "mean Δp",
-                labels: chosen.indices.map { "\($0 + 1)" }, connected: false,
+                labels: chosen.indices.map { "\($0 + 1)" }, places: chosen.map(\.record.text), connected: false,
                 series: [
-                    LineChart.Series(
-                        name: "Δp", colour: 0,
-                        points: chosen.map { patch in
-                            var point = LineChart.Point(patch.p, solid: patch.isSignificant)
-                            point.note = "\(patch.record.text)"
-                            return point
-                        })
+                    LineChart.Series(name: "Δp", colour: 0, points: chosen.map { .init($0.p, solid: $0.isSignificant) })
                 ], digits: decimals(for: chosen.map(\.p.mean)), yRange: [0])
             return Figure(
                 name: name("strongest", group.direction, group.site), title: "Strongest places: \(group.title)",

@@ -6,8 +6,6 @@ struct LineChart {
         var high = Double.nan
         /// Filled rather than hollow
         var solid = true
-        /// For the tooltip, after the value; empty: the interval
-        var note = ""
     }
     struct Series {
         var name: String
@@ -23,6 +21,8 @@ struct LineChart {
     /// What the values are, with their unit
     var yTitle: String
     var labels: [String]
+    /// First lines of the tooltips, one for each label; empty: the labels
+    var places: [String] = []
     /// Places on a number line; nil: evenly spaced
     var positions: [Double]?
     /// False where neighbours have nothing in common: points with bars, no line
@@ -123,7 +123,7 @@ struct LineChart {
         for index in labels.indices where index < xs.count {
             let from = index == 0 ? left : (xs[index - 1] + xs[index]) / 2
             let to = index == xs.count - 1 ? right : (xs[index] + xs[index + 1]) / 2
-            var lines = ["\(xTitle) \(labels[index])"]
+            var lines = [places.isEmpty ? "\(xTitle) \(labels[index])" : places[index]]
             for line in series {
                 guard let point = line.points[index], point.value.isFinite else { continue }
                 lines.append("\(line.name): \(text(point))")
@@ -137,7 +137,6 @@ struct LineChart {
 
     private func text(_ point: Point) -> String {
         let value = percent ? shareText(point.value) : signed ? plus(point.value, digits) : number(point.value, digits)
-        if !point.note.isEmpty { return "\(value) \(point.note)" }
         guard point.low.isFinite, point.high.isFinite else { return value }
         return percent
             ? "\(value) [\(shareText(point.low)), \(shareText(point.high))]"

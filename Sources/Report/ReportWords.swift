@@ -3,7 +3,7 @@ import Results
 /// Settings in words.
 enum ReportWords {
     static func site(_ name: String) -> String {
-        let parts = name.split(separator: "+").map { part in
+        let parts = name.split(separator: "+").map { part -> String? in
             switch part {
             case "embed": "the embeddings that enter the encoder"
             case "resid_pre": "the residual stream before a layer"
@@ -17,10 +17,11 @@ enum ReportWords {
             case "v": "the heads' values"
             case "pattern": "the attention pattern"
             case "mlp_act": "the MLP's hidden activations"
-            default: String(part)
+            default: nil  // a patch spelled out, which names itself
             }
         }
-        return "\(name) (\(parts.joined(separator: " and ")))"
+        let known = parts.compactMap { $0 }
+        return known.count < parts.count ? name : "\(name) (\(known.joined(separator: " and ")))"
     }
 
     static func corruption(_ spec: String) -> String {

@@ -210,8 +210,8 @@ private struct SummaryWriter {
             let shown = windows[start..<min(start + perTable, windows.count)]
             let cell = fixedWidth + barWidth
             line("  " + paddedLeft("layer", labels) + "  "
-                + shown.map { padded($0.isEmpty ? "" : "window \($0)", cell) }.joined())
-            for layer in layers {
+                + shown.map { padded($0.isEmpty ? (windows.count > 1 ? "sets of layers" : "") : "window \($0)", cell) }.joined())
+            for layer in layers where patches.contains(where: { $0.record.layer == layer && shown.contains($0.record.window) }) {
                 var row = "  " + paddedLeft(layer.isEmpty ? "-" : layer, labels) + "  "
                 for window in shown {
                     let patch = patches.first { $0.record.layer == layer && $0.record.window == window }

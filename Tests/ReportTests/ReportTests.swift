@@ -310,6 +310,20 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         #expect(labels.prefix(2) == ["attn_out, single layers: mean Δp by layer", "attn_out, windows of 3: mean Δp by centre layer"])
     }
 
+    /// Where an axis counts ranks, tooltips say which patch it is.
+    @Test func ranksHaveNames() throws {
+        let folder = TemporaryFolder()
+        let page = try ReportPage(store: Synthetic.places.store(folder: folder.path, images: 4, seed: 1), images: nil)
+        let figure = try #require(page.figures.first { $0.name == "strongest-restore-pattern" })
+        let best = try #require(page.statistics[0].patches.max { abs($0.p.mean) < abs($1.p.mean) })
+        #expect(figure.panels[0].body.contains("<title>\(best.record.text)\nΔp: \(plus(best.p.mean, decimals(for: [best.p.mean]))) ["))
+    }
+
+    @Test func sitesInWords() {
+        #expect(ReportWords.site("q+k") == "q+k (the heads' queries and the heads' keys)")
+        #expect(ReportWords.site("two heads") == "two heads" && ReportWords.site("q+mine") == "q+mine")
+    }
+
     @Test func numbers() {
         #expect(number(-0.0001, 3) == "0.000" && number(-1.5, 1) == "−1.5" && number(.nan, 2) == "–")
         #expect(plus(0.5, 2) == "+0.50" && plus(0.001, 2) == "0.00" && plus(-2, 0) == "−2")

@@ -154,6 +154,16 @@ private func plainText(_ text: String) -> String {
         #expect(summaryData(found, format: .csv).contains("grayscale,restore,attn_out,0,,,1,0,nan,nan,"))
     }
 
+    /// A set of layers has no window: a column of its own, and no empty row beside windows.
+    @Test func setsOfLayersBesideWindows() throws {
+        let set = PatchRecord(direction: "restore", site: "attn_out", layer: "0+5", head: "", token: "", window: "")
+        let temporary = try store([patch(0), patch(0, window: "3"), patch(0, window: "5"), set]) { _, _ in 0.25 }
+        let text = try summaryText(store: temporary.store, width: 80)
+        #expect(text.contains("\n  layer  window 5                           sets of layers\n"), "\(text)")
+        let rows = text.split(separator: "\n").filter { $0.hasPrefix("    0+5") }
+        #expect(rows.count == 1 && rows[0].contains("+0.250"), "\(text)")
+    }
+
     @Test func dataForOtherPrograms() throws {
         let temporary = try store([patch(0), patch(5, "noise", site: "z", head: "0+1", window: "")]) { patch, _ in
             patch.direction == "noise" ? -0.125 : 0.25
