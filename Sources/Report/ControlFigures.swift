@@ -30,8 +30,8 @@ extension EffectFigures {
                 name: name("random-places", group.direction, group.site, group.detail),
                 title: "Beside random places: \(group.title)",
                 caption: """
-                    Δp is p patched − \(base(group.direction)), beside that of random places of the same extent: as many layers, \
-                    heads or tokens, drawn anywhere. Windows cut at the edge stand beside fewer layers. \(intervals)
+                    Δp is p patched − \(base(group.direction)), beside that of random places of the same extent: as \
+                    many layers, heads or tokens, drawn anywhere. Windows cut at the edge stand beside fewer layers. \(intervals)
                     """,
                 panels: panels,
                 legend: [
@@ -58,8 +58,8 @@ extension EffectFigures {
                     points: patches.map { .init($0.p, solid: $0.control?.isAbove == true) }),
                 LineChart.Series(name: "random places", colour: 1, points: patches.map { place($0).map { .init($0.p) } }),
                 LineChart.Series(
-                    name: percentileName(patches[0].record.direction), colour: 2, points: patches.map { place($0).map { .init(value: $0.p95) } },
-                    dashed: true),
+                    name: percentileName(patches[0].record.direction), colour: 2,
+                    points: patches.map { place($0).map { .init(value: $0.p95) } }, dashed: true),
             ], digits: decimals(for: patches.map(\.p.mean)), yRange: [0]
         ).panel
     }

@@ -47,11 +47,11 @@ struct DoseSeries {
         }
         let panels = [
             chart(
-                "probability of the target", "mean p", [series("clean", 0, \.meanPClean), series("corrupted", 1, \.meanPCorrupted)],
-                signed: false),
+                "probability of the target", "mean p",
+                [series("clean", 0, \.meanPClean), series("corrupted", 1, \.meanPCorrupted)], signed: false),
             chart(
-                "accuracy", "share of images", [series("clean", 0, \.accuracyClean), series("corrupted", 1, \.accuracyCorrupted)],
-                percent: true),
+                "accuracy", "share of images",
+                [series("clean", 0, \.accuracyClean), series("corrupted", 1, \.accuracyCorrupted)], percent: true),
             chart(
                 "total effect", "mean p clean − p corrupted",
                 [LineChart.Series(name: "total effect", colour: 2, points: doses.map { .init($0.statistics.totalP) })]),
@@ -64,7 +64,8 @@ struct DoseSeries {
         }
         return Figure(
             name: fileName(["dose-response", kind]), title: "Passes by strength of \(kind)",
-            caption: "The same sweep at \(doses.count) strengths. The band is the 95% interval over images.", panels: panels,
+            caption: "The same sweep at \(doses.count) strengths. The band is the 95% interval over images.",
+            panels: panels,
             legend: [
                 LegendItem(mark: .line, series: 0, text: "clean pass"),
                 LegendItem(mark: .line, series: 1, text: "corrupted pass"),
@@ -87,11 +88,17 @@ struct DoseSeries {
         let chosen = strongest.sorted { strength($0) > strength($1) }.prefix(6).sorted()
         func lines(_ point: (Dose, Int) -> LineChart.Point) -> [LineChart.Series] {
             chosen.enumerated().map { colour, patch in
-                LineChart.Series(name: patches[patch].record.text, colour: colour, points: doses.map { point($0, patch) })
+                LineChart.Series(
+                    name: patches[patch].record.text, colour: colour, points: doses.map { point($0, patch) })
             }
         }
         let panels = [
-            chart("effect on p", "mean Δp", lines { .init($0.statistics.patches[$1].p, solid: $0.statistics.patches[$1].isSignificant) }),
+            chart(
+                "effect on p", "mean Δp",
+                lines { dose, patch in
+                    let patch = dose.statistics.patches[patch]
+                    return .init(patch.p, solid: patch.isSignificant)
+                }),
             chart(
                 "recovered share", "mean Δp / mean total",
                 lines { dose, patch in
@@ -103,15 +110,17 @@ struct DoseSeries {
             chosen.map { index in
                 let patch = dose.statistics.patches[index]
                 return [label, patch.record.text] + [patch.p.mean, patch.p.low, patch.p.high].map { plus($0, 4) }
-                    + [patch.p.recovered, patch.p.recoveredLow, patch.p.recoveredHigh].map(shareText) + [pText(patch.pHolm)]
+                    + [patch.p.recovered, patch.p.recoveredLow, patch.p.recoveredHigh].map(shareText)
+                    + [pText(patch.pHolm)]
             }
         }
         return Figure(
-            name: fileName(["dose-response", kind, direction]), title: "Effect on p by strength of \(kind): \(direction)",
+            name: fileName(["dose-response", kind, direction]),
+            title: "Effect on p by strength of \(kind): \(direction)",
             caption: """
                 Of every site and window the patch that is strongest over all strengths\
-                \(chosen.count < strongest.count ? ", the \(chosen.count) strongest of \(strongest.count)" : ""). Bands are 95% intervals over \
-                images. Shares are left out where the total effect may be zero.
+                \(chosen.count < strongest.count ? ", the \(chosen.count) strongest of \(strongest.count)" : ""). \
+                Bands are 95% intervals over images. Shares are left out where the total effect may be zero.
                 """,
             panels: panels,
             legend: chosen.enumerated().map { LegendItem(mark: .line, series: $0, text: patches[$1].record.text) } + [

@@ -53,7 +53,8 @@ struct EffectFigures {
                 let chart = LineChart(
                     title: [group.site, group.detail, group.layers == [""] ? "" : windowText(window)]
                         .filter { !$0.isEmpty }.joined(separator: ", "),
-                    xTitle: group.axisTitle([window]), yTitle: "mean Δp", labels: layers.map { $0.isEmpty ? group.site : $0 },
+                    xTitle: group.axisTitle([window]), yTitle: "mean Δp",
+                    labels: layers.map { $0.isEmpty ? group.site : $0 },
                     connected: layers.count > 1 && layers.allSatisfy { Int($0) != nil },
                     series: [
                         LineChart.Series(
@@ -76,7 +77,8 @@ struct EffectFigures {
         return Figure(
             name: name("effect-by-layer", direction, part),
             title: "Effect on p by layer: \(direction)",
-            caption: "Δp is p patched − \(base(direction)), by the centre of the patched window. \(intervals)", panels: panels,
+            caption: "Δp is p patched − \(base(direction)), by the centre of the patched window. \(intervals)",
+            panels: panels,
             legend: legend, table: patchTable(all))
     }
 
@@ -199,7 +201,8 @@ struct EffectFigures {
         return Figure(
             name: name("effect-by-\(kind)", group.direction, group.site, group.detail),
             title: "\(what): \(group.title)",
-            caption: "Mean of p patched − \(base(group.direction)) over \(counted(statistics.images, "image")); blue is above 0, orange below."
+            caption: "Mean of p patched − \(base(group.direction)) over \(counted(statistics.images, "image")); "
+                + "blue is above 0, orange below."
                 + (significant ? " Dots: p-value (Holm, over all \(group.patches.count) places) < 0.05." : "") + note,
             panels: panels,
             legend: significant ? [LegendItem(mark: .significant, series: 0, text: "p-value (Holm) < 0.05")] : [],
@@ -241,7 +244,8 @@ struct EffectFigures {
                 let values = series.flatMap { $0.points.compactMap { $0?.value } }
                 return LineChart(
                     title: title, xTitle: group.axisTitle(group.windows), yTitle: yTitle, labels: layerLabels(group),
-                    connected: group.layersAreNumbers, series: series, digits: decimals(for: values), yRange: [0], percent: percent, height: 196
+                    connected: group.layersAreNumbers, series: series, digits: decimals(for: values), yRange: [0],
+                    percent: percent, height: 196
                 ).panel
             }
             var panels = [
@@ -284,8 +288,8 @@ struct EffectFigures {
             func className(_ label: Int) -> String { names.indices.contains(label) ? names[label] : "class \(label)" }
             let panels = classes.map { item in
                 LineChart(
-                    title: "\(className(item.label)) (n = \(item.images))", xTitle: group.axisTitle(group.windows), yTitle: "mean Δp",
-                    labels: layerLabels(group), connected: group.layersAreNumbers,
+                    title: "\(className(item.label)) (n = \(item.images))", xTitle: group.axisTitle(group.windows),
+                    yTitle: "mean Δp", labels: layerLabels(group), connected: group.layersAreNumbers,
                     series: group.windows.enumerated().map { index, window in
                         LineChart.Series(
                             name: windowText(window), colour: index % 6,
@@ -310,9 +314,10 @@ struct EffectFigures {
             }
             return Figure(
                 name: name("classes", group.direction, group.site, group.detail), title: "Effect on p by class: \(group.title)",
-                caption: "Mean of Δp = p patched − \(base(group.direction)) over the images of each class, one y axis for all; "
-                    + "bands are 95% intervals over them."
-                    + (showsTotal ? " The total effect is \(sign < 0 ? "p corrupted − p clean" : "p clean − p corrupted") of the class." : "")
+                caption: "Mean of Δp = p patched − \(base(group.direction)) over the images of each class, one y axis for "
+                    + "all; bands are 95% intervals over them."
+                    + (!showsTotal
+                        ? "" : " The total effect is \(sign < 0 ? "p corrupted − p clean" : "p clean − p corrupted") of the class.")
                     + (all > classes.count ? " \(classes.count) of \(all) classes, those with most images." : ""),
                 panels: panels,
                 legend: group.windows.enumerated().map { LegendItem(mark: .line, series: $0 % 6, text: windowText($1)) }

@@ -96,7 +96,8 @@ private struct Members {
             for column in 0..<columns {
                 result[column].append(
                     GroupStatistics.Value(
-                        value: value, n: rows[index].count, effect: mean(own.means[column], own.rows > 1 ? own.resamples(column) : []),
+                        value: value, n: rows[index].count,
+                        effect: mean(own.means[column], own.rows > 1 ? own.resamples(column) : []),
                         difference: rest.map { rest in
                             mean(
                                 own.means[column] - rest.means[column],

@@ -174,7 +174,8 @@ private struct SummaryWriter {
         // The heading names the site already.
         let site = group.patches[0].record.site + " "
         let names = controls.map {
-            ($0.isDrawn ? "random " : "all ") + ($0.extent.hasPrefix(site) ? $0.extent.dropFirst(site.count) : $0.extent[...])
+            ($0.isDrawn ? "random " : "all ")
+                + ($0.extent.hasPrefix(site) ? $0.extent.dropFirst(site.count) : $0.extent[...])
         }
         let (name, mean) = (max(15, names.map(\.count).max() ?? 0), 3 * (digits + 3) + 5)
         line(terminal.dim(
@@ -187,8 +188,8 @@ private struct SummaryWriter {
                     "\(patches.count { $0.control?.isAbove == true }) of \(patches.count)"
                 }
             line(
-                "  " + padded(text, name) + paddedLeft("\(control.places)", 6) + "  " + padded(interval(control.p, digits), mean)
-                    + "  " + padded(control.p95.isNaN ? "-" : signed(control.p95, digits), 15) + "  " + above)
+                "  " + padded(text, name) + paddedLeft("\(control.places)", 6)
+                    + "  " + padded(interval(control.p, digits), mean) + "  " + padded(control.p95.isNaN ? "-" : signed(control.p95, digits), 15) + "  " + above)
         }
     }
 
@@ -209,9 +210,12 @@ private struct SummaryWriter {
         for start in stride(from: 0, to: windows.count, by: perTable) {
             let shown = windows[start..<min(start + perTable, windows.count)]
             let cell = fixedWidth + barWidth
-            line("  " + paddedLeft("layer", labels) + "  "
-                + shown.map { padded($0.isEmpty ? (windows.count > 1 ? "sets of layers" : "") : "window \($0)", cell) }.joined())
-            for layer in layers where patches.contains(where: { $0.record.layer == layer && shown.contains($0.record.window) }) {
+            func heading(_ window: String) -> String {
+                window.isEmpty ? (windows.count > 1 ? "sets of layers" : "") : "window \(window)"
+            }
+            line("  " + paddedLeft("layer", labels) + "  " + shown.map { padded(heading($0), cell) }.joined())
+            let inTable = Set(patches.filter { shown.contains($0.record.window) }.map(\.record.layer))
+            for layer in layers where inTable.contains(layer) {
                 var row = "  " + paddedLeft(layer.isEmpty ? "-" : layer, labels) + "  "
                 for window in shown {
                     let patch = patches.first { $0.record.layer == layer && $0.record.window == window }

@@ -36,7 +36,8 @@ public enum ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
         case .missing(let path):
             "\(path) does not exist, so its folder is not a results folder"
         case .notAFolder(let path):
-            path.isEmpty ? "the name of the results folder is empty" : "\(path) is a file; give the results folder that it is in"
+            path.isEmpty
+                ? "the name of the results folder is empty" : "\(path) is a file; give the results folder that it is in"
         case .notAStore(let path):
             "\(path) is not a vitpatch results store; it is left as it is"
         case .version(let path, let found, let known):
