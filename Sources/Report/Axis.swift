@@ -9,7 +9,8 @@ struct Scale {
     let to: Double
     let ticks: [Double]
 
-    /// A range that holds all finite values, extended to round numbers.
+    /// A range that holds all finite values. It ends at round numbers, or where values go beyond one by less than a
+    /// quarter of a step, close to them.
     init(_ values: some Sequence<Double>, from: Double, to: Double, ticks count: Int = 5) {
         let finite = values.filter { $0.isFinite && abs($0) < 1e300 }
         var low = finite.min() ?? 0
@@ -19,9 +20,9 @@ struct Scale {
             (low, high) = (low - (low == 0 ? 0 : room), high + room)
         }
         let step = Self.step(high - low, count: count)
-        let first = (low / step).rounded(.down), last = (high / step).rounded(.up)
-        self.low = first * step
-        self.high = last * step
+        let first = (low / step + 0.25).rounded(.down), last = (high / step - 0.25).rounded(.up)
+        self.low = low < first * step ? low - 0.05 * step : first * step
+        self.high = high > last * step ? high + 0.05 * step : last * step
         self.from = from
         self.to = to
         ticks = (0...Int(min(1000, last - first))).map { (first + Double($0)) * step }

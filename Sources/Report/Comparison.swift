@@ -137,22 +137,21 @@ public func comparisonText(
         }
         let digits = decimals(for: shown.flatMap { [$0.p.mean, $0.effectA, $0.effectB] })
         let number = digits + 3
-        let columns: [(String, (PatchRecord) -> String)] = [
-            ("direction", \.direction), ("site", \.site), ("layer", \.layer), ("head", \.head), ("token", \.token),
-            ("window", \.window),
-        ].filter { column in shown.contains { !column.1($0.record).isEmpty } }
+        let columns = placeColumns(shown.map(\.record)).filter { !["direction", "site"].contains($0.0) }
         let widths = columns.map { column in max(column.0.count, shown.map { column.1($0.record).count }.max() ?? 0) + 2 }
-        out += "\n" + zip(columns, widths).map { paddedLeft($0.0, $1) }.joined()
-        out += paddedLeft("A", number + 2) + paddedLeft("B", number + 2) + paddedLeft("B - A", number + 2)
-        out += "  " + padded("95% interval", 2 * number + 4) + "  p (Holm)\n"
-        for patch in shown {
-            out += zip(columns, widths).map { paddedLeft($0.1(patch.record), $1) }.joined()
-            for value in [patch.effectA, patch.effectB] { out += paddedLeft(signed(value, digits), number + 2) }
-            let difference = paddedLeft(signed(patch.p.mean, digits), number + 2)
-            out += patch.pHolm < 0.05 ? terminal.bold(difference) : difference
-            out += terminal.dim(
-                "  [\(paddedLeft(signed(patch.p.low, digits), number)), \(paddedLeft(signed(patch.p.high, digits), number))]")
-            out += "  " + (patch.pHolm < 0.001 ? "<0.001" : fixed(patch.pHolm, 3)) + "\n"
+        for place in unique(shown.map { [$0.record.direction, $0.record.site] }) {
+            out += "\n  " + terminal.bold(place.joined(separator: " ")) + terminal.dim("   mean effect on p") + "\n"
+            out += zip(columns, widths).map { paddedLeft($0.0, $1) }.joined()
+            out += paddedLeft("A", number + 2) + paddedLeft("B", number + 2) + paddedLeft("B - A", number + 2)
+            out += "  " + padded("95% interval", 2 * number + 4) + "  p (Holm)\n"
+            for patch in shown where [patch.record.direction, patch.record.site] == place {
+                out += zip(columns, widths).map { paddedLeft($0.1(patch.record), $1) }.joined()
+                for value in [patch.effectA, patch.effectB] { out += paddedLeft(signed(value, digits), number + 2) }
+                let difference = paddedLeft(signed(patch.p.mean, digits), number + 2)
+                out += patch.pHolm < 0.05 ? terminal.bold(difference) : difference
+                out += "  " + terminal.dim(intervalText(patch.p.low, patch.p.high, digits, width: number))
+                out += "  " + (patch.pHolm < 0.001 ? "<0.001" : fixed(patch.pHolm, 3)) + "\n"
+            }
         }
     }
     if comparison.patchesOnlyA + comparison.patchesOnlyB > 0 {

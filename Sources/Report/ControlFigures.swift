@@ -14,7 +14,7 @@ extension EffectFigures {
                     let hasLayers = !group.layers.allSatisfy(\.isEmpty)
                     return panel(
                         shown, title: group.site + (hasLayers ? ", \(windowText(window))" : ""),
-                        xTitle: !hasLayers ? "site" : window.isEmpty ? "layers" : "centre layer",
+                        xTitle: group.axisTitle([window]),
                         labels: shown.map { $0.record.layer.isEmpty ? group.site : $0.record.layer },
                         connected: shown.count > 1 && shown.allSatisfy { Int($0.record.layer) != nil })
                 }
@@ -30,15 +30,15 @@ extension EffectFigures {
                 name: name("random-places", group.direction, group.site, group.detail),
                 title: "Beside random places: \(group.title)",
                 caption: """
-                    Mean of p patched − \(base(group.direction)) beside that of random places of the same extent: as many layers, \
-                    heads or tokens, drawn anywhere. Windows cut at the edge stand beside fewer layers. \(intervals)
+                    Δp is p patched − \(base(group.direction)), beside that of random places of the same extent: as \
+                    many layers, heads or tokens, drawn anywhere. Windows cut at the edge stand beside fewer layers. \(intervals)
                     """,
                 panels: panels,
                 legend: [
                     LegendItem(mark: .dot, series: 0, text: "p-value (random places) ≤ 0.05"),
                     LegendItem(mark: .hollow, series: 0, text: "not above random places"),
                     LegendItem(mark: .line, series: 1, text: "mean of random places"),
-                    LegendItem(mark: .dashed, series: 2, text: "95th percentile of random places"),
+                    LegendItem(mark: .dashed, series: 2, text: "\(percentileName(group.direction)) of random places"),
                 ], table: Self.table(patches))
         }
     }
@@ -50,21 +50,22 @@ extension EffectFigures {
             statistics.controls.map { ([$0.direction, $0.extent], $0) }, uniquingKeysWith: { first, _ in first })
         func place(_ patch: PatchStatistics) -> ControlStatistics? { places[[patch.record.direction, patch.record.extent]] }
         return LineChart(
-            title: title, xTitle: xTitle, labels: labels, connected: connected,
+            title: title, xTitle: xTitle, yTitle: "mean Δp", labels: labels,
+            places: patches.map { "\($0.record.text): \($0.record.extent)" }, connected: connected,
             series: [
                 LineChart.Series(
                     name: "patch", colour: 0,
                     points: patches.map { .init($0.p, solid: $0.control?.isAbove == true) }),
                 LineChart.Series(name: "random places", colour: 1, points: patches.map { place($0).map { .init($0.p) } }),
                 LineChart.Series(
-                    name: "95th percentile", colour: 2, points: patches.map { place($0).map { .init(value: $0.p95) } },
-                    dashed: true),
+                    name: percentileName(patches[0].record.direction), colour: 2,
+                    points: patches.map { place($0).map { .init(value: $0.p95) } }, dashed: true),
             ], digits: decimals(for: patches.map(\.p.mean)), yRange: [0]
         ).panel
     }
 
     private static func table(_ patches: [PatchStatistics]) -> Table {
-        let places = placeColumns(patches)
+        let places = placeColumns(patches.map(\.record))
         return Table(
             columns: places.map(\.0) + ["extent", "Δp"] + controlColumns,
             rows: patches.map { patch in
@@ -74,8 +75,8 @@ extension EffectFigures {
 }
 
 let controlColumns = [
-    "places", "their mean", "their 95th percentile", "Δp − their mean", "95% low", "95% high", "p-value (random places)",
-]
+    "places", "their mean", "their 95th percentile",
+] + withLimits("Δp − their mean") + ["p-value (random places)"]
 
 /// As `controlColumns`; dashes where there is nothing to compare with.
 func controlCells(_ patch: PatchStatistics) -> [String] {
@@ -89,11 +90,12 @@ extension CorruptionStatistics {
     /// What random places do, for the page; empty without `--control`.
     var controlTable: Table? {
         if controls.isEmpty { return nil }
-        let hasDirections = Set(controls.map(\.direction)).count > 1
+        let directions = Set(controls.map(\.direction)), hasDirections = directions.count > 1
+        let percentile = hasDirections ? "95th percentile (noise: 5th)" : directions.map(percentileName).joined()
         return Table(
             columns: (hasDirections ? ["direction"] : []) + [
-                "extent", "places", "number", "mean Δp", "95% low", "95% high", "95th percentile", "patches above",
-            ],
+                "extent", "places", "number",
+            ] + withLimits("mean Δp") + [percentile, "patches above"],
             rows: controls.map { control in
                 let own = patches.filter { $0.record.direction == control.direction && $0.record.extent == control.extent }
                 let above = "\(own.count { $0.control?.isAbove == true }) of \(own.count)"

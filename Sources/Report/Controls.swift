@@ -17,6 +17,9 @@ public struct ControlStatistics: Sendable, Equatable {
     public var p95: Double
 }
 
+/// What `ControlStatistics.p95` is: noise makes effects that are losses.
+func percentileName(_ direction: String) -> String { direction == "noise" ? "5th percentile" : "95th percentile" }
+
 /// A patch beside random places of its extent; for a single place, beside the sweep's other places of its extent.
 public struct ControlComparison: Sendable, Equatable {
     /// Places compared with

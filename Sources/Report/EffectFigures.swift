@@ -14,7 +14,7 @@ struct EffectFigures {
     }
 
     private var layerGroups: [PlaceGroup] { groups.filter { if case .layers = $0.shape { true } else { false } } }
-    var intervals: String { "Bands and bars are 95% intervals over \(statistics.images) images." }
+    var intervals: String { "Bands and bars are 95% intervals over \(counted(statistics.images, "image"))." }
 
     func name(_ parts: String...) -> String {
         fileName(parts + (tag.isEmpty ? [] : [tag]))
@@ -23,7 +23,6 @@ struct EffectFigures {
     /// What a metric's difference is taken from.
     func base(_ direction: String) -> String { direction == "noise" ? "p clean" : "p corrupted" }
 
-    private func layerTitle(_ group: PlaceGroup) -> String { group.layers.allSatisfy(\.isEmpty) ? "site" : "layer" }
     private func layerLabels(_ group: PlaceGroup) -> [String] {
         group.layers.map { $0.isEmpty ? group.site : $0 }
     }
@@ -47,15 +46,15 @@ struct EffectFigures {
         let all = groups.flatMap(\.patches)
         let range = all.flatMap { [$0.p.low, $0.p.high] }
         let total = (direction == "noise" ? -1 : 1) * statistics.totalP.mean
-        let largest = range.filter(\.isFinite).map(abs).max() ?? 0
-        let showsTotal = total.isFinite && abs(total) < 2.5 * largest
+        let showsTotal = total.isFinite && abs(total) < 2.5 * largest(range)
         let panels = groups.enumerated().flatMap { colour, group in
             group.windows.map { window in
                 let layers = group.layers.filter { group.patch(layer: $0, window: window) != nil }
                 let chart = LineChart(
                     title: [group.site, group.detail, group.layers == [""] ? "" : windowText(window)]
                         .filter { !$0.isEmpty }.joined(separator: ", "),
-                    xTitle: layerTitle(group), labels: layers.map { $0.isEmpty ? group.site : $0 },
+                    xTitle: group.axisTitle([window]), yTitle: "mean Δp",
+                    labels: layers.map { $0.isEmpty ? group.site : $0 },
                     connected: layers.count > 1 && layers.allSatisfy { Int($0) != nil },
                     series: [
                         LineChart.Series(
@@ -78,7 +77,8 @@ struct EffectFigures {
         return Figure(
             name: name("effect-by-layer", direction, part),
             title: "Effect on p by layer: \(direction)",
-            caption: "Mean of p patched − \(base(direction)) by the centre of the patched window. \(intervals)", panels: panels,
+            caption: "Δp is p patched − \(base(direction)), by the centre of the patched window. \(intervals)",
+            panels: panels,
             legend: legend, table: patchTable(all))
     }
 
@@ -92,7 +92,8 @@ struct EffectFigures {
             let range = windows.flatMap { $0.sums.flatMap { [$0.patch.p.low, $0.patch.p.high, $0.sum.low, $0.sum.high] } }
             let panels = windows.map { window, sums in
                 LineChart(
-                    title: "\(group.site), \(windowText(window))", xTitle: "centre layer", labels: sums.map(\.patch.record.layer),
+                    title: "\(group.site), \(windowText(window))", xTitle: group.axisTitle([window]), yTitle: "mean Δp",
+                    labels: sums.map(\.patch.record.layer),
                     series: [
                         LineChart.Series(name: "window", colour: 0, points: sums.map { .init($0.patch.p) }),
                         LineChart.Series(name: "sum of its layers", colour: 1, points: sums.map { .init($0.sum) }),
@@ -123,9 +124,8 @@ struct EffectFigures {
                 ],
                 table: Table(
                     columns: [
-                        "layer", "window", "window Δp", "95% low", "95% high", "sum of layers", "95% low", "95% high",
-                        "window − sum", "95% low", "95% high",
-                    ], rows: rows))
+                        "layer", "window"
+                    ] + ["window Δp", "sum of layers", "window − sum"].flatMap(withLimits), rows: rows))
         }
     }
 
@@ -173,9 +173,10 @@ struct EffectFigures {
         }
     }
 
-    private func limit(_ patches: [PatchStatistics]) -> Double {
-        patches.map(\.p.mean).filter(\.isFinite).map(abs).max() ?? 0
-    }
+    private func limit(_ patches: [PatchStatistics]) -> Double { largest(patches.map(\.p.mean)) }
+
+    /// In size, of those that are numbers
+    private func largest(_ values: [Double]) -> Double { values.filter(\.isFinite).map(abs).max() ?? 0 }
 
     private func cellsByPlace(
         _ group: PlaceGroup, digits: Int, key: (PatchRecord) -> [String]
@@ -200,7 +201,8 @@ struct EffectFigures {
         return Figure(
             name: name("effect-by-\(kind)", group.direction, group.site, group.detail),
             title: "\(what): \(group.title)",
-            caption: "Mean of p patched − \(base(group.direction)) over \(statistics.images) images; blue is above 0, orange below."
+            caption: "Mean of p patched − \(base(group.direction)) over \(counted(statistics.images, "image")); "
+                + "blue is above 0, orange below."
                 + (significant ? " Dots: p-value (Holm, over all \(group.patches.count) places) < 0.05." : "") + note,
             panels: panels,
             legend: significant ? [LegendItem(mark: .significant, series: 0, text: "p-value (Holm) < 0.05")] : [],
@@ -214,20 +216,14 @@ struct EffectFigures {
             let chosen = group.patches.filter { $0.p.mean.isFinite }.sorted { abs($0.p.mean) > abs($1.p.mean) }.prefix(30)
             guard !chosen.isEmpty else { return nil }
             let chart = LineChart(
-                title: "the strongest \(chosen.count) of \(group.patches.count)", xTitle: "rank",
-                labels: chosen.indices.map { "\($0 + 1)" }, connected: false,
+                title: "the strongest \(chosen.count) of \(group.patches.count)", xTitle: "rank", yTitle: "mean Δp",
+                labels: chosen.indices.map { "\($0 + 1)" }, places: chosen.map(\.record.text), connected: false,
                 series: [
-                    LineChart.Series(
-                        name: "Δp", colour: 0,
-                        points: chosen.map { patch in
-                            var point = LineChart.Point(patch.p, solid: patch.isSignificant)
-                            point.note = "\(patch.record.text)"
-                            return point
-                        })
+                    LineChart.Series(name: "Δp", colour: 0, points: chosen.map { .init($0.p, solid: $0.isSignificant) })
                 ], digits: decimals(for: chosen.map(\.p.mean)), yRange: [0])
             return Figure(
                 name: name("strongest", group.direction, group.site), title: "Strongest places: \(group.title)",
-                caption: "Mean of p patched − \(base(group.direction)). \(intervals)", panels: [chart.panel],
+                caption: "Δp is p patched − \(base(group.direction)). \(intervals)", panels: [chart.panel],
                 table: patchTable(Array(chosen)))
         }
     }
@@ -237,7 +233,9 @@ struct EffectFigures {
     /// Probability, logit difference and KL side by side, then median, share positive and recovered share.
     func measures() -> [Figure] {
         layerGroups.filter { $0.layers.count > 1 }.map { group in
-            func panel(_ title: String, percent: Bool = false, _ value: (PatchStatistics) -> LineChart.Point) -> Panel {
+            func panel(
+                _ title: String, _ yTitle: String, percent: Bool = false, _ value: (PatchStatistics) -> LineChart.Point
+            ) -> Panel {
                 let series = group.windows.enumerated().map { index, window in
                     LineChart.Series(
                         name: windowText(window), colour: index % 6,
@@ -245,24 +243,29 @@ struct EffectFigures {
                 }
                 let values = series.flatMap { $0.points.compactMap { $0?.value } }
                 return LineChart(
-                    title: title, xTitle: layerTitle(group), labels: layerLabels(group), connected: group.layersAreNumbers,
-                    series: series, digits: decimals(for: values), yRange: [0], percent: percent, height: 196
+                    title: title, xTitle: group.axisTitle(group.windows), yTitle: yTitle, labels: layerLabels(group),
+                    connected: group.layersAreNumbers, series: series, digits: decimals(for: values), yRange: [0],
+                    percent: percent, height: 196
                 ).panel
             }
-            let panels = [
-                panel("probability") { .init($0.p, solid: $0.isSignificant) },
-                panel("logit difference") { .init($0.logitDiff) },
-                panel("KL(clean ‖ pass), nats") { .init($0.kl) },
-                panel("median effect on p") { .init(value: $0.p.median) },
-                panel("images with a positive effect", percent: true) { .init(value: $0.p.sharePositive) },
-                panel("recovered share of the total", percent: true) { .init(value: $0.p.recovered) },
+            var panels = [
+                panel("probability", "mean Δp") { .init($0.p, solid: $0.isSignificant) },
+                panel("logit difference", "mean Δ logit difference") { .init($0.logitDiff) },
+                panel("KL(clean ‖ pass)", "mean ΔKL, nats") { .init($0.kl) },
+                panel("median effect on p", "median Δp") { .init(value: $0.p.median) },
+                panel("positive effect on p", "share of images", percent: true) { .init(value: $0.p.sharePositive) },
             ]
+            if statistics.totalP.excludesZero {
+                panels.append(
+                    panel("recovered share", "mean Δp / mean total", percent: true) { .init(recovered: $0.p) })
+            }
             return Figure(
                 name: name("measures", group.direction, group.site, group.detail),
                 title: "Other ways to measure it: \(group.title)",
                 caption: """
                     Effects on the target's probability, on logit[target] − logit[foil] and on KL(clean ‖ pass); a patch \
-                    that moves a pass towards the clean one lowers its KL. \(intervals)
+                    that moves a pass towards the clean one lowers its KL. \(intervals)\
+                    \(statistics.totalP.excludesZero ? "" : " The total effect may be zero, so shares of it are left out.")
                     """,
                 panels: panels,
                 legend: group.windows.enumerated().map { LegendItem(mark: .line, series: $0 % 6, text: windowText($1)) },
@@ -278,12 +281,15 @@ struct EffectFigures {
             let classes = try perImage.byClass(patches.map(\.patch), most: 24)
             guard !classes.isEmpty else { return nil }
             let range: [Double] = classes.flatMap { item in item.effects.flatMap { [$0.low, $0.high] } } + [0]
+            let sign: Double = group.direction == "noise" ? -1 : 1
+            // Totals far beyond the effects would leave these flat.
+            let showsTotal = largest(classes.map(\.total.mean)) < 2.5 * largest(range)
             let digits = decimals(for: range)
             func className(_ label: Int) -> String { names.indices.contains(label) ? names[label] : "class \(label)" }
             let panels = classes.map { item in
                 LineChart(
-                    title: "\(className(item.label)) (n = \(item.images))", xTitle: layerTitle(group),
-                    labels: layerLabels(group), connected: group.layersAreNumbers,
+                    title: "\(className(item.label)) (n = \(item.images))", xTitle: group.axisTitle(group.windows),
+                    yTitle: "mean Δp", labels: layerLabels(group), connected: group.layersAreNumbers,
                     series: group.windows.enumerated().map { index, window in
                         LineChart.Series(
                             name: windowText(window), colour: index % 6,
@@ -291,7 +297,8 @@ struct EffectFigures {
                                 patches.firstIndex { $0.record.layer == layer && $0.record.window == window }
                                     .map { .init(item.effects[$0]) }
                             })
-                    }, digits: digits, yRange: range, width: 250, height: 168
+                    }, references: showsTotal ? [(sign * item.total.mean, .reference)] : [], digits: digits,
+                    yRange: range + (showsTotal ? classes.map { sign * $0.total.mean } : []), width: 250, height: 168
                 ).panel
             }
             let all = Set(perImage.images.map(\.label)).count
@@ -301,16 +308,23 @@ struct EffectFigures {
                     return [className(item.label), "\(item.images)", record.layer, record.window]
                         + [effect.mean, effect.low, effect.high, effect.median].map { plus($0, 4) }
                         + [shareText(effect.sharePositive)]
+                        + [sign * item.total.mean, sign * (sign < 0 ? item.total.high : item.total.low),
+                            sign * (sign < 0 ? item.total.low : item.total.high)].map { plus($0, 4) }
                 }
             }
             return Figure(
                 name: name("classes", group.direction, group.site, group.detail), title: "Effect on p by class: \(group.title)",
-                caption: "Mean of p patched − \(base(group.direction)) over the images of each class, one y axis for all."
+                caption: "Mean of Δp = p patched − \(base(group.direction)) over the images of each class, one y axis for "
+                    + "all; bands are 95% intervals over them."
+                    + (!showsTotal
+                        ? "" : " The total effect is \(sign < 0 ? "p corrupted − p clean" : "p clean − p corrupted") of the class.")
                     + (all > classes.count ? " \(classes.count) of \(all) classes, those with most images." : ""),
                 panels: panels,
-                legend: group.windows.enumerated().map { LegendItem(mark: .line, series: $0 % 6, text: windowText($1)) },
+                legend: group.windows.enumerated().map { LegendItem(mark: .line, series: $0 % 6, text: windowText($1)) }
+                    + (showsTotal ? [LegendItem(mark: .reference, series: 0, text: "total effect of the class")] : []),
                 table: Table(
-                    columns: ["class", "n", "layer", "window", "Δp", "95% low", "95% high", "median", "share positive"],
+                    columns: ["class", "n", "layer", "window"] + withLimits("Δp") + ["median", "share positive"]
+                        + withLimits("total effect"),
                     rows: rows))
         }
     }

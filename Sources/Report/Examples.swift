@@ -15,6 +15,8 @@ struct Examples {
     /// The patch that chose the images: the strongest of the first direction, among layers where the sweep has them, and
     /// not of CLS where it has every image patch, as in late layers CLS holds the whole answer
     let patch: PatchStatistics
+    /// Among which patches it is the strongest, in words
+    let choice: String
     let views: [View]
     /// Of the charts
     let windows: [String]
@@ -50,6 +52,10 @@ struct Examples {
                     map: maps?.panel(index, over: pictures?.input.map(Picture.init)), pictures: pictures))
         }
         self.patch = patch
+        choice =
+            if !byLayer.isEmpty { "the strongest of the patches that are compared by layer" } else if group.grid != nil {
+                "the strongest of the image patches"
+            } else { "the strongest patch" }
         self.views = views
         windows = byLayer.isEmpty ? [] : Array(group.windows.prefix(6))
         mapLimit = maps?.limit
@@ -74,7 +80,8 @@ struct Examples {
                 })
         }
         return LineChart(
-            title: "p of the target, \(group.direction) \(group.site)", xTitle: "patched layer", labels: group.layers,
+            title: "p of the target, \(group.direction) \(group.site)", xTitle: group.axisTitle(group.windows),
+            yTitle: "p", labels: group.layers,
             connected: group.layersAreNumbers, series: series,
             references: [
                 (Double(example.image.clean.p), .reference), (Double(example.image.corrupted.p), .reference2),
@@ -89,8 +96,9 @@ struct Examples {
     }
 
     var html: String {
-        var out = "<p>Single images, chosen by \(escaped(patch.record.text)), whose mean effect is "
-            + "\(escaped(withInterval(patch.p, 3))). “Patched” is that patch; p is the probability of the target.</p>" + legend
+        var out = "<p>Single images, chosen by \(escaped(patch.record.text)), \(escaped(choice)). Its mean effect is "
+            + "\(escaped(withInterval(patch.p, 3))). “Patched” is that patch; p is the probability of the target, and a prediction "
+            + "in bold is the target.\(mapLimit == nil ? "" : " The maps show the image's own effects, all on one scale.")</p>" + legend
         if hasLeftOutPictures { out += "<p class=\"note\">Some pictures are left out, as the page would be too large.</p>" }
         for kind in Example.Kind.allCases {
             let views = views.filter { $0.example.kind == kind }

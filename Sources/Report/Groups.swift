@@ -10,7 +10,7 @@ public struct GroupStatistics: Sendable, Equatable {
 
     public struct Value: Sendable, Equatable {
         public var value: String
-        /// Images
+        /// Images; an effect or difference that rests on a single one has no interval (nan)
         public var n: Int
         public var effect: Mean
         /// This group's mean - the mean of all other groups' images; the two are resampled independently. Nil where there
@@ -96,11 +96,12 @@ private struct Members {
             for column in 0..<columns {
                 result[column].append(
                     GroupStatistics.Value(
-                        value: value, n: rows[index].count, effect: mean(own.means[column], own.resamples(column)),
+                        value: value, n: rows[index].count,
+                        effect: mean(own.means[column], own.rows > 1 ? own.resamples(column) : []),
                         difference: rest.map { rest in
                             mean(
                                 own.means[column] - rest.means[column],
-                                zip(own.resamples(column), rest.resamples(column)).map(-))
+                                min(own.rows, rest.rows) > 1 ? zip(own.resamples(column), rest.resamples(column)).map(-) : [])
                         }))
             }
         }
@@ -108,6 +109,7 @@ private struct Members {
     }
 
     private struct Sample {
+        var rows: Int
         var means: [Double]  // [columns]
         var all: [Double]  // [columns, resamples]
         func resamples(_ column: Int) -> ArraySlice<Double> {
@@ -122,6 +124,7 @@ private struct Members {
         // Groups of one size would otherwise draw the same rows.
         own.seed = CounterRandom(seed: bootstrap.seed, stream: .max)[stream]
         return Sample(
+            rows: rows.count,
             means: (0..<columns).map { column in
                 stride(from: column, to: values.count, by: columns).reduce(0) { $0 + values[$1] } / Double(rows.count)
             }, all: own.means(values, rows: rows.count, columns: columns))
@@ -206,7 +209,7 @@ private func spread(_ row: GroupStatistics.Row) -> Double {
 
 private func rowLines(_ row: GroupStatistics.Row, _ digits: Int, _ terminal: TerminalText) -> [String] {
     func number(_ mean: GroupStatistics.Mean) -> String {
-        "\(signed(mean.mean, digits)) [\(signed(mean.low, digits)), \(signed(mean.high, digits))]"
+        "\(signed(mean.mean, digits)) \(intervalText(mean.low, mean.high, digits))"
     }
     func excludesZero(_ mean: GroupStatistics.Mean) -> Bool { mean.low > 0 || mean.high < 0 }
     func difference(_ mean: GroupStatistics.Mean) -> String {

@@ -43,9 +43,7 @@ struct HeatMap {
             out += SVG.text(left + (Double(column) + 0.5) * side, bottom + 13, columns[column], "tick", .middle)
         }
         out += SVG.text(left + (width - left) / 2, bottom + 28, columnTitle, "axis", .middle)
-        let middle = top + (bottom - top) / 2
-        out += "<g transform=\"translate(10 \(SVG.number(middle))) rotate(-90)\">"
-            + SVG.text(0, 0, rowTitle, "axis", .middle) + "</g>"
+        out += SVG.vertical(10, (top + bottom) / 2, rowTitle, "axis")
         return Panel(
             width: width, height: bottom + 34, body: out, label: "\(title): heat map, \(rowTitle) by \(columnTitle)")
     }

@@ -5,7 +5,8 @@ import Foundation
 ///
 /// The levels asked for are wider than 95% by t / z and sqrt(n / (n - 1)), which undoes the bootstrap's narrowness for
 /// few rows (Hesterberg, What teachers should know about the bootstrap, The American Statistician 2015, section 3.3).
-/// The plain percentile interval where BCa is not defined: no spread, or all resamples on one side of the mean.
+/// The plain percentile interval where BCa is not defined: no spread, or all resamples on one side of the mean. One row
+/// has no interval (nan).
 ///
 /// - Parameters:
 ///   - values: the rows the mean is of, in any order
@@ -16,7 +17,8 @@ func interval(of values: [Double], mean: Double, resampled: [Double]) -> (low: D
     }
     let percentile = quantiles(0.025, 0.975)
     let n = Double(values.count)
-    guard values.count > 1, !resampled.isEmpty else { return percentile }
+    guard values.count > 1 else { return (.nan, .nan) }
+    guard !resampled.isEmpty else { return percentile }
     var squares = 0.0, cubes = 0.0
     for value in values {
         let d = value - mean

@@ -6,8 +6,6 @@ struct LineChart {
         var high = Double.nan
         /// Filled rather than hollow
         var solid = true
-        /// For the tooltip, after the value; empty: the interval
-        var note = ""
     }
     struct Series {
         var name: String
@@ -20,7 +18,11 @@ struct LineChart {
 
     var title: String
     var xTitle: String
+    /// What the values are, with their unit
+    var yTitle: String
     var labels: [String]
+    /// First lines of the tooltips, one for each label; empty: the labels
+    var places: [String] = []
     /// Places on a number line; nil: evenly spaced
     var positions: [Double]?
     /// False where neighbours have nothing in common: points with bars, no line
@@ -43,9 +45,9 @@ struct LineChart {
         let y = Scale(all, from: bottom, to: top, ticks: 4)
         let tickLabels = percent ? y.ticks.map { number(100 * $0, 0) + "%" } : y.labels
         // Titles of panels above each other line up unless labels are very long.
-        let left = max(44, 12 + (tickLabels.map { SVG.width($0, size: 10.5) }.max() ?? 0))
+        let left = max(54, 26 + (tickLabels.map { SVG.width($0, size: 10.5) }.max() ?? 0))
         let right = width - 10
-        var out = SVG.text(left, 14, title, "head")
+        var out = SVG.text(left, 14, title, "head") + SVG.vertical(11, (top + bottom) / 2, yTitle, "axis")
         for (tick, label) in zip(y.ticks, tickLabels) {
             out += SVG.line(left, y(tick), right, y(tick), abs(tick) < 1e-12 ? "zero" : "grid")
             out += SVG.text(left - 5, y(tick) + 3.5, label, "tick", .end)
@@ -62,7 +64,7 @@ struct LineChart {
             out += marks(line, xs.map { $0 + offset }, y)
         }
         out += hits(xs, top: top, bottom: bottom, left: left, right: right)
-        return Panel(width: width, height: height, body: out, label: "\(title), by \(xTitle)")
+        return Panel(width: width, height: height, body: out, label: "\(title): \(yTitle) by \(xTitle)")
     }
 
     private func xs(from: Double, to: Double) -> [Double] {
@@ -121,7 +123,7 @@ struct LineChart {
         for index in labels.indices where index < xs.count {
             let from = index == 0 ? left : (xs[index - 1] + xs[index]) / 2
             let to = index == xs.count - 1 ? right : (xs[index] + xs[index + 1]) / 2
-            var lines = ["\(xTitle) \(labels[index])"]
+            var lines = [places.isEmpty ? "\(xTitle) \(labels[index])" : places[index]]
             for line in series {
                 guard let point = line.points[index], point.value.isFinite else { continue }
                 lines.append("\(line.name): \(text(point))")
@@ -135,13 +137,18 @@ struct LineChart {
 
     private func text(_ point: Point) -> String {
         let value = percent ? shareText(point.value) : signed ? plus(point.value, digits) : number(point.value, digits)
-        if !point.note.isEmpty { return "\(value) \(point.note)" }
         guard point.low.isFinite, point.high.isFinite else { return value }
-        return "\(value) [\(plus(point.low, digits)), \(plus(point.high, digits))]"
+        return percent
+            ? "\(value) [\(shareText(point.low)), \(shareText(point.high))]"
+            : "\(value) [\(plus(point.low, digits)), \(plus(point.high, digits))]"
     }
 }
 
 extension LineChart.Point {
+    init(recovered effect: EffectStatistics) {
+        self.init(value: effect.recovered, low: effect.recoveredLow, high: effect.recoveredHigh)
+    }
+
     init(_ effect: EffectStatistics, solid: Bool = true) {
         self.init(value: effect.mean, low: effect.low, high: effect.high, solid: solid)
     }

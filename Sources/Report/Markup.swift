@@ -78,6 +78,11 @@ enum SVG {
             + (anchor == .start ? "" : " text-anchor=\"\(anchor.rawValue)\"") + ">\(escaped(text))</text>"
     }
 
+    /// Text that reads upwards, centred on the point.
+    static func vertical(_ x: Double, _ y: Double, _ text: String, _ style: String) -> String {
+        "<g transform=\"translate(\(number(x)) \(number(y))) rotate(-90)\">\(self.text(0, 0, text, style, .middle))</g>"
+    }
+
     /// About how wide a text is in a sans-serif face of `size`.
     static func width(_ text: String, size: Double) -> Double { Double(text.count) * size * 0.56 }
 }

@@ -114,6 +114,8 @@ extension PerImage {
 struct ClassEffects {
     var label: Int
     var images: Int
+    /// p(clean) - p(corrupted)
+    var total: EffectStatistics
     /// As the patches asked for
     var effects: [EffectStatistics]
 }
@@ -125,11 +127,10 @@ extension PerImage {
         let chosen = byLabel.filter { $0.value.count > 1 }
             .sorted { ($1.value.count, $0.key) < ($0.value.count, $1.key) }.prefix(most).sorted { $0.key < $1.key }
         guard chosen.count > 1 else { return [] }
-        let columns = try patches.map(effects)
+        let columns = try [images.map { Double($0.clean.p) - Double($0.corrupted.p) }] + patches.map(effects)
         return chosen.map { label, rows in
-            ClassEffects(
-                label: label, images: rows.count,
-                effects: statistics(columns.map { column in rows.map { column[$0] } }, rows: rows.count))
+            let found = statistics(columns.map { column in rows.map { column[$0] } }, rows: rows.count)
+            return ClassEffects(label: label, images: rows.count, total: found[0], effects: Array(found.dropFirst()))
         }
     }
 }

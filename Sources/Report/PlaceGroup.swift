@@ -28,6 +28,12 @@ struct PlaceGroup {
     /// Layers are numbers in order, so a line between neighbours makes sense.
     var layersAreNumbers: Bool { layers.count > 1 && layers.allSatisfy { Int($0) != nil } }
 
+    /// What an x axis of layers counts: for windows their centres
+    func axisTitle(_ windows: [String]) -> String {
+        if layers.allSatisfy(\.isEmpty) { return "site" }
+        return windows.contains("") ? "layers" : windows.allSatisfy { $0 == "1" } ? "layer" : "centre layer"
+    }
+
     func patch(layer: String, window: String) -> PatchStatistics? {
         patches.first { $0.record.layer == layer && $0.record.window == window }
     }

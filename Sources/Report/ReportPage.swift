@@ -29,7 +29,7 @@ struct ReportPage {
         self.statistics = statistics
         self.bootstrap = bootstrap
         isFinished = try store.isFinished()
-        doses = DoseSeries.all(statistics).map(\.figure)
+        doses = DoseSeries.all(statistics).flatMap(\.figures)
         var room = Self.mostBytes / 2
         sections = try statistics.filter { $0.images > 0 }.map { item in
             let figures = EffectFigures(item, tag: statistics.count > 1 ? item.spec : "")
@@ -118,7 +118,7 @@ struct ReportPage {
         func hash(_ name: String, _ hash: String) -> String {
             "\(escaped(name))" + (hash.isEmpty ? "" : " <span class=\"note mono\">\(escaped(String(hash.prefix(12))))</span>")
         }
-        var range = m.limit.map { "at most \($0) images" } ?? "all images"
+        var range = m.limit.map { "at most \(counted($0, "image"))" } ?? "all images"
         if m.offset > 0 { range += " after the first \(m.offset)" }
         if let shard = m.shard { range += ", shard \(shard)" }
         let windows = unique(m.ownPatches.map(\.window)).filter { !$0.isEmpty }
@@ -178,7 +178,7 @@ struct ReportPage {
         if sections.count == 1 {
             let s = sections[0].statistics
             var cards = [
-                ("\(s.images)", "images"), (shareText(s.accuracyClean), "accuracy, clean"),
+                ("\(s.images)", s.images == 1 ? "image" : "images"), (shareText(s.accuracyClean), "accuracy, clean"),
                 (shareText(s.accuracyCorrupted), "accuracy, corrupted"), (number(s.meanPClean, 3), "mean p, clean"),
                 (number(s.meanPCorrupted, 3), "mean p, corrupted"),
                 (plus(s.totalP.mean, 3), "total effect on p [\(plus(s.totalP.low, 3)), \(plus(s.totalP.high, 3))]"),
@@ -206,7 +206,7 @@ struct ReportPage {
                         s.spec, shareText(s.accuracyClean), shareText(s.accuracyCorrupted),
                         number(s.meanPClean, 3), number(s.meanPCorrupted, 3), withInterval(s.totalP, 3),
                         best?.record.text ?? "–", best.map { withInterval($0.p, 3) } ?? "–",
-                        best.flatMap { recovered($0, s) } ?? "–",
+                        best.flatMap { recovered($0, s) == nil ? nil : shareText($0.p.recovered) } ?? "–",
                     ]
                 })
             out += table.html()
@@ -228,8 +228,8 @@ struct ReportPage {
 
     /// nil where the total effect may well be zero: a share of it says nothing.
     private func recovered(_ patch: PatchStatistics, _ s: CorruptionStatistics) -> String? {
-        guard patch.p.recovered.isFinite, s.totalP.low > 0 || s.totalP.high < 0 else { return nil }
-        return shareText(patch.p.recovered)
+        guard patch.p.recovered.isFinite, s.totalP.excludesZero else { return nil }
+        return "\(shareText(patch.p.recovered)) [\(shareText(patch.p.recoveredLow)), \(shareText(patch.p.recoveredHigh))]"
     }
 
     /// What random places do, in words and as a table.
@@ -245,7 +245,7 @@ struct ReportPage {
 
     /// The numbers to cite.
     private func sentence(_ s: CorruptionStatistics) -> String {
-        var text = "Over \(s.images) images, \(s.spec) takes the accuracy from \(shareText(s.accuracyClean)) to "
+        var text = "Over \(counted(s.images, "image")), \(s.spec) takes the accuracy from \(shareText(s.accuracyClean)) to "
             + "\(shareText(s.accuracyCorrupted)) and the mean probability of the target from \(number(s.meanPClean, 3)) to "
             + "\(number(s.meanPCorrupted, 3)): a total effect of \(withInterval(s.totalP, 3))."
         for direction in unique(s.patches.map(\.record.direction)) {
@@ -258,8 +258,10 @@ struct ReportPage {
                 + "\(withInterval(best.p, 3))\(share), positive on \(shareText(best.p.sharePositive)) of the images, "
                 + "p-value (Holm over \(family)) \(best.pHolm < 0.001 ? "" : "= ")\(pText(best.pHolm))."
             if let (large, control) = strongestLarge(s, direction) {
-                text += " Of patches that cover several places the strongest is \(large.record.text): \(withInterval(large.p, 3)), where "
-                    + "\(control.places) random places of \(large.record.extent) have \(plus(control.mean, 3)) on average; paired "
+                text += large.patch == best.patch
+                    ? " Beside it, "
+                    : " Of patches that cover several places the strongest is \(large.record.text): \(withInterval(large.p, 3)), where "
+                text += "\(control.places) random places of \(large.record.extent) have \(plus(control.mean, 3)) on average; paired "
                     + "difference \(withInterval(control.difference, 3)), p-value against them \(control.pValue < 0.001 ? "" : "= ")"
                     + "\(pText(control.pValue))."
             }
@@ -286,14 +288,17 @@ struct ReportPage {
             <p>An <b>effect</b> is a metric of the patched pass minus the same metric of the pass that is patched into: the corrupted \
             pass for restore, the clean one for noise. The <b>total effect</b> is the clean pass minus the corrupted one. \
             The <b>recovered share</b> is mean effect / mean total effect, the total taken in the patch's own direction, so that 1 \
-            is a patch that alone does what exchanging the passes does. p is the softmax probability of the target; \
+            is a patch that alone does what exchanging the passes does. The strongest patch is chosen by the images that measure \
+            it, so its effect is likely to be somewhat smaller on others. p is the softmax probability of the target; \
             the logit difference is logit[target] − logit[foil], the foil the most likely other class in the corrupted pass; \
             KL is KL(clean ‖ pass) in nats. The terms follow Vig et al. (2020) and Meng et al. (2022); a window of w layers centred on l is \
             [l − ⌊w/2⌋, l + ⌈w/2⌉) cut to the network (Meng et al.).</p>
             <p><b>Intervals</b> are 95% BCa bootstrap intervals of the mean over images (Efron 1987), \(bootstrap.resamples) resamples from seed \
             \(bootstrap.seed), widened for few images as Hesterberg (2015) advises; all patches see the same resamples, so they are paired. \
-            They hold one place at a time. <b>p-value (Holm)</b> is of the mean effect on p, two-sided, from sign-flip permutation, \
-            corrected (Holm 1979) over the patches of one corruption, direction, site and window. Colours of signed values are symmetric \
+            They hold one place at a time. Those of recovered shares resample effect and total effect together. \
+            <b>p-value (Holm)</b> is of the mean effect on p, two-sided, from sign-flip permutation, corrected (Holm 1979) over the \
+            patches of one corruption, direction, site and window; the number of permutations bounds it from below: 0.005 is the \
+            least for a family of 100 to 1000. Colours of signed values are symmetric \
             around 0 and evenly spaced in Oklab.</p>\(controlMethod)
             <p><b>To cite:</b> vitpatch \(escaped(m.version)); model \(escaped(ReportWords.name(m.model))), sha256 <span class="mono">\(escaped(m.modelHash))</span>; \
             data \(escaped(ReportWords.name(m.data))), fingerprint <span class="mono">\(escaped(m.dataHash))</span>; seed \(m.seed)\

@@ -3,7 +3,7 @@ import Results
 /// Settings in words.
 enum ReportWords {
     static func site(_ name: String) -> String {
-        let parts = name.split(separator: "+").map { part in
+        let parts = name.split(separator: "+").map { part -> String? in
             switch part {
             case "embed": "the embeddings that enter the encoder"
             case "resid_pre": "the residual stream before a layer"
@@ -17,10 +17,11 @@ enum ReportWords {
             case "v": "the heads' values"
             case "pattern": "the attention pattern"
             case "mlp_act": "the MLP's hidden activations"
-            default: String(part)
+            default: nil  // a patch spelled out, which names itself
             }
         }
-        return "\(name) (\(parts.joined(separator: " and ")))"
+        let known = parts.compactMap { $0 }
+        return known.count < parts.count ? name : "\(name) (\(known.joined(separator: " and ")))"
     }
 
     static func corruption(_ spec: String) -> String {
@@ -31,7 +32,7 @@ enum ReportWords {
             case "none": "the images are left as they are"
             case "grayscale": "the images lose their colours"
             case "blur": "the images are blurred, a Gaussian of \(value) source pixels"
-            case "noise": "noise of \(value) standard deviations is added to the patch embeddings"
+            case "noise": "noise of \(value) standard \(value == "1" ? "deviation" : "deviations") is added to the patch embeddings"
             case "channel": "the channel \(value) takes the place of all three"
             case "shuffle": "a grid of \(value) × \(value) parts of the image is shuffled"
             case "mask": "a share of \(value) of the patches is zeroed"
@@ -40,6 +41,17 @@ enum ReportWords {
             default: ""
             }
         return text.isEmpty ? spec : "\(spec) (\(text))"
+    }
+
+    /// What the number of a corruption says, for an axis.
+    static func dose(_ kind: String) -> String {
+        switch kind {
+        case "blur": "blur sigma, source pixels"
+        case "noise": "noise, standard deviations"
+        case "shuffle": "shuffle, parts a side"
+        case "mask": "mask, share of the patches"
+        default: kind
+        }
     }
 
     static func direction(_ name: String) -> String {

@@ -4,7 +4,7 @@ import Results
 /// What the images say of one quantity: an effect, or the total effect, of one metric.
 public struct EffectStatistics: Sendable, Equatable {
     public var mean: Double
-    /// 95% BCa bootstrap interval of the mean, over images
+    /// 95% BCa bootstrap interval of the mean, over images; nan for one image, which says nothing of others
     public var low: Double
     public var high: Double
     public var median: Double
@@ -12,6 +12,11 @@ public struct EffectStatistics: Sendable, Equatable {
     public var sharePositive: Double
     /// Mean effect / mean total effect: 1 where the patch alone does what the whole exchange of the passes does
     public var recovered: Double
+    /// Its interval, numerator and denominator resampled together; nan where the total effect may be zero
+    public var recoveredLow = Double.nan
+    public var recoveredHigh = Double.nan
+
+    public var excludesZero: Bool { low > 0 || high < 0 }
 }
 
 /// One patch over the images that count.
@@ -99,8 +104,9 @@ private func statistics(
     for image in images {
         totals += difference(image.clean, image.corrupted)
     }
-    // Of `restore`; those of `noise` are their negatives, and so are its effects' natural signs.
     let total = summarise(totals, rows: n, total: nil, columns: metrics, bootstrap)
+    let shared = SharedTotals(
+        values: totals, statistics: total, resampled: bootstrap.means(totals, rows: n, columns: metrics))
     let own = store.manifest.ownPatches
     let families = Dictionary(grouping: own.indices) { family(own[$0]) }
     let controls = try Controls(store: store, corruption: corruption, images: images)
@@ -120,8 +126,8 @@ private func statistics(
             }
             if patched.prediction == images[row].label { correct[column] += 1 }
         }
-        let totalOfColumn = noise.flatMap { noise in total.map { noise ? -$0.mean : $0.mean } }
-        let effects = summarise(values, rows: n, total: totalOfColumn, columns: totalOfColumn.count, bootstrap)
+        let effects = summarise(
+            values, rows: n, total: (shared, signs: noise.map { $0 ? -1 : 1 }), columns: block.count * metrics, bootstrap)
         var p = [Double](repeating: .nan, count: block.count)
         if significance {
             let (columns, effects) = (block.count, values)
@@ -161,28 +167,59 @@ private func difference(_ a: PassMetrics, _ b: PassMetrics) -> [Double] {
 /// Patches that are corrected together.
 func family(_ patch: PatchRecord) -> [String] { [patch.direction, patch.site, patch.window] }
 
+/// The total effects that effects are shares of.
+struct SharedTotals {
+    /// [rows, metrics]
+    var values: [Double]
+    /// [metrics]
+    var statistics: [EffectStatistics]
+    /// [metrics, resamples]
+    var resampled: [Double]
+
+    /// The mean of `effects` as a share of the mean total of `metric`, times `sign`, with its interval: BCa on the ratio,
+    /// whose influence values take the place of the rows (Efron and Tibshirani 1993, chapter 14).
+    func share(
+        of effects: [Double], mean: Double, resampled means: ArraySlice<Double>, metric: Int, sign: Double
+    ) -> (share: Double, low: Double, high: Double) {
+        let total = statistics[metric], share = sign * mean / total.mean
+        guard total.excludesZero else { return (share, .nan, .nan) }
+        let ratios = zip(means, resampled[metric * means.count..<(metric + 1) * means.count]).map { sign * $0 / $1 }
+        guard ratios.allSatisfy(\.isFinite) else { return (share, .nan, .nan) }
+        let influence = effects.enumerated().map { row, effect in
+            share + (sign * effect - share * values[row * statistics.count + metric]) / total.mean
+        }
+        let (low, high) = interval(of: influence, mean: share, resampled: ratios.sorted())
+        return (share, low, high)
+    }
+}
+
 /// - Parameters:
 ///   - values: [rows, columns]
-///   - total: [columns], mean total effects; nil where the values are total effects themselves
+///   - total: what the columns are shares of, metric by metric in turn, and the sign for each round of metrics; nil where
+///     the values are total effects themselves
 /// - Returns: one for each column; all nan without rows, or where a value is nan
 func summarise(
-    _ values: [Double], rows: Int, total: [Double]?, columns: Int, _ bootstrap: Bootstrap
+    _ values: [Double], rows: Int, total: (SharedTotals, signs: [Double])?, columns: Int, _ bootstrap: Bootstrap
 ) -> [EffectStatistics] {
     let none = EffectStatistics(
         mean: .nan, low: .nan, high: .nan, median: .nan, sharePositive: .nan, recovered: .nan)
     guard rows > 0 else { return Array(repeating: none, count: columns) }
     let means = bootstrap.means(values, rows: rows, columns: columns)
     return concurrentMap(columns) { column in
-        var values = stride(from: column, to: values.count, by: columns).map { values[$0] }
+        let values = stride(from: column, to: values.count, by: columns).map { values[$0] }
         let mean = values.reduce(0, +) / Double(rows)
         if mean.isNaN { return none }
-        let resampled = means[column * bootstrap.resamples..<(column + 1) * bootstrap.resamples].sorted()
-        let (low, high) = interval(of: values, mean: mean, resampled: resampled)
-        values.sort()
+        let resampled = means[column * bootstrap.resamples..<(column + 1) * bootstrap.resamples]
+        let (low, high) = interval(of: values, mean: mean, resampled: resampled.sorted())
+        let share = total.map { total, signs in
+            let metrics = total.statistics.count
+            return total.share(
+                of: values, mean: mean, resampled: resampled, metric: column % metrics, sign: signs[column / metrics])
+        }
         return EffectStatistics(
-            mean: mean, low: low, high: high, median: quantile(0.5, ofSorted: values),
-            sharePositive: Double(values.count { $0 > 0 }) / Double(rows),
-            recovered: total.map { mean / $0[column] } ?? 1)
+            mean: mean, low: low, high: high, median: quantile(0.5, ofSorted: values.sorted()),
+            sharePositive: Double(values.count { $0 > 0 }) / Double(rows), recovered: share?.share ?? 1,
+            recoveredLow: share?.low ?? 1, recoveredHigh: share?.high ?? 1)
     }
 }
 

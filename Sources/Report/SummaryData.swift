@@ -42,6 +42,10 @@ public func summaryData(
             ] {
                 if let value { out.field(name, value) } else { out.field(name, "") }
             }
+            for (prefix, effect) in [("", patch.p), ("logit_diff_", patch.logitDiff), ("kl_", patch.kl)] {
+                out.field(prefix + "recovered_ci_low", effect.recoveredLow)
+                out.field(prefix + "recovered_ci_high", effect.recoveredHigh)
+            }
             out.endRow()
         }
     }
@@ -61,6 +65,7 @@ public let summaryColumns: [String] = {
     // Empty where there are no places to compare the patch with
     return columns
         + ["places", "mean", "p95", "difference", "ci_low", "ci_high", "p_value"].map { "control_" + $0 }
+        + ["", "logit_diff_", "kl_"].flatMap { ["\($0)recovered_ci_low", "\($0)recovered_ci_high"] }
 }()
 
 extension EffectStatistics {

@@ -151,7 +151,7 @@ private struct SummaryWriter {
         guard let best else { return }
         // A share of a total effect that may well be zero says nothing.
         func recovered(_ effect: EffectStatistics, of total: EffectStatistics, _ name: String) -> String? {
-            total.low > 0 || total.high < 0 ? "\(percent(effect.recovered)) of \(name)" : nil
+            total.excludesZero ? "\(percent(effect.recovered)) of \(name)" : nil
         }
         let shares = [
             recovered(best.p, of: corruption.totalP, "p"), recovered(best.logitDiff, of: corruption.totalLogitDiff, "logit diff"),
@@ -164,27 +164,32 @@ private struct SummaryWriter {
 
     /// What places of the same extent do.
     mutating func controls(_ group: Group, of corruption: CorruptionStatistics) {
+        let direction = group.patches[0].record.direction
         let extents = Set(group.patches.map(\.record.extent))
         let controls = corruption.controls.filter {
-            $0.direction == group.patches[0].record.direction && extents.contains($0.extent)
+            $0.direction == direction && extents.contains($0.extent)
         }
         guard !controls.isEmpty else { return }
-        let noise = group.patches[0].record.direction == "noise"
         let digits = decimals(for: group.patches.map(\.p.mean))
-        let names = controls.map { ($0.isDrawn ? "random " : "all ") + $0.extent }
-        let (name, mean) = (max(22, names.map(\.count).max() ?? 0), 3 * (digits + 3) + 5)
+        // The heading names the site already.
+        let site = group.patches[0].record.site + " "
+        let names = controls.map {
+            ($0.isDrawn ? "random " : "all ")
+                + ($0.extent.hasPrefix(site) ? $0.extent.dropFirst(site.count) : $0.extent[...])
+        }
+        let (name, mean) = (max(15, names.map(\.count).max() ?? 0), 3 * (digits + 3) + 5)
         line(terminal.dim(
-            "  " + padded("places", name) + paddedLeft("number", 8) + "  " + padded("mean", mean)
-                + "  \(noise ? " 5th" : "95th") percentile" + (controls.contains(where: \.isDrawn) ? "  patches above ▲" : "")))
+            "  " + padded("places", name) + paddedLeft("n", 6) + "  " + padded("mean", mean)
+                + "  " + padded(percentileName(direction), 15) + (controls.contains(where: \.isDrawn) ? "  above ▲" : "")))
         for (control, text) in zip(controls, names) {
             let patches = group.patches.filter { $0.record.extent == control.extent }
             let above =
-                if !control.isDrawn { "" } else if control.places < ControlComparison.fewest { "too few places" } else {
+                if !control.isDrawn { "" } else if control.places < ControlComparison.fewest { "too few" } else {
                     "\(patches.count { $0.control?.isAbove == true }) of \(patches.count)"
                 }
             line(
-                "  " + padded(text, name) + paddedLeft("\(control.places)", 8) + "  " + padded(interval(control.p, digits), mean)
-                    + "  " + padded(control.p95.isNaN ? "-" : signed(control.p95, digits), 15) + "  " + above)
+                "  " + padded(text, name) + paddedLeft("\(control.places)", 6)
+                    + "  " + padded(interval(control.p, digits), mean) + "  " + padded(control.p95.isNaN ? "-" : signed(control.p95, digits), 15) + "  " + above)
         }
     }
 
@@ -205,9 +210,12 @@ private struct SummaryWriter {
         for start in stride(from: 0, to: windows.count, by: perTable) {
             let shown = windows[start..<min(start + perTable, windows.count)]
             let cell = fixedWidth + barWidth
-            line("  " + paddedLeft("layer", labels) + "  "
-                + shown.map { padded($0.isEmpty ? "" : "window \($0)", cell) }.joined())
-            for layer in layers {
+            func heading(_ window: String) -> String {
+                window.isEmpty ? (windows.count > 1 ? "sets of layers" : "") : "window \(window)"
+            }
+            line("  " + paddedLeft("layer", labels) + "  " + shown.map { padded(heading($0), cell) }.joined())
+            let inTable = Set(patches.filter { shown.contains($0.record.window) }.map(\.record.layer))
+            for layer in layers where inTable.contains(layer) {
                 var row = "  " + paddedLeft(layer.isEmpty ? "-" : layer, labels) + "  "
                 for window in shown {
                     let patch = patches.first { $0.record.layer == layer && $0.record.window == window }
@@ -259,9 +267,8 @@ private struct SummaryWriter {
                         row += padded("", cell)
                         continue
                     }
-                    let excludesZero = patch.p.low > 0 || patch.p.high < 0
                     row += map.cell(
-                        short(patch.p.mean), patch.p.mean, width: cell, isSoft: !excludesZero,
+                        short(patch.p.mean), patch.p.mean, width: cell, isSoft: !patch.p.excludesZero,
                         isBold: patch.patch == best?.patch)
                 }
                 line(row)
@@ -296,11 +303,10 @@ private struct SummaryWriter {
     }
 
     private func range(_ effect: EffectStatistics, _ digits: Int) -> String {
-        "[\(paddedLeft(signed(effect.low, digits), digits + 3)), "
-            + "\(paddedLeft(signed(effect.high, digits), digits + 3))]"
+        intervalText(effect.low, effect.high, digits, width: digits + 3)
     }
 
     private func interval(_ effect: EffectStatistics, _ digits: Int) -> String {
-        "\(signed(effect.mean, digits)) [\(signed(effect.low, digits)), \(signed(effect.high, digits))]"
+        "\(signed(effect.mean, digits)) \(intervalText(effect.low, effect.high, digits))"
     }
 }

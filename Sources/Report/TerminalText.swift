@@ -50,6 +50,15 @@ func signed(_ value: Double, _ decimals: Int) -> String {
     return text.contains { "123456789".contains($0) } ? text : " " + text.dropFirst()
 }
 
+/// `[-0.010, +0.432]`, limits of at least `width` columns; `-` for those that are not defined
+func intervalText(_ low: Double, _ high: Double, _ decimals: Int, width: Int = 0) -> String {
+    func limit(_ value: Double) -> String { paddedLeft(value.isFinite ? signed(value, decimals) : "-", width) }
+    return "[\(limit(low)), \(limit(high))]"
+}
+
+/// `1 image`, `2 images`
+package func counted(_ count: Int, _ name: String) -> String { "\(count) \(name)\(count == 1 ? "" : "s")" }
+
 package func percent(_ share: Double) -> String { share.isFinite ? fixed(100 * share, 1) + "%" : "\(share)" }
 
 /// Digits after the point that show three significant ones of the largest value: 3 to 6.

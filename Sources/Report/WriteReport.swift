@@ -22,6 +22,8 @@ public struct ReportFiles: Sendable {
     public var pageBytes: Int
     /// figures/*.svg
     public var figures: [String]
+    /// Names of figures in the folder that are not this report's: those of an earlier one, say
+    public var others: [String]
 }
 
 /// Writes FOLDER/report.html, one page that needs nothing else, and the figures as FOLDER/figures/NAME.svg with their
@@ -40,19 +42,27 @@ public func writeReport(
     let page = try ReportPage(store: store, images: images)
     let folder = folder ?? store.folder
     let figureFolder = folder + "/figures"
+    if FileManager.default.fileExists(atPath: figureFolder), !isFolder(figureFolder) {
+        throw ReportError.write(path: figureFolder, detail: "a file has the name of the folder")
+    }
     do {
         try FileManager.default.createDirectory(atPath: figureFolder, withIntermediateDirectories: true)
     } catch {
         throw writeError(error, path: figureFolder)
     }
-    var files = ReportFiles(page: folder + "/report.html", pageBytes: 0, figures: [])
+    var files = ReportFiles(page: folder + "/report.html", pageBytes: 0, figures: [], others: [])
+    var written: Set<String> = []
     for figure in page.figures {
         let path = "\(figureFolder)/\(figure.name)"
         try write(figure.file, to: path + ".svg")
         if let table = figure.table { try write(table.csv, to: path + ".csv") }
         if let converter { try convert(path, with: converter) }
         files.figures.append(path + ".svg")
+        written.formUnion((["svg", "csv"] + (png ? ["png"] : [])).map { "\(figure.name).\($0)" })
     }
+    files.others = ((try? FileManager.default.contentsOfDirectory(atPath: figureFolder)) ?? []).filter { name in
+        [".svg", ".csv", ".png"].contains(where: name.hasSuffix) && !written.contains(name)
+    }.sorted()
     let html = page.html()
     try write(html, to: files.page)
     files.pageBytes = html.utf8.count
@@ -67,12 +77,17 @@ private func write(_ text: String, to path: String) throws {
     }
 }
 
+private func isFolder(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+}
+
 private func writeError(_ error: any Error, path: String) -> ReportError {
     let detail =
         switch (error as? CocoaError)?.code {
         case .fileWriteNoPermission, .fileWriteVolumeReadOnly: "read-only file, folder or file system"
         case .fileWriteOutOfSpace: "the disk is full"
-        default: error.localizedDescription
+        default: isFolder(path) ? "a folder has that name" : error.localizedDescription
         }
     return .write(path: path, detail: detail)
 }

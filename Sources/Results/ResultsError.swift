@@ -7,6 +7,8 @@ public enum ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
     case exists(path: String)
     /// The folder holds no store.
     case missing(path: String)
+    /// The name is empty or that of a file.
+    case notAFolder(path: String)
     /// The file is there, but vitpatch did not write it.
     case notAStore(path: String)
     /// The store was written with a layout this version does not know.
@@ -33,6 +35,9 @@ public enum ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(path) already exists; --resume goes on with it, --overwrite replaces it"
         case .missing(let path):
             "\(path) does not exist, so its folder is not a results folder"
+        case .notAFolder(let path):
+            path.isEmpty
+                ? "the name of the results folder is empty" : "\(path) is a file; give the results folder that it is in"
         case .notAStore(let path):
             "\(path) is not a vitpatch results store; it is left as it is"
         case .version(let path, let found, let known):

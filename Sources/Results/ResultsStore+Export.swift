@@ -149,17 +149,17 @@ extension TableText {
 }
 
 /// A file to write from the start, or standard output.
-final class OutputFile {
+package final class OutputFile {
     private let name: String
     private var descriptor: Int32
 
-    init(_ path: String?) throws {
+    package init(_ path: String?) throws {
         name = path ?? "standard output"
         descriptor = path.map { open($0, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644) } ?? 1
         if descriptor < 0 { throw error() }
     }
 
-    func write(_ bytes: [UInt8]) throws {
+    package func write(_ bytes: [UInt8]) throws {
         try bytes.withUnsafeBytes { buffer in
             var rest = buffer[...]
             while !rest.isEmpty {

@@ -71,6 +71,7 @@ public final class ResultsStore: Sendable {
     public static func open(folder: String, readOnly: Bool = true) throws -> ResultsStore {
         let path = path(in: folder)
         switch try identify(path) {
+        case .missing where folder.isEmpty || isFile(folder): throw ResultsError.notAFolder(path: folder)
         case .missing: throw ResultsError.missing(path: path)
         case .other: throw ResultsError.notAStore(path: path)
         case .ours(let version) where !(Schema.oldest...Schema.version).contains(version):
@@ -183,6 +184,11 @@ extension ResultsStore {
         guard count == 100, header.starts(with: Array("SQLite format 3\0".utf8)) else { return .other }
         func word(_ at: Int) -> UInt32 { header[at..<at + 4].reduce(0) { $0 << 8 | UInt32($1) } }
         return word(68) == Schema.applicationID ? .ours(version: Int(word(60))) : .other
+    }
+
+    private static func isFile(_ path: String) -> Bool {
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder.boolValue
     }
 
     private static func removeStore(at path: String) throws {

@@ -1,5 +1,6 @@
 import Foundation
 import Report
+import Results
 
 /// What the terminal can do, and writing to it.
 enum Terminal {
@@ -30,9 +31,9 @@ enum Terminal {
     /// Ends the program where the text cannot be written: the disk is full, say.
     static func standardOutput(_ text: String) {
         do {
-            try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+            try OutputFile(nil).write(Array(text.utf8))
         } catch {
-            standardError("Error: cannot write standard output: \(error.localizedDescription)\n")
+            standardError("Error: \(error)\n")
             exit(1)
         }
     }

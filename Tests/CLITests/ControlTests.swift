@@ -43,8 +43,8 @@ struct ControlTests {
 
     @Test func summaryReportAndCompare() throws {
         let result = try runVitpatch(["sweep", "--out", folder("a")] + options)
-        #expect(result.output.contains("\n  random attn_out 3 layers       5  ") && result.output.contains("too few places"), "\(result.output)")
-        #expect(result.output.contains("\n  all attn_out 1 layer           4  "))
+        #expect(result.output.contains("\n  random 3 layers     5  ") && result.output.contains("  too few\n"), "\(result.output)")
+        #expect(result.output.contains("\n  all 1 layer         4  "))
         let report = try runVitpatch(["report", folder("a")])
         #expect(report.code == 0, "\(report.errors)")
         #expect(FileManager.default.fileExists(atPath: folder("a/figures/random-places-restore-attn_out.csv")))
@@ -56,7 +56,7 @@ struct ControlTests {
     @Test func warnings() throws {
         let single = try runVitpatch(["sweep", "--site", "z", "--limit", "1", "--control", "3", "--out", folder("a")])
         #expect(single.code == 0 && single.errors.contains("every patch of this sweep is a single place"), "\(single.errors)")
-        #expect(single.output.contains("\n  all z 1 layer 1 head        24  "), "\(single.output)")
+        #expect(single.output.contains("\n  all 1 layer 1 head    24  "), "\(single.output)")
         let few = try runVitpatch(["sweep", "--window", "5", "--layers", "2", "--limit", "1", "--control", "9", "--out", folder("b")])
         #expect(few.code == 0 && few.errors.contains("the network has only 5 other places of attn_out 5 layers"), "\(few.errors)")
         for wrong in ["-1", "1001", "x"] { #expect(try runVitpatch(["sweep", "--control=\(wrong)"]).code == 64) }

@@ -65,6 +65,8 @@ import Testing
         #expect(csv[1].hasPrefix("grayscale,grayscale,restore,attn_out,0,,,1,8,"))
         let text = comparisonText(found, a: "one", b: "two")
         #expect(text.contains("8 shared; 4 only in A and 3 only in B are left out") && !text.contains("\u{1B}"))
+        #expect(text.contains("\n  restore attn_out   mean effect on p\n") && text.contains("\n  noise attn_out   "))
+        #expect(text.split(separator: "\n").allSatisfy { $0.count <= 80 })
         #expect(text.contains("1 patches only in A and 1 only in B are left out"))
     }
 

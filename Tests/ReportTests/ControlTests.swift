@@ -143,7 +143,7 @@ import Testing
         let lines = summaryData(found, format: .csv).split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
         #expect(lines.count == 1 + found[0].patches.count)
         for (line, patch) in zip(lines.dropFirst(), found[0].patches) {
-            let fields = line.suffix(7).map(String.init)
+            let fields = line.dropLast(6).suffix(7).map(String.init)  // the last six are of recovered shares
             guard let control = patch.control else {
                 #expect(fields == Array(repeating: "", count: 7))
                 continue
@@ -151,10 +151,10 @@ import Testing
             #expect(fields[0] == "\(control.places)" && Double(fields[1]) == control.mean && Double(fields[6]) == control.pValue)
             #expect(Double(fields[3]) == control.difference.mean && Double(fields[5]) == control.difference.high)
         }
-        let text = try summaryText(store: temporary.store, width: 100)
-        #expect(text.split(separator: "\n").allSatisfy { $0.count <= 100 }, "\(text)")
+        let text = try summaryText(store: temporary.store, width: 80)
+        #expect(text.split(separator: "\n").allSatisfy { $0.count <= 80 }, "\(text)")
         #expect(text.components(separatedBy: "▲").count == 1 + 2 * 2)  // a heading and a patch, in both directions
-        for words in ["\n  all attn_out 1 layer           4  ", "\n  random attn_out 2 layers       3  ", "  too few places\n", "  1 of 2\n"] {
+        for words in ["\n  all 1 layer         4  ", "\n  random 2 layers     3  ", "  too few\n", "  1 of 2\n"] {
             #expect(text.contains(words), "\(text)")
         }
         #expect(text.contains("mean                     95th percentile") && text.contains("  5th percentile"))
@@ -177,7 +177,7 @@ import Testing
                     [$0.record.direction, $0.record.layer, $0.record.window] == [row[0], row[2], row[3]]
                 })
                 #expect(row.suffix(7) == controlCells(patch)[...])
-                #expect(figure.panels[0].body.contains("95th percentile: "))
+                #expect(figure.panels[0].body.contains("\(row[0] == "noise" ? "\n5th" : "\n95th") percentile: "))
             }
         }
     }

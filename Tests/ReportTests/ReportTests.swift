@@ -41,7 +41,7 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         let expected: [Synthetic: [String]] = [
             .layers: ["effect-by-layer-restore", "effect-by-layer-noise", "window-sums-noise-mlp_out", "classes-restore-attn_out"],
             .heads: ["effect-by-heads-restore-z-window-1"], .tokens: ["effect-by-tokens-restore-resid_post-window-1"],
-            .doses: ["dose-response-noise", "effect-by-layer-restore-noise-0.5"], .places: ["strongest-restore-pattern"],
+            .doses: ["dose-response-noise", "dose-response-noise-restore", "effect-by-layer-restore-noise-0.5"], .places: ["strongest-restore-pattern"],
         ]
         let names = files.figures.compactMap { $0.split(separator: "/").last?.dropLast(4) }.map(String.init)
         for name in expected[kind] ?? [] { #expect(names.contains(name), "\(names)") }
@@ -145,7 +145,11 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
 
     @Test func oneImage() throws {
         let store = try Synthetic.layers.store(folder: folder.path, images: 1, seed: 1)
-        #expect(try !writeReport(of: store).figures.isEmpty)
+        let files = try writeReport(of: store)
+        let html = try String(contentsOfFile: files.page, encoding: .utf8)
+        #expect(!files.figures.isEmpty && html.contains("Over 1 image, ") && html.contains(" [–, –]"))
+        let text = try summaryText(store: store)
+        #expect(text.contains(" [-, -]") && !text.contains("nan"))
     }
 
     /// Thousands of places: the page stays small, and the tables are whole in their files.
@@ -171,8 +175,22 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
     @Test func aFileInTheWay() throws {
         let store = try Synthetic.heads.store(folder: folder.path, images: 2, seed: 1)
         try "in the way".write(toFile: folder.path + "/figures", atomically: true, encoding: .utf8)
-        let error = #expect(throws: ReportError.self) { try writeReport(of: store) }
-        #expect(error?.description.hasPrefix("cannot write \(folder.path)/figures: ") == true)
+        func message() -> String? { #expect(throws: ReportError.self) { try writeReport(of: store) }?.description }
+        #expect(message() == "cannot write \(folder.path)/figures: a file has the name of the folder")
+        try FileManager.default.removeItem(atPath: folder.path + "/figures")
+        try FileManager.default.createDirectory(atPath: folder.path + "/report.html", withIntermediateDirectories: false)
+        #expect(message() == "cannot write \(folder.path)/report.html: a folder has that name")
+    }
+
+    /// Figures of an earlier report stay, and are named.
+    @Test func earlierFigures() throws {
+        let store = try Synthetic.heads.store(folder: folder.path, images: 2, seed: 1)
+        let files = try writeReport(of: store)
+        #expect(files.others.isEmpty && !files.figures.isEmpty)
+        for name in ["old.svg", "old.csv", "effect-by-heads-restore-z-window-1.png", "notes.txt"] {
+            try "old".write(toFile: folder.path + "/figures/" + name, atomically: true, encoding: .utf8)
+        }
+        #expect(try writeReport(of: store).others == ["effect-by-heads-restore-z-window-1.png", "old.csv", "old.svg"])
     }
 }
 
@@ -231,6 +249,8 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
             let rows = perImage.images.indices.filter { perImage.images[$0].label == item.label }.map { values[$0] }
             #expect(item.images == rows.count)
             #expect(abs(item.effects[0].mean - rows.reduce(0, +) / Double(rows.count)) < 1e-12)
+            let totals = perImage.images.filter { $0.label == item.label }.map { Double($0.clean.p) - Double($0.corrupted.p) }
+            #expect(abs(item.total.mean - totals.reduce(0, +) / Double(totals.count)) < 1e-12)
         }
         #expect(try perImage.byClass([best.patch], most: 3).map(\.label) == [0, 1, 2])  // 4 images each, then 3
 
@@ -246,6 +266,15 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         let store = try Synthetic.doses.store(folder: folder.path, images: 4, seed: 3)
         var found = try statistics(of: store, significance: false)
         #expect(DoseSeries.all(found).map { $0.doses.map(\.dose) } == [[0.5, 1, 2, 4]])
+        let figures = try #require(DoseSeries.all(found).first).figures
+        #expect(figures.map(\.name) == ["dose-response-noise", "dose-response-noise-restore"])
+        #expect(figures[0].table?.rows.map { $0[0] } == ["0.5", "1", "2", "4"])
+        let strongest = try #require(figures[1].table?.rows.last)  // of the last dose and window
+        let best = try #require(found[3].patches.filter { $0.record.window == "3" }.max { $0.p.mean < $1.p.mean })
+        #expect(strongest[..<3] == ["4", best.record.text, plus(best.p.mean, 4)])
+        // A share of a total effect that may be zero is not drawn.
+        found[0].totalP.low = -1
+        #expect(DoseSeries.all(found)[0].figures[1].panels[1].body.components(separatedBy: "<circle").count == 1 + 2 * 3)
         found[0].spec = "grayscale"
         found[1].spec = "blur:1"
         found[2].spec = "noise:10"
@@ -260,11 +289,39 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         #expect(scale.labels == ["0.00", "0.05", "0.10", "0.15", "0.20"])
         #expect(scale(0) == 100 && abs(scale(0.2)) < 1e-9)
         #expect(Scale([-3, 2], from: 0, to: 1).labels == ["−3", "−2", "−1", "0", "1", "2"])
+        // A little below zero takes no step of its own.
+        let little = Scale([-0.004, 0.187], from: 100, to: 0, ticks: 4)
+        #expect(little.labels == ["0.00", "0.05", "0.10", "0.15", "0.20"] && little(-0.004) < 100 && little(0) < little(-0.004))
         for values in [[], [.nan], [0], [5], [-1e-9, 1e-9], [1e20, 1e21], [.infinity, 1]] as [[Double]] {
             let scale = Scale(values, from: 0, to: 10)
             #expect(scale.ticks.count >= 2 && scale.ticks.count < 12, "\(values): \(scale.ticks)")
             #expect(values.filter(\.isFinite).allSatisfy { (-1e-6...10 + 1e-6).contains(scale($0)) })
         }
+    }
+
+    /// Every chart says what its axes count; windows are at their centres.
+    @Test func axesAreNamed() throws {
+        let folder = TemporaryFolder()
+        let page = try ReportPage(store: Synthetic.layers.store(folder: folder.path, images: 12, seed: 1), images: nil)
+        for panel in page.figures.flatMap(\.panels) {
+            #expect(panel.body.contains("rotate(-90)") && panel.body.contains("class=\"axis\""), "\(panel.label)")
+        }
+        let labels = try #require(page.figures.first).panels.map(\.label)
+        #expect(labels.prefix(2) == ["attn_out, single layers: mean Δp by layer", "attn_out, windows of 3: mean Δp by centre layer"])
+    }
+
+    /// Where an axis counts ranks, tooltips say which patch it is.
+    @Test func ranksHaveNames() throws {
+        let folder = TemporaryFolder()
+        let page = try ReportPage(store: Synthetic.places.store(folder: folder.path, images: 4, seed: 1), images: nil)
+        let figure = try #require(page.figures.first { $0.name == "strongest-restore-pattern" })
+        let best = try #require(page.statistics[0].patches.max { abs($0.p.mean) < abs($1.p.mean) })
+        #expect(figure.panels[0].body.contains("<title>\(best.record.text)\nΔp: \(plus(best.p.mean, decimals(for: [best.p.mean]))) ["))
+    }
+
+    @Test func sitesInWords() {
+        #expect(ReportWords.site("q+k") == "q+k (the heads' queries and the heads' keys)")
+        #expect(ReportWords.site("two heads") == "two heads" && ReportWords.site("q+mine") == "q+mine")
     }
 
     @Test func numbers() {

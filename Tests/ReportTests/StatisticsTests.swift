@@ -228,13 +228,53 @@ import Testing
         }
     }
 
-    /// No spread, one value, resamples all on one side: percentiles, and no nan.
+    /// No spread, resamples all on one side: percentiles, and no nan. One value says nothing of others.
     @Test func degenerate() {
         #expect(interval(of: [0.1, 0.1, 0.1], mean: 0.1, resampled: [0.1, 0.1]) == (0.1, 0.1))
-        #expect(interval(of: [3], mean: 3, resampled: [3, 3, 3]) == (3, 3))
+        let one = interval(of: [3], mean: 3, resampled: [3, 3, 3])
+        #expect(one.low.isNaN && one.high.isNaN)
         let oneSide = interval(of: [0, 1], mean: 0.5, resampled: [0.6, 0.7, 0.8])
         #expect(oneSide.low >= 0.6 && oneSide.high <= 0.8)
         #expect(interval(of: [1, 2], mean: 1.5, resampled: []).low.isNaN)
+    }
+
+    /// Of a patch that does a fixed part of the total on every image the share is known for sure, whatever the images; one
+    /// that does something of its own has about the interval of the delta method. Noising has the same shares.
+    @Test func recoveredShares() throws {
+        var random = SeededRandom()
+        let places = ["restore", "noise"].flatMap { direction in (0..<2).map { patch($0, direction) } }
+        let temporary = try TemporaryStore(testManifest(patches: places))
+        var totals: [Double] = [], effects: [Double] = []
+        for index in 0..<400 {
+            func pass(_ p: Double) -> PassMetrics { PassMetrics(p: Float(p), logit: 0, logitDiff: 0, kl: 0, prediction: 0) }
+            let total = Double(Int.random(in: 64...256, using: &random)) / 512
+            let own = total * 0.5 + Double(Int.random(in: -32...32, using: &random)) / 512
+            totals.append(total)
+            effects.append(own)
+            try temporary.store.append(
+                images: [image(index, clean: pass(0.75), corrupted: pass(0.75 - total))],
+                effects: [0.25 * total, own, -0.25 * total, -own].enumerated().map { number, effect in
+                    let base = number < 2 ? 0.75 - total : 0.75
+                    return EffectRecord(image: index, corruption: 0, patch: number, patched: pass(base + effect))
+                })
+        }
+        let found = try statistics(of: temporary.store, significance: false)[0]
+        let share = effects.reduce(0, +) / totals.reduce(0, +)
+        let mean = totals.reduce(0, +) / 400
+        let influence = zip(effects, totals).map { ($0 - share * $1) / mean }
+        let error = (influence.reduce(0) { $0 + $1 * $1 } / 400 / 400).squareRoot()
+        for number in [0, 2] {
+            let p = found.patches[number].p
+            #expect([p.recovered, p.recoveredLow, p.recoveredHigh].allSatisfy { abs($0 - 0.25) < 1e-6 }, "seed \(random.seed)")
+        }
+        for number in [1, 3] {
+            let p = found.patches[number].p
+            #expect(abs(p.recovered - share) < 1e-6)
+            #expect(abs(p.recoveredLow - (share - 1.96 * error)) < 0.3 * error, "seed \(random.seed)")
+            #expect(abs(p.recoveredHigh - (share + 1.96 * error)) < 0.3 * error, "seed \(random.seed)")
+        }
+        // Both totals are 0 here, and a share of nothing has no interval.
+        #expect(found.patches.allSatisfy { $0.kl.recoveredLow.isNaN && $0.logitDiff.recoveredHigh.isNaN })
     }
 
     /// A long upper tail moves the interval up against percentiles.

@@ -154,6 +154,16 @@ private func plainText(_ text: String) -> String {
         #expect(summaryData(found, format: .csv).contains("grayscale,restore,attn_out,0,,,1,0,nan,nan,"))
     }
 
+    /// A set of layers has no window: a column of its own, and no empty row beside windows.
+    @Test func setsOfLayersBesideWindows() throws {
+        let set = PatchRecord(direction: "restore", site: "attn_out", layer: "0+5", head: "", token: "", window: "")
+        let temporary = try store([patch(0), patch(0, window: "3"), patch(0, window: "5"), set]) { _, _ in 0.25 }
+        let text = try summaryText(store: temporary.store, width: 80)
+        #expect(text.contains("\n  layer  window 5                           sets of layers\n"), "\(text)")
+        let rows = text.split(separator: "\n").filter { $0.hasPrefix("    0+5") }
+        #expect(rows.count == 1 && rows[0].contains("+0.250"), "\(text)")
+    }
+
     @Test func dataForOtherPrograms() throws {
         let temporary = try store([patch(0), patch(5, "noise", site: "z", head: "0+1", window: "")]) { patch, _ in
             patch.direction == "noise" ? -0.125 : 0.25
@@ -168,15 +178,18 @@ private func plainText(_ text: String) -> String {
                 logit_diff_share_positive,logit_diff_recovered,kl_mean_effect,kl_ci_low,kl_ci_high,kl_median,\
                 kl_share_positive,kl_recovered,accuracy_patched,accuracy_clean,accuracy_corrupted,total_effect,\
                 total_ci_low,total_ci_high,p_value,p_holm,control_places,control_mean,control_p95,control_difference,\
-                control_ci_low,control_ci_high,control_p_value
+                control_ci_low,control_ci_high,control_p_value,recovered_ci_low,recovered_ci_high,\
+                logit_diff_recovered_ci_low,logit_diff_recovered_ci_high,kl_recovered_ci_low,kl_recovered_ci_high
                 """,
                 """
                 grayscale,restore,attn_out,0,,,1,8,0.25,0.25,0.25,0.25,1.0,0.5,1.0,1.0,1.0,1.0,1.0,0.5,-0.25,-0.25,\
-                -0.25,-0.25,0.0,0.3333333333333333,0.0,1.0,0.25,0.5,0.5,0.5,0.0078125,0.0078125,,,,,,,
+                -0.25,-0.25,0.0,0.3333333333333333,0.0,1.0,0.25,0.5,0.5,0.5,0.0078125,0.0078125,,,,,,,,\
+                0.5,0.5,0.5,0.5,0.3333333333333333,0.3333333333333333
                 """,
                 """
                 grayscale,noise,z,5,0+1,,,8,-0.125,-0.125,-0.125,-0.125,0.0,0.25,-0.5,-0.5,-0.5,-0.5,0.0,0.25,0.375,\
-                0.375,0.375,0.375,1.0,0.5,1.0,1.0,0.25,0.5,0.5,0.5,0.0078125,0.0078125,,,,,,,
+                0.375,0.375,0.375,1.0,0.5,1.0,1.0,0.25,0.5,0.5,0.5,0.0078125,0.0078125,,,,,,,,\
+                0.25,0.25,0.25,0.25,0.5,0.5
                 """,
             ])
         let json = try JSONSerialization.jsonObject(with: Data(summaryData(found, format: .json).utf8))

@@ -201,11 +201,13 @@ import Testing
         #expect(throws: ResultsError.missing(path: folder.path + "/results.sqlite")) {
             try ResultsStore.open(folder: folder.path)
         }
+        #expect(throws: ResultsError.notAFolder(path: "")) { try ResultsStore.open(folder: "") }
         #expect(throws: ResultsError.missing(path: folder.path + "/none/results.sqlite")) {
             try ResultsStore.open(folder: folder.path + "/none", readOnly: false)
         }
         let file = folder.path + "/file"
         try "x".write(toFile: file, atomically: true, encoding: .utf8)
+        #expect(throws: ResultsError.notAFolder(path: file)) { try ResultsStore.open(folder: file) }
         let error = #expect(throws: ResultsError.self) {
             try ResultsStore.create(folder: file, manifest: testManifest())
         }

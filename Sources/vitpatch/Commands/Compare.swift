@@ -27,7 +27,8 @@ struct Compare: ParsableCommand {
         let comparison = try compare(ResultsStore.open(folder: a), ResultsStore.open(folder: b))
         for item in comparison.corruptions where item.onlyA + item.onlyB > 0 {
             Terminal.warning(
-                "\(item.specA): \(item.shared) images are shared; \(item.onlyA) only in A and \(item.onlyB) only in B are left out")
+                "\(item.specA): the sweeps share \(counted(item.shared, "image")); \(item.onlyA) only in A and "
+                    + "\(item.onlyB) only in B are left out")
         }
         Terminal.standardOutput(
             format == "csv"

@@ -229,7 +229,7 @@ struct Sweep: ParsableCommand {
                     + "\(outcome.fullPassEvaluations) (\(String(format: "%.1f", saved))x)\n")
         }
         Terminal.standardError(
-            "\(outcome.images) images, \(outcome.passes) passes in \(Progress.measured(outcome.seconds)) "
+            "\(counted(outcome.images, "image")), \(outcome.passes) passes in \(Progress.measured(outcome.seconds)) "
                 + "(\(Int(Double(outcome.passes) / max(outcome.seconds, 1e-3))) passes/s, "
                 + "\(Self.mebibytes(peaks.max() ?? 0)) on \(peaks.count == 1 ? "the device" : "each of \(peaks.count) devices"))\n")
         Terminal.standardOutput("Results in \(folder); vitpatch export \(folder) --format csv\n")
