@@ -28,7 +28,7 @@ enum BenchTable {
         func left(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }
         func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
         let line =
-            left(what, 32) + left(shape, 42) + right(median, 9) + right(spread, 18) + right(gflops, 9) + right(ofPeak, 8)
+            left(what, 32) + left(shape, 50) + right(median, 9) + right(spread, 20) + right(gflops, 9) + right(ofPeak, 8)
             + right(gbs, 8) + right(ofCopy, 8) + right(naive, 9) + (change.isEmpty ? "" : "  " + change)
         return line.replacingOccurrences(of: " +$", with: "", options: .regularExpression) + "\n"
     }
