@@ -42,7 +42,7 @@ class Vitpatch:
         """The results of `vitpatch bench --json`"""
         with tempfile.NamedTemporaryFile(suffix=".json") as file:
             self.text(
-                "bench", "--device", self.index, "--model", str(self.folder / "model"), "--only", group,
+                "bench", "--device", self.index, "--model", str(self.folder / "model"), "--only", group, "--alone",
                 "--images", str(images), "--seconds", str(seconds), "--json", file.name)
             return json.load(file)
 

@@ -39,6 +39,10 @@ struct BenchTests {
         #expect(Set(lines) == ["pass", "kernel"])
         #expect(part.output.split(separator: "\n").filter { $0.hasSuffix("x as fast") }.count == lines.count)
 
+        let alone = try bench(["--only", "gemm", "--alone", "--compare", all])
+        #expect(alone.code == 0 && alone.output.split(separator: "\n").filter { $0.hasSuffix("x as fast") }.count == 4)
+        #expect(!alone.output.contains("clblast"))
+
         let other = try bench(["--only", "gemm", "--compare", some])
         #expect(other.code == 0 && !other.output.contains("as fast"))
         #expect(other.output.split(separator: "\n").filter { $0.hasSuffix("  new") }.count == 8)

@@ -14,12 +14,13 @@ struct BenchOperations {
     /// The linear maps of a layer, by the GEMM that a sweep would use and by the other provider's
     private(set) var gemms: [Work] = []
 
-    init(_ config: ViTConfig, library: KernelLibrary, gemm: any GEMM) throws {
+    /// - Parameter alone: no naive ways, and no other provider
+    init(_ config: ViTConfig, library: KernelLibrary, gemm: any GEMM, alone: Bool) throws {
         self.library = library
         naiveLibrary = KernelLibrary(naive: library.context)
         let rows = 8, t = config.tokens, d = config.hiddenSize, m = config.intermediateSize
         kernels = Self.kernels(config, rows: rows).map {
-            ([$0], KernelLibrary.naiveKernels.contains($0.name) ? $0 : nil)
+            ([$0], !alone && KernelLibrary.naiveKernels.contains($0.name) ? $0 : nil)
         }
         let other: any GEMM = gemm is PackedGEMM ? try CLBlastGEMM(library) : try PackedGEMM(library)
         let naive = try NaiveGEMM(naiveLibrary)
@@ -27,7 +28,7 @@ struct BenchOperations {
             func linear(_ gemm: any GEMM) -> OpCase {
                 .gemm(gemm, m: rows * t, n: n, k: k, activation: activation, checkedRows: 1)
             }
-            return ([linear(gemm), linear(other)], linear(naive))
+            return alone ? ([linear(gemm)], nil) : ([linear(gemm), linear(other)], linear(naive))
         }
     }
 

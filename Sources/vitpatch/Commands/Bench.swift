@@ -25,6 +25,9 @@ struct Bench: ParsableCommand {
     @Option(help: ArgumentHelp("\(Group.allCases.map(\.rawValue).joined(separator: " | ")): only these lines; repeatable (default: all).", valueName: "group"))
     var only: [String] = []
 
+    @Flag(help: "Leave the naive kernels and the other GEMM provider away.")
+    var alone = false
+
     @Option(help: "Write the results to this file too.")
     var json: String?
 
@@ -66,7 +69,7 @@ struct Bench: ParsableCommand {
             results.measurements.append(measurement)
             Terminal.standardOutput(BenchTable.line(measurement, results, old))
         }
-        let operations = try BenchOperations(config, library: library, gemm: gemm)
+        let operations = try BenchOperations(config, library: library, gemm: gemm, alone: alone)
         if groups.contains(.kernel) { try operations.time(.kernel, operations.kernels, seconds: seconds, add) }
         if groups.contains(.gemm) { try operations.time(.gemm, operations.gemms, seconds: seconds, add) }
         if groups.contains(.pass) || groups.contains(.sweep) {
