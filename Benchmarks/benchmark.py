@@ -9,7 +9,6 @@ as the OpenCL device has compute units. Probabilities must agree.
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 from collections.abc import Callable
@@ -39,7 +38,7 @@ class Peer:
     name: str
     kind: str  # a class of peers.py
     candidates: list[dict]  # settings to try
-    target: float | None = None  # how many times its speed vitpatch is to have
+    target: float | None = None  # how many times its speed, as installed, vitpatch is to have
     times: list[float] = field(default_factory=list)
     setting: str = ""
     installed: float | None = None  # seconds as installed, measured once; None where that is the fastest
@@ -66,11 +65,6 @@ class Row:
     def ratios(self, peer: Peer) -> list[float]:
         return [theirs / own for theirs, own in zip(peer.times, self.times)]
 
-    def met(self, peer: Peer) -> bool | None:
-        if peer.target is None:
-            return None
-        return statistics.median(self.ratios(peer)) >= peer.target
-
 
 def main() -> None:
     options = arguments()
@@ -84,8 +78,7 @@ def main() -> None:
     for row in rows:
         comparison.run(row)
         print(report.line(row), flush=True)
-    report.write(HERE, facts, rows, comparison.tried, options)
-    print(report.terminal(facts, rows))
+    print(report.terminal(report.write(facts, rows, comparison.tried, options.rounds)))
     differing = [f"{row.name}: {peer.name}" for row in rows for peer in row.peers if (peer.difference or 0) > TOLERANCE]
     if differing:
         sys.exit(f"probabilities differ by more than {TOLERANCE}: {', '.join(differing)}")

@@ -74,12 +74,14 @@ def passes_time(errors: str) -> float:
 
 
 def probabilities(rows: list[dict[str, str]], places: int) -> list[list[float]]:
-    """An exported table, whose rows are ordered by image, then by place; images are numbered by their file's name."""
+    """An exported table, by place as benchmark.py lists them: by layer, then by head. Images are numbered by their file's
+    name."""
     images: dict[int, list[dict[str, str]]] = {}
     for row in rows:
         images.setdefault(int(Path(row["image"]).stem), []).append(row)
     columns = []
     for _, own in sorted(images.items()):
         assert len(own) == places
+        own.sort(key=lambda row: (int(row["layer"]), int(row["head"] or 0)))
         columns.append([own[0]["p_clean"], own[0]["p_corrupted"]] + [row["p_patched"] for row in own])
     return [[float(value) for value in row] for row in zip(*columns)]

@@ -1,8 +1,11 @@
-"""The comparison as text: lines for the terminal, results.md and results.json."""
+"""The comparison as text: lines for the terminal, results.json, and results.md, which is made of results.json alone
+(`python report.py` makes it anew)."""
 
 import json
 import statistics
 from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
 
 
 def time(seconds: float) -> str:
@@ -20,24 +23,45 @@ def ratio(ratios: list[float]) -> str:
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
 
 
-def installed(row, peer) -> str:
-    if not row.places:
+def record(row, peer) -> dict:
+    """What results.json keeps of a peer of a row."""
+    return {
+        "work": row.name, "peer": peer.name, "setting": peer.setting, "is_sweep": bool(row.places),
+        "vitpatch_seconds": row.times, "vitpatch_process_seconds": row.whole, "peer_seconds": peer.times,
+        "ratios": row.ratios(peer), "target": peer.target, "installed_seconds": peer.installed, "installed_note": peer.note,
+        "largest_difference": peer.difference, "vitpatch_peak_bytes": row.peak, "peer_peak_bytes": peer.peak,
+    }
+
+
+def installed(item: dict) -> float | None:
+    """How many times as fast as the peer as installed vitpatch is; None where there is nothing to compare with."""
+    if item["installed_seconds"] is not None:
+        return item["installed_seconds"] / statistics.median(item["vitpatch_seconds"])
+    return None if item["target"] is None else statistics.median(item["ratios"])
+
+
+def installed_text(item: dict) -> str:
+    if item["installed_seconds"] is None:
+        return "the same" if item["target"] is not None else ""
+    note = f", {item['installed_note']}" if item["installed_note"] else ""
+    return f"{installed(item):.2f} ({time(item['installed_seconds'])}, once{note})"
+
+
+def verdict(item: dict) -> str:
+    """A target is for the peer as installed."""
+    if item["target"] is None:
         return ""
-    if peer.installed is None:
-        return "the same"
-    note = f", {peer.note}" if peer.note else ""
-    return f"{time(peer.installed)} ({peer.installed / statistics.median(row.times):.2f}{note})"
+    return f"{item['target']:g} {'met' if installed(item) >= item['target'] else 'missed'}"
 
 
-def verdict(row, peer) -> str:
-    return "" if peer.target is None else f"{peer.target:g} {'met' if row.met(peer) else 'missed'}"
+HEADER = ["work", "vitpatch", "peer", "its time", "times as fast", "as installed", "target"]
 
 
-def cells(row, peer) -> list[str]:
-    return [row.name, spread(row.times), peer.name, spread(peer.times), ratio(row.ratios(peer)), verdict(row, peer)]
-
-
-HEADER = ["work", "vitpatch", "peer", "its time", "times as fast", "target"]
+def cells(item: dict) -> list[str]:
+    return [
+        item["work"], spread(item["vitpatch_seconds"]), item["peer"], spread(item["peer_seconds"]), ratio(item["ratios"]),
+        installed_text(item), verdict(item),
+    ]
 
 
 def table(lines: list[list[str]]) -> str:
@@ -45,67 +69,77 @@ def table(lines: list[list[str]]) -> str:
 
 
 def line(row) -> str:
-    return "\n".join("  ".join(cells(row, peer)) for peer in row.peers)
+    return "\n".join("  ".join(cells(record(row, peer))).rstrip() for peer in row.peers)
 
 
-def terminal(facts: dict[str, str], rows: list) -> str:
-    lines = [HEADER] + [cells(row, peer) for row in rows for peer in row.peers]
+def terminal(results: dict) -> str:
+    lines = [HEADER] + [cells(item) for item in results["rows"]]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEADER))]
-    text = [f"{key}: {value}" for key, value in facts.items()] + [""]
+    text = [f"{key}: {value}" for key, value in results["facts"].items()] + [""]
     text += ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
-    for row in rows:
-        for peer in row.peers:
-            if peer.difference is not None:
-                text.append(f"{row.name}, {peer.name}: probabilities differ by {peer.difference:.1e} at most")
+    for item in results["rows"]:
+        if item["largest_difference"] is not None:
+            text.append(f"{item['work']}, {item['peer']}: probabilities differ by {item['largest_difference']:.1e} at most")
     return "\n".join(text)
 
 
-def write(folder: Path, facts: dict[str, str], rows: list, tried: list, options) -> None:
-    pairs = [(row, peer) for row in rows for peer in row.peers]
-    sweeps = [(row, peer) for row, peer in pairs if row.places]
+def page(results: dict) -> str:
+    items = results["rows"]
+    sweeps = [item for item in items if item["is_sweep"]]
     parts = [
         "# vitpatch beside PyTorch, transformers and TransformerLens",
         "Written by `make benchmark` (`Benchmarks/run.sh`); docs/performance.md says how to read it.",
-        table([["", ""]] + [[key, value] for key, value in facts.items()]),
+        table([["", ""]] + [[key, value] for key, value in results["facts"].items()]),
         f"The model is a ViT-B/16 with random weights, 224 x 224 pixels, 197 tokens, 1000 classes; fp32 everywhere. "
-        f"vitpatch and its peers took turns; a time is the median of {options.rounds} rounds (fewer for the heads) with the "
-        "fastest and the slowest. *Times as fast* is the median of the peer's time by vitpatch's in the same round. "
-        "Start-up, reading the model and importing libraries count for nobody; a sweep of vitpatch reads its images and "
-        "stores its results in that time, its peers do not.",
-        table([HEADER] + [cells(row, peer) for row, peer in pairs]),
+        f"vitpatch and its peers took turns; a time is the median of {results['rounds']} rounds (fewer for the heads) with "
+        "the fastest and the slowest. *Times as fast* is the median of the peer's time by vitpatch's in the same round. "
+        "A sweep's peer is in its fastest setting (below), which may be PyTorch with weights packed by oneDNN; *as installed* "
+        "is by how many times vitpatch is as fast as the peer with PyTorch's own linear maps, which was run once. Targets are "
+        "for PyTorch as installed. Start-up, reading the model and importing libraries count for nobody; a sweep of "
+        "vitpatch reads its images and stores its results in that time, its peers do not.",
+        table([HEADER] + [cells(item) for item in items]),
         "## What the peers were",
-        "Each in the fastest of the settings below. *As installed* is a sweep's peer with PyTorch's own linear maps, "
-        "measured once, and by how many times vitpatch is as fast as that.",
-        table([["work", "peer", "setting", "as installed"]]
-              + [[row.name, peer.name, peer.setting, installed(row, peer)] for row, peer in pairs]),
+        table([["work", "peer", "setting"]] + [[item["work"], item["peer"], item["setting"]] for item in items]),
     ]
     if sweeps:
         parts += [
             "## Sweeps: agreement, whole process, memory",
             "Probabilities of the label, of every pass; memory is the most that a process had resident.",
             table([["work", "peer", "largest difference", "vitpatch's whole process", "vitpatch's memory", "the peer's memory"]]
-                  + [[row.name, peer.name, f"{peer.difference:.1e}", spread(row.whole), memory(row.peak), memory(peer.peak)]
-                     for row, peer in sweeps]),
+                  + [[item["work"], item["peer"], f"{item['largest_difference']:.1e}",
+                      spread(item["vitpatch_process_seconds"]), memory(item["vitpatch_peak_bytes"]),
+                      memory(item["peer_peak_bytes"])] for item in sweeps]),
         ]
     parts += [
         "## Settings that were tried",
         "*Together*: places in a batch of hooks with a cache and of TransformerLens, images in a half of a batch of the "
         "original way.",
         table([["work", "peer", "setting", "time", ""]]
-              + [[row, peer, setting, time(seconds), note] for row, peer, setting, seconds, note in tried]),
+              + [[item["work"], item["peer"], item["setting"], time(item["seconds"]), item["note"]]
+                 for item in results["tried"]]),
     ]
-    (folder / "results.md").write_text("\n\n".join(parts) + "\n")
-    (folder / "results.json").write_text(json.dumps({
+    return "\n\n".join(parts) + "\n"
+
+
+def write(facts: dict[str, str], rows: list, tried: list, rounds: int) -> dict:
+    """Writes both files.
+
+    Returns: what results.json holds
+    """
+    results = {
         "facts": facts,
-        "rows": [{
-            "work": row.name, "peer": peer.name, "setting": peer.setting, "vitpatch_seconds": row.times,
-            "vitpatch_process_seconds": row.whole, "peer_seconds": peer.times, "ratios": row.ratios(peer),
-            "target": peer.target, "met": row.met(peer), "installed_seconds": peer.installed, "largest_difference": peer.difference,
-            "vitpatch_peak_bytes": row.peak, "peer_peak_bytes": peer.peak,
-        } for row, peer in pairs],
+        "rounds": rounds,
+        "rows": [record(row, peer) for row in rows for peer in row.peers],
         "tried": [dict(zip(["work", "peer", "setting", "seconds", "note"], entry)) for entry in tried],
-    }, indent=2) + "\n")
+    }
+    (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    (HERE / "results.md").write_text(page(results))
+    return results
 
 
 def memory(size: int) -> str:
     return f"{size / 2**20:.0f} MiB"
+
+
+if __name__ == "__main__":
+    (HERE / "results.md").write_text(page(json.loads((HERE / "results.json").read_text())))
