@@ -73,7 +73,8 @@ public final class KernelLibrary {
 
 /// The embedded sources, `common.cl` in front of each.
 enum KernelFile: String, CaseIterable {
-    case attention, biasActivation = "bias_activation", embed, gemmPacked = "gemm_packed", layernorm, metrics, naive, noise, peak, residual, slices
+    case attention, biasActivation = "bias_activation", embed, gemmPacked = "gemm_packed", layernorm, metrics, naive, noise
+    case peak, residual, slices
 
     var name: String { "\(rawValue).cl" }
 

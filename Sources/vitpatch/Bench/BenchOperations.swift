@@ -22,13 +22,16 @@ struct BenchOperations {
         kernels = Self.kernels(config, rows: rows).map {
             ([$0], !alone && KernelLibrary.naiveKernels.contains($0.name) ? $0 : nil)
         }
-        let other: any GEMM = gemm is PackedGEMM ? try CLBlastGEMM(library) : try PackedGEMM(library)
-        let naive = try NaiveGEMM(naiveLibrary)
+        var others: [any GEMM] = [], naive: NaiveGEMM?
+        if !alone {
+            others = [gemm is PackedGEMM ? try CLBlastGEMM(library) : try PackedGEMM(library)]
+            naive = try NaiveGEMM(naiveLibrary)
+        }
         gemms = [(3 * d, d, ActivationKind.none), (d, d, .none), (m, d, .gelu), (d, m, .none)].map { n, k, activation in
             func linear(_ gemm: any GEMM) -> OpCase {
                 .gemm(gemm, m: rows * t, n: n, k: k, activation: activation, checkedRows: 1)
             }
-            return alone ? ([linear(gemm)], nil) : ([linear(gemm), linear(other)], linear(naive))
+            return (([gemm] + others).map(linear), naive.map(linear))
         }
     }
 
