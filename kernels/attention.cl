@@ -5,7 +5,7 @@
 // meets a vector, and no sum runs across lanes. Transposed, for one block of keys:
 //
 //        lanes: queries                      lanes: queries
-//   s [KB] = k [KB, DH] x qt [DH]      o [DH] += v [KB, DH]^T x p [KB],  p = exp(s - max)
+//   s [KB] = k [KB, DH] x qt [DH]      o [DH] += v [KB, DH]^T x p [KB],  p = 2^(s - max)
 //
 // q       token rows of qStride floats, `queries` an image, from qOffset on; head h at columns h * DH
 // kv      token rows of kvStride floats, T an image; keys from kOffset, values from vOffset on
@@ -37,6 +37,15 @@ typedef CAT(float, QL) floatq;
 #define LOADQ(p) CAT(vload, QL)(0, (p))
 #define STOREQ(x, p) CAT(vstore, QL)((x), 0, (p))
 #endif
+
+#if QL == 1
+DEFINE_EXP2(floatq, as_float, as_int)
+#else
+DEFINE_EXP2(floatq, CAT(as_float, QL), CAT(as_int, QL))
+#endif
+
+// 2^x for x <= 0; what is too small to be told from nothing beside the largest weight, 1, is 2^-126
+inline floatq weight(floatq x) { return exp2_floatq(x < -126.0f ? (floatq)(-126.0f) : x); }
 
 #if QL > 1
 // a0 b0 a1 b1 ... of the lower halves of two vectors, and of their upper halves
@@ -97,6 +106,7 @@ inline void attend(__global const float *q, int qStride, __global const int *tok
   floatq o[DH];
   for (int d = 0; d < DH; d++) o[d] = 0.0f;
   floatq highest = -INFINITY, total = 0.0f;
+  scale *= 1.44269504088896341f;  // scores in powers of two
 
   for (int j0 = 0; j0 < T; j0 += KB) {
     int keys = min(KB, T - j0);
@@ -119,14 +129,14 @@ inline void attend(__global const float *q, int qStride, __global const int *tok
 #pragma unroll
       for (int u = 0; u < KU; u++) {
         s[j + u] = sum[u] * scale;
-        top = fmax(s[j + u], top);
+        top = s[j + u] > top ? s[j + u] : top;
       }
     }
-    floatq shrink = exp(highest - top);
+    floatq shrink = weight(highest - top);
     highest = top;
     total *= shrink;
     for (int j = 0; j < keys; j++) {
-      s[j] = exp(s[j] - top);
+      s[j] = weight(s[j] - top);
       total += s[j];
     }
     __global const float *v0 = v + (size_t)j0 * kvStride;

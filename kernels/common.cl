@@ -40,3 +40,18 @@ inline float lane_sum(floatv x) {
   return x;
 #endif
 }
+
+// exp2_T: 2^x = 2^n (1 + f P(f)) for -126 <= x < 127, n the whole number next to x (adding 1.5 * 2^23 rounds to it, and
+// leaves it in the low bits); NaN for NaN. P is a weighted minimax fit (scripts/fit_gelu.py): within 2.8 roundings of it.
+// Written once for a vector type T and the casts between it and the integers of its width.
+#define DEFINE_EXP2(T, AS_T, AS_I)                               \
+  inline T CAT(exp2_, T)(T x) {                                  \
+    T shifted = x + (T)(12582912.0f);                            \
+    T f = x - (shifted - (T)(12582912.0f));                      \
+    T p = fma(f, (T)(0.0013264726f), (T)(0.009671513f));         \
+    p = fma(p, f, (T)(0.055507336f));                            \
+    p = fma(p, f, (T)(0.24022242f));                             \
+    p = fma(p, f, (T)(0.693147f));                               \
+    p = fma(p, f, (T)(1.0f));                                    \
+    return p * AS_T((AS_I(shifted) << 23) + 0x3f800000);         \
+  }
