@@ -1,5 +1,8 @@
 // out[m, n] = act(sum_k a[m, k] * weight[n, k] + bias[n])        for CPUs
 //
+// or, for the rows that residual_row (epilogue.cl, in front of this file) finds in x: x += the same. Their rows of out hold
+// partial sums then.
+//
 // weight lies in panels of NR = NV * V columns, K-major, the last panel padded with zeros:
 //
 //   weight [N, K]  ->  w [ceil(N / NR), K, NR]           one panel:   k  | n .. n + NR |
@@ -22,7 +25,7 @@
 // out   rows of outStride floats from outOffset on, [M, N]
 // ND-range: (panels, ceil(M / block)), local (1, 1)
 //
-// MR, NV, KC as above; ACTIVATIONs as in activation.cl, which stands in front of this file
+// MR, NV, KC as above
 
 #ifndef MR
 #define MR 6
@@ -37,7 +40,8 @@
 
 __kernel void gemm_packed(__global const float *a, int aOffset, int aStride, __global const float *w,
                           __global const float *bias, int M, int N, int K, int block, int activation,
-                          __global float *out, int outOffset, int outStride) {
+                          __global float *out, int outOffset, int outStride, __global float *x, int rowStride,
+                          __global const int *lists, int first, int tokens) {
   int panel = get_global_id(0);
   int m0 = get_global_id(1) * block, m1 = min(m0 + block, M);
   int n0 = panel * NR;
@@ -107,14 +111,20 @@ __kernel void gemm_packed(__global const float *a, int aOffset, int aStride, __g
       for (int i = 0; i < MR; i++) {
         if (m + i >= m1) break;
         __global float *to = out + (size_t)(m + i) * outStride;
+        __global float *residual = k1 == K ? residual_row(x, rowStride, lists, first, tokens, m + i, N) : 0;
+        if (residual) to = residual + n0;
         if (n0 + NR <= N) {
+          if (residual) {
+#pragma unroll
+            for (int j = 0; j < NV; j++) acc[i][j] += LOADV(to + j * V);
+          }
 #pragma unroll
           for (int j = 0; j < NV; j++) STOREV(acc[i][j], to + j * V);
         } else {
           float tail[NR];
 #pragma unroll
           for (int j = 0; j < NV; j++) STOREV(acc[i][j], tail + j * V);
-          for (int n = 0; n0 + n < N; n++) to[n] = tail[n];
+          for (int n = 0; n0 + n < N; n++) to[n] = residual ? tail[n] + to[n] : tail[n];
         }
       }
     }

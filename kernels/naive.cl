@@ -1,7 +1,7 @@
 // The formulas as plainly as they go: one work-item an output or a row, scalars, nothing kept between uses. Benchmarks
 // run them beside the kernels of the same names, and tests hold both to the same reference. No sweep uses them.
 //
-// Arguments and layouts are those of the kernels of the same names; V, WG, QL and GQ are 1. activation.cl stands in front.
+// Arguments and layouts are those of the kernels of the same names; V, WG, QL and GQ are 1. epilogue.cl stands in front.
 
 __kernel void layernorm_rows(__global const float *in, int rowStride, __global const int *rows, int first, int tokens,
                              int D, __global const float *weight, __global const float *bias, float eps,
@@ -19,11 +19,14 @@ __kernel void layernorm_rows(__global const float *in, int rowStride, __global c
 
 // gelu by the device's own erf
 __kernel void bias_activation(__global float *out, int offset, int stride, int width, __global const float *bias,
-                              int activation) {
+                              int activation, __global float *x, int rowStride, __global const int *lists, int first,
+                              int tokens) {
   __global float *row = out + (size_t)offset + (size_t)get_global_id(1) * stride;
+  __global float *to = residual_row(x, rowStride, lists, first, tokens, get_global_id(1), width);
   for (int n = 0; n < width; n++) {
-    float x = row[n] + bias[n];
-    row[n] = activation == ACT_GELU ? 0.5f * x * (1.0f + erf(x * 0.70710678118654752f)) : activate_float(x, activation);
+    float y = row[n] + bias[n];
+    y = activation == ACT_GELU ? 0.5f * y * (1.0f + erf(y * 0.70710678118654752f)) : activate_float(y, activation);
+    if (to) to[n] += y; else row[n] = y;
   }
 }
 
@@ -87,9 +90,12 @@ __kernel void slices_copy(__global float *buffer, int offset, int slotStride, in
 // ND-range: (N, M)
 __kernel void gemm_naive(__global const float *a, int aOffset, int aStride, __global const float *w,
                          __global const float *bias, int K, int activation, __global float *out, int outOffset,
-                         int outStride) {
+                         int outStride, __global float *x, int rowStride, __global const int *lists, int first,
+                         int tokens) {
   int n = get_global_id(0), m = get_global_id(1);
   float sum = 0.0f;
   for (int k = 0; k < K; k++) sum += a[(size_t)aOffset + (size_t)m * aStride + k] * w[(size_t)n * K + k];
-  out[(size_t)outOffset + (size_t)m * outStride + n] = activate_float(sum + bias[n], activation);
+  float y = activate_float(sum + bias[n], activation);
+  __global float *to = residual_row(x, rowStride, lists, first, tokens, m, get_global_size(0));
+  if (to) to[n] += y; else out[(size_t)outOffset + (size_t)m * outStride + n] = y;
 }

@@ -24,6 +24,15 @@ extension Buffer: KernelArgument {
     }
 }
 
+/// No buffer, where a kernel can do without one
+public struct NoBuffer: KernelArgument {
+    public init() {}
+
+    public func set(_ index: cl_uint, of kernel: cl_kernel) -> cl_int {
+        clSetKernelArg(kernel, index, MemoryLayout<cl_mem>.size, nil)
+    }
+}
+
 /// One kernel of a program. Arguments are passed by name, in the order of the `.cl` file; both are checked against
 /// what the compiler recorded, so a swapped pair is an error and not a wrong number.
 public final class Kernel {

@@ -1,11 +1,11 @@
 import CLRuntime
 
-/// What an MLP applies between its two linear maps; raw values as in `activation.cl`.
+/// What an MLP applies between its two linear maps; raw values as in `epilogue.cl`.
 public enum ActivationKind: Int32, Sendable, CaseIterable {
     case none = 0, gelu, geluNew, quickGelu, relu
 }
 
-/// `out = act(out + bias)` in place: the epilogue for GEMM providers that have none. See `bias_activation.cl`.
+/// `out = act(out + bias)` in place, or added to the residual stream: the epilogue for GEMM providers that have none. See `bias_activation.cl`.
 public struct BiasActivation {
     private let kernel: Kernel
     private let group: Int
@@ -20,8 +20,9 @@ public struct BiasActivation {
     ///   - bias: [width]
     public func callAsFunction(
         out: Buffer<Float>, offset: Int = 0, stride: Int, rows: Int, width: Int, bias: Buffer<Float>,
-        activation: ActivationKind
+        activation: ActivationKind, residual: ResidualRows? = nil
     ) throws(CLError) {
+        try residual?.validate("bias_activation", rows: rows, width: width)
         guard offset >= 0, stride >= width, rows == 0 || offset + (rows - 1) * stride + width <= out.count,
             bias.count == width
         else {
@@ -33,6 +34,8 @@ public struct BiasActivation {
             [
                 "out": out, "offset": try Int32.checked(offset, "offset"), "stride": try Int32.checked(stride, "stride"),
                 "width": try Int32.checked(width, "width"), "bias": bias, "activation": activation.rawValue,
+                "x": residual.buffer, "rowStride": try residual.rowStride, "lists": residual.listBuffer,
+                "first": try residual.first, "tokens": try residual.tokens,
             ])
     }
 }

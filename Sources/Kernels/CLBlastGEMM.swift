@@ -104,12 +104,12 @@ public final class CLBlastGEMM: GEMM {
     }
 
     public func callAsFunction(
-        a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix
+        a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix, residual: ResidualRows?
     ) throws(CLError) {
         guard let weight = weight as? Weight else {
             throw .shape(operation: "gemm", expected: "a weight prepared by CLBlast", got: "another provider's")
         }
-        try validate(a, weight, rows, out)
+        try validate(a, weight, rows, out, residual)
         if rows == 0 { return }
         let bytes = try temporaryBytes(a, rows: rows, outputs: weight.outputs, inputs: weight.inputs, out)
         if bytes > 0, (temporary?.count ?? 0) < bytes {
@@ -126,7 +126,7 @@ public final class CLBlastGEMM: GEMM {
         context.countLibraryCall()
         try epilogue(
             out: out.buffer, offset: out.offset, stride: out.stride, rows: rows, width: weight.outputs,
-            bias: weight.bias, activation: activation)
+            bias: weight.bias, activation: activation, residual: residual)
     }
 
     /// Offsets and strides count: CLBlast copies a matrix that is not packed into a padded temporary.

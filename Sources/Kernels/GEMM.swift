@@ -22,6 +22,40 @@ public struct Matrix {
     }
 }
 
+/// Rows of the residual stream that a GEMM's result is added to instead of being stored: `x += act(a weight^T + bias)`.
+public struct ResidualRows {
+    /// [*, rowStride / N, N]
+    public var x: Buffer<Float>
+    public var rowStride: Int
+    /// From `first` on one entry a pass: its row of x, or a negative number where its result is stored in `out`
+    public var lists: Buffer<Int32>
+    public var first: Int
+    /// Rows of the GEMM that are one pass's
+    public var tokens: Int
+
+    public init(x: Buffer<Float>, rowStride: Int, lists: Buffer<Int32>, first: Int, tokens: Int) {
+        (self.x, self.rowStride, self.lists, self.first, self.tokens) = (x, rowStride, lists, first, tokens)
+    }
+
+    func validate(_ operation: String, rows: Int, width: Int) throws(CLError) {
+        let passes = tokens > 0 ? (rows + tokens - 1) / tokens : 0
+        guard tokens > 0, first >= 0, first + passes <= lists.count, tokens * width <= rowStride, rowStride <= x.count else {
+            throw .shape(
+                operation: operation, expected: "a row of x and a list entry for \(rows) rows of \(tokens) x \(width)",
+                got: "rows of \(rowStride) in \(x.count), entries from \(first) of \(lists.count)")
+        }
+    }
+}
+
+/// The kernels' arguments; without residual rows, none and 0.
+extension ResidualRows? {
+    var buffer: any KernelArgument { self?.x ?? NoBuffer() }
+    var listBuffer: any KernelArgument { self?.lists ?? NoBuffer() }
+    var rowStride: Int32 { get throws(CLError) { try Int32.checked(self?.rowStride ?? 0, "rowStride") } }
+    var first: Int32 { get throws(CLError) { try Int32.checked(self?.first ?? 0, "first") } }
+    var tokens: Int32 { get throws(CLError) { try Int32.checked(self?.tokens ?? 0, "tokens") } }
+}
+
 /// Linear maps `out = act(a weight^T + bias)`, `torch.nn.functional.linear` with an activation.
 ///
 /// A row of the result depends on that row of `a` alone, and never on the number of rows: a provider uses the same
@@ -38,9 +72,10 @@ public protocol GEMM: AnyObject {
 
     /// - Parameters:
     ///   - a: [rows, K]
-    ///   - out: [rows, N]
+    ///   - out: [rows, N]; rows that go to `residual` are undefined afterwards
+    ///   - residual: nil to store all rows in `out`
     func callAsFunction(
-        a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix
+        a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix, residual: ResidualRows?
     ) throws(CLError)
 
     /// The most bytes of device memory that a call needs beside its arguments.
@@ -67,7 +102,16 @@ extension GEMM {
         }
     }
 
-    func validate(_ a: Matrix, _ weight: any GEMMWeight, _ rows: Int, _ out: Matrix) throws(CLError) {
+    public func callAsFunction(
+        a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix
+    ) throws(CLError) {
+        try self(a: a, weight: weight, rows: rows, activation: activation, out: out, residual: nil)
+    }
+
+    func validate(
+        _ a: Matrix, _ weight: any GEMMWeight, _ rows: Int, _ out: Matrix, _ residual: ResidualRows?
+    ) throws(CLError) {
+        try residual?.validate("gemm", rows: rows, width: weight.outputs)
         guard a.holds(rows, weight.inputs), out.holds(rows, weight.outputs) else {
             throw .shape(
                 operation: "gemm", expected: "a [\(rows), \(weight.inputs)] and out [\(rows), \(weight.outputs)]",

@@ -82,12 +82,12 @@ enum KernelFile: String, CaseIterable {
         let own =
             switch self {
             case .attention: PackageResources.attention_cl
-            case .biasActivation: PackageResources.activation_cl + PackageResources.bias_activation_cl
+            case .biasActivation: PackageResources.epilogue_cl + PackageResources.bias_activation_cl
             case .embed: PackageResources.embed_cl
-            case .gemmPacked: PackageResources.activation_cl + PackageResources.gemm_packed_cl
+            case .gemmPacked: PackageResources.epilogue_cl + PackageResources.gemm_packed_cl
             case .layernorm: PackageResources.layernorm_cl
             case .metrics: PackageResources.metrics_cl
-            case .naive: PackageResources.activation_cl + PackageResources.naive_cl
+            case .naive: PackageResources.epilogue_cl + PackageResources.naive_cl
             case .noise: PackageResources.noise_cl
             case .peak: PackageResources.peak_cl
             case .residual: PackageResources.residual_cl

@@ -29,12 +29,12 @@ public final class NaiveGEMM: GEMM {
     }
 
     public func callAsFunction(
-        a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix
+        a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix, residual: ResidualRows?
     ) throws(CLError) {
         guard let weight = weight as? Weight else {
             throw .shape(operation: "gemm", expected: "a weight of this provider", got: "another provider's")
         }
-        try validate(a, weight, rows, out)
+        try validate(a, weight, rows, out, residual)
         try kernel.launch(
             global: [weight.outputs, rows],
             [
@@ -42,7 +42,9 @@ public final class NaiveGEMM: GEMM {
                 "aStride": try Int32.checked(a.stride, "aStride"), "w": weight.weight, "bias": weight.bias,
                 "K": try Int32.checked(weight.inputs, "K"), "activation": activation.rawValue, "out": out.buffer,
                 "outOffset": try Int32.checked(out.offset, "outOffset"),
-                "outStride": try Int32.checked(out.stride, "outStride"),
+                "outStride": try Int32.checked(out.stride, "outStride"), "x": residual.buffer,
+                "rowStride": try residual.rowStride, "lists": residual.listBuffer, "first": try residual.first,
+                "tokens": try residual.tokens,
             ])
     }
 

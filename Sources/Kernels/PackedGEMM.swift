@@ -1,7 +1,8 @@
 import CLRuntime
 import Dispatch
 
-/// Our GEMM for CPUs: weights packed once into panels, register tiles, bias and activation in the epilogue.
+/// Our GEMM for CPUs: weights packed once into panels, register tiles; bias, activation and residual in the
+/// epilogue.
 /// See `gemm_packed.cl`.
 public final class PackedGEMM: GEMM {
     /// The shape of the register tile and of the cache blocks; fixed for a context.
@@ -83,12 +84,12 @@ public final class PackedGEMM: GEMM {
     }
 
     public func callAsFunction(
-        a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix
+        a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix, residual: ResidualRows?
     ) throws(CLError) {
         guard let weight = weight as? Weight else {
             throw .shape(operation: "gemm", expected: "a weight packed by this provider", got: "another provider's")
         }
-        try validate(a, weight, rows, out)
+        try validate(a, weight, rows, out, residual)
         let panels = (weight.outputs + tile.columns - 1) / tile.columns
         let block = block(rows: rows, panels: panels)
         try kernel.launch(
@@ -100,7 +101,9 @@ public final class PackedGEMM: GEMM {
                 "K": try Int32.checked(weight.inputs, "K"), "block": try Int32.checked(block, "block"),
                 "activation": activation.rawValue, "out": out.buffer,
                 "outOffset": try Int32.checked(out.offset, "outOffset"),
-                "outStride": try Int32.checked(out.stride, "outStride"),
+                "outStride": try Int32.checked(out.stride, "outStride"), "x": residual.buffer,
+                "rowStride": try residual.rowStride, "lists": residual.listBuffer, "first": try residual.first,
+                "tokens": try residual.tokens,
             ])
     }
 

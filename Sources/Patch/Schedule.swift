@@ -25,7 +25,8 @@ struct Schedule {
         var chunks: [StageChunk] = []
         /// Outputs that are another pass's: copied whole, then swapped in slices
         var outputCopies = Entries(), outputSlices = Entries()
-        /// First the rows that are born here (their base is another row), then those that go on in place
+        /// Outputs that wait in o: first those of rows that are born here (their base is another row), then those of rows
+        /// that go on in place. What nobody else needs, the chunks add as they compute it
         var births = Add(), inPlace = Add()
     }
 
@@ -59,13 +60,19 @@ struct Schedule {
     /// (row, stage, layer) evaluations
     private(set) var evaluations = 0
 
+    private let keepsOutputs: Bool
     private let lineage: Lineage
     private let shape: NetworkShape
     private let workspace: Workspace.Shape
     private var tokenLists: [[Int]: (Int32, Int32)] = [:]
 
-    init(patches: [Patch], images: Int, shape: NetworkShape, sources: Sources, workspace: Workspace.Shape) {
+    /// - Parameter keepsOutputs: have every output in o until all of the stage are there, for who wants to read it
+    init(
+        patches: [Patch], images: Int, shape: NetworkShape, sources: Sources, workspace: Workspace.Shape,
+        keepsOutputs: Bool = false
+    ) {
         self.images = images
+        self.keepsOutputs = keepsOutputs
         self.sources = sources
         self.shape = shape
         self.workspace = workspace
@@ -165,19 +172,30 @@ struct Schedule {
         var position = Dictionary(uniqueKeysWithValues: (0..<sources.blocks).map { ($0, $0 * images) })
         var next = sources.blocks * images
 
-        // The passes that others take from come first, so that what they keep is there.
+        // An output is added to the stream as it is computed, if nothing else reads it or the stream in front of it.
         let bases = sources.models.indices
+        var awaited: Set<Int> = []
+        for pass in passes {
+            if pass.born { awaited.formUnion([pass.block, pass.base]) }
+            if pass.swaps.contains(where: { $0.site == output }) { awaited.formUnion([pass.block, pass.source]) }
+        }
+        let adds = keepsOutputs ? [] : Set(Array(bases) + passes.map(\.block)).subtracting(awaited)
+
+        // The passes that others take from come first, so that what they keep is there.
         let streams = passes.filter { start($0) == .stream }
         if kept == 0, sources.given == 0, Set(sources.models).count == 1 {
             for pass in streams {
                 position[pass.block] = next
                 next += images
             }
-            let first = append(Array(bases) + streams.map(\.block))
-            let count = (bases.count + streams.count) * images
-            step.chunks += pieces(count).map {
-                StageChunk(
-                    start: .stream, rows: (first + $0.lowerBound)..<(first + $0.upperBound), slot: 0, position: $0.lowerBound)
+            let blocks = Array(bases) + streams.map(\.block)
+            let first = append(blocks), added = append(blocks, adds: adds, rows: first)
+            for piece in pieces(blocks.count * images) {
+                var chunk = StageChunk(
+                    start: .stream, rows: (first + piece.lowerBound)..<(first + piece.upperBound), slot: 0,
+                    position: piece.lowerBound)
+                chunk.adds = added.map { $0 + piece.lowerBound }
+                step.chunks.append(chunk)
             }
         } else {
             for model in Set(sources.models).sorted() {
@@ -187,15 +205,16 @@ struct Schedule {
                         var chunk = StageChunk(
                             start: .stream, rows: row..<(row + piece.count), slot: kept == 0 ? 0 : row, position: row)
                         chunk.model = model
+                        chunk.adds = adds.contains(block) ? row : nil
                         step.chunks.append(chunk)
                     }
                 }
             }
-            step.chunks += chunks(.stream, streams, kind, layer: layer, kept: kept, &position, &next)
+            step.chunks += chunks(.stream, streams, kind, layer: layer, kept: kept, adds: adds, &position, &next)
         }
         for kindOfStart in [StageChunk.Start.inner, .outer] {
             let some = passes.filter { start($0) == kindOfStart }
-            step.chunks += chunks(kindOfStart, some, kind, layer: layer, kept: kept, &position, &next)
+            step.chunks += chunks(kindOfStart, some, kind, layer: layer, kept: kept, adds: adds, &position, &next)
         }
         evaluations += step.chunks.map(\.rows.count).reduce(0, +)
 
@@ -236,16 +255,17 @@ struct Schedule {
         step.births = Add(
             dst: append(born.map(\.block)), base: append(born.map(\.base)), src: append(born.map(from)),
             count: born.count * images)
-        let inPlace = append(Array(bases) + going.map(\.block))
+        let waiting = bases.filter { !adds.contains($0) }, others = going.filter { !adds.contains($0.block) }
+        let inPlace = append(waiting + others.map(\.block))
         step.inPlace = Add(
-            dst: inPlace, base: inPlace, src: append(Array(bases) + going.map(from)),
-            count: (bases.count + going.count) * images)
+            dst: inPlace, base: inPlace, src: append(waiting + others.map(from)),
+            count: (waiting.count + others.count) * images)
         return step
     }
 
     /// Chunks of patched passes that start alike, with what is swapped in each.
     private mutating func chunks(
-        _ start: StageChunk.Start, _ passes: [Pass], _ kind: Place.Stage, layer: Int, kept: Int,
+        _ start: StageChunk.Start, _ passes: [Pass], _ kind: Place.Stage, layer: Int, kept: Int, adds: Set<Int>,
         _ position: inout [Int: Int], _ next: inout Int
     ) -> [StageChunk] {
         if passes.isEmpty { return [] }
@@ -254,12 +274,13 @@ struct Schedule {
             position[pass.block] = next
             next += images
         }
-        let first = append(passes.map(\.block))
+        let first = append(passes.map(\.block)), added = append(passes.map(\.block), adds: adds, rows: first)
         var chunks: [StageChunk] = []
         for piece in pieces(passes.count * images) {
             var chunk = StageChunk(
                 start: start, rows: (first + piece.lowerBound)..<(first + piece.upperBound), slot: kept,
                 position: firstPosition + piece.lowerBound)
+            chunk.adds = added.map { $0 + piece.lowerBound }
             var swaps = ChunkSwaps()
             for index in piece {
                 let pass = passes[index / images], image = index % images
@@ -363,6 +384,17 @@ struct Schedule {
         return start
     }
 
+    /// `StageChunk.adds` of the rows of blocks, which stand from `rows` on; nil where none of them is in `adds`.
+    private mutating func append(_ blocks: [Int], adds: Set<Int>, rows: Int) -> Int? {
+        if blocks.allSatisfy(adds.contains) { return rows }
+        if !blocks.contains(where: adds.contains) { return nil }
+        let start = lists.count
+        for block in blocks {
+            lists.append(contentsOf: (0..<images).map { adds.contains(block) ? Int32(block * images + $0) : -1 })
+        }
+        return start
+    }
+
     private mutating func append(entries: [Int32], tokens: Int) -> Entries {
         let start = lists.count
         lists += entries
@@ -395,8 +427,8 @@ struct Schedule {
         images: Int, blocks: Int, patches: Int, shape: NetworkShape, most: (entries: Int, tokens: Int)
     ) -> Int {
         let rows = images * (blocks + patches)
-        // A row stands in the first list; where it is born in three; in each layer in three of both stages, and in two of
+        // A row stands in the first list; where it is born in three; in each layer in four of both stages, and in two of
         // each of the three places on the stream.
-        return max(rows, shape.tokens) + rows * (3 + 12 * shape.layers) + patches * (images * most.entries + most.tokens)
+        return max(rows, shape.tokens) + rows * (3 + 14 * shape.layers) + patches * (images * most.entries + most.tokens)
     }
 }

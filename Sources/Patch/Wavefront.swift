@@ -26,6 +26,7 @@ public final class Wavefront {
         var patches: [Patch]
         var images: Int
         var sources: Schedule.Sources
+        var keepsOutputs: Bool
     }
 
     /// One wave's images on their way to the device.
@@ -321,14 +322,14 @@ public final class Wavefront {
     }
 
     private func schedule(
-        _ patches: [Patch], images: Int, sources: Schedule.Sources
+        _ patches: [Patch], images: Int, sources: Schedule.Sources, keepsOutputs: Bool = false
     ) throws(CLError) -> (Schedule, Buffer<Int32>) {
-        let key = ScheduleKey(patches: patches, images: images, sources: sources)
+        let key = ScheduleKey(patches: patches, images: images, sources: sources, keepsOutputs: keepsOutputs)
         if let known = schedules[key] { return known }
         if schedules.count == Self.mostSchedules { schedules = [:] }
         let schedule = Schedule(
             patches: patches, images: images, shape: NetworkShape(encoder.config), sources: sources,
-            workspace: capacity.workspace)
+            workspace: capacity.workspace, keepsOutputs: keepsOutputs)
         let made = (schedule, try Buffer(context, schedule.lists))
         schedules[key] = made
         return made
@@ -373,7 +374,7 @@ public final class Wavefront {
     ) throws(CLError) {
         let config = encoder.config
         let sources = Schedule.Sources(models: [0], base: [], source: [])
-        let (schedule, lists) = try schedule([], images: images, sources: sources)
+        let (schedule, lists) = try schedule([], images: images, sources: sources, keepsOutputs: true)
         try input.write(clean)
         try encoder.embed(pixels: input, images: images, x: x, workspace: workspace)
         func hand(_ site: Site, _ layer: Int, _ buffer: Buffer<Float>, stride: Int, width: Int, slots: Range<Int>, first: Int = 0)

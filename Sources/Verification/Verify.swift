@@ -40,6 +40,7 @@ public func verify(
         let gemm = try choice.make(library)
         for operation in OpCase.gemmCases(gemm) { try report(try operation.check(library, seed: seed)) }
         try report(try rowsAlone(gemm, library, seed: seed))
+        for result in try residualChecks(gemm, library, seed: seed) { try report(result) }
         try EndToEnd(library, gemm: gemm, seed: seed).run { result in
             var result = result
             result.name += " (\(choice.provider.rawValue))"

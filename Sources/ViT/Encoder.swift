@@ -138,7 +138,7 @@ public final class Encoder {
         }
     }
 
-    /// attn_out of layer `layer` for one chunk of rows, into o.
+    /// attn_out of layer `layer` for one chunk of rows, into o or added to x (`StageChunk.adds`).
     ///
     /// The chunk's passes stand in slots of the workspace's q, k, v and z, which other chunks' entries may copy from.
     /// - Parameter o: [*, tokens(after: layer), D]
@@ -215,10 +215,11 @@ public final class Encoder {
         try swapZ(chunk.zSlices)
         try gemm(
             a: Matrix(workspace.z, offset: chunk.slot * queries * d, stride: d), weight: layer.proj, rows: rows * queries,
-            activation: .none, out: Matrix(o, offset: chunk.position * queries * d, stride: d))
+            activation: .none, out: Matrix(o, offset: chunk.position * queries * d, stride: d),
+            residual: residualRows(chunk, x: x, lists: lists, tokens: queries))
     }
 
-    /// mlp_out of layer `layer` for one chunk of rows, into o.
+    /// mlp_out of layer `layer` for one chunk of rows, into o or added to x (`StageChunk.adds`).
     ///
     /// The chunk's passes stand in slots of the workspace's hidden layer, which other chunks' entries may copy from.
     /// - Parameter o: [*, tokens(after: layer), D]
@@ -246,7 +247,12 @@ public final class Encoder {
         try swapHidden(chunk.slices)
         try gemm(
             a: hidden, weight: layer.fc2, rows: rows, activation: .none,
-            out: Matrix(o, offset: chunk.position * tokens * d, stride: d))
+            out: Matrix(o, offset: chunk.position * tokens * d, stride: d),
+            residual: residualRows(chunk, x: x, lists: lists, tokens: tokens))
+    }
+
+    private func residualRows(_ chunk: StageChunk, x: Buffer<Float>, lists: Buffer<Int32>, tokens: Int) -> ResidualRows? {
+        chunk.adds.map { ResidualRows(x: x, rowStride: rowStride, lists: lists, first: $0, tokens: tokens) }
     }
 
     /// Copies slices of a stage's output o [*, tokens(after: layer), D] between positions.

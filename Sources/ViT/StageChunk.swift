@@ -27,6 +27,9 @@ public struct StageChunk: Sendable, Equatable {
     /// Patterns taken from other passes: see `Attention.pattern`
     public var patterns = Entries()
     public var zSlices = Entries()
+    /// List entries, one a pass as `rows`: the row of x that its output is added to as it is computed, or a negative number
+    /// where it goes to o. nil: all go to o
+    public var adds: Int?
     /// Whose weights: 0 the model, 1 the donor
     public var model = 0
 

@@ -36,6 +36,32 @@ import Verification
         #expect(result.passed, "\(result.error) values differ, seed \(seed)")
     }
 
+    @Test(arguments: Provider.allCases) func addsToTheResidualStream(_ provider: Provider) throws {
+        let library = try library(), seed = freshSeed()
+        for result in try residualChecks(provider.make(library), library, seed: seed) {
+            #expect(result.passed, "\(result.detail): \(result.error) values differ, seed \(seed)")
+        }
+    }
+
+    @Test(arguments: Provider.allCases) func refusesWrongResidualRows(_ provider: Provider) throws {
+        let library = try library(), context = library.context
+        let gemm = try provider.make(library)
+        let weight = try gemm.prepare(weight: [1, 2, 3], bias: [0, 0, 0], outputs: 3, inputs: 1)
+        let values = try Buffer<Float>(context, count: 15), x = try Buffer<Float>(context, count: 20)
+        let lists = try Buffer<Int32>(context, [0, 1, 2])
+        func run(rowStride: Int = 6, first: Int = 0, tokens: Int = 2) throws {
+            try gemm(
+                a: Matrix(values, stride: 1), weight: weight, rows: 5, activation: .none, out: Matrix(values, stride: 3),
+                residual: ResidualRows(x: x, rowStride: rowStride, lists: lists, first: first, tokens: tokens))
+        }
+        expectShapeError(context) { try run(tokens: 0) }
+        expectShapeError(context) { try run(tokens: 1) }
+        expectShapeError(context) { try run(rowStride: 5) }
+        expectShapeError(context) { try run(rowStride: 21) }
+        expectShapeError(context) { try run(first: 1) }
+        expectShapeError(context) { try run(first: -1) }
+    }
+
     @Test(arguments: Provider.allCases) func refusesWrongSizes(_ provider: Provider) throws {
         let library = try library(), context = library.context
         let gemm = try provider.make(library)

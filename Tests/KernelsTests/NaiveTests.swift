@@ -9,7 +9,11 @@ import Verification
     @Test func agreesWithTheReference() throws {
         let library = KernelLibrary(naive: try library().context)
         try expectPassing(OpCase.kernelCases, on: library)
-        try expectPassing(OpCase.gemmCases(try NaiveGEMM(library)), on: library)
+        let gemm = try NaiveGEMM(library), seed = freshSeed()
+        try expectPassing(OpCase.gemmCases(gemm), on: library)
+        for result in try residualChecks(gemm, library, seed: seed) {
+            #expect(result.passed, "\(result.detail): \(result.error) values differ, seed \(seed)")
+        }
     }
 
     @Test func aNaiveLibraryRunsTheNaiveKernels() throws {
