@@ -84,7 +84,7 @@ public protocol GEMM: AnyObject {
 
 /// Which provider a sweep runs on.
 public enum GEMMProvider: String, Sendable, CaseIterable, Codable {
-    case clblast, packed
+    case clblast, packed, tiled
 
     /// Packed on CPUs, CLBlast elsewhere.
     public init(device: Device) { self = device.isGPU ? .clblast : .packed }

@@ -6,9 +6,10 @@ extension GEMMChoice {
         return [
             { _ in
                 let packed = registerTiles(width).map { GEMMChoice(provider: .packed, tile: $0) }
-                // On CPUs CLBlast's tiles are far behind; its own choice stands for them.
+                // On CPUs all that goes through local memory is far behind; CLBlast's own choice stands for it.
                 let tiles = isGPU ? clblastTiles.map { GEMMChoice(provider: .clblast, clblast: $0) } : []
-                return [GEMMChoice(provider: .clblast)] + tiles + packed
+                let tiled = isGPU ? tiledTiles.map { GEMMChoice(provider: .tiled, tiled: $0) } : []
+                return [GEMMChoice(provider: .clblast)] + tiled + tiles + packed
             },
             { best in around(best) { tile in [128, 192, 384, 512].map { with(tile, depth: $0, block: tile.block) } } },
             { best in around(best) { tile in [24, 48, 192, 384].map { with(tile, depth: tile.depth, block: $0) } } },
@@ -33,6 +34,13 @@ extension GEMMChoice {
     ) -> [GEMMChoice] {
         guard let best, best.provider == .packed, let tile = best.tile else { return [] }
         return others(tile).map { GEMMChoice(provider: .packed, tile: $0) }
+    }
+
+    /// 64 to 256 work-items of 8 x 8, with pieces of 8 and 16 in K.
+    private static var tiledTiles: [TiledGEMM.Tile] {
+        [(128, 128), (128, 64), (64, 128), (64, 64), (256, 64)].flatMap { rows, columns in
+            [8, 16].map { TiledGEMM.Tile(rows: rows, columns: columns, depth: $0) }
+        }
     }
 
     /// The shapes that GEMM on GPUs comes in: work-groups of 64 to 256, each work-item 4 x 4 to 8 x 8.

@@ -8,9 +8,14 @@ public struct GEMMChoice: Codable, Sendable, Equatable {
     public var tile: PackedGEMM.Tile?
     /// CLBlast's; nil for what its database says
     public var clblast: CLBlastGEMM.Tile?
+    /// The tiled provider's; nil for its own choice
+    public var tiled: TiledGEMM.Tile?
 
-    public init(provider: GEMMProvider, tile: PackedGEMM.Tile? = nil, clblast: CLBlastGEMM.Tile? = nil) {
-        (self.provider, self.tile, self.clblast) = (provider, tile, clblast)
+    public init(
+        provider: GEMMProvider, tile: PackedGEMM.Tile? = nil, clblast: CLBlastGEMM.Tile? = nil,
+        tiled: TiledGEMM.Tile? = nil
+    ) {
+        (self.provider, self.tile, self.clblast, self.tiled) = (provider, tile, clblast, tiled)
     }
 
     /// What is good without measuring: packed on CPUs, where CLBlast's defaults reach a tenth of the machine; CLBlast
@@ -21,11 +26,12 @@ public struct GEMMChoice: Codable, Sendable, Equatable {
         switch provider {
         case .clblast: try CLBlastGEMM(library, tile: clblast)
         case .packed: try PackedGEMM(library, tile: tile)
+        case .tiled: try TiledGEMM(library, tile: tiled)
         }
     }
 
-    /// Whether both can be built: read from a file, they may be anything.
-    var isSound: Bool { (tile?.isSound ?? true) && (clblast?.isSound ?? true) }
+    /// Whether all can be built: read from a file, they may be anything.
+    var isSound: Bool { (tile?.isSound ?? true) && (clblast?.isSound ?? true) && (tiled?.isSound ?? true) }
 }
 
 /// Choices that `vitpatch tune` measured, one file a device in the cache folder, keyed by device, platform and driver.

@@ -73,8 +73,8 @@ public final class KernelLibrary {
 
 /// The embedded sources, `common.cl` in front of each.
 enum KernelFile: String, CaseIterable {
-    case attention, biasActivation = "bias_activation", embed, gemmPacked = "gemm_packed", layernorm, metrics, naive, noise
-    case peak, residual, slices
+    case attention, biasActivation = "bias_activation", embed, gemmPacked = "gemm_packed"
+    case gemmTiled = "gemm_tiled", layernorm, metrics, naive, noise, peak, residual, slices
 
     var name: String { "\(rawValue).cl" }
 
@@ -85,6 +85,7 @@ enum KernelFile: String, CaseIterable {
             case .biasActivation: PackageResources.epilogue_cl + PackageResources.bias_activation_cl
             case .embed: PackageResources.embed_cl
             case .gemmPacked: PackageResources.epilogue_cl + PackageResources.gemm_packed_cl
+            case .gemmTiled: PackageResources.epilogue_cl + PackageResources.gemm_tiled_cl
             case .layernorm: PackageResources.layernorm_cl
             case .metrics: PackageResources.metrics_cl
             case .naive: PackageResources.epilogue_cl + PackageResources.naive_cl

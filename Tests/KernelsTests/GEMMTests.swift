@@ -4,15 +4,19 @@ import Testing
 import Verification
 
 @Suite(.serialized) struct GEMMTests {
-    /// Both providers; the packed one with the tiles for AVX2 and AVX-512, and with one that has small blocks.
+    /// All providers; the packed one with the tiles for AVX2 and AVX-512, and with one that has small blocks; the tiled one
+    /// with its own tile, which small results do not fill, and with one of uneven parts.
     enum Provider: CaseIterable {
-        case clblast, avx2, avx512, smallBlocks
+        case clblast, avx2, avx512, smallBlocks, tiled, unevenTiles
 
         func make(_ library: KernelLibrary) throws -> any GEMM {
             switch self {
             case .clblast: try CLBlastGEMM(library)
             case .avx2: try PackedGEMM(library, tile: .init(vectorWidth: 8))
             case .avx512: try PackedGEMM(library, tile: .init(vectorWidth: 16))
+            case .tiled: try TiledGEMM(library)
+            case .unevenTiles:
+                try TiledGEMM(library, tile: .init(rows: 48, columns: 16, depth: 4, rowsPerItem: 12, columnsPerItem: 8))
             case .smallBlocks: try PackedGEMM(library, tile: .init(vector: 4, rows: 5, vectors: 1, depth: 7, block: 10))
             }
         }
@@ -90,14 +94,24 @@ import Verification
 
     @Test func aWeightOfAnotherProviderIsRefused() throws {
         let library = try library()
-        let packed = try PackedGEMM(library), clblast = try CLBlastGEMM(library)
+        let packed = try PackedGEMM(library), clblast = try CLBlastGEMM(library), tiled = try TiledGEMM(library)
         let values = try Buffer<Float>(library.context, count: 4)
-        for (gemm, other) in [(packed, clblast), (clblast, packed)] as [(any GEMM, any GEMM)] {
+        for (gemm, other) in [(packed, clblast), (clblast, tiled), (tiled, packed)] as [(any GEMM, any GEMM)] {
             let weight = try other.prepare(weight: [1], bias: [1], outputs: 1, inputs: 1)
             expectShapeError(library.context) {
                 try gemm(
                     a: Matrix(values, stride: 1), weight: weight, rows: 1, activation: .none, out: Matrix(values, stride: 1))
             }
+        }
+    }
+
+    @Test func tilesThatDoNotFitAreRefused() throws {
+        let library = try library()
+        for tile in [
+            TiledGEMM.Tile(rows: 30, columns: 32), .init(rows: 64, columns: 64, rowsPerItem: 6),
+            .init(rows: 64, columns: 64, depth: 0), .init(rows: 256, columns: 256, depth: 256),
+        ] {
+            expectShapeError(library.context) { _ = try TiledGEMM(library, tile: tile) }
         }
     }
 
@@ -109,6 +123,7 @@ import Verification
         try gemm(a: Matrix(values, stride: 2), weight: weight, rows: 1, activation: .none, out: Matrix(out, stride: 1))
         #expect(try out.read() == [11])
         let names = try context.takeProfile().map(\.name).filter { $0 != "upload" }
-        #expect(names == (provider == .clblast ? ["clblast_sgemm", "bias_activation"] : ["gemm_packed"]) + ["read"])
+        let own = provider == .clblast ? ["clblast_sgemm", "bias_activation"] : ["gemm_\(provider.rawValue)"]
+        #expect(names == own + ["read"])
     }
 }

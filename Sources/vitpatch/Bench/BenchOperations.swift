@@ -11,7 +11,7 @@ struct BenchOperations {
     private let library: KernelLibrary
     private let naiveLibrary: KernelLibrary
     private(set) var kernels: [Work] = []
-    /// The linear maps of a layer, by the GEMM that a sweep would use and by the other provider's
+    /// The linear maps of a layer, by the GEMM that a sweep would use and by the other providers'
     private(set) var gemms: [Work] = []
 
     /// - Parameter alone: no naive ways, and no other provider
@@ -24,7 +24,8 @@ struct BenchOperations {
         }
         var others: [any GEMM] = [], naive: NaiveGEMM?
         if !alone {
-            others = [gemm is PackedGEMM ? try CLBlastGEMM(library) : try PackedGEMM(library)]
+            let providers: [GEMMProvider] = library.context.device.isGPU ? [.clblast, .tiled] : [.packed, .clblast]
+            others = try providers.filter { !gemm.name.hasPrefix($0.rawValue) }.map { try $0.make(library) }
             naive = try NaiveGEMM(naiveLibrary)
         }
         gemms = [(3 * d, d, ActivationKind.none), (d, d, .none), (m, d, .gelu), (d, m, .none)].map { n, k, activation in

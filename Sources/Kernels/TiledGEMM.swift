@@ -1,0 +1,139 @@
+import CLRuntime
+import Dispatch
+
+/// Our GEMM for GPUs: register tiles fed from local memory; bias, activation and residual in the epilogue. See
+/// `gemm_tiled.cl`.
+public final class TiledGEMM: GEMM {
+    /// What a work-group and each of its work-items compute.
+    public struct Tile: Sendable, Equatable, Codable {
+        public var rows: Int, columns: Int, depth: Int  // BM, BN, BK
+        public var rowsPerItem: Int, columnsPerItem: Int  // TM, TN
+
+        public init(rows: Int, columns: Int, depth: Int = 8, rowsPerItem: Int = 8, columnsPerItem: Int = 8) {
+            (self.rows, self.columns, self.depth) = (rows, columns, depth)
+            (self.rowsPerItem, self.columnsPerItem) = (rowsPerItem, columnsPerItem)
+        }
+
+        /// For few rows, where larger tiles would leave most of a device idle
+        static let small = Tile(rows: 32, columns: 32, depth: 16, rowsPerItem: 4, columnsPerItem: 4)
+
+        var items: Int { rows / rowsPerItem * (columns / columnsPerItem) }
+        /// Local memory, in bytes
+        var localBytes: Int { 2 * depth * (rows + 4 + columns) * MemoryLayout<Float>.size }
+
+        /// Whether a kernel can be built of it: read from a file, it may be anything.
+        var isSound: Bool {
+            [rows, columns, depth, rowsPerItem, columnsPerItem].allSatisfy { (4...256).contains($0) && $0 % 4 == 0 }
+                && rowsPerItem <= 16 && columnsPerItem <= 16 && rows % rowsPerItem == 0 && columns % columnsPerItem == 0
+        }
+
+        func fits(_ device: Device) -> Bool { items <= device.maxWorkGroupSize && localBytes <= device.localMemory }
+
+        var name: String { "\(rows)x\(columns) k\(depth) t\(rowsPerItem)x\(columnsPerItem)" }
+    }
+
+    private let context: Context
+    private let tile: Tile
+    private let kernel: Kernel
+    private let smallKernel: Kernel
+    public var name: String { "tiled \(tile.name)" }
+
+    private final class Weight: GEMMWeight {
+        let values: Buffer<Float>  // [paddedK, paddedN]
+        let bias: Buffer<Float>  // [paddedN]
+        let outputs: Int, inputs: Int, paddedOutputs: Int
+        init(values: Buffer<Float>, bias: Buffer<Float>, outputs: Int, inputs: Int, paddedOutputs: Int) {
+            (self.values, self.bias) = (values, bias)
+            (self.outputs, self.inputs, self.paddedOutputs) = (outputs, inputs, paddedOutputs)
+        }
+    }
+
+    /// - Parameter tile: nil for 128 x 128 by 256 work-items, or what of it fits the device
+    public init(_ library: KernelLibrary, tile: Tile? = nil) throws(CLError) {
+        context = library.context
+        let device = library.context.device
+        let choices = [Tile(rows: 128, columns: 128), Tile(rows: 64, columns: 64), .small]
+        let tile = tile ?? choices.first { $0.fits(device) } ?? .small
+        guard tile.isSound, tile.fits(device), Tile.small.fits(device) else {
+            throw .shape(
+                operation: "gemm_tiled",
+                expected: "a tile of at most \(device.maxWorkGroupSize) work-items and \(device.localMemory) bytes",
+                got: tile.name)
+        }
+        self.tile = tile
+        kernel = try Self.kernel(library, tile)
+        smallKernel = try Self.kernel(library, .small)
+    }
+
+    private static func kernel(_ library: KernelLibrary, _ tile: Tile) throws(CLError) -> Kernel {
+        try library.kernel(
+            .gemmTiled, "gemm_tiled",
+            defines: [
+                "V": 4, "BM": tile.rows, "BN": tile.columns, "BK": tile.depth, "TM": tile.rowsPerItem,
+                "TN": tile.columnsPerItem,
+            ])
+    }
+
+    public func prepare(
+        weight: [Float], bias: [Float], outputs: Int, inputs: Int
+    ) throws(CLError) -> any GEMMWeight {
+        try validate(weight, bias, outputs: outputs, inputs: inputs)
+        func padded(_ size: Int, _ a: Int, _ b: Int) -> Int {
+            // Whole tiles of either kernel
+            max((size + a - 1) / a * a, (size + b - 1) / b * b, 4)
+        }
+        let n = padded(outputs, tile.columns, Tile.small.columns), k = padded(inputs, tile.depth, Tile.small.depth)
+        let values = try Buffer<Float>(context, count: k * n) { values in
+            weight.withUnsafeBufferPointer { weight in
+                // Every strip of columns is written by one thread.
+                nonisolated(unsafe) let (to, from) = (values, weight)
+                let strip = 64
+                DispatchQueue.concurrentPerform(iterations: (n + strip - 1) / strip) { index in
+                    for row in 0..<k {
+                        for column in (index * strip)..<min((index + 1) * strip, n) {
+                            to[row * n + column] = row < inputs && column < outputs ? from[column * inputs + row] : 0
+                        }
+                    }
+                }
+            }
+        }
+        return Weight(
+            values: values, bias: try Buffer(context, bias + [Float](repeating: 0, count: n - outputs)), outputs: outputs,
+            inputs: inputs, paddedOutputs: n)
+    }
+
+    public func callAsFunction(
+        a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix, residual: ResidualRows?
+    ) throws(CLError) {
+        guard let weight = weight as? Weight else {
+            throw .shape(operation: "gemm", expected: "a weight packed by this provider", got: "another provider's")
+        }
+        try validate(a, weight, rows, out, residual)
+        func groups(_ tile: Tile) -> (Int, Int) {
+            ((weight.outputs + tile.columns - 1) / tile.columns, (rows + tile.rows - 1) / tile.rows)
+        }
+        // Both kernels give the same bits.
+        let (across, down) = groups(tile)
+        let isSmall = across * down < context.device.computeUnits
+        let shape = isSmall ? Tile.small : tile, (x, y) = isSmall ? groups(.small) : (across, down)
+        let items = (shape.columns / shape.columnsPerItem, shape.rows / shape.rowsPerItem)
+        let isAligned = [a.offset, a.stride, out.offset, out.stride, weight.outputs, residual?.rowStride ?? 0]
+            .allSatisfy { $0 % 4 == 0 }
+        try (isSmall ? smallKernel : kernel).launch(
+            global: [x * items.0, y * items.1], local: [items.0, items.1],
+            [
+                "a": a.buffer, "aOffset": try Int32.checked(a.offset, "aOffset"),
+                "aStride": try Int32.checked(a.stride, "aStride"), "w": weight.values,
+                "paddedN": try Int32.checked(weight.paddedOutputs, "paddedN"), "bias": weight.bias,
+                "M": try Int32.checked(rows, "M"), "N": try Int32.checked(weight.outputs, "N"),
+                "K": try Int32.checked(weight.inputs, "K"), "isAligned": isAligned ? 1 : 0 as Int32,
+                "activation": activation.rawValue, "out": out.buffer,
+                "outOffset": try Int32.checked(out.offset, "outOffset"),
+                "outStride": try Int32.checked(out.stride, "outStride"), "x": residual.buffer,
+                "rowStride": try residual.rowStride, "lists": residual.listBuffer, "first": try residual.first,
+                "tokens": try residual.tokens,
+            ])
+    }
+
+    public func temporaryBytes(rows: Int, outputs: Int, inputs: Int) -> Int { 0 }
+}

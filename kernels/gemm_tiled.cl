@@ -1,0 +1,156 @@
+// out[m, n] = act(sum_k a[m, k] * weight[n, k] + bias[n])        for GPUs
+//
+// or, for the rows that residual_row (epilogue.cl, in front of this file) finds in x: x += the same, out unchanged.
+//
+// weight lies K-major, padded with zeros:  weight [N, K]  ->  w [paddedK, paddedN]
+//
+// A work-group computes BM x BN of the result, a work-item TM x TN of that in registers. Both inputs come through local
+// memory in pieces of BK, two of each in turn: while one is multiplied, the next is on its way from global memory.
+//
+//            BN                       a work-item's rows and columns come in fours, TX (TY) fours apart, so that the
+//          +----+                     work-items of a row read neighbouring 16 bytes of local memory
+//       BK | bs |
+//   BM +---+----+
+//      | as| acc|                     as is stored transposed: as [BK, BM]
+//      +---+----+
+//
+// Every output is one chain of fma over k = 0 ..< K from 0, whatever M is and whichever tile it falls in.
+//
+// a          rows of aStride floats from aOffset on, [M, K]
+// bias       [paddedN]
+// out        rows of outStride floats from outOffset on, [M, N]
+// isAligned  whether aOffset, aStride, outOffset, outStride, N and rowStride are multiples of 4, and buffers' starts are of
+//            16 bytes: every access to global memory is of 16 bytes then
+// ND-range: (ceil(N / BN) * TX, ceil(M / BM) * TY), local (TX, TY)
+//
+// BM, BN  multiples of 4 TY and 4 TX;  BK  a multiple of 4;  V must be 4
+
+#ifndef BM
+#define BM 32
+#define BN 32
+#define BK 8
+#define TM 4
+#define TN 4
+#endif
+#define TX (BN / TN)
+#define TY (BM / TM)
+#define ITEMS (TX * TY)
+#define A_LOADS ((BM * BK / 4 + ITEMS - 1) / ITEMS)
+#define B_LOADS ((BN * BK / 4 + ITEMS - 1) / ITEMS)
+
+inline float4 load4(__global const float *p, int isAligned) {
+  return isAligned ? *(__global const float4 *)p : vload4(0, p);
+}
+
+inline void store4(float4 x, __global float *p, int isAligned) {
+  if (isAligned) *(__global float4 *)p = x; else vstore4(x, 0, p);
+}
+
+// Piece k0 of a and of w, from global memory to registers.
+inline void fetch(float4 *x, float4 *y, __global const float *a, int aStride, __global const float *w, int paddedN,
+                  int m0, int M, int K, int k0, int lane, int isAligned) {
+#pragma unroll
+  for (int i = 0; i < A_LOADS; i++) {
+    int at = lane + i * ITEMS, k = k0 + at % (BK / 4) * 4;
+    if (at >= BM * BK / 4) break;
+    // Rows past the last repeat it; they are computed and not stored.
+    __global const float *p = a + (size_t)min(m0 + at / (BK / 4), M - 1) * aStride + k;
+    if (k + 4 <= K) x[i] = load4(p, isAligned);
+    else x[i] = (float4)(k < K ? p[0] : 0.0f, k + 1 < K ? p[1] : 0.0f, k + 2 < K ? p[2] : 0.0f, 0.0f);
+  }
+#pragma unroll
+  for (int i = 0; i < B_LOADS; i++) {
+    int at = lane + i * ITEMS;
+    if (at >= BN * BK / 4) break;
+    y[i] = *(__global const float4 *)(w + (size_t)(k0 + at / (BN / 4)) * paddedN + at % (BN / 4) * 4);
+  }
+}
+
+// The same from registers to local memory; a is transposed on the way.
+inline void put(const float4 *x, const float4 *y, __local float (*as)[BM + 4], __local float (*bs)[BN], int lane) {
+#pragma unroll
+  for (int i = 0; i < A_LOADS; i++) {
+    int at = lane + i * ITEMS, row = at / (BK / 4), k = at % (BK / 4) * 4;
+    if (at >= BM * BK / 4) break;
+    as[k][row] = x[i].x;
+    as[k + 1][row] = x[i].y;
+    as[k + 2][row] = x[i].z;
+    as[k + 3][row] = x[i].w;
+  }
+#pragma unroll
+  for (int i = 0; i < B_LOADS; i++) {
+    int at = lane + i * ITEMS;
+    if (at >= BN * BK / 4) break;
+    *(__local float4 *)&bs[at / (BN / 4)][at % (BN / 4) * 4] = y[i];
+  }
+}
+
+__kernel __attribute__((reqd_work_group_size(TX, TY, 1))) void gemm_tiled(
+    __global const float *a, int aOffset, int aStride, __global const float *w, int paddedN, __global const float *bias,
+    int M, int N, int K, int isAligned, int activation, __global float *out, int outOffset, int outStride,
+    __global float *x, int rowStride, __global const int *lists, int first, int tokens) {
+  __local float as[2][BK][BM + 4] __attribute__((aligned(16)));
+  __local float bs[2][BK][BN] __attribute__((aligned(16)));
+  int tx = get_local_id(0), ty = get_local_id(1), lane = ty * TX + tx;
+  int m0 = get_group_id(1) * BM, n0 = get_group_id(0) * BN;
+  a += (size_t)aOffset;
+  w += (size_t)n0;
+  out += (size_t)outOffset;
+
+  float4 acc[TM][TN / 4];
+#pragma unroll
+  for (int i = 0; i < TM; i++)
+#pragma unroll
+    for (int j = 0; j < TN / 4; j++) acc[i][j] = 0.0f;
+
+  float4 nextA[A_LOADS], nextB[B_LOADS];
+  fetch(nextA, nextB, a, aStride, w, paddedN, m0, M, K, 0, lane, isAligned);
+  put(nextA, nextB, as[0], bs[0], lane);
+  barrier(CLK_LOCAL_MEM_FENCE);
+  for (int k0 = 0, now = 0; k0 < K; k0 += BK, now ^= 1) {
+    bool more = k0 + BK < K;
+    if (more) fetch(nextA, nextB, a, aStride, w, paddedN, m0, M, K, k0 + BK, lane, isAligned);
+#pragma unroll
+    for (int k = 0; k < BK; k++) {
+      float4 s[TM / 4], v[TN / 4];
+#pragma unroll
+      for (int i = 0; i < TM / 4; i++) s[i] = *(__local const float4 *)&as[now][k][(i * TY + ty) * 4];
+#pragma unroll
+      for (int j = 0; j < TN / 4; j++) v[j] = *(__local const float4 *)&bs[now][k][(j * TX + tx) * 4];
+#pragma unroll
+      for (int i = 0; i < TM / 4; i++)
+#pragma unroll
+        for (int j = 0; j < TN / 4; j++) {
+          acc[4 * i][j] = fma((float4)(s[i].x), v[j], acc[4 * i][j]);
+          acc[4 * i + 1][j] = fma((float4)(s[i].y), v[j], acc[4 * i + 1][j]);
+          acc[4 * i + 2][j] = fma((float4)(s[i].z), v[j], acc[4 * i + 2][j]);
+          acc[4 * i + 3][j] = fma((float4)(s[i].w), v[j], acc[4 * i + 3][j]);
+        }
+    }
+    // Nobody reads the other piece any more: that was before the last barrier.
+    if (more) put(nextA, nextB, as[now ^ 1], bs[now ^ 1], lane);
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+
+#pragma unroll
+  for (int i = 0; i < TM; i++) {
+    int m = m0 + (i / 4 * TY + ty) * 4 + i % 4;
+    if (m >= M) continue;
+    __global float *residual = residual_row(x, rowStride, lists, first, tokens, m, N);
+    __global float *to = residual ? residual : out + (size_t)m * outStride;
+#pragma unroll
+    for (int j = 0; j < TN / 4; j++) {
+      int n = n0 + (j * TX + tx) * 4;
+      if (n >= N) continue;
+      float4 y = activate_floatv(acc[i][j] + *(__global const float4 *)(bias + n), activation);
+      if (n + 4 <= N) {
+        if (residual) y += load4(to + n, isAligned);
+        store4(y, to + n, isAligned);
+      } else {
+        to[n] = residual ? y.x + to[n] : y.x;
+        if (n + 1 < N) to[n + 1] = residual ? y.y + to[n + 1] : y.y;
+        if (n + 2 < N) to[n + 2] = residual ? y.z + to[n + 2] : y.z;
+      }
+    }
+  }
+}
