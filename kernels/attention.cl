@@ -10,13 +10,12 @@
 // q       token rows of qStride floats, `queries` an image, from qOffset on; head h at columns h * DH
 // kv      token rows of kvStride floats, T an image; keys from kOffset, values from vOffset on
 // z       [n, queries, zStride] from zOffset on, head h at columns h * DH
-// ND-range: (ceil(queries / QL), H, n), local (GQ, 1, 1)
+// ND-range: (ceil(queries / QL), H, n), local (1, 1, 1)
 //
 // DH  width of a head (no default)
-// QL  queries in a vector: the CPU's vector width; 1 on GPUs, where the lanes are the work-items of a group
+// QL  queries in a vector: the CPU's vector width
 // KB  keys in a block, a multiple of KU
 // KU  keys, or values' columns, that meet a vector of queries at a time: as many independent chains of fma
-// GQ  work-items in a group, along the queries
 
 #ifndef QL
 #define QL 8
@@ -196,7 +195,7 @@ __kernel void attention_online(__global const float *q, int qOffset, int qStride
 // lists   from `first` on six ints an entry: slot of the pattern, slot of the values and of z, head, 0, tokens,
 //         tokenCount; `tokens` is where in `lists` the query tokens stand
 // Slots are passes: slot s starts at s * queries rows of q and z, at s * T rows of kv.
-// ND-range: (ceil(most tokens / QL), entries), local (GQ, 1)
+// ND-range: (ceil(most tokens / QL), entries), local (1, 1)
 __kernel void attention_pattern(__global const float *q, int qOffset, int qStride, int queries,
                                 __global const float *kv, int kOffset, int vOffset, int kvStride, int T, float scale,
                                 __global float *z, int zStride, __global const int *lists, int first) {

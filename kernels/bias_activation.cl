@@ -15,11 +15,11 @@ __kernel void bias_activation(__global float *out, int offset, int stride, int w
   int whole = width - width % V;
   if (to) {
     for (int n = lane * V; n < whole; n += WG * V)
-      STOREV(activate_floatv(LOADV(row + n) + LOADV(bias + n), activation) + LOADV(to + n), to + n);
+      STOREG(activate_floatv(LOADG(row + n) + LOADG(bias + n), activation) + LOADG(to + n), to + n);
     for (int n = whole + lane; n < width; n += WG) to[n] = activate_float(row[n] + bias[n], activation) + to[n];
   } else {
     for (int n = lane * V; n < whole; n += WG * V)
-      STOREV(activate_floatv(LOADV(row + n) + LOADV(bias + n), activation), row + n);
+      STOREG(activate_floatv(LOADG(row + n) + LOADG(bias + n), activation), row + n);
     for (int n = whole + lane; n < width; n += WG) row[n] = activate_float(row[n] + bias[n], activation);
   }
 }

@@ -26,6 +26,22 @@ typedef CAT(float, V) floatv;
 #define STOREV(x, p) CAT(vstore, V)((x), 0, (p))
 #endif
 
+// The same in global memory. vload4 promises nothing about the address, so that compilers may make four accesses of it; on
+// GPUs one of 16 bytes is wanted, wherever the address allows it.
+#if V == 4
+inline float4 load_global(__global const float *p) {
+  return (size_t)p % 16 == 0 ? *(__global const float4 *)p : vload4(0, p);
+}
+inline void store_global(float4 x, __global float *p) {
+  if ((size_t)p % 16 == 0) *(__global float4 *)p = x; else vstore4(x, 0, p);
+}
+#define LOADG(p) load_global(p)
+#define STOREG(x, p) store_global((x), (p))
+#else
+#define LOADG(p) LOADV(p)
+#define STOREG(x, p) STOREV(x, p)
+#endif
+
 // Sum of a vector's lanes, always in the same order.
 inline float lane_sum(floatv x) {
 #if V == 16

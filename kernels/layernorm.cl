@@ -33,14 +33,14 @@ __kernel void layernorm_rows(__global const float *in, int rowStride, __global c
 
   floatv sum = 0.0f;
   float rest = 0.0f;
-  for (int d = lane * V; d < whole; d += WG * V) sum += LOADV(x + d);
+  for (int d = lane * V; d < whole; d += WG * V) sum += LOADG(x + d);
   for (int d = whole + lane; d < D; d += WG) rest += x[d];
   float mean = group_sum(lane_sum(sum) + rest, scratch) / D;
 
   sum = 0.0f;
   rest = 0.0f;
   for (int d = lane * V; d < whole; d += WG * V) {
-    floatv c = LOADV(x + d) - mean;
+    floatv c = LOADG(x + d) - mean;
     sum = fma(c, c, sum);
   }
   for (int d = whole + lane; d < D; d += WG) {
@@ -50,6 +50,6 @@ __kernel void layernorm_rows(__global const float *in, int rowStride, __global c
   float inverse = 1.0f / sqrt(group_sum(lane_sum(sum) + rest, scratch) / D + eps);
 
   for (int d = lane * V; d < whole; d += WG * V)
-    STOREV(fma((LOADV(x + d) - mean) * inverse, LOADV(weight + d), LOADV(bias + d)), y + d);
+    STOREG(fma((LOADG(x + d) - mean) * inverse, LOADG(weight + d), LOADG(bias + d)), y + d);
   for (int d = whole + lane; d < D; d += WG) y[d] = fma((x[d] - mean) * inverse, weight[d], bias[d]);
 }

@@ -1,7 +1,7 @@
 // The formulas as plainly as they go: one work-item an output or a row, scalars, nothing kept between uses. Benchmarks
 // run them beside the kernels of the same names, and tests hold both to the same reference. No sweep uses them.
 //
-// Arguments and layouts are those of the kernels of the same names; V, WG, QL and GQ are 1. epilogue.cl stands in front.
+// Arguments and layouts are those of the kernels of the same names; V, WG and QL are 1. epilogue.cl stands in front.
 
 __kernel void layernorm_rows(__global const float *in, int rowStride, __global const int *rows, int first, int tokens,
                              int D, __global const float *weight, __global const float *bias, float eps,

@@ -36,6 +36,6 @@ __kernel void peak_copy(__global const float *in, __global float *out) {
   size_t group = get_group_id(0) * get_local_size(0) * COPIES;
   for (int c = 0; c < COPIES; c++) {
     size_t at = (group + c * get_local_size(0) + get_local_id(0)) * V;
-    STOREV(LOADV(in + at), out + at);
+    STOREG(LOADG(in + at), out + at);
   }
 }

@@ -16,7 +16,7 @@ __kernel void residual_add(__global float *x, int rowStride, __global const floa
   __global const float *from = x + (size_t)lists[base + i] * rowStride + (size_t)t * D;
   __global const float *add = o + ((size_t)lists[src + i] * tokens + t) * D;
   int whole = D - D % V;
-  for (int d = lane * V; d < whole; d += WG * V) STOREV(LOADV(add + d) + LOADV(from + d), to + d);
+  for (int d = lane * V; d < whole; d += WG * V) STOREG(LOADG(add + d) + LOADG(from + d), to + d);
   for (int d = whole + lane; d < D; d += WG) to[d] = add[d] + from[d];
 }
 
@@ -29,6 +29,6 @@ __kernel void residual_copy(__global float *x, int rowStride, __global const int
   __global float *to = x + (size_t)lists[dst + i] * rowStride + (size_t)t * D;
   __global const float *from = x + (size_t)lists[src + i] * rowStride + (size_t)t * D;
   int whole = D - D % V;
-  for (int d = lane * V; d < whole; d += WG * V) STOREV(LOADV(from + d), to + d);
+  for (int d = lane * V; d < whole; d += WG * V) STOREG(LOADG(from + d), to + d);
   for (int d = whole + lane; d < D; d += WG) to[d] = from[d];
 }

@@ -18,6 +18,6 @@ __kernel void slices_copy(__global float *buffer, int offset, int slotStride, in
   __global float *to = buffer + at + (size_t)entry[0] * slotStride;
   __global const float *from = buffer + at + (size_t)entry[1] * slotStride;
   int width = entry[3], whole = width - width % V;
-  for (int d = lane * V; d < whole; d += WG * V) STOREV(LOADV(from + d), to + d);
+  for (int d = lane * V; d < whole; d += WG * V) STOREG(LOADG(from + d), to + d);
   for (int d = whole + lane; d < width; d += WG) to[d] = from[d];
 }

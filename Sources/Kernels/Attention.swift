@@ -1,20 +1,36 @@
 import CLRuntime
 
-/// Softmax attention without the [T, T] scores in memory. See `attention.cl`.
+/// Softmax attention without the [T, T] scores in memory. See `attention.cl`, and `attention_group.cl` for GPUs.
 public struct Attention {
     private let kernel: Kernel
     private let patternKernel: Kernel
-    private let lanes: Int
-    private let group: Int
+    /// Queries of a work-group, and its work-items
+    private let queries: Int, items: Int
     private let headDim: Int
 
     /// - Parameter headDim: Dh, compiled in
     public init(_ library: KernelLibrary, headDim: Int) throws(CLError) {
-        (lanes, group, self.headDim) = (library.tuning.attentionLanes, library.tuning.attentionGroup, headDim)
-        // Lanes on CPUs have a cache for the scores of many keys; on GPUs they are registers.
-        let defines = ["DH": headDim, "QL": lanes, "GQ": group, "KB": lanes > 1 ? 64 : 16]
-        kernel = try library.kernel(.attention, "attention_online", defines: defines)
-        patternKernel = try library.kernel(.attention, "attention_pattern", defines: defines)
+        self.headDim = headDim
+        let tuning = library.tuning, memory = library.context.device.localMemory
+        // As many queries as local memory has room for beside their keys
+        let sizes = [tuning.attentionGroup, 32, 16, 8, 4].filter { $0 <= tuning.attentionGroup && $0 % 4 == 0 }
+        let file: KernelFile, defines: [String: Int]
+        if let group = sizes.first(where: { Self.localBytes(headDim: headDim, queries: $0) <= memory }) {
+            (file, queries, items) = (.attentionGroup, group, group * 2)
+            defines = ["DH": headDim, "BQ": group]
+        } else {
+            (file, queries, items) = (.attention, tuning.attentionLanes, 1)
+            // A block's scores wait in the cache where there are lanes for them.
+            defines = ["DH": headDim, "QL": queries, "KB": queries > 1 ? 64 : 16]
+        }
+        kernel = try library.kernel(file, "attention_online", defines: defines)
+        patternKernel = try library.kernel(file, "attention_pattern", defines: defines)
+    }
+
+    /// Local memory of a group in `attention_group.cl`: queries, a block of 32 keys or values, its weights, 8 values a query
+    private static func localBytes(headDim: Int, queries: Int) -> Int {
+        let block = max(headDim * 36, 32 * ((headDim + 3) / 4 * 4))
+        return (headDim * queries + block + (32 + 8) * queries) * MemoryLayout<Float>.size
     }
 
     /// Token rows inside a buffer: element `offset` is the first row's first value, rows are `stride` apart.
@@ -46,9 +62,9 @@ public struct Attention {
         else {
             throw .shape(operation: "attention", expected: "\(images) x \(queries) queries of \(width)", got: "\(z.count)")
         }
-        let blocks = (queries + lanes - 1) / lanes
+        let groups = (queries + self.queries - 1) / self.queries
         try kernel.launch(
-            global: [(blocks + group - 1) / group * group, heads, images], local: [group, 1, 1],
+            global: [groups * items, heads, images], local: [items, 1, 1],
             [
                 "q": q.buffer, "qOffset": try Int32.checked(q.offset, "qOffset"),
                 "qStride": try Int32.checked(q.stride, "qStride"), "queries": try Int32.checked(queries, "queries"),
@@ -84,9 +100,9 @@ public struct Attention {
             throw .shape(
                 operation: "attention_pattern", expected: "\(queries) queries of \(heads * headDim)", got: "\(z.count)")
         }
-        let blocks = (entries.tokens + lanes - 1) / lanes
+        let groups = (entries.tokens + self.queries - 1) / self.queries
         try patternKernel.launch(
-            global: [(blocks + group - 1) / group * group, entries.count], local: [group, 1],
+            global: [groups * items, entries.count], local: [items, 1],
             [
                 "q": q.buffer, "qOffset": try Int32.checked(q.offset, "qOffset"),
                 "qStride": try Int32.checked(q.stride, "qStride"), "queries": try Int32.checked(queries, "queries"),

@@ -6,7 +6,8 @@ public struct Tuning: Sendable, Equatable, Codable {
     public var vector: Int
     /// Work-items that share one token: `WG`
     public var group: Int
-    /// Queries in a vector of the attention kernel, and queries in a work-group: `QL`, `GQ`
+    /// Queries in a vector of the attention kernel (`QL`), and queries of a work-group that shares keys and values through
+    /// local memory (`BQ`); one of them is 1
     public var attentionLanes: Int
     public var attentionGroup: Int
 
@@ -73,7 +74,7 @@ public final class KernelLibrary {
 
 /// The embedded sources, `common.cl` in front of each.
 enum KernelFile: String, CaseIterable {
-    case attention, biasActivation = "bias_activation", embed, gemmPacked = "gemm_packed"
+    case attention, attentionGroup = "attention_group", biasActivation = "bias_activation", embed, gemmPacked = "gemm_packed"
     case gemmTiled = "gemm_tiled", layernorm, metrics, naive, noise, peak, residual, slices
 
     var name: String { "\(rawValue).cl" }
@@ -82,6 +83,7 @@ enum KernelFile: String, CaseIterable {
         let own =
             switch self {
             case .attention: PackageResources.attention_cl
+            case .attentionGroup: PackageResources.attention_group_cl
             case .biasActivation: PackageResources.epilogue_cl + PackageResources.bias_activation_cl
             case .embed: PackageResources.embed_cl
             case .gemmPacked: PackageResources.epilogue_cl + PackageResources.gemm_packed_cl

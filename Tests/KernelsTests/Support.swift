@@ -4,8 +4,12 @@ import Kernels
 import Testing
 import Verification
 
-/// The device's own tuning, and one as for GPUs: work-groups that share a row through local memory, one query a lane.
-let tunings: [Tuning?] = [nil, Tuning(vector: 4, group: 8, attentionLanes: 1, attentionGroup: 4)]
+/// The device's own tuning, and two as for GPUs: work-groups that share rows, keys and values through local memory, small
+/// ones and those that GPUs get.
+let tunings: [Tuning?] = [
+    nil, Tuning(vector: 4, group: 8, attentionLanes: 1, attentionGroup: 4),
+    Tuning(vector: 4, group: 64, attentionLanes: 1, attentionGroup: 64),
+]
 
 /// A context of its own, with programs kept between runs.
 func library(_ tuning: Tuning? = nil) throws -> KernelLibrary {

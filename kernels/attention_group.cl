@@ -1,0 +1,186 @@
+// The kernels of attention.cl for GPUs: work-groups share keys and values through local memory.
+//
+// Arguments and results as there; online softmax (Milakov and Gimelshein 2018; Dao et al. 2022) as there too. A group holds
+// BQ queries of a head and meets KEYS keys at a time. Both products are register tiles: a work-item has 4 queries x 4 keys
+// of the scores, and 4 queries x COLS * 4 columns of z; weights go from one to the other through local memory.
+//
+//            KEYS                                DH
+//          +------+                            +----+
+//       DH | keys |                       KEYS | v  |         the same local memory, one after the other
+//   BQ +---+------+                   BQ +-----+----+
+//      | q | s    |   p = 2^(s - max)    |  p  | z  |
+//
+// Work-item (ty, tx), TX of tx: queries 4 ty ..< 4 ty + 4, keys 4 tx ..< 4 tx + 4, and every TX-th float4 of z's columns from
+// the tx-th on. A query's largest score is looked up over its TX work-items in every block, their sums once at the end.
+//
+// ND-range: (ceil(queries / BQ) * ITEMS, H, n), local (ITEMS, 1, 1); attention_pattern: (ceil(most tokens / BQ) * ITEMS,
+// entries), local (ITEMS, 1)
+//
+// DH  width of a head (no default)
+// BQ  queries in a group, a multiple of 4
+
+#ifndef BQ
+#define BQ 16
+#endif
+#define TX 8
+#define ITEMS (BQ / 4 * TX)
+#define KEYS (4 * TX)
+#define KEY_STRIDE (KEYS + 4)  // keys are stored transposed: other banks for neighbouring columns of a key
+#define D4 ((DH + 3) / 4)
+#define COLS ((D4 + TX - 1) / TX)
+#define KV_SIZE (DH * KEY_STRIDE > KEYS * D4 * 4 ? DH * KEY_STRIDE : KEYS * D4 * 4)
+
+DEFINE_EXP2(float, as_float, as_int)
+DEFINE_EXP2(float4, as_float4, as_int4)
+
+// Query token i of a group's list; all tokens in order where there is none.
+inline int token(__global const int *tokens, int i) { return tokens ? tokens[i] : i; }
+
+// A group's queries t0 ..< t0 + BQ of one head of one pass; q, k, v, z point at the pass's token 0 and the head.
+//
+// qs [DH, BQ], block [DH, KEY_STRIDE] or [KEYS, D4 * 4], ps [KEYS, BQ], shared [TX, BQ]: local memory
+inline void attend(__global const float *q, int qStride, __global const int *tokens, int t0, int queries,
+                   __global const float *k, __global const float *v, int kvStride, int T, float scale,
+                   __global float *z, int zStride, __local float *qs, __local float *block, __local float *ps,
+                   __local float *shared) {
+  int item = get_local_id(0), tx = item % TX, row = item / TX * 4;
+  scale *= 1.44269504088896341f;  // scores in powers of two
+
+  // Queries past the last repeat it; they are computed and not stored.
+  for (int at = item; at < BQ * DH; at += ITEMS)
+    qs[at % DH * BQ + at / DH] = q[(size_t)token(tokens, min(t0 + at / DH, queries - 1)) * qStride + at % DH];
+
+  float4 o[4][COLS];
+  float highest[4], total[4];
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    highest[i] = -INFINITY;
+    total[i] = 0.0f;
+#pragma unroll
+    for (int c = 0; c < COLS; c++) o[i][c] = 0.0f;
+  }
+
+  for (int j0 = 0; j0 < T; j0 += KEYS) {
+    int keys = min(KEYS, T - j0);
+    barrier(CLK_LOCAL_MEM_FENCE);  // nobody reads the last block's values and weights any more
+    for (int at = item; at < KEYS * DH; at += ITEMS)
+      block[at % DH * KEY_STRIDE + at / DH] = k[(size_t)(j0 + min(at / DH, keys - 1)) * kvStride + at % DH];
+    barrier(CLK_LOCAL_MEM_FENCE);
+
+    float4 s[4];
+#pragma unroll
+    for (int i = 0; i < 4; i++) s[i] = 0.0f;
+    for (int d = 0; d < DH; d++) {
+      float4 x = *(__local const float4 *)(qs + d * BQ + row), y = *(__local const float4 *)(block + d * KEY_STRIDE + 4 * tx);
+      s[0] = fma((float4)(x.x), y, s[0]);
+      s[1] = fma((float4)(x.y), y, s[1]);
+      s[2] = fma((float4)(x.z), y, s[2]);
+      s[3] = fma((float4)(x.w), y, s[3]);
+    }
+    int4 isKey = 4 * tx + (int4)(0, 1, 2, 3) < (int4)(keys);
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      s[i] = isKey ? s[i] * scale : (float4)(-INFINITY);
+      float2 top = s[i].lo > s[i].hi ? s[i].lo : s[i].hi;
+      shared[tx * BQ + row + i] = top.x > top.y ? top.x : top.y;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);  // nobody reads the keys any more either
+
+    float shrink[4];
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      float top = highest[i];
+      for (int u = 0; u < TX; u++) {
+        float other = shared[u * BQ + row + i];
+        top = other > top ? other : top;
+      }
+      // What is too small to be told from nothing beside the largest weight, 1, is 2^-126; NaN stays NaN.
+      float change = highest[i] - top;
+      shrink[i] = exp2_float(change < -126.0f ? -126.0f : change);
+      highest[i] = top;
+      float4 p = s[i] - top;
+      p = isKey ? exp2_float4(p < -126.0f ? (float4)(-126.0f) : p) : (float4)(0.0f);
+      total[i] = total[i] * shrink[i] + ((p.x + p.y) + (p.z + p.w));
+      ps[(4 * tx) * BQ + row + i] = p.x;
+      ps[(4 * tx + 1) * BQ + row + i] = p.y;
+      ps[(4 * tx + 2) * BQ + row + i] = p.z;
+      ps[(4 * tx + 3) * BQ + row + i] = p.w;
+    }
+    for (int at = item; at < keys * D4 * 4; at += ITEMS) {
+      int d = at % (D4 * 4);
+      block[at] = d < DH ? v[(size_t)(j0 + at / (D4 * 4)) * kvStride + d] : 0.0f;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+#pragma unroll
+      for (int c = 0; c < COLS; c++) o[i][c] *= shrink[i];
+    for (int j = 0; j < keys; j++) {
+      float4 p = *(__local const float4 *)(ps + j * BQ + row);
+#pragma unroll
+      for (int c = 0; c < COLS; c++) {
+        int column = min(c * TX + tx, D4 - 1);  // those past the last repeat it, and are not stored
+        float4 y = *(__local const float4 *)(block + (j * D4 + column) * 4);
+        o[0][c] = fma((float4)(p.x), y, o[0][c]);
+        o[1][c] = fma((float4)(p.y), y, o[1][c]);
+        o[2][c] = fma((float4)(p.z), y, o[2][c]);
+        o[3][c] = fma((float4)(p.w), y, o[3][c]);
+      }
+    }
+  }
+
+#pragma unroll
+  for (int i = 0; i < 4; i++) shared[tx * BQ + row + i] = total[i];
+  barrier(CLK_LOCAL_MEM_FENCE);
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    if (t0 + row + i >= queries) continue;
+    float sum = 0.0f;
+    for (int u = 0; u < TX; u++) sum += shared[u * BQ + row + i];
+    __global float *to = z + (size_t)token(tokens, t0 + row + i) * zStride;
+#pragma unroll
+    for (int c = 0; c < COLS; c++) {
+      int d = (c * TX + tx) * 4;
+      float4 y = o[i][c] / sum;
+      if (d + 4 <= DH) {
+        vstore4(y, 0, to + d);
+      } else {
+        if (d < DH) to[d] = y.x;
+        if (d + 1 < DH) to[d + 1] = y.y;
+        if (d + 2 < DH) to[d + 2] = y.z;
+      }
+    }
+  }
+}
+
+#define LOCAL_MEMORY                                            \
+  __local float qs[DH * BQ] __attribute__((aligned(16)));       \
+  __local float block[KV_SIZE] __attribute__((aligned(16)));       \
+  __local float ps[KEYS * BQ] __attribute__((aligned(16)));     \
+  __local float shared[TX * BQ];
+
+__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_online(
+    __global const float *q, int qOffset, int qStride, int queries, __global const float *kv, int kOffset, int vOffset,
+    int kvStride, int T, float scale, __global float *z, int zOffset, int zStride) {
+  LOCAL_MEMORY
+  int h = get_global_id(1);
+  size_t i = get_global_id(2);
+  attend(q + qOffset + i * queries * qStride + h * DH, qStride, 0, get_group_id(0) * BQ, queries,
+         kv + kOffset + i * T * kvStride + h * DH, kv + vOffset + i * T * kvStride + h * DH, kvStride, T, scale,
+         z + zOffset + i * queries * zStride + h * DH, zStride, qs, block, ps, shared);
+}
+
+__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_pattern(
+    __global const float *q, int qOffset, int qStride, int queries, __global const float *kv, int kOffset, int vOffset,
+    int kvStride, int T, float scale, __global float *z, int zStride, __global const int *lists, int first) {
+  LOCAL_MEMORY
+  __global const int *entry = lists + first + 6 * (int)get_global_id(1);
+  int t0 = get_group_id(0) * BQ;
+  if (t0 >= entry[5]) T = 0;  // nothing to do; all work-items must meet the same barriers
+  size_t from = entry[0], to = entry[1];
+  int h = entry[2];
+  attend(q + qOffset + from * queries * qStride + h * DH, qStride, lists + entry[4], t0, entry[5],
+         kv + kOffset + from * T * kvStride + h * DH, kv + vOffset + to * T * kvStride + h * DH, kvStride, T, scale,
+         z + to * queries * zStride + h * DH, zStride, qs, block, ps, shared);
+}
