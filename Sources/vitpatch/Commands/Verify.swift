@@ -7,7 +7,7 @@ import Verification
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Check this machine's device against the Double reference, operation by operation and end to end.",
-        discussion: "Without --gemm, both GEMM providers are checked, and what `vitpatch tune` remembers. An error is relative to the size of what was summed.")
+        discussion: "Without --gemm, all GEMM providers are checked, and what `vitpatch tune` remembers. An error is relative to the size of what was summed.")
 
     @OptionGroup var deviceOptions: DeviceOptions
 
