@@ -50,7 +50,9 @@ public func addsToResidual(
     for (value, expected) in zip(result, expectedStream) { count(value, expected) }
     for value in out[..<outOffset] + out[(outOffset + m * outStride)...] { count(value, .poison) }
     return VerifyResult(
-        name: "gemm \(gemm.name)", detail: "added to x: M \(m), N \(n), K \(k), T \(tokens)" + (activation == .none ? "" : ", \(activation)"), error: Double(differing), tolerance: 0)
+        name: "gemm \(gemm.name)",
+        detail: "added to x: M \(m), N \(n), K \(k), T \(tokens)" + (activation == .none ? "" : ", \(activation)"),
+        error: Double(differing), tolerance: 0)
 }
 
 /// Widths within and across panels, passes shorter and longer than tiles and row blocks, one and several K blocks.
