@@ -8,7 +8,7 @@ DEMO_OUTPUT ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test readme check-readme test-scripts bundle clean kill-test full-disk-test slurm-test \
-    benchmark
+    benchmark test-intel
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -55,6 +55,9 @@ full-disk-test: build  ## Sweep into a full and into a read-only disk (a small t
 
 slurm-test: build  ## Run examples/slurm on a Slurm of its own (installs it), compare with a sweep without shards
 	@scripts/slurm-test.sh
+
+test-intel: setup  ## Run all tests on Intel's OpenCL runtime for CPUs (installs it from PyPI)
+	@scripts/intel-opencl.sh $(SWIFT) test --disable-xctest
 
 benchmark: build  ## Compare with PyTorch and TransformerLens (downloads them); writes Benchmarks/results.md
 	@Benchmarks/run.sh $(BENCHMARK_OPTIONS)

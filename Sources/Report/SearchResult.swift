@@ -159,6 +159,7 @@ extension SearchResult {
         func percent(_ share: Double?) -> String { share.map { fixed(100 * $0, 1) } ?? "" }
         func interval(_ share: RecoveredShare?) -> String {
             guard let share else { return "" }
+            if share.low.isNaN || share.high.isNaN { return paddedLeft(percent(share.share), 6) }
             return paddedLeft(percent(share.share), 6) + " [\(percent(share.low)), \(percent(share.high))]"
         }
         func random(_ step: Step) -> String {

@@ -4,7 +4,7 @@ public struct RecoveredShare: Codable, Sendable, Equatable {
     public var effect: Double
     /// Mean effect / mean total effect
     public var share: Double
-    /// 95% percentile bootstrap interval of the share, effect and total of an image drawn together
+    /// 95% percentile bootstrap interval of the share, effect and total of an image drawn together; nan of a single image
     public var low: Double
     public var high: Double
 }
@@ -18,7 +18,8 @@ public func recoveredShare(effects: [Double], totals: [Double], bootstrap: Boots
     func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
     let rows = zip(effects, totals).flatMap { [$0, $1] }
     let means = bootstrap.means(rows, rows: effects.count, columns: 2)
-    let resamples = means.count / 2
+    // A single image has no spread to tell an interval from.
+    let resamples = effects.count > 1 ? means.count / 2 : 0
     let shares = (0..<resamples).map { means[$0] / means[resamples + $0] }.filter { !$0.isNaN }.sorted()
     return RecoveredShare(
         effect: mean(effects), share: mean(effects) / mean(totals), low: quantile(0.025, ofSorted: shares),

@@ -27,6 +27,11 @@ import Testing
         #expect(abs(share.low - drawn[100]) < 0.15 * width && abs(share.high - drawn[3899]) < 0.15 * width, "seed \(random.seed)")
     }
 
+    @Test func aSingleImageHasNoInterval() {
+        let share = recoveredShare(effects: [0.25], totals: [0.5], bootstrap: Bootstrap(seed: 1))
+        #expect(share.share == 0.5 && share.low.isNaN && share.high.isNaN)
+    }
+
     @Test func randomOrdersArePermutations() {
         let orders = randomOrders(count: 50, orders: 5, seed: 3)
         #expect(orders.count == 5 && orders.allSatisfy { $0.sorted() == Array(0..<50) })

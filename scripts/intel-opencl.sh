@@ -1,0 +1,26 @@
+#!/bin/sh
+# Runs a command on Intel's OpenCL runtime for CPUs: scripts/intel-opencl.sh COMMAND ...
+#
+# It is another compiler and another scheduler than PoCL's, so it finds what PoCL forgives. The first run installs it from
+# PyPI into .intel-opencl/ (1 GB); it runs on x86 processors of other makers too. INTEL_OPENCL_VENV names a virtual
+# environment that has the packages already.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+folder=$root/.intel-opencl
+venv=${INTEL_OPENCL_VENV:-$folder/venv}
+if ! ls "$venv"/lib/libintelocl.so.* > /dev/null 2>&1; then
+    python3 -m venv "$venv" || { echo "Install python3 with its venv module: apt-get install python3-venv" >&2; exit 1; }
+    "$venv/bin/pip" install --quiet intel-opencl-rt intel-cmplr-lib-rt
+fi
+# Its libraries without its libOpenCL, which would stand for the system's; and an .icd file that names the place.
+rm -rf "$folder/lib" "$folder/vendors"
+mkdir -p "$folder/lib" "$folder/vendors"
+for file in "$venv"/lib/*; do
+    case $file in
+        */libOpenCL.* | */python*) ;;
+        *) ln -s "$file" "$folder/lib/" ;;
+    esac
+done
+ls "$venv"/lib/libintelocl.so.* | grep '[0-9]$' > "$folder/vendors/intel.icd"
+export OCL_ICD_VENDORS="$folder/vendors" LD_LIBRARY_PATH="$folder/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+exec "$@"
