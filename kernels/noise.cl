@@ -41,28 +41,59 @@ __kernel void noise_deviation(__global const float *e, int values, __global floa
   deviations[get_global_id(0)] = sqrt(ordered_sum(sums) / values);
 }
 
-inline uint4 philox(uint4 counter, uint2 key) {
+// Blocks of four normals in the lanes of a vector: the CPU's vector width; on GPUs lanes are work-items.
+#if WG > 1 || V == 1
+#define LANES 1
+typedef uint uintl;
+typedef float floatl;
+#define FLOATL convert_float
+#define LOADL(p) (*(p))
+#define STOREL(x, p) (*(p) = (x))
+#else
+#define LANES V
+typedef CAT(uint, V) uintl;
+typedef floatv floatl;
+#define FLOATL CAT(convert_float, V)
+#define LOADL(p) LOADV(p)
+#define STOREL(x, p) STOREV(x, p)
+#endif
+
+// Philox4x32-10 of counters (c[0], c[1], c[2], c[3]), one a lane, in place
+inline void philox(uintl *c, uint k0, uint k1) {
   for (int round = 0; round < 10; round++) {
-    uint high0 = mul_hi(0xD2511F53u, counter.x), low0 = 0xD2511F53u * counter.x;
-    uint high1 = mul_hi(0xCD9E8D57u, counter.z), low1 = 0xCD9E8D57u * counter.z;
-    counter = (uint4)(high1 ^ counter.y ^ key.x, low1, high0 ^ counter.w ^ key.y, low0);
-    key += (uint2)(0x9E3779B9u, 0xBB67AE85u);
+    uintl high0 = mul_hi((uintl)(0xD2511F53u), c[0]), low0 = 0xD2511F53u * c[0];
+    uintl high1 = mul_hi((uintl)(0xCD9E8D57u), c[2]), low1 = 0xCD9E8D57u * c[2];
+    c[0] = high1 ^ c[1] ^ k0;
+    c[1] = low1;
+    c[2] = high0 ^ c[3] ^ k1;
+    c[3] = low0;
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
   }
-  return counter;
 }
 
-// ND-range: (ceil(values / 4), n)
+// ND-range: (ceil(values / (4 * LANES)), n)
 __kernel void noise_add(__global float *e, int values, __global const float *deviations, float strength,
                         __global const float *input, int keys, int first) {
-  int block = get_global_id(0), i = get_global_id(1);
+  int block = get_global_id(0) * LANES, i = get_global_id(1);
   __global const float *words = input + keys + 4 * (first + i);
-  uint4 random = philox((uint4)(block, 0, as_uint(words[2]), as_uint(words[3])), (uint2)(as_uint(words[0]), as_uint(words[1])));
-  // (x + 1/2) / 2^32 in (0, 1], in float
-  float4 u = (convert_float4(random) + 0.5f) * 2.3283064365386963e-10f;
-  float2 radius = sqrt(-2.0f * log(u.xz));
-  float2 angle = 6.2831853071795865f * u.yw;
-  float normals[4] = {radius.x * cos(angle.x), radius.x * sin(angle.x), radius.y * cos(angle.y), radius.y * sin(angle.y)};
+  uint lanes[LANES];
+  for (int lane = 0; lane < LANES; lane++) lanes[lane] = block + lane;
+  uintl c[4] = {LOADL(lanes), 0, as_uint(words[2]), as_uint(words[3])};
+  philox(c, as_uint(words[0]), as_uint(words[1]));
+
+  // [4, LANES]
+  float normals[4 * LANES];
+  for (int pair = 0; pair < 2; pair++) {
+    // (x + 1/2) / 2^32 in (0, 1], in float
+    floatl u = (FLOATL(c[2 * pair]) + 0.5f) * 2.3283064365386963e-10f;
+    floatl angle = 6.2831853071795865f * ((FLOATL(c[2 * pair + 1]) + 0.5f) * 2.3283064365386963e-10f);
+    floatl radius = sqrt(-2.0f * log(u));
+    STOREL(radius * cos(angle), normals + 2 * pair * LANES);
+    STOREL(radius * sin(angle), normals + (2 * pair + 1) * LANES);
+  }
   float scale = strength * deviations[i];
-  __global float *to = e + (size_t)i * values;
-  for (int j = 4 * block; j < min(4 * block + 4, values); j++) to[j] = fma(scale, normals[j - 4 * block], to[j]);
+  __global float *to = e + (size_t)i * values + 4 * block;
+  int count = min(4 * LANES, values - 4 * block);
+  for (int j = 0; j < count; j++) to[j] = fma(scale, normals[j % 4 * LANES + j / 4], to[j]);
 }

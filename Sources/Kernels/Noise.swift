@@ -4,8 +4,11 @@ import CLRuntime
 public struct Noise {
     private let deviationKernel: Kernel
     private let addKernel: Kernel
+    /// Values of a work-item
+    private let width: Int
 
     public init(_ library: KernelLibrary) throws(CLError) {
+        width = 4 * (library.tuning.group > 1 ? 1 : library.tuning.vector)
         deviationKernel = try library.kernel(.noise, "noise_deviation")
         addKernel = try library.kernel(.noise, "noise_add")
     }
@@ -28,7 +31,7 @@ public struct Noise {
         let count = try Int32.checked(values, "values")
         try deviationKernel.launch(global: [images.count], ["e": e, "values": count, "deviations": deviations])
         try addKernel.launch(
-            global: [(values + 3) / 4, images.count],
+            global: [(values + width - 1) / width, images.count],
             [
                 "e": e, "values": count, "deviations": deviations, "strength": strength, "input": input,
                 "keys": try Int32.checked(keys, "keys"), "first": try Int32.checked(images.lowerBound, "first"),
