@@ -8,8 +8,9 @@
 //   weight [N, K]  ->  w [ceil(N / NR), K, NR]           one panel:   k  | n .. n + NR |
 //
 // A work-item takes one panel and `block` rows of a. It walks them in tiles of MR rows, whose MR x NV accumulators stay in
-// registers; K goes in blocks of KC, so that a panel's block [KC, NR] stays in the first-level cache while the tiles
-// pass over it, and a's block [block, KC] in the second level.
+// registers; K goes in blocks of KC, so that a panel's block [KC, NR] and a's block [block, KC] stay in the second-level cache
+// while the tiles pass over them. (Blocks for the first level cost more in reading and writing sums between them than they
+// save.)
 //
 //            NR                       per k: NV vector loads of w, MR scalars of a, MR * NV fma
 //          +----+
@@ -34,7 +35,7 @@
 #define NV 2
 #endif
 #ifndef KC
-#define KC 256
+#define KC 768
 #endif
 #define NR (NV * V)
 

@@ -11,7 +11,7 @@ extension GEMMChoice {
                 let tiled = isGPU ? tiledTiles.map { GEMMChoice(provider: .tiled, tiled: $0) } : []
                 return [GEMMChoice(provider: .clblast)] + tiled + tiles + packed
             },
-            { best in around(best) { tile in [128, 192, 384, 512].map { with(tile, depth: $0, block: tile.block) } } },
+            { best in around(best) { tile in [256, 384, 512, 1024].map { with(tile, depth: $0, block: tile.block) } } },
             { best in around(best) { tile in [24, 48, 192, 384].map { with(tile, depth: tile.depth, block: $0) } } },
         ]
     }
@@ -19,7 +19,7 @@ extension GEMMChoice {
     /// As many accumulators as registers hold, in several shapes.
     private static func registerTiles(_ width: Int) -> [PackedGEMM.Tile] {
         let shapes = width >= 16 ? [(12, 2), (14, 2), (8, 3), (6, 4)] : width == 8 ? [(6, 2), (4, 3)] : [(6, 2), (4, 2)]
-        return shapes.map { with(.init(vector: width, rows: $0.0, vectors: $0.1), depth: 256, block: 96) }
+        return shapes.map { with(.init(vector: width, rows: $0.0, vectors: $0.1), depth: 768, block: 96) }
     }
 
     /// The same tile with other cache blocks, of whole tiles.

@@ -14,7 +14,7 @@ public final class PackedGEMM: GEMM {
         /// Rows of a work-item, where there are many
         public var block: Int
 
-        public init(vector: Int, rows: Int, vectors: Int, depth: Int = 256, block: Int = 96) {
+        public init(vector: Int, rows: Int, vectors: Int, depth: Int = 768, block: Int = 96) {
             (self.vector, self.rows, self.vectors, self.depth, self.block) = (vector, rows, vectors, depth, block)
         }
 

@@ -57,7 +57,7 @@ public func addsToResidual(
 
 /// Widths within and across panels, passes shorter and longer than tiles and row blocks, one and several K blocks.
 public func residualChecks(_ gemm: any GEMM, _ library: KernelLibrary, seed: UInt64) throws -> [VerifyResult] {
-    try [(7, 17, 67, 41, ActivationKind.none), (2, 101, 96, 521, .none), (13, 1, 5, 263, .gelu)].map {
+    try [(7, 17, 67, 41, ActivationKind.none), (2, 101, 96, 1031, .none), (13, 1, 5, 263, .gelu)].map {
         try addsToResidual(gemm, library, passes: $0.0, tokens: $0.1, n: $0.2, k: $0.3, activation: $0.4, seed: seed)
     }
 }

@@ -68,9 +68,10 @@ extension OpCase {
         [
             gemm(provider, m: 1, n: 37, k: 67),
             gemm(provider, m: 7, n: 67, k: 521, activation: .gelu, gap: 3, offset: 5),
-            // Past two row blocks (96) and one K block (256) of the packed kernel
+            // Past two row blocks (96) of the packed kernel
             gemm(provider, m: 197, n: 41, k: 263, gap: 1, offset: 2, checkedRows: 49),
             gemm(provider, m: 13, n: 64, k: 256, activation: .quickGelu),
+            // Past one K block (768)
             gemm(provider, m: 5, n: 3, k: 1031, activation: .geluNew, offset: 7),
             gemm(provider, m: 11, n: 1, k: 1, activation: .relu, gap: 2),
             // Large enough for CLBlast's kernel for large matrices
