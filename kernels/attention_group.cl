@@ -144,7 +144,7 @@ inline void attend(__global const float *q, int qStride, __global const int *tok
       int d = (c * TX + tx) * 4;
       float4 y = o[i][c] / sum;
       if (d + 4 <= DH) {
-        vstore4(y, 0, to + d);
+        store_global(y, to + d);
       } else {
         if (d < DH) to[d] = y.x;
         if (d + 1 < DH) to[d + 1] = y.y;
@@ -156,7 +156,7 @@ inline void attend(__global const float *q, int qStride, __global const int *tok
 
 #define LOCAL_MEMORY                                            \
   __local float qs[DH * BQ] __attribute__((aligned(16)));       \
-  __local float block[KV_SIZE] __attribute__((aligned(16)));       \
+  __local float block[KV_SIZE] __attribute__((aligned(16)));    \
   __local float ps[KEYS * BQ] __attribute__((aligned(16)));     \
   __local float shared[TX * BQ];
 

@@ -26,15 +26,17 @@ typedef CAT(float, V) floatv;
 #define STOREV(x, p) CAT(vstore, V)((x), 0, (p))
 #endif
 
-// The same in global memory. vload4 promises nothing about the address, so that compilers may make four accesses of it; on
-// GPUs one of 16 bytes is wanted, wherever the address allows it.
-#if V == 4
+// Four floats in global memory. vload4 promises nothing about the address, so that compilers may make four accesses of it;
+// on GPUs one of 16 bytes is wanted, wherever the address allows it.
 inline float4 load_global(__global const float *p) {
   return (size_t)p % 16 == 0 ? *(__global const float4 *)p : vload4(0, p);
 }
 inline void store_global(float4 x, __global float *p) {
   if ((size_t)p % 16 == 0) *(__global float4 *)p = x; else vstore4(x, 0, p);
 }
+
+// LOADV and STOREV in global memory
+#if V == 4
 #define LOADG(p) load_global(p)
 #define STOREG(x, p) store_global((x), (p))
 #else

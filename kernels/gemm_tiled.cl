@@ -16,11 +16,9 @@
 //
 // Every output is one chain of fma over k = 0 ..< K from 0, whatever M is and whichever tile it falls in.
 //
-// a          rows of aStride floats from aOffset on, [M, K]
-// bias       [paddedN]
-// out        rows of outStride floats from outOffset on, [M, N]
-// isAligned  whether aOffset, aStride, outOffset, outStride, N and rowStride are multiples of 4, and buffers' starts are of
-//            16 bytes: every access to global memory is of 16 bytes then
+// a     rows of aStride floats from aOffset on, [M, K]
+// bias  [paddedN]
+// out   rows of outStride floats from outOffset on, [M, N]
 // ND-range: (ceil(N / BN) * TX, ceil(M / BM) * TY), local (TX, TY)
 //
 // BM, BN  multiples of 4 TY and 4 TX;  BK  a multiple of 4;  V must be 4
@@ -38,24 +36,16 @@
 #define A_LOADS ((BM * BK / 4 + ITEMS - 1) / ITEMS)
 #define B_LOADS ((BN * BK / 4 + ITEMS - 1) / ITEMS)
 
-inline float4 load4(__global const float *p, int isAligned) {
-  return isAligned ? *(__global const float4 *)p : vload4(0, p);
-}
-
-inline void store4(float4 x, __global float *p, int isAligned) {
-  if (isAligned) *(__global float4 *)p = x; else vstore4(x, 0, p);
-}
-
 // Piece k0 of a and of w, from global memory to registers.
 inline void fetch(float4 *x, float4 *y, __global const float *a, int aStride, __global const float *w, int paddedN,
-                  int m0, int M, int K, int k0, int lane, int isAligned) {
+                  int m0, int M, int K, int k0, int lane) {
 #pragma unroll
   for (int i = 0; i < A_LOADS; i++) {
     int at = lane + i * ITEMS, k = k0 + at % (BK / 4) * 4;
     if (at >= BM * BK / 4) break;
     // Rows past the last repeat it; they are computed and not stored.
     __global const float *p = a + (size_t)min(m0 + at / (BK / 4), M - 1) * aStride + k;
-    if (k + 4 <= K) x[i] = load4(p, isAligned);
+    if (k + 4 <= K) x[i] = load_global(p);
     else x[i] = (float4)(k < K ? p[0] : 0.0f, k + 1 < K ? p[1] : 0.0f, k + 2 < K ? p[2] : 0.0f, 0.0f);
   }
 #pragma unroll
@@ -87,7 +77,7 @@ inline void put(const float4 *x, const float4 *y, __local float (*as)[BM + 4], _
 
 __kernel __attribute__((reqd_work_group_size(TX, TY, 1))) void gemm_tiled(
     __global const float *a, int aOffset, int aStride, __global const float *w, int paddedN, __global const float *bias,
-    int M, int N, int K, int isAligned, int activation, __global float *out, int outOffset, int outStride,
+    int M, int N, int K, int activation, __global float *out, int outOffset, int outStride,
     __global float *x, int rowStride, __global const int *lists, int first, int tokens) {
   __local float as[2][BK][BM + 4] __attribute__((aligned(16)));
   __local float bs[2][BK][BN] __attribute__((aligned(16)));
@@ -104,12 +94,12 @@ __kernel __attribute__((reqd_work_group_size(TX, TY, 1))) void gemm_tiled(
     for (int j = 0; j < TN / 4; j++) acc[i][j] = 0.0f;
 
   float4 nextA[A_LOADS], nextB[B_LOADS];
-  fetch(nextA, nextB, a, aStride, w, paddedN, m0, M, K, 0, lane, isAligned);
+  fetch(nextA, nextB, a, aStride, w, paddedN, m0, M, K, 0, lane);
   put(nextA, nextB, as[0], bs[0], lane);
   barrier(CLK_LOCAL_MEM_FENCE);
   for (int k0 = 0, now = 0; k0 < K; k0 += BK, now ^= 1) {
     bool more = k0 + BK < K;
-    if (more) fetch(nextA, nextB, a, aStride, w, paddedN, m0, M, K, k0 + BK, lane, isAligned);
+    if (more) fetch(nextA, nextB, a, aStride, w, paddedN, m0, M, K, k0 + BK, lane);
 #pragma unroll
     for (int k = 0; k < BK; k++) {
       float4 s[TM / 4], v[TN / 4];
@@ -144,8 +134,8 @@ __kernel __attribute__((reqd_work_group_size(TX, TY, 1))) void gemm_tiled(
       if (n >= N) continue;
       float4 y = activate_floatv(acc[i][j] + *(__global const float4 *)(bias + n), activation);
       if (n + 4 <= N) {
-        if (residual) y += load4(to + n, isAligned);
-        store4(y, to + n, isAligned);
+        if (residual) y += load_global(to + n);
+        store_global(y, to + n);
       } else {
         to[n] = residual ? y.x + to[n] : y.x;
         if (n + 1 < N) to[n + 1] = residual ? y.y + to[n + 1] : y.y;

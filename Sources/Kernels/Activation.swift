@@ -5,7 +5,8 @@ public enum ActivationKind: Int32, Sendable, CaseIterable {
     case none = 0, gelu, geluNew, quickGelu, relu
 }
 
-/// `out = act(out + bias)` in place, or added to the residual stream: the epilogue for GEMM providers that have none. See `bias_activation.cl`.
+/// `out = act(out + bias)` in place, or added to the residual stream: the epilogue for GEMM providers that
+/// have none. See `bias_activation.cl`.
 public struct BiasActivation {
     private let kernel: Kernel
     private let group: Int

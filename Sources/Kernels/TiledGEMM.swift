@@ -117,8 +117,6 @@ public final class TiledGEMM: GEMM {
         let isSmall = across * down < context.device.computeUnits
         let shape = isSmall ? Tile.small : tile, (x, y) = isSmall ? groups(.small) : (across, down)
         let items = (shape.columns / shape.columnsPerItem, shape.rows / shape.rowsPerItem)
-        let isAligned = [a.offset, a.stride, out.offset, out.stride, weight.outputs, residual?.rowStride ?? 0]
-            .allSatisfy { $0 % 4 == 0 }
         try (isSmall ? smallKernel : kernel).launch(
             global: [x * items.0, y * items.1], local: [items.0, items.1],
             [
@@ -126,7 +124,7 @@ public final class TiledGEMM: GEMM {
                 "aStride": try Int32.checked(a.stride, "aStride"), "w": weight.values,
                 "paddedN": try Int32.checked(weight.paddedOutputs, "paddedN"), "bias": weight.bias,
                 "M": try Int32.checked(rows, "M"), "N": try Int32.checked(weight.outputs, "N"),
-                "K": try Int32.checked(weight.inputs, "K"), "isAligned": isAligned ? 1 : 0 as Int32,
+                "K": try Int32.checked(weight.inputs, "K"),
                 "activation": activation.rawValue, "out": out.buffer,
                 "outOffset": try Int32.checked(out.offset, "outOffset"),
                 "outStride": try Int32.checked(out.stride, "outStride"), "x": residual.buffer,

@@ -80,7 +80,8 @@ extension OpCase {
     /// The most that a value of z may be off, relative to the scale below.
     ///
     /// With S = the largest sum |q k| / sqrt(Dh) of a query: a score, in powers of two, is off by (Dh + 4) roundings of
-    /// S and its power by twice that; the power itself (3 roundings), the shrinking at each of T / 16 blocks (8 roundings each) and the two sums over T
+    /// S and its power by twice that; the power itself (3 roundings), the shrinking at each of T / 16 blocks
+    /// (8 roundings each) and the two sums over T
     /// keys make up the rest. All are relative to (1 + S) times the sum of p |v|.
     static func attentionTolerance(headDim: Int, tokens: Int) -> Double {
         Double(2 * (headDim + 4) + 2 * tokens + 8 * ((tokens + 15) / 16) + 16) * Float.unitRoundoff
