@@ -17,11 +17,13 @@ let package = Package(
     ],
     targets: [
         // C libraries.
-        .systemLibrary(name: "COpenCL", pkgConfig: "OpenCL", providers: [.apt(["ocl-icd-opencl-dev", "opencl-headers"])]),
+        .systemLibrary(
+            name: "COpenCL", pkgConfig: "OpenCL", providers: [.apt(["ocl-icd-opencl-dev", "opencl-headers"])]),
         .systemLibrary(name: "CCLBlast", pkgConfig: "clblast", providers: [.apt(["libclblast-dev"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .target(name: "CImageIO", linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png16"), .linkedLibrary("z")]),
+        .target(
+            name: "CImageIO", linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png16"), .linkedLibrary("z")]),
         .target(name: "CDemo", cSettings: [.headerSearchPath("../../Demo")]),
 
         // The device.
@@ -46,7 +48,8 @@ let package = Package(
         .executableTarget(
             name: "vitpatch",
             dependencies: [
-                "Report", "Results", "Spec", "Patch", "Images", "ViT", "Kernels", "CLRuntime", "Profiling", "Verification",
+                "Report", "Results", "Spec", "Patch", "Images", "ViT", "Kernels", "CLRuntime", "Profiling",
+                "Verification",
                 "Reference", "CDemo",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),

@@ -44,7 +44,7 @@ DEFINE_EXP2(floatq, CAT(as_float, QL), CAT(as_int, QL))
 #endif
 
 // 2^x for x <= 0; what is too small to be told from nothing beside the largest weight, 1, is 2^-126
-inline floatq weight(floatq x) { return exp2_floatq(x < -126.0f ? (floatq)(-126.0f) : x); }
+static inline floatq weight(floatq x) { return exp2_floatq(x < -126.0f ? (floatq)(-126.0f) : x); }
 
 #if QL > 1
 // a0 b0 a1 b1 ... of the lower halves of two vectors, and of their upper halves
@@ -62,7 +62,7 @@ inline floatq weight(floatq x) { return exp2_floatq(x < -126.0f ? (floatq)(-126.
 #endif
 
 // Transposes QL vectors in registers: log2 QL perfect shuffles of the rows.
-inline void transpose(floatq *rows) {
+static inline void transpose(floatq *rows) {
 #pragma unroll
   for (int n = 1; n < QL; n *= 2) {
     floatq zipped[QL];
@@ -78,10 +78,10 @@ inline void transpose(floatq *rows) {
 #endif
 
 // Query token i of a work-item's list; all tokens in order where there is none.
-inline int token(__global const int *tokens, int i) { return tokens ? tokens[i] : i; }
+static inline int token(__global const int *tokens, int i) { return tokens ? tokens[i] : i; }
 
 // One head of one pass, for queries t0 ..< t0 + QL of `tokens`; q, k, v, z point at the pass's token 0 and the head.
-inline void attend(__global const float *q, int qStride, __global const int *tokens, int t0, int queries,
+static inline void attend(__global const float *q, int qStride, __global const int *tokens, int t0, int queries,
                    __global const float *k, __global const float *v, int kvStride, int T, float scale,
                    __global float *z, int zStride) {
   float qt[DH * QL];  // [DH, QL]; lanes past the last query repeat it

@@ -34,12 +34,12 @@ DEFINE_EXP2(float, as_float, as_int)
 DEFINE_EXP2(float4, as_float4, as_int4)
 
 // Query token i of a group's list; all tokens in order where there is none.
-inline int token(__global const int *tokens, int i) { return tokens ? tokens[i] : i; }
+static inline int token(__global const int *tokens, int i) { return tokens ? tokens[i] : i; }
 
 // A group's queries t0 ..< t0 + BQ of one head of one pass; q, k, v, z point at the pass's token 0 and the head.
 //
 // qs [DH, BQ], block [DH, KEY_STRIDE] or [KEYS, D4 * 4], ps [KEYS, BQ], shared [TX, BQ]: local memory
-inline void attend(__global const float *q, int qStride, __global const int *tokens, int t0, int queries,
+static inline void attend(__global const float *q, int qStride, __global const int *tokens, int t0, int queries,
                    __global const float *k, __global const float *v, int kvStride, int T, float scale,
                    __global float *z, int zStride, __local float *qs, __local float *block, __local float *ps,
                    __local float *shared) {

@@ -28,10 +28,10 @@ typedef CAT(float, V) floatv;
 
 // Four floats in global memory. vload4 promises nothing about the address, so that compilers may make four accesses of it;
 // on GPUs one of 16 bytes is wanted, wherever the address allows it.
-inline float4 load_global(__global const float *p) {
+static inline float4 load_global(__global const float *p) {
   return (size_t)p % 16 == 0 ? *(__global const float4 *)p : vload4(0, p);
 }
-inline void store_global(float4 x, __global float *p) {
+static inline void store_global(float4 x, __global float *p) {
   if ((size_t)p % 16 == 0) *(__global float4 *)p = x; else vstore4(x, 0, p);
 }
 
@@ -45,7 +45,7 @@ inline void store_global(float4 x, __global float *p) {
 #endif
 
 // Sum of a vector's lanes, always in the same order.
-inline float lane_sum(floatv x) {
+static inline float lane_sum(floatv x) {
 #if V == 16
   float8 a = x.lo + x.hi; float4 b = a.lo + a.hi; float2 c = b.lo + b.hi; return c.x + c.y;
 #elif V == 8
@@ -63,7 +63,7 @@ inline float lane_sum(floatv x) {
 // leaves it in the low bits); NaN for NaN. P is a weighted minimax fit (scripts/fit_gelu.py): within 2.8 roundings of it.
 // Written once for a vector type T and the casts between it and the integers of its width.
 #define DEFINE_EXP2(T, AS_T, AS_I)                               \
-  inline T CAT(exp2_, T)(T x) {                                  \
+  static inline T CAT(exp2_, T)(T x) {                                  \
     T shifted = x + (T)(12582912.0f);                            \
     T f = x - (shifted - (T)(12582912.0f));                      \
     T p = fma(f, (T)(0.0013264726f), (T)(0.009671513f));         \

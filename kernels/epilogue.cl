@@ -4,7 +4,7 @@
 // Row m of a product belongs to pass m / tokens. Where lists[first + pass] names a row of the residual stream
 // x [*, rowStride / N, N], the result is added to that row's token m % tokens, which this returns; where it is negative, or
 // tokens is 0, the result is stored in out, and this returns 0.
-inline __global float *residual_row(__global float *x, int rowStride, __global const int *lists, int first, int tokens,
+static inline __global float *residual_row(__global float *x, int rowStride, __global const int *lists, int first, int tokens,
                                     int m, int N) {
   if (tokens == 0) return 0;
   int pass = m / tokens, row = lists[first + pass];
@@ -27,7 +27,7 @@ inline __global float *residual_row(__global float *x, int rowStride, __global c
 // 1 + erf that cancels at negative ones. Q is a weighted minimax fit (scripts/fit_gelu.py); the result is within 2
 // roundings of |x| of the exact one. Where Q ends, past 5, it falls without end, and the result with it.
 #define DEFINE_ACTIVATION(T)                                                         \
-  inline T CAT(gelu_, T)(T x) {                                                      \
+  static inline T CAT(gelu_, T)(T x) {                                                      \
     T a = fabs(x);                                                                   \
     T q = fma(a, (T)(-1.1967594e-06f), (T)(1.9771136e-05f));                         \
     q = fma(q, a, (T)(-9.4931944e-05f));                                             \
@@ -40,7 +40,7 @@ inline __global float *residual_row(__global float *x, int rowStride, __global c
     T tail = CAT(exp2_, T)(q < (T)(-126.0f) ? (T)(-126.0f) : q);                     \
     return fma(-a, tail, x > (T)(0.0f) ? x : (T)(0.0f));                             \
   }                                                                                  \
-  inline T CAT(activate_, T)(T x, int activation) {                                  \
+  static inline T CAT(activate_, T)(T x, int activation) {                                  \
     if (activation == ACT_GELU) return CAT(gelu_, T)(x);                             \
     if (activation == ACT_GELU_NEW) {                                                \
       T u = (T)(0.79788456080286536f) * fma((T)(0.044715f) * x * x, x, x);           \

@@ -37,7 +37,7 @@
 #define B_LOADS ((BN * BK / 4 + ITEMS - 1) / ITEMS)
 
 // Piece k0 of a and of w, from global memory to registers.
-inline void fetch(float4 *x, float4 *y, __global const float *a, int aStride, __global const float *w, int paddedN,
+static inline void fetch(float4 *x, float4 *y, __global const float *a, int aStride, __global const float *w, int paddedN,
                   int m0, int M, int K, int k0, int lane) {
 #pragma unroll
   for (int i = 0; i < A_LOADS; i++) {
@@ -57,7 +57,7 @@ inline void fetch(float4 *x, float4 *y, __global const float *a, int aStride, __
 }
 
 // The same from registers to local memory; a is transposed on the way.
-inline void put(const float4 *x, const float4 *y, __local float (*as)[BM + 4], __local float (*bs)[BN], int lane) {
+static inline void put(const float4 *x, const float4 *y, __local float (*as)[BM + 4], __local float (*bs)[BN], int lane) {
 #pragma unroll
   for (int i = 0; i < A_LOADS; i++) {
     int at = lane + i * ITEMS, row = at / (BK / 4), k = at % (BK / 4) * 4;

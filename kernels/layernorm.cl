@@ -7,7 +7,7 @@
 // ND-range: (WG, tokens, n), local (WG, 1, 1); WG work-items share one token
 // The variance is the biased one, from the centred values (two passes), as torch.nn.LayerNorm's.
 
-inline float group_sum(float value, __local float *scratch) {
+static inline float group_sum(float value, __local float *scratch) {
 #if WG > 1
   int lane = get_local_id(0);
   scratch[lane] = value;

@@ -6,7 +6,7 @@
 // out      [rows, 5]: p[target], logit[target], logit[target] - logit[foil], KL(clean || row), argmax
 // Ties go to the lower class.
 
-inline int argmax_but(__global const float *logits, int C, int skip) {
+static inline int argmax_but(__global const float *logits, int C, int skip) {
   int best = skip == 0 ? 1 : 0;
   for (int c = best + 1; c < C; c++)
     if (c != skip && logits[c] > logits[best]) best = c;
@@ -25,7 +25,7 @@ __kernel void metric_targets(__global const float *logits, int C, __global const
 }
 
 // log of the sum of exp(logits), less the largest logit: returns both
-inline float2 log_sum(__global const float *logits, int C) {
+static inline float2 log_sum(__global const float *logits, int C) {
   float top = logits[0];
   for (int c = 1; c < C; c++) top = fmax(top, logits[c]);
   float sum = 0.0f;

@@ -31,7 +31,7 @@ __kernel void bias_activation(__global float *out, int offset, int stride, int w
 }
 
 #ifdef DH
-inline float score(__global const float *q, __global const float *k, float scale) {
+static inline float score(__global const float *q, __global const float *k, float scale) {
   float sum = 0.0f;
   for (int d = 0; d < DH; d++) sum += q[d] * k[d];
   return sum * scale;

@@ -11,7 +11,7 @@
 //
 // ND-range: (n); two passes, 64 running sums that always meet in the same order
 #define SUMS 64
-inline float ordered_sum(const float *sums) {
+static inline float ordered_sum(const float *sums) {
   float part[SUMS];
   for (int s = 0; s < SUMS; s++) part[s] = sums[s];
   for (int width = SUMS / 2; width > 0; width /= 2)
@@ -59,7 +59,7 @@ typedef floatv floatl;
 #endif
 
 // Philox4x32-10 of counters (c[0], c[1], c[2], c[3]), one a lane, in place
-inline void philox(uintl *c, uint k0, uint k1) {
+static inline void philox(uintl *c, uint k0, uint k1) {
   for (int round = 0; round < 10; round++) {
     uintl high0 = mul_hi((uintl)(0xD2511F53u), c[0]), low0 = 0xD2511F53u * c[0];
     uintl high1 = mul_hi((uintl)(0xCD9E8D57u), c[2]), low1 = 0xCD9E8D57u * c[2];

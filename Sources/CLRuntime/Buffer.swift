@@ -1,20 +1,20 @@
 import COpenCL
 
 /// Element types that may live in device memory.
-public protocol DeviceScalar: BitwiseCopyable, Sendable {}
+package protocol DeviceScalar: BitwiseCopyable, Sendable {}
 extension Float: DeviceScalar {}
 extension Int32: DeviceScalar {}
 extension UInt8: DeviceScalar {}
 
 /// `count` elements of device memory. A final class, because buffers live in collections; released once, in `deinit`.
-public final class Buffer<Element: DeviceScalar> {
-    public let count: Int
+package final class Buffer<Element: DeviceScalar> {
+    package let count: Int
     package let handle: cl_mem
     let context: Context
 
     /// Uninitialised memory on the device.
     /// - Throws: `CLError.call` when the device has not that much.
-    public init(_ context: Context, count: Int) throws(CLError) {
+    package init(_ context: Context, count: Int) throws(CLError) {
         self.context = context
         self.count = count
         let (bytes, overflow) = max(count, 1).multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
@@ -34,14 +34,14 @@ public final class Buffer<Element: DeviceScalar> {
     }
 
     /// A buffer filled from the host.
-    public convenience init(_ context: Context, _ values: [Element]) throws(CLError) {
+    package convenience init(_ context: Context, _ values: [Element]) throws(CLError) {
         try self.init(context, count: values.count)
         try write(values)
     }
 
     /// A buffer whose elements `fill` writes, all of them, where the device reads them: without a copy on a device that
     /// shares the host's memory.
-    public convenience init(
+    package convenience init(
         _ context: Context, count: Int, fill: (UnsafeMutableBufferPointer<Element>) -> Void
     ) throws(CLError) {
         try self.init(context, count: count)
@@ -49,7 +49,8 @@ public final class Buffer<Element: DeviceScalar> {
         let bytes = count * MemoryLayout<Element>.stride
         var status: cl_int = 0
         let mapped = clEnqueueMapBuffer(
-            context.queue, handle, cl_bool(CL_TRUE), cl_map_flags(CL_MAP_WRITE_INVALIDATE_REGION), 0, bytes, 0, nil, nil,
+            context.queue, handle, cl_bool(CL_TRUE), cl_map_flags(CL_MAP_WRITE_INVALIDATE_REGION), 0, bytes, 0, nil,
+            nil,
             &status)
         try check("clEnqueueMapBuffer", status)
         guard let mapped else { throw .call("clEnqueueMapBuffer", .outOfHostMemory) }
@@ -68,11 +69,11 @@ public final class Buffer<Element: DeviceScalar> {
     }
 
     /// Copies host values to the device, from element `offset` on; returns when the host memory may be reused.
-    public func write(_ values: [Element], at offset: Int = 0) throws(CLError) {
+    package func write(_ values: [Element], at offset: Int = 0) throws(CLError) {
         try values.withUnsafeBufferPointer { (values) throws(CLError) in try write(values, at: offset) }
     }
 
-    public func write(_ values: UnsafeBufferPointer<Element>, at offset: Int = 0) throws(CLError) {
+    package func write(_ values: UnsafeBufferPointer<Element>, at offset: Int = 0) throws(CLError) {
         guard offset >= 0, values.count <= count - offset else {
             throw .shape(operation: "upload", expected: "at most \(count - offset) elements", got: "\(values.count)")
         }
@@ -82,14 +83,15 @@ public final class Buffer<Element: DeviceScalar> {
             try check(
                 "clEnqueueWriteBuffer",
                 clEnqueueWriteBuffer(
-                    context.queue, handle, cl_bool(CL_TRUE), offset * stride, values.count * stride, base, 0, nil, event))
+                    context.queue, handle, cl_bool(CL_TRUE), offset * stride, values.count * stride, base, 0, nil, event
+                ))
         }
         context.counters.uploads += 1
         context.counters.uploadedBytes += values.count * stride
     }
 
     /// Waits for all work before and copies `range` (default: everything) to the host.
-    public func read(_ range: Range<Int>? = nil) throws(CLError) -> [Element] {
+    package func read(_ range: Range<Int>? = nil) throws(CLError) -> [Element] {
         let range = range ?? 0..<count
         guard range.lowerBound >= 0, range.upperBound <= count else {
             throw .shape(operation: "read", expected: "a range in 0..<\(count)", got: "\(range)")
@@ -116,7 +118,7 @@ public final class Buffer<Element: DeviceScalar> {
     }
 
     /// Fills elements `range` (default: all) with one value, on the device.
-    public func fill(_ value: Element, _ range: Range<Int>? = nil) throws(CLError) {
+    package func fill(_ value: Element, _ range: Range<Int>? = nil) throws(CLError) {
         let range = range ?? 0..<count
         guard range.lowerBound >= 0, range.upperBound <= count else {
             throw .shape(operation: "fill", expected: "a range in 0..<\(count)", got: "\(range)")
@@ -134,7 +136,7 @@ public final class Buffer<Element: DeviceScalar> {
     }
 
     /// Copies elements `range` of another buffer to element `offset` on, on the device.
-    public func copy(from source: Buffer<Element>, _ range: Range<Int>, to offset: Int) throws(CLError) {
+    package func copy(from source: Buffer<Element>, _ range: Range<Int>, to offset: Int) throws(CLError) {
         guard range.lowerBound >= 0, range.upperBound <= source.count, offset >= 0, range.count <= count - offset else {
             throw .shape(operation: "copy", expected: "at most \(count - offset) elements", got: "\(range)")
         }

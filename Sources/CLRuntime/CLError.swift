@@ -1,5 +1,5 @@
 /// What can go wrong between us and the device. Every message is one sentence that names the thing at fault.
-public enum CLError: Error, CustomStringConvertible, Sendable {
+package enum CLError: Error, CustomStringConvertible, Sendable {
     /// An OpenCL call failed.
     case call(String, CLStatus)
     /// A kernel source did not compile; `log` is the compiler's own text.
@@ -13,10 +13,11 @@ public enum CLError: Error, CustomStringConvertible, Sendable {
     /// A library on top of OpenCL (CLBlast) failed.
     case library(String, operation: String, status: Int32)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .call(let name, let status): "\(name) failed with \(status)"
-        case .build(let program, let log): "kernels/\(program) does not compile on this device; the compiler says:\n\(log)"
+        case .build(let program, let log):
+            "kernels/\(program) does not compile on this device; the compiler says:\n\(log)"
         case .shape(let operation, let expected, let got): "\(operation) needs \(expected), but got \(got)"
         case .noDevice:
             "no OpenCL device found; install a driver for your GPU, or PoCL for the CPU (Debian package pocl-opencl-icd)"
@@ -30,7 +31,7 @@ public enum CLError: Error, CustomStringConvertible, Sendable {
     }
 
     /// Whether the device ran out of memory, so that a smaller wave may succeed.
-    public var isOutOfMemory: Bool {
+    package var isOutOfMemory: Bool {
         switch self {
         case .call(_, let status): status.isOutOfMemory
         // CLBlast hands OpenCL's status on.

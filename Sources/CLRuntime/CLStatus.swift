@@ -1,26 +1,26 @@
 import COpenCL
 
 /// An OpenCL status code, printed by its name in `cl.h`.
-public struct CLStatus: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
-    public let rawValue: Int32
-    public init(rawValue: Int32) { self.rawValue = rawValue }
+package struct CLStatus: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
+    package let rawValue: Int32
+    package init(rawValue: Int32) { self.rawValue = rawValue }
 
-    public static let success = CLStatus(rawValue: CL_SUCCESS)
-    public static let deviceNotFound = CLStatus(rawValue: CL_DEVICE_NOT_FOUND)
-    public static let memObjectAllocationFailure = CLStatus(rawValue: CL_MEM_OBJECT_ALLOCATION_FAILURE)
-    public static let outOfResources = CLStatus(rawValue: CL_OUT_OF_RESOURCES)
-    public static let outOfHostMemory = CLStatus(rawValue: CL_OUT_OF_HOST_MEMORY)
-    public static let invalidBufferSize = CLStatus(rawValue: CL_INVALID_BUFFER_SIZE)
+    package static let success = CLStatus(rawValue: CL_SUCCESS)
+    package static let deviceNotFound = CLStatus(rawValue: CL_DEVICE_NOT_FOUND)
+    package static let memObjectAllocationFailure = CLStatus(rawValue: CL_MEM_OBJECT_ALLOCATION_FAILURE)
+    package static let outOfResources = CLStatus(rawValue: CL_OUT_OF_RESOURCES)
+    package static let outOfHostMemory = CLStatus(rawValue: CL_OUT_OF_HOST_MEMORY)
+    package static let invalidBufferSize = CLStatus(rawValue: CL_INVALID_BUFFER_SIZE)
     /// What the ICD loader answers where no vendor's library is installed (`cl_khr_icd`).
-    public static let platformNotFound = CLStatus(rawValue: -1001)
+    package static let platformNotFound = CLStatus(rawValue: -1001)
 
     /// Whether the device ran out of memory, so that a smaller piece of work may succeed.
-    public var isOutOfMemory: Bool {
+    package var isOutOfMemory: Bool {
         self == .memObjectAllocationFailure || self == .outOfResources || self == .outOfHostMemory
             || self == .invalidBufferSize
     }
 
-    public var description: String { Self.names[rawValue] ?? "OpenCL status \(rawValue)" }
+    package var description: String { Self.names[rawValue] ?? "OpenCL status \(rawValue)" }
 
     private static let names: [Int32: String] = [
         0: "CL_SUCCESS", -1: "CL_DEVICE_NOT_FOUND", -2: "CL_DEVICE_NOT_AVAILABLE", -3: "CL_COMPILER_NOT_AVAILABLE",
@@ -38,7 +38,8 @@ public struct CLStatus: RawRepresentable, Sendable, Hashable, CustomStringConver
         -48: "CL_INVALID_KERNEL", -49: "CL_INVALID_ARG_INDEX", -50: "CL_INVALID_ARG_VALUE", -51: "CL_INVALID_ARG_SIZE",
         -52: "CL_INVALID_KERNEL_ARGS", -53: "CL_INVALID_WORK_DIMENSION", -54: "CL_INVALID_WORK_GROUP_SIZE",
         -55: "CL_INVALID_WORK_ITEM_SIZE", -56: "CL_INVALID_GLOBAL_OFFSET", -57: "CL_INVALID_EVENT_WAIT_LIST",
-        -58: "CL_INVALID_EVENT", -59: "CL_INVALID_OPERATION", -60: "CL_INVALID_GL_OBJECT", -61: "CL_INVALID_BUFFER_SIZE",
+        -58: "CL_INVALID_EVENT", -59: "CL_INVALID_OPERATION", -60: "CL_INVALID_GL_OBJECT",
+        -61: "CL_INVALID_BUFFER_SIZE",
         -62: "CL_INVALID_MIP_LEVEL", -63: "CL_INVALID_GLOBAL_WORK_SIZE", -64: "CL_INVALID_PROPERTY",
         -65: "CL_INVALID_IMAGE_DESCRIPTOR", -66: "CL_INVALID_COMPILER_OPTIONS", -67: "CL_INVALID_LINKER_OPTIONS",
         -68: "CL_INVALID_DEVICE_PARTITION_COUNT", -1001: "CL_PLATFORM_NOT_FOUND_KHR",

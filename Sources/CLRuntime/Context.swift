@@ -3,17 +3,17 @@ import COpenCL
 /// One device made ready: an OpenCL context and one in-order queue, with counters of what crosses it.
 ///
 /// Not thread-safe: a context and everything made from it belong to one thread at a time.
-public final class Context {
-    public let device: Device
+package final class Context {
+    package let device: Device
     let handle: cl_context
     let queue: cl_command_queue
     let programCache: ProgramCache?
     /// Launches and transfers since the context was made.
-    public internal(set) var counters = Counters()
+    package internal(set) var counters = Counters()
     /// Bytes of device memory that buffers of this context hold now.
-    public internal(set) var allocatedBytes = 0
+    package internal(set) var allocatedBytes = 0
     /// The most that was held at any time.
-    public internal(set) var peakBytes = 0
+    package internal(set) var peakBytes = 0
     /// Buffers that would hold more than this fail as on a device that is full: tests make a small device of a large one.
     package var allocationLimit = Int.max
     /// Timed commands, where profiling is on.
@@ -22,7 +22,7 @@ public final class Context {
     /// - Parameters:
     ///   - cache: a folder for compiled programs; nil compiles each time
     ///   - profiling: keep the device's time of every command (`takeProfile`)
-    public init(device: Device, cache: ProgramCache? = .standard, profiling: Bool = false) throws(CLError) {
+    package init(device: Device, cache: ProgramCache? = .standard, profiling: Bool = false) throws(CLError) {
         self.device = device
         programCache = cache
         var status: cl_int = 0
@@ -53,7 +53,7 @@ public final class Context {
     }
 
     /// Waits until everything enqueued so far is done.
-    public func finish() throws(CLError) { try check("clFinish", clFinish(queue)) }
+    package func finish() throws(CLError) { try check("clFinish", clFinish(queue)) }
 
     /// Hands the queue to a library that asks about it. The pointer is valid inside `body` only.
     package func withQueue<R>(_ body: (UnsafeMutablePointer<cl_command_queue?>) throws -> R) rethrows -> R {
@@ -68,16 +68,16 @@ public final class Context {
 }
 
 /// What has crossed a context's queue.
-public struct Counters: Sendable, Equatable {
+package struct Counters: Sendable, Equatable {
     /// Our own kernels' launches
-    public var launches = 0
+    package var launches = 0
     /// Calls into CLBlast (each may launch several kernels)
-    public var libraryCalls = 0
+    package var libraryCalls = 0
     /// Host to device transfers, and their bytes
-    public var uploads = 0, uploadedBytes = 0
+    package var uploads = 0, uploadedBytes = 0
     /// Device to host transfers, and their bytes
-    public var reads = 0, readBytes = 0
+    package var reads = 0, readBytes = 0
     /// Programs compiled from source, and programs loaded from the cache
-    public var compiled = 0, loaded = 0
-    public init() {}
+    package var compiled = 0, loaded = 0
+    package init() {}
 }

@@ -5,35 +5,35 @@ import Synchronization
 private let discovery = Mutex(())
 
 /// One OpenCL device and what it says of itself.
-public struct Device: @unchecked Sendable {
+package struct Device: @unchecked Sendable {
     // Handles of root devices are not reference counted and live as long as the process.
     let id: cl_device_id
     let platform: cl_platform_id
 
     /// Position in `all()`
-    public let index: Int
-    public let name: String
-    public let vendor: String
-    public let platformName: String
+    package let index: Int
+    package let name: String
+    package let vendor: String
+    package let platformName: String
     /// The driver's version, e.g. `3.1+debian`
-    public let driver: String
+    package let driver: String
     /// e.g. `OpenCL 3.0 PoCL ...`
-    public let version: String
-    public let isCPU: Bool
-    public let isGPU: Bool
-    public let computeUnits: Int
+    package let version: String
+    package let isCPU: Bool
+    package let isGPU: Bool
+    package let computeUnits: Int
     /// CL_DEVICE_GLOBAL_MEM_SIZE, bytes
-    public let memory: Int
+    package let memory: Int
     /// CL_DEVICE_MAX_MEM_ALLOC_SIZE, bytes: the most a single buffer may hold
-    public let maxAllocation: Int
+    package let maxAllocation: Int
     /// CL_DEVICE_LOCAL_MEM_SIZE, bytes
-    public let localMemory: Int
-    public let maxWorkGroupSize: Int
+    package let localMemory: Int
+    package let maxWorkGroupSize: Int
     /// CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT: 4 SSE or NEON, 8 AVX2, 16 AVX-512, 1 on GPUs
-    public let vectorWidth: Int
+    package let vectorWidth: Int
 
     /// Every device of every platform, in the order the ICD loader lists them.
-    public static func all() throws(CLError) -> [Device] {
+    package static func all() throws(CLError) -> [Device] {
         try discovery.withLock { _ throws(CLError) in try discover() }
     }
 
@@ -61,7 +61,7 @@ public struct Device: @unchecked Sendable {
     /// The device a user means.
     /// - Parameter spec: an index into `all()`, or a part of a device's or platform's name (letter case aside);
     ///   nil for the default: the first GPU, else the first device.
-    public static func select(_ spec: String?) throws(CLError) -> Device {
+    package static func select(_ spec: String?) throws(CLError) -> Device {
         let devices = try all()
         guard let spec, !spec.isEmpty else {
             guard let device = defaultDevice(among: devices) else { throw .noDevice }
@@ -77,7 +77,7 @@ public struct Device: @unchecked Sendable {
     }
 
     /// The devices of a list like `0,1`, whose parts are as of `select`.
-    public static func selectAll(_ spec: String?) throws(CLError) -> [Device] {
+    package static func selectAll(_ spec: String?) throws(CLError) -> [Device] {
         guard let spec, !spec.isEmpty else { return [try select(nil)] }
         var devices: [Device] = []
         for part in spec.split(separator: ",", omittingEmptySubsequences: false) {
@@ -88,7 +88,9 @@ public struct Device: @unchecked Sendable {
     }
 
     /// The first GPU, else the first device.
-    public static func defaultDevice(among devices: [Device]) -> Device? { devices.first(where: \.isGPU) ?? devices.first }
+    package static func defaultDevice(among devices: [Device]) -> Device? {
+        devices.first(where: \.isGPU) ?? devices.first
+    }
 
     private init(id: cl_device_id, platform: cl_platform_id, index: Int) throws(CLError) {
         self.id = id
@@ -123,7 +125,8 @@ public struct Device: @unchecked Sendable {
         return text(bytes)
     }
 
-    private static func value<T: BitwiseCopyable>(_ id: cl_device_id, _ info: Int32, _ initial: T) throws(CLError) -> T {
+    private static func value<T: BitwiseCopyable>(_ id: cl_device_id, _ info: Int32, _ initial: T) throws(CLError) -> T
+    {
         var value = initial
         try check("clGetDeviceInfo", clGetDeviceInfo(id, cl_device_info(info), MemoryLayout<T>.size, &value, nil))
         return value
@@ -135,14 +138,14 @@ func text(_ bytes: [UInt8]) -> String { String(decoding: bytes.prefix { $0 != 0 
 
 extension Device {
     /// Whether both are the same device of the same platform.
-    public func isSame(as other: Device) -> Bool { id == other.id }
+    package func isSame(as other: Device) -> Bool { id == other.id }
 
     /// Whether both compute the same bits: one model of device with one driver.
-    public func isSameKind(as other: Device) -> Bool {
+    package func isSameKind(as other: Device) -> Bool {
         (name, platformName, driver, version) == (other.name, other.platformName, other.driver, other.version)
             && vectorWidth == other.vectorWidth
     }
 
     /// For messages: devices of one name are told apart by their index.
-    public var title: String { "device \(index) (\(name))" }
+    package var title: String { "device \(index) (\(name))" }
 }

@@ -2,48 +2,48 @@ import COpenCL
 
 /// What a kernel may be given: buffers, 32-bit integers and floats, local memory. A Swift `Int` is none of these, so
 /// passing one does not compile.
-public protocol KernelArgument {
+package protocol KernelArgument {
     func set(_ index: cl_uint, of kernel: cl_kernel) -> cl_int
 }
 
 extension Int32: KernelArgument {
-    public func set(_ index: cl_uint, of kernel: cl_kernel) -> cl_int {
+    package func set(_ index: cl_uint, of kernel: cl_kernel) -> cl_int {
         withUnsafePointer(to: self) { clSetKernelArg(kernel, index, MemoryLayout<Int32>.size, $0) }
     }
 }
 
 extension Float: KernelArgument {
-    public func set(_ index: cl_uint, of kernel: cl_kernel) -> cl_int {
+    package func set(_ index: cl_uint, of kernel: cl_kernel) -> cl_int {
         withUnsafePointer(to: self) { clSetKernelArg(kernel, index, MemoryLayout<Float>.size, $0) }
     }
 }
 
 extension Buffer: KernelArgument {
-    public func set(_ index: cl_uint, of kernel: cl_kernel) -> cl_int {
+    package func set(_ index: cl_uint, of kernel: cl_kernel) -> cl_int {
         withUnsafePointer(to: handle) { clSetKernelArg(kernel, index, MemoryLayout<cl_mem>.size, $0) }
     }
 }
 
 /// No buffer, where a kernel can do without one
-public struct NoBuffer: KernelArgument {
-    public init() {}
+package struct NoBuffer: KernelArgument {
+    package init() {}
 
-    public func set(_ index: cl_uint, of kernel: cl_kernel) -> cl_int {
+    package func set(_ index: cl_uint, of kernel: cl_kernel) -> cl_int {
         clSetKernelArg(kernel, index, MemoryLayout<cl_mem>.size, nil)
     }
 }
 
 /// One kernel of a program. Arguments are passed by name, in the order of the `.cl` file; both are checked against
 /// what the compiler recorded, so a swapped pair is an error and not a wrong number.
-public final class Kernel {
+package final class Kernel {
     private let handle: cl_kernel
     private let program: Program
-    public let name: String
+    package let name: String
     /// Argument names as compiled; empty where the driver does not keep them.
     private let argumentNames: [String]
     private let argumentCount: Int
 
-    public init(_ program: Program, _ name: String) throws(CLError) {
+    package init(_ program: Program, _ name: String) throws(CLError) {
         var status: cl_int = 0
         guard let handle = clCreateKernel(program.handle, name, &status) else {
             throw .call("clCreateKernel \(name)", CLStatus(rawValue: status))
@@ -74,7 +74,7 @@ public final class Kernel {
 
     /// Enqueues the kernel over `global` work-items in groups of `local`.
     /// - Throws: `CLError.shape` when names or number of arguments differ from the `.cl` file.
-    public func launch(
+    package func launch(
         global: [Int], local: [Int]? = nil, _ arguments: KeyValuePairs<String, any KernelArgument>
     ) throws(CLError) {
         guard arguments.count == argumentCount else {

@@ -2,20 +2,20 @@ import COpenCL
 import Dispatch
 
 /// One command's time on the device, from its OpenCL event.
-public struct ProfiledCommand: Sendable, Equatable {
-    public let name: String
+package struct ProfiledCommand: Sendable, Equatable {
+    package let name: String
     /// The stage it ran for, as named by `Context.stage`
-    public let stage: String
+    package let stage: String
     /// Nanoseconds of the host's clock (`hostNanoseconds`), off by no more than the wait for one command takes
-    public let start: UInt64, end: UInt64
+    package let start: UInt64, end: UInt64
 
-    public init(name: String, stage: String, start: UInt64, end: UInt64) {
+    package init(name: String, stage: String, start: UInt64, end: UInt64) {
         (self.name, self.stage, self.start, self.end) = (name, stage, start, end)
     }
 }
 
 /// The host's monotonic clock, on which profiled commands are given.
-public func hostNanoseconds() -> UInt64 { DispatchTime.now().uptimeNanoseconds }
+package func hostNanoseconds() -> UInt64 { DispatchTime.now().uptimeNanoseconds }
 
 /// Events waiting to be read.
 final class Profile {
@@ -73,7 +73,7 @@ final class Profile {
 
 extension Context {
     /// Names the stage that the following commands belong to, where profiling is on.
-    public func stage(_ name: @autoclosure () -> String) { if let profile { profile.stage = name() } }
+    package func stage(_ name: @autoclosure () -> String) { if let profile { profile.stage = name() } }
 
     /// Runs an enqueueing call, keeping its event where profiling is on.
     package func enqueue(
@@ -106,7 +106,7 @@ extension Context {
     }
 
     /// The commands since the last call, in order; waits for them. Empty where profiling is off.
-    public func takeProfile() throws(CLError) -> [ProfiledCommand] {
+    package func takeProfile() throws(CLError) -> [ProfiledCommand] {
         guard let profile else { return [] }
         let pending = profile.pending
         profile.pending = []

@@ -1,7 +1,7 @@
 import COpenCL
 
 /// A compiled kernel source.
-public final class Program {
+package final class Program {
     let handle: cl_program
     let context: Context
     let name: String
@@ -11,7 +11,7 @@ public final class Program {
     ///   - name: the file under `kernels/`, for messages
     ///   - options: compiler options; `-cl-std=CL1.2` and argument names are always added
     /// - Throws: `CLError.build` with the compiler's log.
-    public init(_ context: Context, name: String, source: [UInt8], options: [String] = []) throws(CLError) {
+    package init(_ context: Context, name: String, source: [UInt8], options: [String] = []) throws(CLError) {
         self.context = context
         self.name = name
         let options = (["-cl-std=CL1.2", "-cl-kernel-arg-info"] + options).joined(separator: " ")
@@ -25,7 +25,9 @@ public final class Program {
         }
         handle = try Program.fromSource(context, name: name, source: source, options: options)
         context.counters.compiled += 1
-        if let cache = context.programCache, let key, let binary = Program.binary(of: handle) { cache.store(key, binary) }
+        if let cache = context.programCache, let key, let binary = Program.binary(of: handle) {
+            cache.store(key, binary)
+        }
     }
 
     deinit { clReleaseProgram(handle) }
@@ -72,14 +74,16 @@ public final class Program {
     private static func binary(of program: cl_program) -> [UInt8]? {
         var size = 0
         guard
-            clGetProgramInfo(program, cl_program_info(CL_PROGRAM_BINARY_SIZES), MemoryLayout<Int>.size, &size, nil) == 0,
+            clGetProgramInfo(program, cl_program_info(CL_PROGRAM_BINARY_SIZES), MemoryLayout<Int>.size, &size, nil)
+                == 0,
             size > 0
         else { return nil }
         var bytes = [UInt8](repeating: 0, count: size)
         let status = bytes.withUnsafeMutableBufferPointer { bytes in
             var pointer: UnsafeMutablePointer<UInt8>? = bytes.baseAddress
             return clGetProgramInfo(
-                program, cl_program_info(CL_PROGRAM_BINARIES), MemoryLayout<UnsafeMutablePointer<UInt8>?>.size, &pointer, nil)
+                program, cl_program_info(CL_PROGRAM_BINARIES), MemoryLayout<UnsafeMutablePointer<UInt8>?>.size,
+                &pointer, nil)
         }
         return status == 0 ? bytes : nil
     }

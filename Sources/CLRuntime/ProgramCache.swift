@@ -9,21 +9,24 @@ import Foundation
 /// - Races: a program is written to a file of its own and renamed into place, so a reader sees a whole file or none,
 ///   and two writers leave one of two equal files. A binary that the driver refuses is compiled anew and replaced.
 /// - Failure to read or write is never an error: the cache is a convenience.
-public struct ProgramCache: Sendable {
-    public let folder: String
-    public init(folder: String) { self.folder = folder }
+package struct ProgramCache: Sendable {
+    package let folder: String
+    package init(folder: String) { self.folder = folder }
 
     /// `$XDG_CACHE_HOME/vitpatch` or `~/.cache/vitpatch`
-    public static var standard: ProgramCache? {
+    package static var standard: ProgramCache? {
         let environment = ProcessInfo.processInfo.environment
-        if let cache = environment["XDG_CACHE_HOME"], !cache.isEmpty { return ProgramCache(folder: cache + "/vitpatch") }
+        if let cache = environment["XDG_CACHE_HOME"], !cache.isEmpty {
+            return ProgramCache(folder: cache + "/vitpatch")
+        }
         guard let home = environment["HOME"], !home.isEmpty else { return nil }
         return ProgramCache(folder: home + "/.cache/vitpatch")
     }
 
     func key(source: [UInt8], options: String, device: Device) -> String {
         // Lengths go first, so that no two sets of parts read alike.
-        let parts = [options, device.name, device.version, device.platformName, device.driver].map { Array($0.utf8) } + [source]
+        let parts =
+            [options, device.name, device.version, device.platformName, device.driver].map { Array($0.utf8) } + [source]
         var message: [UInt8] = []
         for part in parts {
             withUnsafeBytes(of: UInt64(part.count).littleEndian) { message.append(contentsOf: $0) }
@@ -35,12 +38,15 @@ public struct ProgramCache: Sendable {
     func load(_ key: String) -> [UInt8]? {
         guard let data = FileManager.default.contents(atPath: "\(folder)/\(key).clbin") else { return nil }
         let binary = [UInt8](data.dropFirst(Int(SHA256_DIGEST_LENGTH)))
-        guard !binary.isEmpty, Self.digest(binary) == [UInt8](data.prefix(Int(SHA256_DIGEST_LENGTH))) else { return nil }
+        guard !binary.isEmpty, Self.digest(binary) == [UInt8](data.prefix(Int(SHA256_DIGEST_LENGTH))) else {
+            return nil
+        }
         return binary
     }
 
     func store(_ key: String, _ binary: [UInt8]) {
-        let temporary = "\(folder)/\(key).\(ProcessInfo.processInfo.processIdentifier).\(UInt32.random(in: 0 ... .max)).tmp"
+        let temporary =
+            "\(folder)/\(key).\(ProcessInfo.processInfo.processIdentifier).\(UInt32.random(in: 0 ... .max)).tmp"
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             try Data(Self.digest(binary) + binary).write(to: URL(fileURLWithPath: temporary))

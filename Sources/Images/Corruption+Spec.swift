@@ -6,7 +6,7 @@ extension Corruption {
 
     /// Parses one corruption.
     /// - Throws: ``ImageError/corruption(spec:reason:)``, also for a list of strengths.
-    public init(spec: String) throws {
+    package init(spec: String) throws {
         let all = try Self.list(spec: spec)
         guard all.count == 1, let only = all.first else {
             throw ImageError.corruption(spec: spec, reason: "has \(all.count) values, expected one")
@@ -17,7 +17,7 @@ extension Corruption {
     /// Parses `--corruption`, where blur, noise, channel, shuffle and mask may have several values: `noise:0.5,1,2`
     /// stands for three corruptions. The values of `pair:DIR` and `mask:FILE` (.png, .jpg or .jpeg) are one path each.
     /// - Throws: ``ImageError/corruption(spec:reason:)``
-    public static func list(spec: String) throws -> [Corruption] {
+    package static func list(spec: String) throws -> [Corruption] {
         func fail(_ reason: String) -> ImageError { .corruption(spec: spec, reason: reason) }
         let parts = spec.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let name = parts.first ?? "", value = parts.count == 2 ? parts[1] : nil
@@ -41,7 +41,7 @@ extension Corruption {
     }
 
     /// The spec that parses to this corruption, the same however its number was written
-    public var spec: String {
+    package var spec: String {
         switch self {
         case .none: "none"
         case .grayscale: "grayscale"

@@ -1,7 +1,7 @@
 /// How the wanted information is removed from an image; what `--corruption` names.
 ///
 /// ``Corruptor`` applies it. Values are to be those that ``init(spec:)`` lets through.
-public enum Corruption: Sendable, Hashable {
+package enum Corruption: Sendable, Hashable {
     case none
     /// ITU-R 601-2 luma in all three channels
     case grayscale
@@ -23,12 +23,12 @@ public enum Corruption: Sendable, Hashable {
     /// The image of the same id in another folder
     case pair(folder: String)
 
-    public enum Channel: Int, Sendable, Hashable, CaseIterable {
+    package enum Channel: Int, Sendable, Hashable, CaseIterable {
         case r, g, b
     }
 
     /// Where in an image's way to the model a corruption takes place
-    public enum Stage: Sendable {
+    package enum Stage: Sendable {
         /// Nowhere
         case none
         /// Source pixels, before resizing
@@ -39,7 +39,7 @@ public enum Corruption: Sendable, Hashable {
         case device
     }
 
-    public var stage: Stage {
+    package var stage: Stage {
         switch self {
         case .none: .none
         case .grayscale, .blur, .channel, .shuffle, .pair: .source
@@ -49,7 +49,7 @@ public enum Corruption: Sendable, Hashable {
     }
 
     /// Whether it depends on seed and sample
-    public var isRandom: Bool {
+    package var isRandom: Bool {
         switch self {
         case .noise, .shuffle, .mask: true
         case .none, .grayscale, .blur, .channel, .maskFile, .mean, .pair: false
@@ -58,7 +58,7 @@ public enum Corruption: Sendable, Hashable {
 
     /// The image with a corruption that needs nothing but its pixels (grayscale, blur, channel; none).
     /// - Throws: ``ImageError/corruption(spec:reason:)`` for the others.
-    public func apply(to image: RGBImage) throws -> RGBImage {
+    package func apply(to image: RGBImage) throws -> RGBImage {
         switch self {
         case .none: image
         case .grayscale: image.grayscale()

@@ -2,8 +2,8 @@
 ///
 /// What comes out depends on the image, the seed, the image's id and the sample only. All members may be used from
 /// any thread.
-public struct Corruptor: Sendable {
-    public let corruption: Corruption
+package struct Corruptor: Sendable {
+    package let corruption: Corruption
     let preprocessor: Preprocessor
     private let seed: UInt64
     private let work: Work
@@ -30,7 +30,7 @@ public struct Corruptor: Sendable {
     ///   - patchSize: P, which divides the preprocessor's S.
     ///   - progress: called with the number of images read and of all, where they are read.
     /// - Throws: ``ImageError``, naming the file or size at fault.
-    public init(
+    package init(
         _ corruption: Corruption, dataset: ImageDataset, preprocessor: Preprocessor, patchSize: Int, seed: UInt64,
         progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
     ) throws {
@@ -59,7 +59,7 @@ public struct Corruptor: Sendable {
     ///   - sample: the number of the random draw, from 0; other corruptions ignore it.
     ///   - clean: what the preprocessor makes of `image`, [3, S, S].
     /// - Throws: ``ImageError`` when the image is too small for `shuffle`, or the partner cannot be read.
-    public func callAsFunction(
+    package func callAsFunction(
         image: RGBImage, index: Int, id: String, sample: Int, clean: [Float]
     ) throws -> [Float] {
         switch work {

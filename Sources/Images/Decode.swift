@@ -1,9 +1,9 @@
 import CImageIO
 
 #if canImport(FoundationEssentials)
-import FoundationEssentials
+    import FoundationEssentials
 #else
-import Foundation
+    import Foundation
 #endif
 
 /// Decodes a PNG or JPEG, told apart by its first bytes, to the bytes of Pillow's `Image.open(f).convert("RGB")`.
@@ -16,7 +16,7 @@ import Foundation
 /// - Parameter name: the file name for error messages.
 /// - Throws: ``ImageError/decode(name:reason:)``; also when the header claims more than ``maxImageSide`` or
 ///   ``maxImagePixels``.
-public func decodeImage(_ data: some ContiguousBytes, name: String) throws -> RGBImage {
+package func decodeImage(_ data: some ContiguousBytes, name: String) throws -> RGBImage {
     try data.withUnsafeBytes { raw in
         let bytes = raw.bindMemory(to: UInt8.self)
         let format = try Format(bytes, name: name)

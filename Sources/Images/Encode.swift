@@ -1,15 +1,15 @@
 import CImageIO
 
 #if canImport(FoundationEssentials)
-import FoundationEssentials
+    import FoundationEssentials
 #else
-import Foundation
+    import Foundation
 #endif
 
 /// An 8-bit RGB PNG, without loss: ``decodeImage(_:name:)`` gives the same pixels back.
 ///
 /// - Throws: ``ImageError/encode(_:)``
-public func encodePNG(_ image: RGBImage) throws -> Data {
+package func encodePNG(_ image: RGBImage) throws -> Data {
     let width = UInt32(image.width), height = UInt32(image.height)  // at most maxImageSide
     var count = cimage_png_bound(width, height)
     let bytes = try [UInt8](unsafeUninitializedCapacity: count) { out, filled in

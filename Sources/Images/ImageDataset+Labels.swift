@@ -7,7 +7,7 @@ extension ImageDataset {
     /// - Parameter modelLabels: the model's label names by index.
     /// - Returns: `map`, [classes], indices into `modelLabels`.
     /// - Throws: ``ImageError/labels(_:)``, showing both lists, otherwise.
-    public func labelIndices(modelLabels: [String]) throws -> (map: [Int], warning: String?) {
+    package func labelIndices(modelLabels: [String]) throws -> (map: [Int], warning: String?) {
         // Names are compared as code points: Swift's == would take two spellings of one accent for the same name.
         var indices: [[UInt8]: [Int]] = [:]
         for (i, label) in modelLabels.enumerated() { indices[Array(label.utf8), default: []].append(i) }

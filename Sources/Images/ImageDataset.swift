@@ -1,16 +1,16 @@
 #if canImport(FoundationEssentials)
-import FoundationEssentials
+    import FoundationEssentials
 #else
-import Foundation
+    import Foundation
 #endif
 
 /// Labelled images: a folder of class subfolders, a CIFAR-10/100 folder, or bytes in memory.
 ///
 /// Only names, labels and sizes are held; pixels are read and decoded by ``load(_:)``, from any thread.
-public struct ImageDataset: Sendable {
+package struct ImageDataset: Sendable {
     /// The folder's path or the name given, for messages
-    public let name: String
-    public let classNames: [String]
+    package let name: String
+    package let classNames: [String]
     let entries: [Entry]
     let source: Source
 
@@ -38,7 +38,7 @@ public struct ImageDataset: Sendable {
     /// CIFAR, binary or python version: the test batch if it is there, otherwise the training batches, in file order.
     ///
     /// - Throws: ``ImageError/dataset(path:reason:)``
-    public init(path: String) throws {
+    package init(path: String) throws {
         var isFolder: Bool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
             throw ImageError.dataset(path: path, reason: "there is no such folder")
@@ -57,7 +57,7 @@ public struct ImageDataset: Sendable {
     ///   - labels: [N], indices into `classNames`
     ///   - pixels: [N, height, width, 3]
     /// - Throws: ``ImageError/dataset(path:reason:)`` when the counts do not fit each other.
-    public init(
+    package init(
         name: String, classNames: [String], ids: [String], labels: [Int], width: Int, height: Int,
         pixels: some ContiguousBytes
     ) throws {
@@ -85,14 +85,14 @@ public struct ImageDataset: Sendable {
         self.source = source
     }
 
-    public var count: Int { entries.count }
-    public func id(_ i: Int) -> String { entries[i].id }
+    package var count: Int { entries.count }
+    package func id(_ i: Int) -> String { entries[i].id }
     /// Index into ``classNames``
-    public func classIndex(_ i: Int) -> Int { entries[i].classIndex }
+    package func classIndex(_ i: Int) -> Int { entries[i].classIndex }
 
     /// Reads and decodes image i.
     /// - Throws: ``ImageError``, naming the file.
-    public func load(_ i: Int) throws -> RGBImage {
+    package func load(_ i: Int) throws -> RGBImage {
         switch source {
         case .files(let root):
             let path = join(root, entries[i].id)
@@ -107,7 +107,7 @@ public struct ImageDataset: Sendable {
 
     /// What tells this data set from another without reading its pixels: the class names, then id, class index and
     /// size in bytes of every image, one per line, in order.
-    public var fingerprintInput: String {
+    package var fingerprintInput: String {
         var text = ""
         for name in classNames { text += "\(name)\n" }
         for entry in entries { text += "\(entry.id)\t\(entry.classIndex)\t\(entry.bytes)\n" }

@@ -1,5 +1,5 @@
 /// What can go wrong with images, data sets, preprocessing and corruptions; each prints as one sentence.
-public enum ImageError: Error, Equatable, CustomStringConvertible {
+package enum ImageError: Error, Equatable, CustomStringConvertible {
     /// An image file that cannot be decoded whole
     case decode(name: String, reason: String)
     /// An image that cannot be written as PNG
@@ -15,7 +15,7 @@ public enum ImageError: Error, Equatable, CustomStringConvertible {
     /// A corruption that does not exist, is spelled wrongly, or does not fit an image
     case corruption(spec: String, reason: String)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .decode(let name, let reason): "\(name) cannot be decoded: \(reason)."
         case .encode(let reason): "An image cannot be written as PNG: \(reason)."

@@ -20,16 +20,16 @@ enum Philox {
 /// Philox4x32-10 with the seed as key (low word first). The counter is (block, purpose, c2, c3), where c2 and c3 are
 /// the low and the high word of a 64-bit hash of id and sample: FNV-1a over the id's UTF-8 bytes, a byte 0xFF and
 /// the sample's 8 bytes, low first; then MurmurHash3's 64-bit finalizer.
-public struct RandomKey: Sendable, Equatable {
+package struct RandomKey: Sendable, Equatable {
     /// What the numbers are for; different purposes never share a counter.
-    public enum Purpose: UInt32, Sendable {
+    package enum Purpose: UInt32, Sendable {
         case noise = 0, shuffle, mask, partner, order
     }
 
     let key: SIMD2<UInt32>
     let counter: SIMD4<UInt32>  // of block 0
 
-    public init(seed: UInt64, imageID: String, sample: Int, purpose: Purpose) {
+    package init(seed: UInt64, imageID: String, sample: Int, purpose: Purpose) {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         for byte in imageID.utf8 { add(byte) }
@@ -51,7 +51,7 @@ public struct RandomKey: Sendable, Equatable {
 
     /// What a device kernel needs for the noise of one image: it takes block j from the counter (j, 0, c2, c3) and the
     /// key (k0, k1).
-    public static func noiseKey(
+    package static func noiseKey(
         seed: UInt64, imageID: String, sample: Int
     ) -> (k0: UInt32, k1: UInt32, c2: UInt32, c3: UInt32) {
         let of = RandomKey(seed: seed, imageID: imageID, sample: sample, purpose: .noise)
@@ -68,7 +68,7 @@ public struct RandomKey: Sendable, Equatable {
 
 extension RandomKey {
     /// Another of `count` images than `index`, every other one equally likely; the same one where there is no other.
-    public static func partner(of index: Int, id: String, count: Int, seed: UInt64, sample: Int) -> Int {
+    package static func partner(of index: Int, id: String, count: Int, seed: UInt64, sample: Int) -> Int {
         guard count > 1 else { return index }
         let words = RandomKey(seed: seed, imageID: id, sample: sample, purpose: .partner).block(0)
         let other = Int((UInt64(words[0]) | UInt64(words[1]) << 32) % UInt64(count - 1))
@@ -76,7 +76,7 @@ extension RandomKey {
     }
 
     /// A random order of 0..<count for something with a name, such as a kind of patch; every draw is another one.
-    public static func order(_ count: Int, of name: String, draw: Int, seed: UInt64) -> [Int] {
+    package static func order(_ count: Int, of name: String, draw: Int, seed: UInt64) -> [Int] {
         RandomKey(seed: seed, imageID: name, sample: draw, purpose: .order).permutation(count)
     }
 

@@ -3,7 +3,7 @@
 extension RGBImage {
     /// The image, smaller where its longer side has more than `longest` pixels.
     /// - Throws: ``ImageError/size(_:)`` when `longest` is below 1.
-    public func fitted(longest: Int) throws -> RGBImage {
+    package func fitted(longest: Int) throws -> RGBImage {
         let side = max(width, height)
         guard side > longest else { return self }
         func scaled(_ length: Int) -> Int { max(min(1, longest), (length * longest + side / 2) / side) }
@@ -14,20 +14,21 @@ extension RGBImage {
 extension Corruptor {
     /// For ``picture(of:index:id:)`` of a corruption of source pixels, which looks the same to every model.
     /// - Throws: ``ImageError``; ``ImageError/corruption(spec:reason:)`` for a corruption at another stage.
-    public init(picturing corruption: Corruption, dataset: ImageDataset, seed: UInt64) throws {
+    package init(picturing corruption: Corruption, dataset: ImageDataset, seed: UInt64) throws {
         guard corruption.stage == .source else {
             throw ImageError.corruption(spec: corruption.spec, reason: "needs a model to be pictured")
         }
         // A model of one pixel stands in, which no picture sees.
         try self.init(
-            corruption, dataset: dataset, preprocessor: Preprocessor(config: nil, imageSize: 1), patchSize: 1, seed: seed)
+            corruption, dataset: dataset, preprocessor: Preprocessor(config: nil, imageSize: 1), patchSize: 1,
+            seed: seed)
     }
 
     /// What the corruption makes of an image, for people: the source pixels, or, where it is applied to the model's
     /// input, that input. Of a random corruption the first draw; nil where pixels do not show it (`noise`).
     ///
     /// - Throws: ``ImageError``, as ``callAsFunction(image:index:id:sample:clean:)``
-    public func picture(of image: RGBImage, index: Int, id: String) throws -> RGBImage? {
+    package func picture(of image: RGBImage, index: Int, id: String) throws -> RGBImage? {
         switch corruption.stage {
         case .none: return image
         case .device: return nil

@@ -1,16 +1,16 @@
 #if canImport(FoundationEssentials)
-import FoundationEssentials
+    import FoundationEssentials
 #else
-import Foundation
+    import Foundation
 #endif
 
 /// From an image to a model's input, as preprocessor_config.json says: resize, centre crop, rescale, normalise.
 ///
 /// Follows transformers' image processors on their Pillow backend, bit for bit: resizing on bytes, rescaling in
 /// Double rounded to Float, then (x - mean) / std in Float.
-public struct Preprocessor: Sendable {
+package struct Preprocessor: Sendable {
     /// S, the side of the model's square input
-    public let imageSize: Int
+    package let imageSize: Int
     private let resizing: Resizing
     private let filter: Resample
     private let crop: Size?
@@ -33,7 +33,7 @@ public struct Preprocessor: Sendable {
     ///   - name: the file name for error messages.
     /// - Throws: ``ImageError/preprocessor(name:reason:)`` for what cannot be followed, or when the output of a fixed
     ///   size is not S x S.
-    public init(config: Data?, imageSize: Int, name: String = "preprocessor_config.json") throws {
+    package init(config: Data?, imageSize: Int, name: String = "preprocessor_config.json") throws {
         let file = try config.map { try Self.parse($0, name: name) } ?? Config()
         func fail(_ reason: String) -> ImageError { .preprocessor(name: name, reason: reason) }
         guard pixelCount(imageSize, imageSize) != nil else {
@@ -121,7 +121,7 @@ public struct Preprocessor: Sendable {
 
     /// The model's input, [3, S, S], for an image of any size.
     /// - Throws: ``ImageError/size(_:)`` when the result would not be S x S, or is too large on the way there.
-    public func callAsFunction(_ image: RGBImage) throws -> [Float] {
+    package func callAsFunction(_ image: RGBImage) throws -> [Float] {
         var image = image
         switch resizing {
         case .off: break
@@ -155,10 +155,11 @@ public struct Preprocessor: Sendable {
 
     /// A model's input, [3, S, S], as bytes: each value's nearest. Rescaling and normalising are undone, not resizing.
     /// - Throws: ``ImageError/size(_:)`` when it has another size.
-    public func picture(of input: [Float]) throws -> RGBImage {
+    package func picture(of input: [Float]) throws -> RGBImage {
         let plane = imageSize * imageSize
         guard input.count == 3 * plane else {
-            throw ImageError.size("A preprocessed image has \(input.count) values, expected 3 x \(imageSize) x \(imageSize).")
+            throw ImageError.size(
+                "A preprocessed image has \(input.count) values, expected 3 x \(imageSize) x \(imageSize).")
         }
         var pixels = [UInt8](repeating: 0, count: 3 * plane)
         for c in 0..<3 {

@@ -1,17 +1,17 @@
 /// The most pixels an image may have, decoded or resized; checked before anything is allocated.
-public let maxImagePixels = 64 << 20
+package let maxImagePixels = 64 << 20
 /// The most pixels along one side, which is JPEG's own limit
-public let maxImageSide = 65_535
+package let maxImageSide = 65_535
 
 /// An 8-bit RGB image.
-public struct RGBImage: Sendable, Equatable {
-    public let width: Int
-    public let height: Int
+package struct RGBImage: Sendable, Equatable {
+    package let width: Int
+    package let height: Int
     /// [height, width, 3]
-    public let pixels: [UInt8]
+    package let pixels: [UInt8]
 
     /// - Throws: ``ImageError/size(_:)`` unless `pixels` has width * height * 3 bytes, within the limits.
-    public init(width: Int, height: Int, pixels: [UInt8]) throws {
+    package init(width: Int, height: Int, pixels: [UInt8]) throws {
         guard let count = pixelCount(width, height), pixels.count == count * 3 else {
             throw ImageError.size(
                 "An image of \(width) x \(height) pixels cannot be made from \(pixels.count) bytes.")
@@ -26,7 +26,7 @@ public struct RGBImage: Sendable, Equatable {
     }
 
     /// ITU-R 601-2 luma copied to three channels: the bytes of Pillow's `convert("L").convert("RGB")`.
-    public func grayscale() -> RGBImage {
+    package func grayscale() -> RGBImage {
         let count = pixels.count
         let gray = [UInt8](unsafeUninitializedCapacity: count) { out, filled in
             pixels.withUnsafeBufferPointer { source in

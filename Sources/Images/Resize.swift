@@ -1,13 +1,13 @@
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// Resampling filters under Pillow's numbers, as `resample` in preprocessor_config.json gives them.
-public enum Resample: Int, Sendable, CaseIterable {
+package enum Resample: Int, Sendable, CaseIterable {
     case nearest = 0, lanczos, bilinear, bicubic, box, hamming
 }
 
@@ -19,7 +19,7 @@ public enum Resample: Int, Sendable, CaseIterable {
 /// versions have no exception, and there differ by a step or so.
 ///
 /// - Throws: ``ImageError/size(_:)`` when a size is not within ``maxImageSide`` and ``maxImagePixels``.
-public func resize(_ image: RGBImage, width: Int, height: Int, filter: Resample) throws -> RGBImage {
+package func resize(_ image: RGBImage, width: Int, height: Int, filter: Resample) throws -> RGBImage {
     func fail() -> ImageError {
         .size(
             "An image of \(image.width) x \(image.height) pixels cannot be resized to \(width) x \(height): "

@@ -1,17 +1,17 @@
 import CLRuntime
 
 /// What an MLP applies between its two linear maps; raw values as in `epilogue.cl`.
-public enum ActivationKind: Int32, Sendable, CaseIterable {
+package enum ActivationKind: Int32, Sendable, CaseIterable {
     case none = 0, gelu, geluNew, quickGelu, relu
 }
 
 /// `out = act(out + bias)` in place, or added to the residual stream: the epilogue for GEMM providers that
 /// have none. See `bias_activation.cl`.
-public struct BiasActivation {
+package struct BiasActivation {
     private let kernel: Kernel
     private let group: Int
 
-    public init(_ library: KernelLibrary) throws(CLError) {
+    package init(_ library: KernelLibrary) throws(CLError) {
         kernel = try library.kernel(.biasActivation, "bias_activation")
         group = library.tuning.group
     }
@@ -19,7 +19,7 @@ public struct BiasActivation {
     /// - Parameters:
     ///   - out: [rows, width], row stride `stride`, first row at element `offset`
     ///   - bias: [width]
-    public func callAsFunction(
+    package func callAsFunction(
         out: Buffer<Float>, offset: Int = 0, stride: Int, rows: Int, width: Int, bias: Buffer<Float>,
         activation: ActivationKind, residual: ResidualRows? = nil
     ) throws(CLError) {
@@ -28,12 +28,14 @@ public struct BiasActivation {
             bias.count == width
         else {
             throw .shape(
-                operation: "bias_activation", expected: "\(rows) rows of \(width)", got: "\(out.count) and bias \(bias.count)")
+                operation: "bias_activation", expected: "\(rows) rows of \(width)",
+                got: "\(out.count) and bias \(bias.count)")
         }
         try kernel.launch(
             global: [group, rows], local: [group, 1],
             [
-                "out": out, "offset": try Int32.checked(offset, "offset"), "stride": try Int32.checked(stride, "stride"),
+                "out": out, "offset": try Int32.checked(offset, "offset"),
+                "stride": try Int32.checked(stride, "stride"),
                 "width": try Int32.checked(width, "width"), "bias": bias, "activation": activation.rawValue,
                 "x": residual.buffer, "rowStride": try residual.rowStride, "lists": residual.listBuffer,
                 "first": try residual.first, "tokens": try residual.tokens,

@@ -1,7 +1,7 @@
 import CLRuntime
 
 /// Softmax attention without the [T, T] scores in memory. See `attention.cl`, and `attention_group.cl` for GPUs.
-public struct Attention {
+package struct Attention {
     private let kernel: Kernel
     private let patternKernel: Kernel
     /// Queries of a work-group, and its work-items
@@ -9,7 +9,7 @@ public struct Attention {
     private let headDim: Int
 
     /// - Parameter headDim: Dh, compiled in
-    public init(_ library: KernelLibrary, headDim: Int) throws(CLError) {
+    package init(_ library: KernelLibrary, headDim: Int) throws(CLError) {
         self.headDim = headDim
         let tuning = library.tuning, memory = library.context.device.localMemory
         // As many queries as local memory has room for beside their keys
@@ -34,11 +34,11 @@ public struct Attention {
     }
 
     /// Token rows inside a buffer: element `offset` is the first row's first value, rows are `stride` apart.
-    public struct Rows {
-        public var buffer: Buffer<Float>
-        public var offset: Int
-        public var stride: Int
-        public init(_ buffer: Buffer<Float>, offset: Int, stride: Int) {
+    package struct Rows {
+        package var buffer: Buffer<Float>
+        package var offset: Int
+        package var stride: Int
+        package init(_ buffer: Buffer<Float>, offset: Int, stride: Int) {
             (self.buffer, self.offset, self.stride) = (buffer, offset, stride)
         }
     }
@@ -48,7 +48,7 @@ public struct Attention {
     ///   - k, v: [images, tokens] token rows of H * Dh in one buffer with one stride
     ///   - scale: 1 / sqrt(Dh)
     ///   - z: [images, queries, H * Dh], packed, from element `zOffset` on
-    public func callAsFunction(
+    package func callAsFunction(
         q: Rows, queries: Int, k: Rows, v: Rows, tokens: Int, images: Int, heads: Int, scale: Float, z: Buffer<Float>,
         zOffset: Int = 0
     ) throws(CLError) {
@@ -60,7 +60,8 @@ public struct Attention {
         guard fits(q, images * queries), fits(k, images * tokens), fits(v, images * tokens),
             zOffset >= 0, zOffset + images * queries * width <= z.count, k.buffer === v.buffer, k.stride == v.stride
         else {
-            throw .shape(operation: "attention", expected: "\(images) x \(queries) queries of \(width)", got: "\(z.count)")
+            throw .shape(
+                operation: "attention", expected: "\(images) x \(queries) queries of \(width)", got: "\(z.count)")
         }
         let groups = (queries + self.queries - 1) / self.queries
         try kernel.launch(
@@ -81,7 +82,7 @@ public struct Attention {
     ///   - k, v: [slots, tokens] token rows
     ///   - z: [slots, queries, H * Dh]
     ///   - entries: in `lists`, six ints each; see `attention.cl`
-    public func pattern(
+    package func pattern(
         q: Rows, queries: Int, k: Rows, v: Rows, tokens: Int, heads: Int, scale: Float, z: Buffer<Float>,
         lists: Buffer<Int32>, entries: Entries
     ) throws(CLError) {

@@ -4,15 +4,15 @@ import COpenCL
 import Foundation
 
 /// CLBlast's SGEMM, followed by our epilogue: the provider for GPUs, and the fallback everywhere.
-public final class CLBlastGEMM: GEMM {
+package final class CLBlastGEMM: GEMM {
     /// The parameters of CLBlast's Xgemm kernel that matter, under its names; the others follow from them.
-    public struct Tile: Sendable, Equatable, Codable {
-        public var rows: Int, columns: Int, depth: Int  // MWG, NWG, KWG: what a work-group computes
-        public var rowThreads: Int, columnThreads: Int  // MDIMC, NDIMC: its work-items
-        public var vector: Int  // VWM, VWN: floats in a load
-        public var isCached: Bool  // SA, SB: both inputs go through local memory
+    package struct Tile: Sendable, Equatable, Codable {
+        package var rows: Int, columns: Int, depth: Int  // MWG, NWG, KWG: what a work-group computes
+        package var rowThreads: Int, columnThreads: Int  // MDIMC, NDIMC: its work-items
+        package var vector: Int  // VWM, VWN: floats in a load
+        package var isCached: Bool  // SA, SB: both inputs go through local memory
 
-        public init(
+        package init(
             rows: Int, columns: Int, depth: Int, rowThreads: Int, columnThreads: Int, vector: Int, isCached: Bool
         ) {
             (self.rows, self.columns, self.depth) = (rows, columns, depth)
@@ -44,7 +44,7 @@ public final class CLBlastGEMM: GEMM {
     }
 
     private let tile: Tile?
-    public var name: String { tile.map { "clblast \($0.name)" } ?? "clblast" }
+    package var name: String { tile.map { "clblast \($0.name)" } ?? "clblast" }
     private let context: Context
     private let epilogue: BiasActivation
     /// Reused by every call, as large as the largest so far needed.
@@ -62,7 +62,7 @@ public final class CLBlastGEMM: GEMM {
     /// - Parameter tile: nil for what CLBlast's own database says of the device
     ///
     /// CLBlast keeps parameters by device for the whole process: the last provider made for a device sets them.
-    public init(_ library: KernelLibrary, tile: Tile? = nil) throws(CLError) {
+    package init(_ library: KernelLibrary, tile: Tile? = nil) throws(CLError) {
         context = library.context
         self.tile = tile
         epilogue = try BiasActivation(library)
@@ -95,7 +95,7 @@ public final class CLBlastGEMM: GEMM {
         _ = CLBlastClearCache()
     }
 
-    public func prepare(
+    package func prepare(
         weight: [Float], bias: [Float], outputs: Int, inputs: Int
     ) throws(CLError) -> any GEMMWeight {
         try validate(weight, bias, outputs: outputs, inputs: inputs)
@@ -103,7 +103,7 @@ public final class CLBlastGEMM: GEMM {
             values: try Buffer(context, weight), bias: try Buffer(context, bias), outputs: outputs, inputs: inputs)
     }
 
-    public func callAsFunction(
+    package func callAsFunction(
         a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix, residual: ResidualRows?
     ) throws(CLError) {
         guard let weight = weight as? Weight else {
@@ -130,14 +130,15 @@ public final class CLBlastGEMM: GEMM {
     }
 
     /// Offsets and strides count: CLBlast copies a matrix that is not packed into a padded temporary.
-    private func temporaryBytes(_ a: Matrix, rows: Int, outputs: Int, inputs: Int, _ out: Matrix) throws(CLError) -> Int {
+    private func temporaryBytes(_ a: Matrix, rows: Int, outputs: Int, inputs: Int, _ out: Matrix) throws(CLError) -> Int
+    {
         try temporaryBytes(
             rows: rows, outputs: outputs, inputs: inputs, aOffset: a.offset, aStride: a.stride, outOffset: out.offset,
             outStride: out.stride)
     }
 
     /// The worst case over offsets and strides.
-    public func temporaryBytes(rows: Int, outputs: Int, inputs: Int) throws(CLError) -> Int {
+    package func temporaryBytes(rows: Int, outputs: Int, inputs: Int) throws(CLError) -> Int {
         try temporaryBytes(
             rows: rows, outputs: outputs, inputs: inputs, aOffset: 1, aStride: inputs + 1, outOffset: 1,
             outStride: outputs + 1)
@@ -149,7 +150,8 @@ public final class CLBlastGEMM: GEMM {
         var bytes = 0
         let status = context.withQueue { queue in
             CLBlastSGemmTempBufferSize(
-                CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeYes, rows, outputs, inputs, aOffset, aStride, 0,
+                CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeYes, rows, outputs, inputs, aOffset, aStride,
+                0,
                 inputs, outOffset, outStride, queue, &bytes)
         }
         guard status == CLBlastSuccess else {

@@ -1,20 +1,21 @@
 import CLRuntime
 
 /// Flattens image patches, and joins their projections with CLS and position embeddings. See `embed.cl`.
-public struct Embed {
+package struct Embed {
     private let patchesKernel: Kernel
     private let embedKernel: Kernel
     private let group: Int
 
-    public init(_ library: KernelLibrary) throws(CLError) {
+    package init(_ library: KernelLibrary) throws(CLError) {
         patchesKernel = try library.kernel(.embed, "patches")
         embedKernel = try library.kernel(.embed, "embed")
         group = library.tuning.group
     }
 
     /// Pixels [*, channels, S, S], from element `offset` on, of images `images` to rows [images.count * Np, channels * P * P].
-    public func patches(
-        pixels: Buffer<Float>, offset: Int = 0, images: Range<Int>, channels: Int, imageSize: Int, patchSize: Int, out: Buffer<Float>
+    package func patches(
+        pixels: Buffer<Float>, offset: Int = 0, images: Range<Int>, channels: Int, imageSize: Int, patchSize: Int,
+        out: Buffer<Float>
     ) throws(CLError) {
         let grid = imageSize / patchSize
         let needed = images.count * grid * grid * channels * patchSize * patchSize
@@ -24,7 +25,8 @@ public struct Embed {
         try patchesKernel.launch(
             global: [grid * grid, images.count],
             [
-                "pixels": pixels, "offset": try Int32.checked(offset, "offset"), "first": try Int32.checked(images.lowerBound, "first"),
+                "pixels": pixels, "offset": try Int32.checked(offset, "offset"),
+                "first": try Int32.checked(images.lowerBound, "first"),
                 "channels": try Int32.checked(channels, "channels"), "S": try Int32.checked(imageSize, "S"),
                 "P": try Int32.checked(patchSize, "P"), "grid": try Int32.checked(grid, "grid"), "out": out,
             ])
@@ -35,7 +37,7 @@ public struct Embed {
     ///   - e: patch projections [count * (tokens - 1), D]
     ///   - cls: [D]
     ///   - position: [tokens, D]
-    public func join(
+    package func join(
         e: Buffer<Float>, cls: Buffer<Float>, position: Buffer<Float>, tokens: Int, first: Int, count: Int,
         x: Buffer<Float>
     ) throws(CLError) {
@@ -43,7 +45,8 @@ public struct Embed {
         guard position.count == tokens * width, count * (tokens - 1) * width <= e.count,
             (first + count) * tokens * width <= x.count
         else {
-            throw .shape(operation: "embed", expected: "\(first + count) rows of \(tokens) x \(width)", got: "\(x.count)")
+            throw .shape(
+                operation: "embed", expected: "\(first + count) rows of \(tokens) x \(width)", got: "\(x.count)")
         }
         try embedKernel.launch(
             global: [group, tokens, count], local: [group, 1, 1],

@@ -1,18 +1,18 @@
 import CLRuntime
 
 /// A weight matrix as its provider keeps it on the device.
-public protocol GEMMWeight: AnyObject {
+package protocol GEMMWeight: AnyObject {
     var outputs: Int { get }  // N
     var inputs: Int { get }  // K
 }
 
 /// Rows of a matrix inside a buffer: element `offset` is the first, rows are `stride` apart.
-public struct Matrix {
-    public var buffer: Buffer<Float>
-    public var offset: Int
-    public var stride: Int
+package struct Matrix {
+    package var buffer: Buffer<Float>
+    package var offset: Int
+    package var stride: Int
 
-    public init(_ buffer: Buffer<Float>, offset: Int = 0, stride: Int) {
+    package init(_ buffer: Buffer<Float>, offset: Int = 0, stride: Int) {
         (self.buffer, self.offset, self.stride) = (buffer, offset, stride)
     }
 
@@ -23,23 +23,24 @@ public struct Matrix {
 }
 
 /// Rows of the residual stream that a GEMM's result is added to instead of being stored: `x += act(a weight^T + bias)`.
-public struct ResidualRows {
+package struct ResidualRows {
     /// [*, rowStride / N, N]
-    public var x: Buffer<Float>
-    public var rowStride: Int
+    package var x: Buffer<Float>
+    package var rowStride: Int
     /// From `first` on one entry a pass: its row of x, or a negative number where its result is stored in `out`
-    public var lists: Buffer<Int32>
-    public var first: Int
+    package var lists: Buffer<Int32>
+    package var first: Int
     /// Rows of the GEMM that are one pass's
-    public var tokens: Int
+    package var tokens: Int
 
-    public init(x: Buffer<Float>, rowStride: Int, lists: Buffer<Int32>, first: Int, tokens: Int) {
+    package init(x: Buffer<Float>, rowStride: Int, lists: Buffer<Int32>, first: Int, tokens: Int) {
         (self.x, self.rowStride, self.lists, self.first, self.tokens) = (x, rowStride, lists, first, tokens)
     }
 
     func validate(_ operation: String, rows: Int, width: Int) throws(CLError) {
         let passes = tokens > 0 ? (rows + tokens - 1) / tokens : 0
-        guard tokens > 0, first >= 0, first + passes <= lists.count, tokens * width <= rowStride, rowStride <= x.count else {
+        guard tokens > 0, first >= 0, first + passes <= lists.count, tokens * width <= rowStride, rowStride <= x.count
+        else {
             throw .shape(
                 operation: operation, expected: "a row of x and a list entry for \(rows) rows of \(tokens) x \(width)",
                 got: "rows of \(rowStride) in \(x.count), entries from \(first) of \(lists.count)")
@@ -60,7 +61,7 @@ extension ResidualRows? {
 ///
 /// A row of the result depends on that row of `a` alone, and never on the number of rows: a provider uses the same
 /// kernel and parameters for every M. A sweep fixes its provider before it starts and records `name`.
-public protocol GEMM: AnyObject {
+package protocol GEMM: AnyObject {
     /// What a sweep records: provider and parameters.
     var name: String { get }
 
@@ -83,14 +84,16 @@ public protocol GEMM: AnyObject {
 }
 
 /// Which provider a sweep runs on.
-public enum GEMMProvider: String, Sendable, CaseIterable, Codable {
+package enum GEMMProvider: String, Sendable, CaseIterable, Codable {
     case clblast, packed, tiled
 
     /// Packed on CPUs, CLBlast elsewhere.
-    public init(device: Device) { self = device.isGPU ? .clblast : .packed }
+    package init(device: Device) { self = device.isGPU ? .clblast : .packed }
 
     /// The provider with its own choice of parameters.
-    public func make(_ library: KernelLibrary) throws(CLError) -> any GEMM { try GEMMChoice(provider: self).make(library) }
+    package func make(_ library: KernelLibrary) throws(CLError) -> any GEMM {
+        try GEMMChoice(provider: self).make(library)
+    }
 }
 
 extension GEMM {
@@ -102,7 +105,7 @@ extension GEMM {
         }
     }
 
-    public func callAsFunction(
+    package func callAsFunction(
         a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix
     ) throws(CLError) {
         try self(a: a, weight: weight, rows: rows, activation: activation, out: out, residual: nil)

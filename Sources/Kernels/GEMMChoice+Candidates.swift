@@ -1,7 +1,7 @@
 /// What is worth measuring on a device: in rounds, each around the best so far.
 extension GEMMChoice {
     /// Providers with their register tiles, then the packed one's cache blocks.
-    public static func rounds(_ library: KernelLibrary) -> [@Sendable (_ best: GEMMChoice?) -> [GEMMChoice]] {
+    package static func rounds(_ library: KernelLibrary) -> [@Sendable (_ best: GEMMChoice?) -> [GEMMChoice]] {
         let (width, isGPU) = (library.tuning.vector, library.context.device.isGPU)
         return [
             { _ in
@@ -18,7 +18,8 @@ extension GEMMChoice {
 
     /// As many accumulators as registers hold, in several shapes.
     private static func registerTiles(_ width: Int) -> [PackedGEMM.Tile] {
-        let shapes = width >= 16 ? [(12, 2), (14, 2), (8, 3), (6, 4)] : width == 8 ? [(6, 2), (4, 3)] : [(6, 2), (4, 2)]
+        let shapes =
+            width >= 16 ? [(12, 2), (14, 2), (8, 3), (6, 4)] : width == 8 ? [(6, 2), (4, 3)] : [(6, 2), (4, 2)]
         return shapes.map { with(.init(vector: width, rows: $0.0, vectors: $0.1), depth: 768, block: 96) }
     }
 
@@ -46,7 +47,8 @@ extension GEMMChoice {
     /// The shapes that GEMM on GPUs comes in: work-groups of 64 to 256, each work-item 4 x 4 to 8 x 8.
     private static var clblastTiles: [CLBlastGEMM.Tile] {
         var tiles: [CLBlastGEMM.Tile] = []
-        for (m, n, x, y) in [(64, 64, 8, 8), (64, 64, 16, 16), (128, 64, 16, 8), (128, 64, 16, 16), (128, 128, 16, 16)] {
+        for (m, n, x, y) in [(64, 64, 8, 8), (64, 64, 16, 16), (128, 64, 16, 8), (128, 64, 16, 16), (128, 128, 16, 16)]
+        {
             for depth in [16, 32] {
                 for vector in [2, 4] {
                     for isCached in [true, false] {

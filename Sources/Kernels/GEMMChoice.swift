@@ -2,16 +2,16 @@ import CLRuntime
 import Foundation
 
 /// A GEMM provider with its parameters: what a sweep runs on.
-public struct GEMMChoice: Codable, Sendable, Equatable {
-    public var provider: GEMMProvider
+package struct GEMMChoice: Codable, Sendable, Equatable {
+    package var provider: GEMMProvider
     /// The packed provider's tile; nil for its own choice
-    public var tile: PackedGEMM.Tile?
+    package var tile: PackedGEMM.Tile?
     /// CLBlast's; nil for what its database says
-    public var clblast: CLBlastGEMM.Tile?
+    package var clblast: CLBlastGEMM.Tile?
     /// The tiled provider's; nil for its own choice
-    public var tiled: TiledGEMM.Tile?
+    package var tiled: TiledGEMM.Tile?
 
-    public init(
+    package init(
         provider: GEMMProvider, tile: PackedGEMM.Tile? = nil, clblast: CLBlastGEMM.Tile? = nil,
         tiled: TiledGEMM.Tile? = nil
     ) {
@@ -20,9 +20,9 @@ public struct GEMMChoice: Codable, Sendable, Equatable {
 
     /// What is good without measuring: packed on CPUs, where CLBlast's defaults reach a tenth of the machine; CLBlast
     /// elsewhere.
-    public init(device: Device) { self.init(provider: GEMMProvider(device: device)) }
+    package init(device: Device) { self.init(provider: GEMMProvider(device: device)) }
 
-    public func make(_ library: KernelLibrary) throws(CLError) -> any GEMM {
+    package func make(_ library: KernelLibrary) throws(CLError) -> any GEMM {
         switch provider {
         case .clblast: try CLBlastGEMM(library, tile: clblast)
         case .packed: try PackedGEMM(library, tile: tile)
@@ -35,23 +35,23 @@ public struct GEMMChoice: Codable, Sendable, Equatable {
 }
 
 /// Choices that `vitpatch tune` measured, one file a device in the cache folder, keyed by device, platform and driver.
-public struct GEMMChoices: Sendable {
+package struct GEMMChoices: Sendable {
     private let folder: String
 
     /// nil where there is no cache folder
-    public init?(cache: ProgramCache? = .standard) {
+    package init?(cache: ProgramCache? = .standard) {
         guard let cache else { return nil }
         folder = cache.folder
     }
 
-    public func path(for device: Device) -> String {
+    package func path(for device: Device) -> String {
         let text = "\(device.platformName) \(device.name) \(device.driver)"
         let safe = text.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
         return "\(folder)/gemm-\(String(safe)).json"
     }
 
     /// nil where nothing was measured, or the file cannot be read
-    public func load(for device: Device) -> GEMMChoice? {
+    package func load(for device: Device) -> GEMMChoice? {
         guard let data = FileManager.default.contents(atPath: path(for: device)),
             let choice = try? JSONDecoder().decode(GEMMChoice.self, from: data)
         else { return nil }
@@ -59,7 +59,7 @@ public struct GEMMChoices: Sendable {
         return choice.isSound ? choice : nil
     }
 
-    public func store(_ choice: GEMMChoice, for device: Device) throws {
+    package func store(_ choice: GEMMChoice, for device: Device) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

@@ -1,18 +1,18 @@
 import CLRuntime
 
 /// How our kernels are compiled for a device. Fixed for a context, so that no result depends on the work it ran with.
-public struct Tuning: Sendable, Equatable, Codable {
+package struct Tuning: Sendable, Equatable, Codable {
     /// Floats in a vector load: `V`
-    public var vector: Int
+    package var vector: Int
     /// Work-items that share one token: `WG`
-    public var group: Int
+    package var group: Int
     /// Queries in a vector of the attention kernel (`QL`), and queries of a work-group that shares keys and values through
     /// local memory (`BQ`); one of them is 1
-    public var attentionLanes: Int
-    public var attentionGroup: Int
+    package var attentionLanes: Int
+    package var attentionGroup: Int
 
     /// CPUs: one work-item a row, vectors as wide as the machine's. GPUs: a group a row, 16-byte loads.
-    public init(device: Device) {
+    package init(device: Device) {
         if device.isGPU {
             (vector, group, attentionLanes, attentionGroup) = (4, 64, 1, 64)
         } else {
@@ -22,9 +22,9 @@ public struct Tuning: Sendable, Equatable, Codable {
     }
 
     /// One float, one work-item: what the naive kernels are written for.
-    public static let scalar = Tuning(vector: 1, group: 1, attentionLanes: 1, attentionGroup: 1)
+    package static let scalar = Tuning(vector: 1, group: 1, attentionLanes: 1, attentionGroup: 1)
 
-    public init(vector: Int, group: Int, attentionLanes: Int, attentionGroup: Int) {
+    package init(vector: Int, group: Int, attentionLanes: Int, attentionGroup: Int) {
         self.vector = vector
         self.group = group
         self.attentionLanes = attentionLanes
@@ -33,27 +33,27 @@ public struct Tuning: Sendable, Equatable, Codable {
 }
 
 /// Compiles our kernels for one context; each program once.
-public final class KernelLibrary {
-    public let context: Context
-    public let tuning: Tuning
+package final class KernelLibrary {
+    package let context: Context
+    package let tuning: Tuning
     private let isNaive: Bool
     private var programs: [String: Program] = [:]
 
-    public init(_ context: Context, tuning: Tuning? = nil) {
+    package init(_ context: Context, tuning: Tuning? = nil) {
         self.context = context
         self.tuning = tuning ?? Tuning(device: context.device)
         isNaive = false
     }
 
     /// The plain kernels of `naive.cl` in place of those of the same names: what benchmarks compare with.
-    public init(naive context: Context) {
+    package init(naive context: Context) {
         self.context = context
         tuning = .scalar
         isNaive = true
     }
 
     /// Kernels of `naive.cl` that stand for others
-    public static let naiveKernels: Set<String> = [
+    package static let naiveKernels: Set<String> = [
         "layernorm_rows", "bias_activation", "attention_online", "residual_add", "residual_copy", "slices_copy",
     ]
 
@@ -74,7 +74,8 @@ public final class KernelLibrary {
 
 /// The embedded sources, `common.cl` in front of each.
 enum KernelFile: String, CaseIterable {
-    case attention, attentionGroup = "attention_group", biasActivation = "bias_activation", embed, gemmPacked = "gemm_packed"
+    case attention, attentionGroup = "attention_group", biasActivation = "bias_activation", embed, gemmPacked =
+        "gemm_packed"
     case gemmTiled = "gemm_tiled", layernorm, metrics, naive, noise, peak, residual, slices
 
     var name: String { "\(rawValue).cl" }

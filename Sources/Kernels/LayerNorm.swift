@@ -1,11 +1,11 @@
 import CLRuntime
 
 /// Layer norm that gathers its rows through a list. See `layernorm.cl`.
-public struct LayerNorm {
+package struct LayerNorm {
     private let kernel: Kernel
     private let group: Int
 
-    public init(_ library: KernelLibrary) throws(CLError) {
+    package init(_ library: KernelLibrary) throws(CLError) {
         kernel = try library.kernel(.layernorm, "layernorm_rows")
         group = library.tuning.group
     }
@@ -16,7 +16,7 @@ public struct LayerNorm {
     ///   - tokens: tokens of each row, from the first on
     ///   - weight, bias: [D]
     ///   - out: [list.count, tokens, D], packed
-    public func callAsFunction(
+    package func callAsFunction(
         input: Buffer<Float>, rowStride: Int, rows: Buffer<Int32>, list: Range<Int>, tokens: Int,
         weight: Buffer<Float>, bias: Buffer<Float>, eps: Float, out: Buffer<Float>
     ) throws(CLError) {
@@ -25,7 +25,8 @@ public struct LayerNorm {
             list.count * tokens * width <= out.count, tokens * width <= min(rowStride, input.count)
         else {
             throw .shape(
-                operation: "layernorm_rows", expected: "room for \(list.count) x \(tokens) x \(width)", got: "\(out.count)")
+                operation: "layernorm_rows", expected: "room for \(list.count) x \(tokens) x \(width)",
+                got: "\(out.count)")
         }
         try kernel.launch(
             global: [group, tokens, list.count], local: [group, 1, 1],

@@ -1,26 +1,26 @@
 import CLRuntime
 
 /// Softmax probability, logit difference, KL and prediction of every pass, on the device. See `metrics.cl`.
-public struct Metrics {
+package struct Metrics {
     private let targetsKernel: Kernel
     private let rowsKernel: Kernel
     /// Floats a row in the result
-    public static let valuesPerRow = 5
+    package static let valuesPerRow = 5
 
-    public init(_ library: KernelLibrary) throws(CLError) {
+    package init(_ library: KernelLibrary) throws(CLError) {
         targetsKernel = try library.kernel(.metrics, "metric_targets")
         rowsKernel = try library.kernel(.metrics, "metric_rows")
     }
 
     /// Floats of `out` for so many rows and images
-    public static func count(rows: Int, images: Int) -> Int { rows * valuesPerRow + images * 2 }
+    package static func count(rows: Int, images: Int) -> Int { rows * valuesPerRow + images * 2 }
 
     /// - Parameters:
     ///   - logits: [rows, C]; rows 0 ..< images are clean, row `corrupted` + b is image b's corrupted pass, and row r
     ///     belongs to image r % images
     ///   - input: a buffer that holds, from element `labels` on, [images] target classes, or -1 for the clean pass's own
     ///   - out: [rows, 5] (p, logit, logit difference, KL, argmax), then [images, 2] (target, foil)
-    public func callAsFunction(
+    package func callAsFunction(
         logits: Buffer<Float>, classes: Int, rows: Int, images: Int, corrupted: Int, input: Buffer<Float>,
         labels: Int, out: Buffer<Float>
     ) throws(CLError) {
@@ -39,6 +39,9 @@ public struct Metrics {
             ])
         try rowsKernel.launch(
             global: [rows],
-            ["logits": logits, "C": width, "images": try Int32.checked(images, "images"), "out": out, "targets": targets])
+            [
+                "logits": logits, "C": width, "images": try Int32.checked(images, "images"), "out": out,
+                "targets": targets,
+            ])
     }
 }

@@ -1,12 +1,12 @@
 import CLRuntime
 
 /// One work-item a value of the result: what the other providers are measured against. See `naive.cl`.
-public final class NaiveGEMM: GEMM {
-    public let name = "naive"
+package final class NaiveGEMM: GEMM {
+    package let name = "naive"
     private let context: Context
     private let kernel: Kernel
 
-    public init(_ library: KernelLibrary) throws(CLError) {
+    package init(_ library: KernelLibrary) throws(CLError) {
         context = library.context
         kernel = try library.kernel(.naive, "gemm_naive")
     }
@@ -20,7 +20,7 @@ public final class NaiveGEMM: GEMM {
         }
     }
 
-    public func prepare(
+    package func prepare(
         weight: [Float], bias: [Float], outputs: Int, inputs: Int
     ) throws(CLError) -> any GEMMWeight {
         try validate(weight, bias, outputs: outputs, inputs: inputs)
@@ -28,7 +28,7 @@ public final class NaiveGEMM: GEMM {
             weight: try Buffer(context, weight), bias: try Buffer(context, bias), outputs: outputs, inputs: inputs)
     }
 
-    public func callAsFunction(
+    package func callAsFunction(
         a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix, residual: ResidualRows?
     ) throws(CLError) {
         guard let weight = weight as? Weight else {
@@ -48,5 +48,5 @@ public final class NaiveGEMM: GEMM {
             ])
     }
 
-    public func temporaryBytes(rows: Int, outputs: Int, inputs: Int) -> Int { 0 }
+    package func temporaryBytes(rows: Int, outputs: Int, inputs: Int) -> Int { 0 }
 }

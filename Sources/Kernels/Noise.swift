@@ -1,13 +1,13 @@
 import CLRuntime
 
 /// Gaussian noise in multiples of an image's own standard deviation. See `noise.cl`.
-public struct Noise {
+package struct Noise {
     private let deviationKernel: Kernel
     private let addKernel: Kernel
     /// Values of a work-item
     private let width: Int
 
-    public init(_ library: KernelLibrary) throws(CLError) {
+    package init(_ library: KernelLibrary) throws(CLError) {
         width = 4 * (library.tuning.group > 1 ? 1 : library.tuning.vector)
         deviationKernel = try library.kernel(.noise, "noise_deviation")
         addKernel = try library.kernel(.noise, "noise_add")
@@ -19,11 +19,12 @@ public struct Noise {
     ///   - images: which images of the upload these are
     ///   - input: holds, from element `keys` on, the bits of four words an image
     ///   - deviations: room for images.count values
-    public func add(
+    package func add(
         e: Buffer<Float>, values: Int, images: Range<Int>, strength: Float, input: Buffer<Float>, keys: Int,
         deviations: Buffer<Float>
     ) throws(CLError) {
-        guard values >= 0, images.lowerBound >= 0, keys >= 0, images.count * values <= e.count, images.count <= deviations.count,
+        guard values >= 0, images.lowerBound >= 0, keys >= 0, images.count * values <= e.count,
+            images.count <= deviations.count,
             keys + 4 * images.upperBound <= input.count
         else {
             throw .shape(operation: "noise", expected: "\(images.count) x \(values) values", got: "\(e.count)")

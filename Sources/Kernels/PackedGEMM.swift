@@ -4,23 +4,25 @@ import Dispatch
 /// Our GEMM for CPUs: weights packed once into panels, register tiles; bias, activation and residual in the
 /// epilogue.
 /// See `gemm_packed.cl`.
-public final class PackedGEMM: GEMM {
+package final class PackedGEMM: GEMM {
     /// The shape of the register tile and of the cache blocks; fixed for a context.
-    public struct Tile: Sendable, Equatable, Codable {
-        public var vector: Int  // V
-        public var rows: Int  // MR
-        public var vectors: Int  // NV
-        public var depth: Int  // KC
+    package struct Tile: Sendable, Equatable, Codable {
+        package var vector: Int  // V
+        package var rows: Int  // MR
+        package var vectors: Int  // NV
+        package var depth: Int  // KC
         /// Rows of a work-item, where there are many
-        public var block: Int
+        package var block: Int
 
-        public init(vector: Int, rows: Int, vectors: Int, depth: Int = 768, block: Int = 96) {
+        package init(vector: Int, rows: Int, vectors: Int, depth: Int = 768, block: Int = 96) {
             (self.vector, self.rows, self.vectors, self.depth, self.block) = (vector, rows, vectors, depth, block)
         }
 
         /// As many accumulators as the register file holds: 32 registers with AVX-512, 16 otherwise.
-        public init(vectorWidth: Int) {
-            self = vectorWidth >= 16 ? Tile(vector: 16, rows: 12, vectors: 2) : Tile(vector: max(vectorWidth, 4), rows: 6, vectors: 2)
+        package init(vectorWidth: Int) {
+            self =
+                vectorWidth >= 16
+                ? Tile(vector: 16, rows: 12, vectors: 2) : Tile(vector: max(vectorWidth, 4), rows: 6, vectors: 2)
         }
 
         /// Whether a kernel can be built of it: read from a file, it may be anything.
@@ -36,7 +38,7 @@ public final class PackedGEMM: GEMM {
     private let context: Context
     private let kernel: Kernel
     private let tile: Tile
-    public var name: String { "packed \(tile.rows)x\(tile.columns) v\(tile.vector) k\(tile.depth) m\(tile.block)" }
+    package var name: String { "packed \(tile.rows)x\(tile.columns) v\(tile.vector) k\(tile.depth) m\(tile.block)" }
 
     private final class Weight: GEMMWeight {
         let panels: Buffer<Float>  // [ceil(N / NR), K, NR]
@@ -47,7 +49,7 @@ public final class PackedGEMM: GEMM {
         }
     }
 
-    public init(_ library: KernelLibrary, tile: Tile? = nil) throws(CLError) {
+    package init(_ library: KernelLibrary, tile: Tile? = nil) throws(CLError) {
         context = library.context
         let tile = tile ?? Tile(vectorWidth: library.tuning.vector)
         self.tile = tile
@@ -56,7 +58,7 @@ public final class PackedGEMM: GEMM {
             defines: ["V": tile.vector, "MR": tile.rows, "NV": tile.vectors, "KC": tile.depth])
     }
 
-    public func prepare(
+    package func prepare(
         weight: [Float], bias: [Float], outputs: Int, inputs: Int
     ) throws(CLError) -> any GEMMWeight {
         try validate(weight, bias, outputs: outputs, inputs: inputs)
@@ -83,7 +85,7 @@ public final class PackedGEMM: GEMM {
             inputs: inputs)
     }
 
-    public func callAsFunction(
+    package func callAsFunction(
         a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix, residual: ResidualRows?
     ) throws(CLError) {
         guard let weight = weight as? Weight else {
@@ -114,5 +116,5 @@ public final class PackedGEMM: GEMM {
         return isFew ? max(rows, 1) : tile.block
     }
 
-    public func temporaryBytes(rows: Int, outputs: Int, inputs: Int) -> Int { 0 }
+    package func temporaryBytes(rows: Int, outputs: Int, inputs: Int) -> Int { 0 }
 }

@@ -1,14 +1,14 @@
 import CLRuntime
 
 /// The device's own ceilings: a loop of fma, and a copy. See `peak.cl`.
-public struct Peak {
+package struct Peak {
     private let fmaKernel: Kernel
     private let copyKernel: Kernel
     private let device: Device
     private let vector: Int
     private static let chains = 16, rounds = 4096, copies = 64
 
-    public init(_ library: KernelLibrary) throws(CLError) {
+    package init(_ library: KernelLibrary) throws(CLError) {
         (device, vector) = (library.context.device, library.tuning.vector)
         let defines = ["CHAINS": Self.chains, "ROUNDS": Self.rounds, "COPIES": Self.copies]
         fmaKernel = try library.kernel(.peak, "peak_fma", defines: defines)
@@ -19,11 +19,11 @@ public struct Peak {
     private var group: Int { device.isGPU ? 128 : 1 }
 
     /// Floats of `out` that `fma` needs
-    public var outputs: Int { items }
+    package var outputs: Int { items }
     /// Floating-point operations of one `fma`
-    public var flops: Int { items * Self.rounds * Self.chains * vector * 2 }
+    package var flops: Int { items * Self.rounds * Self.chains * vector * 2 }
 
-    public func fma(out: Buffer<Float>) throws(CLError) {
+    package func fma(out: Buffer<Float>) throws(CLError) {
         guard out.count >= items else {
             throw .shape(operation: "peak_fma", expected: "\(items) values", got: "\(out.count)")
         }
@@ -33,7 +33,7 @@ public struct Peak {
     /// Copies as much of `input` as whole groups cover.
     /// - Returns: bytes read and written
     @discardableResult
-    public func copy(input: Buffer<Float>, out: Buffer<Float>) throws(CLError) -> Int {
+    package func copy(input: Buffer<Float>, out: Buffer<Float>) throws(CLError) -> Int {
         let step = group * Self.copies * vector
         let groups = min(input.count, out.count) / step
         try copyKernel.launch(global: [groups * group], local: [group], ["in": input, "out": out])

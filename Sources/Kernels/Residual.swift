@@ -1,12 +1,12 @@
 import CLRuntime
 
 /// Adds to, and swaps rows of, the residual stream. See `residual.cl`.
-public struct Residual {
+package struct Residual {
     private let addKernel: Kernel
     private let copyKernel: Kernel
     private let group: Int
 
-    public init(_ library: KernelLibrary) throws(CLError) {
+    package init(_ library: KernelLibrary) throws(CLError) {
         addKernel = try library.kernel(.residual, "residual_add")
         copyKernel = try library.kernel(.residual, "residual_copy")
         group = library.tuning.group
@@ -17,7 +17,7 @@ public struct Residual {
     ///   - x: residual stream, row stride `rowStride`
     ///   - o: a stage's output [*, tokens, D], bias included
     ///   - lists: row lists; dst, base and src are offsets of `count` entries each
-    public func add(
+    package func add(
         x: Buffer<Float>, rowStride: Int, o: Buffer<Float>, lists: Buffer<Int32>, dst: Int, base: Int, src: Int,
         count: Int, tokens: Int, width: Int
     ) throws(CLError) {
@@ -36,7 +36,7 @@ public struct Residual {
     }
 
     /// `x[dst[i], t] = x[src[i], t]` for the first `tokens` tokens: births and swaps.
-    public func copy(
+    package func copy(
         x: Buffer<Float>, rowStride: Int, lists: Buffer<Int32>, dst: Int, src: Int, count: Int, tokens: Int, width: Int
     ) throws(CLError) {
         try validate("residual_copy", x, rowStride, lists, [dst, src], count, tokens * width)

@@ -1,14 +1,14 @@
 import CLRuntime
 
 /// Entries of six ints in a buffer of lists, for kernels that work on parts of passes.
-public struct Entries: Sendable, Equatable {
+package struct Entries: Sendable, Equatable {
     /// Where in the lists the first one starts
-    public var first: Int
-    public var count: Int
+    package var first: Int
+    package var count: Int
     /// The most tokens that one of them names
-    public var tokens: Int
+    package var tokens: Int
 
-    public init(first: Int = 0, count: Int = 0, tokens: Int = 0) {
+    package init(first: Int = 0, count: Int = 0, tokens: Int = 0) {
         (self.first, self.count, self.tokens) = (first, count, tokens)
     }
 
@@ -16,11 +16,11 @@ public struct Entries: Sendable, Equatable {
 }
 
 /// Copies slices of activations from pass to pass. See `slices.cl`.
-public struct Slices {
+package struct Slices {
     private let kernel: Kernel
     private let group: Int
 
-    public init(_ library: KernelLibrary) throws(CLError) {
+    package init(_ library: KernelLibrary) throws(CLError) {
         kernel = try library.kernel(.slices, "slices_copy")
         group = library.tuning.group
     }
@@ -28,7 +28,7 @@ public struct Slices {
     /// - Parameters:
     ///   - buffer: slots of `slotStride` floats from element `offset` on, tokens `tokenStride` apart
     ///   - entries: in `lists`: dst, src, col, width, tokens, tokenCount
-    public func callAsFunction(
+    package func callAsFunction(
         buffer: Buffer<Float>, offset: Int, slotStride: Int, tokenStride: Int, lists: Buffer<Int32>, entries: Entries
     ) throws(CLError) {
         guard entries.isWithin(lists) else {

@@ -3,13 +3,13 @@ import Dispatch
 
 /// Our GEMM for GPUs: register tiles fed from local memory; bias, activation and residual in the epilogue. See
 /// `gemm_tiled.cl`.
-public final class TiledGEMM: GEMM {
+package final class TiledGEMM: GEMM {
     /// What a work-group and each of its work-items compute.
-    public struct Tile: Sendable, Equatable, Codable {
-        public var rows: Int, columns: Int, depth: Int  // BM, BN, BK
-        public var rowsPerItem: Int, columnsPerItem: Int  // TM, TN
+    package struct Tile: Sendable, Equatable, Codable {
+        package var rows: Int, columns: Int, depth: Int  // BM, BN, BK
+        package var rowsPerItem: Int, columnsPerItem: Int  // TM, TN
 
-        public init(rows: Int, columns: Int, depth: Int = 8, rowsPerItem: Int = 8, columnsPerItem: Int = 8) {
+        package init(rows: Int, columns: Int, depth: Int = 8, rowsPerItem: Int = 8, columnsPerItem: Int = 8) {
             (self.rows, self.columns, self.depth) = (rows, columns, depth)
             (self.rowsPerItem, self.columnsPerItem) = (rowsPerItem, columnsPerItem)
         }
@@ -36,7 +36,7 @@ public final class TiledGEMM: GEMM {
     private let tile: Tile
     private let kernel: Kernel
     private let smallKernel: Kernel
-    public var name: String { "tiled \(tile.name)" }
+    package var name: String { "tiled \(tile.name)" }
 
     private final class Weight: GEMMWeight {
         let values: Buffer<Float>  // [paddedK, paddedN]
@@ -49,7 +49,7 @@ public final class TiledGEMM: GEMM {
     }
 
     /// - Parameter tile: nil for 128 x 128 by 256 work-items, or what of it fits the device
-    public init(_ library: KernelLibrary, tile: Tile? = nil) throws(CLError) {
+    package init(_ library: KernelLibrary, tile: Tile? = nil) throws(CLError) {
         context = library.context
         let device = library.context.device
         let choices = [Tile(rows: 128, columns: 128), Tile(rows: 64, columns: 64), .small]
@@ -74,7 +74,7 @@ public final class TiledGEMM: GEMM {
             ])
     }
 
-    public func prepare(
+    package func prepare(
         weight: [Float], bias: [Float], outputs: Int, inputs: Int
     ) throws(CLError) -> any GEMMWeight {
         try validate(weight, bias, outputs: outputs, inputs: inputs)
@@ -98,11 +98,12 @@ public final class TiledGEMM: GEMM {
             }
         }
         return Weight(
-            values: values, bias: try Buffer(context, bias + [Float](repeating: 0, count: n - outputs)), outputs: outputs,
+            values: values, bias: try Buffer(context, bias + [Float](repeating: 0, count: n - outputs)),
+            outputs: outputs,
             inputs: inputs, paddedOutputs: n)
     }
 
-    public func callAsFunction(
+    package func callAsFunction(
         a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix, residual: ResidualRows?
     ) throws(CLError) {
         guard let weight = weight as? Weight else {
@@ -133,5 +134,5 @@ public final class TiledGEMM: GEMM {
             ])
     }
 
-    public func temporaryBytes(rows: Int, outputs: Int, inputs: Int) -> Int { 0 }
+    package func temporaryBytes(rows: Int, outputs: Int, inputs: Int) -> Int { 0 }
 }

@@ -3,7 +3,7 @@ import Kernels
 import ViT
 
 /// The mean activation at some sites over the clean passes of a data set, token by token: what `--patch-with mean` puts in.
-public final class ActivationMeans {
+package final class ActivationMeans {
     private struct Key: Hashable {
         var site: Site
         var layer: Int
@@ -15,7 +15,7 @@ public final class ActivationMeans {
     ///   - images: how many there are; `pixels` gives the clean ones of a range, [count, channels, S, S]
     ///   - memory: as of `WavePlan`
     /// - Returns: means in float32 of sums in Double, image after image, so that no wave changes a bit
-    public static func over(
+    package static func over(
         images: Int, encoder: Encoder, library: KernelLibrary, sites: Set<Site>, memory: Int? = nil,
         pixels: (Range<Int>) throws -> [Float]
     ) throws -> ActivationMeans {
@@ -29,7 +29,8 @@ public final class ActivationMeans {
                 // Taken over once the wave is through: one that fails is run again.
                 var new = sums
                 try wavefront.observe(
-                    Array(clean[piece.images.lowerBound * size..<piece.images.upperBound * size]), images: piece.images.count,
+                    Array(clean[piece.images.lowerBound * size..<piece.images.upperBound * size]),
+                    images: piece.images.count,
                     sites: sites
                 ) { site, layer, _, values in
                     let key = Key(site: site, layer: layer)
@@ -51,7 +52,7 @@ public final class ActivationMeans {
     }
 
     /// Bytes of device memory that the means of some patches take, at most; 0 where no patch puts in means.
-    public static func bytes(_ patches: [Patch], config: ViTConfig) -> Int {
+    package static func bytes(_ patches: [Patch], config: ViTConfig) -> Int {
         sites(patches).map { site in
             let width = site == .mlpAct ? config.intermediateSize : config.hiddenSize
             return (site.hasLayers ? config.layers : 1) * config.tokens * width * MemoryLayout<Float>.size
@@ -59,12 +60,12 @@ public final class ActivationMeans {
     }
 
     /// The sites whose means some patches put in
-    public static func sites(_ patches: [Patch]) -> Set<Site> {
+    package static func sites(_ patches: [Patch]) -> Set<Site> {
         Set(patches.filter { $0.with == .mean }.flatMap { $0.parts.map(\.site) })
     }
 
     /// The same means on another device.
-    public func copied(to context: Context) throws(CLError) -> ActivationMeans {
+    package func copied(to context: Context) throws(CLError) -> ActivationMeans {
         let copy = ActivationMeans()
         for (key, mean) in means { copy.means[key] = try Buffer(context, try mean.read()) }
         return copy

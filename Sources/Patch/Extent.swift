@@ -4,7 +4,7 @@ extension Patch {
     /// How much of the network the patch covers, in words: `attn_out 3 layers`, `z 1 layer 2 heads`, `resid_post 1 layer
     /// CLS and 4 tokens`. Patches of one direction and extent are of the same size. Lists of all heads, tokens or neurons
     /// are not named.
-    public func extent(_ config: ViTConfig) -> String {
+    package func extent(_ config: ViTConfig) -> String {
         var groups: [(sites: [String], amount: String)] = []
         // In an order that does not depend on which layers they are.
         let sites = Site.allCases.map(\.rawValue)
@@ -23,14 +23,15 @@ extension Patch {
 
     /// Whether it puts several layers, heads, image patches or neurons in together. A single one, or all heads, image
     /// patches or neurons of one layer, is one place.
-    public func coversSeveralPlaces(_ config: ViTConfig) -> Bool {
+    package func coversSeveralPlaces(_ config: ViTConfig) -> Bool {
         let parts = Patch(merging: [self]).parts
         return Set(parts.flatMap(\.layers)).count > 1 || Set(parts.compactMap(\.heads)).count > 1
             || Set(parts.compactMap(\.tokens)).count > 1
             || parts.contains { part in
                 (part.heads.map { $0.count > 1 && $0.count < config.heads } ?? false)
                     || (part.neurons.map { $0.count > 1 && $0.count < config.intermediateSize } ?? false)
-                    || (part.tokens.map { $0.count > 1 && (1..<config.tokens - 1).contains($0.count { $0 > 0 }) } ?? false)
+                    || (part.tokens.map { $0.count > 1 && (1..<config.tokens - 1).contains($0.count { $0 > 0 }) }
+                        ?? false)
             }
     }
 
@@ -39,7 +40,7 @@ extension Patch {
     /// - Parameters:
     ///   - layers: an order of all layers; heads, neurons and tokens likewise
     ///   - tokens: an order of the image patches, counted from 0
-    public func moved(layers: [Int], heads: [Int], tokens: [Int], neurons: [Int]) -> Patch {
+    package func moved(layers: [Int], heads: [Int], tokens: [Int], neurons: [Int]) -> Patch {
         func moved(_ list: [Int]?, _ order: [Int]) -> [Int]? { list.map { $0.map { order[$0] }.sorted() } }
         var patch = self
         for index in parts.indices {
@@ -70,11 +71,12 @@ extension Part {
     }
 
     /// `z layers 0+2 head 1`
-    public var text: String {
+    package var text: String {
         func list(_ name: String, _ values: [Int]?) -> String {
             guard let values, !values.isEmpty else { return "" }
             return " \(name)\(values.count == 1 ? "" : "s") " + values.map(String.init).joined(separator: "+")
         }
-        return site.rawValue + list("layer", layers) + list("head", heads) + list("token", tokens) + list("neuron", neurons)
+        return site.rawValue + list("layer", layers) + list("head", heads) + list("token", tokens)
+            + list("neuron", neurons)
     }
 }

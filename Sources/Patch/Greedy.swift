@@ -5,8 +5,8 @@
 /// p(patched) - p(corrupted) for `restore`, p(clean) - p(patched) for `noise`; the total is p(clean) - p(corrupted).
 /// Greedy selection of network parts by what they recover: Conmy et al., Towards Automated Circuit Discovery for
 /// Mechanistic Interpretability, 2023, prune greedily; this adds.
-public struct Greedy: Sendable {
-    public enum End: String, Codable, Sendable {
+package struct Greedy: Sendable {
+    package enum End: String, Codable, Sendable {
         /// The share asked for is back
         case share
         /// As many places as asked for
@@ -18,21 +18,21 @@ public struct Greedy: Sendable {
     }
 
     /// One direction and one source for all of them
-    public let candidates: [Patch]
+    package let candidates: [Patch]
     /// Stop at this share of the total gain
-    public let until: Double
+    package let until: Double
     /// Most places to choose
-    public let most: Int
+    package let most: Int
 
     /// Indices into `candidates`, in the order in which they were added
-    public private(set) var chosen: [Int] = []
+    package private(set) var chosen: [Int] = []
     /// Mean gain of the set after each addition
-    public private(set) var gains: [Double] = []
+    package private(set) var gains: [Double] = []
     /// Mean gain of each candidate alone; empty before the first step
-    public private(set) var singles: [Double] = []
-    public private(set) var end: End?
+    package private(set) var singles: [Double] = []
+    package private(set) var end: End?
 
-    public init(candidates: [Patch], until: Double, most: Int? = nil) {
+    package init(candidates: [Patch], until: Double, most: Int? = nil) {
         self.candidates = candidates
         self.until = until
         self.most = min(most ?? .max, candidates.count)
@@ -40,19 +40,19 @@ public struct Greedy: Sendable {
     }
 
     /// Candidates that are not in the set, in their order
-    public var remaining: [Int] {
+    package var remaining: [Int] {
         let chosen = Set(chosen)
         return candidates.indices.filter { !chosen.contains($0) }
     }
 
     /// The set with each of `remaining` added, one patch each
-    public var trials: [Patch] { remaining.map { set(chosen + [$0]) } }
+    package var trials: [Patch] { remaining.map { set(chosen + [$0]) } }
 
     /// Some candidates as one patch
-    public func set(_ indices: some Sequence<Int>) -> Patch { Patch(merging: indices.map { candidates[$0] }) }
+    package func set(_ indices: some Sequence<Int>) -> Patch { Patch(merging: indices.map { candidates[$0] }) }
 
     /// Candidates by their gain alone, the largest first, equal ones in their order: the set that people often take.
-    public var ranked: [Int] {
+    package var ranked: [Int] {
         singles.indices.sorted { (singles[$0], -$0) > (singles[$1], -$1) }
     }
 
@@ -61,7 +61,7 @@ public struct Greedy: Sendable {
     ///   - gains: mean gain of each of `trials`; one that is no number is never taken
     ///   - total: mean total gain
     /// - Returns: the position in `trials` that was taken; nil where nothing improves
-    public mutating func take(_ gains: [Double], total: Double) -> Int? {
+    package mutating func take(_ gains: [Double], total: Double) -> Int? {
         let remaining = remaining
         precondition(end == nil && gains.count == remaining.count)
         if chosen.isEmpty { singles = gains }
@@ -88,7 +88,7 @@ public struct Greedy: Sendable {
     /// position within a label, every `1 / share`-th is held out. So with 0.5 it is every other image of each class,
     /// and classes that take turns in the data do not end up in different halves.
     /// - Returns: positions, ascending
-    public static func split(labels: [Int], heldOut share: Double) -> (search: [Int], heldOut: [Int]) {
+    package static func split(labels: [Int], heldOut share: Double) -> (search: [Int], heldOut: [Int]) {
         var search: [Int] = [], heldOut: [Int] = []
         let order = labels.indices.sorted { (labels[$0], $0) < (labels[$1], $1) }
         for (k, position) in order.enumerated() {
@@ -106,7 +106,7 @@ extension Patch {
     /// All that these patches do, as one patch in few parts: what differs in its heads alone (or its tokens, neurons or
     /// layers) becomes one part, whatever the order of the patches.
     /// - Parameter patches: of one direction and source; the first one's is taken
-    public init(merging patches: [Patch]) {
+    package init(merging patches: [Patch]) {
         // One layer a part, so that parts that share only some layers meet.
         var parts = patches.flatMap(\.parts).flatMap { part in
             part.layers.isEmpty
@@ -132,7 +132,10 @@ extension Patch {
             return part
         }
         func key(_ part: Part) -> [[Int]] {
-            [part.layers, [Site.allCases.firstIndex(of: part.site) ?? 0], part.heads ?? [], part.tokens ?? [], part.neurons ?? []]
+            [
+                part.layers, [Site.allCases.firstIndex(of: part.site) ?? 0], part.heads ?? [], part.tokens ?? [],
+                part.neurons ?? [],
+            ]
         }
         parts.sort { a, b in
             let (a, b) = (key(a), key(b))

@@ -1,19 +1,19 @@
 import ViT
 
 /// The LIST syntax of the command line: `0,5,7` and `0-11` make several items, `0+5` one item of both.
-public enum ListText {
+package enum ListText {
     /// One item of a list, and how columns show it; nil stands for all.
-    public struct Item: Sendable, Equatable {
-        public var text: String
-        public var indices: [Int]?
+    package struct Item: Sendable, Equatable {
+        package var text: String
+        package var indices: [Int]?
 
-        public init(text: String, indices: [Int]?) { (self.text, self.indices) = (text, indices) }
+        package init(text: String, indices: [Int]?) { (self.text, self.indices) = (text, indices) }
     }
 
     /// - Parameters:
     ///   - count: indices are below it
     ///   - option: for the message
-    public static func parse(_ text: String, below count: Int, option: String) throws(SweepError) -> [Item] {
+    package static func parse(_ text: String, below count: Int, option: String) throws(SweepError) -> [Item] {
         var items: [Item] = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             items += try parse(item: part, of: text, below: count, option: option)
@@ -22,7 +22,7 @@ public enum ListText {
     }
 
     /// A LIST, or `each` or `all`.
-    public static func heads(
+    package static func heads(
         _ text: String, config: ViTConfig, option: String = "--heads"
     ) throws(SweepError) -> [Item] {
         switch text {
@@ -34,7 +34,7 @@ public enum ListText {
 
     /// A LIST whose items may also be `each`, `cls`, `patches` and rectangles of the patch grid, `3:6x2:5` (rows 3 to 5,
     /// columns 2 to 4); or `all`.
-    public static func tokens(
+    package static func tokens(
         _ text: String, config: ViTConfig, option: String = "--tokens"
     ) throws(SweepError) -> [Item] {
         if text == "all" { return [Item(text: "", indices: nil)] }
@@ -61,7 +61,8 @@ public enum ListText {
         var ranges: [Range<Int>] = []
         for side in part.split(separator: "x", omittingEmptySubsequences: false) {
             let ends = side.split(separator: ":", omittingEmptySubsequences: false).map { Int($0) }
-            guard ends.count == 2, let low = ends[0], let high = ends[1], low >= 0, low < high, high <= config.grid else {
+            guard ends.count == 2, let low = ends[0], let high = ends[1], low >= 0, low < high, high <= config.grid
+            else {
                 ranges = []
                 break
             }
@@ -69,7 +70,8 @@ public enum ListText {
         }
         guard ranges.count == 2 else {
             throw .option(
-                "\(option) \(part): write ROWSxCOLUMNS of the \(config.grid) x \(config.grid) patch grid, e.g. 3:6x2:5 for rows 3-5 and columns 2-4")
+                "\(option) \(part): write ROWSxCOLUMNS of the \(config.grid) x \(config.grid) patch grid, e.g. 3:6x2:5 for rows 3-5 and columns 2-4"
+            )
         }
         return ranges[0].flatMap { row in ranges[1].map { 1 + row * config.grid + $0 } }
     }
@@ -88,7 +90,9 @@ public enum ListText {
         }
         if part.contains("+") {
             var set: Set<Int> = []
-            for digits in part.split(separator: "+", omittingEmptySubsequences: false) { set.insert(try number(digits)) }
+            for digits in part.split(separator: "+", omittingEmptySubsequences: false) {
+                set.insert(try number(digits))
+            }
             let indices = set.sorted()
             return [Item(text: indices.map(String.init).joined(separator: "+"), indices: indices)]
         }

@@ -1,5 +1,5 @@
 /// Which pass gives and which receives.
-public enum Direction: String, Codable, Sendable, CaseIterable {
+package enum Direction: String, Codable, Sendable, CaseIterable {
     /// clean activations into the corrupted pass (denoising; Meng et al. 2022 call it causal tracing)
     case restore
     /// corrupted activations into the clean pass
@@ -7,7 +7,7 @@ public enum Direction: String, Codable, Sendable, CaseIterable {
 }
 
 /// What is put in.
-public enum PatchWith: String, Codable, Sendable, CaseIterable {
+package enum PatchWith: String, Codable, Sendable, CaseIterable {
     /// The other pass's activations
     case clean
     /// Zeros
@@ -19,18 +19,18 @@ public enum PatchWith: String, Codable, Sendable, CaseIterable {
 }
 
 /// Activations at one site, in some layers.
-public struct Part: Codable, Sendable, Hashable {
-    public var site: Site
+package struct Part: Codable, Sendable, Hashable {
+    package var site: Site
     /// Layers from 0, ascending; empty for `embed`
-    public var layers: [Int]
+    package var layers: [Int]
     /// nil: all; only for sites with heads
-    public var heads: [Int]?
+    package var heads: [Int]?
     /// nil: all; 0 is CLS; for `pattern`: query tokens
-    public var tokens: [Int]?
+    package var tokens: [Int]?
     /// nil: all; only for `mlp_act`
-    public var neurons: [Int]?
+    package var neurons: [Int]?
 
-    public init(site: Site, layers: [Int], heads: [Int]? = nil, tokens: [Int]? = nil, neurons: [Int]? = nil) {
+    package init(site: Site, layers: [Int], heads: [Int]? = nil, tokens: [Int]? = nil, neurons: [Int]? = nil) {
         self.site = site
         self.layers = layers
         self.heads = heads
@@ -40,19 +40,19 @@ public struct Part: Codable, Sendable, Hashable {
 }
 
 /// One patched pass, as data: the receiving pass's activations at `parts` are replaced.
-public struct Patch: Codable, Sendable, Hashable {
-    public var direction: Direction
-    public var with: PatchWith
-    public var parts: [Part]
+package struct Patch: Codable, Sendable, Hashable {
+    package var direction: Direction
+    package var with: PatchWith
+    package var parts: [Part]
 
-    public init(direction: Direction = .restore, with: PatchWith = .clean, parts: [Part]) {
+    package init(direction: Direction = .restore, with: PatchWith = .clean, parts: [Part]) {
         self.direction = direction
         self.with = with
         self.parts = parts
     }
 
     /// Several sites in the same layers. Heads count for the sites that have them.
-    public init(
+    package init(
         direction: Direction = .restore, with: PatchWith = .clean, sites: [Site], layers: [Int], heads: [Int]? = nil,
         tokens: [Int]? = nil
     ) {
@@ -65,22 +65,22 @@ public struct Patch: Codable, Sendable, Hashable {
 
     /// The layers of a window of `width` centred on `centre`: [centre - floor(width / 2), centre + ceil(width / 2)),
     /// cut to the network (the rule of ROME, Meng et al. 2022, `causal_trace.py`).
-    public static func window(centre: Int, width: Int, layers: Int) -> [Int] {
+    package static func window(centre: Int, width: Int, layers: Int) -> [Int] {
         let low = max(0, centre - width / 2), high = min(layers, centre + width / 2 + width % 2)
         return low < high ? Array(low..<high) : []
     }
 
     /// Whether activations inside an attention stage (an MLP stage) are patched, which the passes they come from must keep.
-    public var needsAttention: Bool { parts.contains { [.z, .q, .k, .v, .pattern].contains($0.site) } }
-    public var needsHidden: Bool { parts.contains { $0.site == .mlpAct } }
+    package var needsAttention: Bool { parts.contains { [.z, .q, .k, .v, .pattern].contains($0.site) } }
+    package var needsHidden: Bool { parts.contains { $0.site == .mlpAct } }
 }
 
 /// What can go wrong before or in a sweep; one sentence each.
-public enum SweepError: Error, CustomStringConvertible, Sendable {
+package enum SweepError: Error, CustomStringConvertible, Sendable {
     case option(String)
     case memory(String)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .option(let message), .memory(let message): message
         }

@@ -44,7 +44,8 @@ extension Patch {
         places = places.filter { place, _ in overwritten.map { place >= $0 } ?? true }
         return places.mapValues { swaps in
             // What is replaced whole hides what comes before it in the same stage.
-            if swaps.contains(where: { $0.isFull && ($0.site == .attnOut || $0.site == .mlpOut || $0.site.isResidual) }) {
+            if swaps.contains(where: { $0.isFull && ($0.site == .attnOut || $0.site == .mlpOut || $0.site.isResidual) })
+            {
                 return swaps.filter { $0.isFull && ($0.site == .attnOut || $0.site == .mlpOut || $0.site.isResidual) }
             }
             if swaps.contains(where: { $0.isFull && $0.site == .z }) {
@@ -61,8 +62,10 @@ extension Patch {
             // What a pass starts from: at most two copies
             entries += 12
             for swap in swaps {
-                let slices = swap.site == .pattern
-                    ? swap.heads?.count ?? shape.heads : Schedule.runs(swap.site == .mlpAct ? swap.neurons : swap.heads).count
+                let slices =
+                    swap.site == .pattern
+                    ? swap.heads?.count ?? shape.heads
+                    : Schedule.runs(swap.site == .mlpAct ? swap.neurons : swap.heads).count
                 entries += 6 * slices
                 tokens += swap.tokens?.count ?? 0
             }

@@ -2,7 +2,7 @@ import Foundation
 
 /// One result of several noise draws: probabilities, logits, their differences and the divergence are averaged; the
 /// prediction is the most likely class on average, and so is the foil. The kept logits are the averaged ones.
-public struct SampleAverage {
+package struct SampleAverage {
     private let classes: Int
     private var count = 0
     private var last: Wavefront.Output?
@@ -16,10 +16,10 @@ public struct SampleAverage {
         var kl: [Double]  // [images]
     }
 
-    public init(classes: Int) { self.classes = classes }
+    package init(classes: Int) { self.classes = classes }
 
     /// Adds one draw, which must have been run with its logits kept.
-    public mutating func add(_ output: Wavefront.Output) {
+    package mutating func add(_ output: Wavefront.Output) {
         let blocks = [output.cleanLogits, output.corruptedLogits] + output.patchedLogits
         let images = output.targets.count
         if sums.isEmpty {
@@ -56,7 +56,7 @@ public struct SampleAverage {
     }
 
     /// The average; nil before the first draw.
-    public func result() -> Wavefront.Output? {
+    package func result() -> Wavefront.Output? {
         guard var output = last else { return nil }
         let images = output.targets.count
         output.foils = (0..<images).map { image in

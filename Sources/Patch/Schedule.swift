@@ -133,7 +133,8 @@ struct Schedule {
         let whole = passes.filter { pass in pass.born || pass.swaps.contains(where: \.isFull) }
         step.copy = Copy(
             dst: append(whole.map(\.block)),
-            src: append(whole.map { $0.swaps.contains(where: \.isFull) ? $0.source : $0.base }), count: whole.count * images)
+            src: append(whole.map { $0.swaps.contains(where: \.isFull) ? $0.source : $0.base }),
+            count: whole.count * images)
         var slices: [Int32] = []
         var most = 0
         for pass in passes {
@@ -142,7 +143,8 @@ struct Schedule {
                 most = max(most, Int(count))
                 for image in 0..<images {
                     slices += [
-                        Int32(pass.block * images + image), Int32(pass.source * images + image), 0, Int32(shape.hiddenSize),
+                        Int32(pass.block * images + image), Int32(pass.source * images + image), 0,
+                        Int32(shape.hiddenSize),
                         tokens, count,
                     ]
                 }
@@ -325,7 +327,8 @@ struct Schedule {
             add(&swaps.qCopies, from: base, column: 0, width: width, tokenList(nil, all: computed))
         case (.attention, .outer):
             add(
-                &swaps.copies, from: pass.full(.z) ? source : base, column: 0, width: width, tokenList(nil, all: computed))
+                &swaps.copies, from: pass.full(.z) ? source : base, column: 0, width: width,
+                tokenList(nil, all: computed))
         case (.mlp, .inner):
             add(
                 &swaps.copies, from: pass.full(.mlpAct) ? source : base, column: 0, width: shape.intermediateSize,
@@ -339,10 +342,14 @@ struct Schedule {
                 return (run.lowerBound * shape.headDim, run.count * shape.headDim)
             }
             switch swap.site {
-            case .q: for run in columns { add(&swaps.qSlices, from: source, column: run.column, width: run.width, tokens) }
-            case .k: for run in columns { add(&swaps.slices, from: source, column: run.column, width: run.width, tokens) }
+            case .q:
+                for run in columns { add(&swaps.qSlices, from: source, column: run.column, width: run.width, tokens) }
+            case .k:
+                for run in columns { add(&swaps.slices, from: source, column: run.column, width: run.width, tokens) }
             case .v:
-                for run in columns { add(&swaps.slices, from: source, column: width + run.column, width: run.width, tokens) }
+                for run in columns {
+                    add(&swaps.slices, from: source, column: width + run.column, width: run.width, tokens)
+                }
             case .z where !swap.isFull:
                 for run in columns { add(&swaps.zSlices, from: source, column: run.column, width: run.width, tokens) }
             case .pattern:
@@ -429,6 +436,7 @@ struct Schedule {
         let rows = images * (blocks + patches)
         // A row stands in the first list; where it is born in three; in each layer in four of both stages, and in two of
         // each of the three places on the stream.
-        return max(rows, shape.tokens) + rows * (3 + 14 * shape.layers) + patches * (images * most.entries + most.tokens)
+        return max(rows, shape.tokens) + rows * (3 + 14 * shape.layers) + patches
+            * (images * most.entries + most.tokens)
     }
 }

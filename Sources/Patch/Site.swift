@@ -1,5 +1,5 @@
 /// A place in the network where activations can be read and put back. TransformerLens's names.
-public enum Site: String, Codable, Sendable, CaseIterable {
+package enum Site: String, Codable, Sendable, CaseIterable {
     /// The encoder's input, after CLS and position embeddings [T, D]
     case embed
     /// The residual stream before attention, between attention and MLP, and after the MLP [T, D]
@@ -24,8 +24,8 @@ public enum Site: String, Codable, Sendable, CaseIterable {
     }
 
     /// `embed` has no layer.
-    public var hasLayers: Bool { self != .embed }
-    public var hasHeads: Bool { [.z, .q, .k, .v, .pattern].contains(self) }
+    package var hasLayers: Bool { self != .embed }
+    package var hasHeads: Bool { [.z, .q, .k, .v, .pattern].contains(self) }
 
     /// Whether only the tokens that go on to the classifier exist in the last layer (CLS); keys, values and what comes
     /// before them exist for all.

@@ -2,60 +2,60 @@ import ViT
 
 /// Which patches a sweep makes, as a user says it: every direction with every site, window, layer, head and token; and
 /// patches spelled out part by part. Texts are those of the command line's options.
-public struct SweepSpec: Codable, Sendable, Equatable {
-    public var direction: [Direction] = [.restore]
+package struct SweepSpec: Codable, Sendable, Equatable {
+    package var direction: [Direction] = [.restore]
     /// Sites joined with `+` are patched together; none: only `patches`
-    public var site: [String] = [Site.attnOut.rawValue]
+    package var site: [String] = [Site.attnOut.rawValue]
     /// Layers per patch; nil: 1 and 3 for attn_out and mlp_out, 1 elsewhere
-    public var window: [Int]?
+    package var window: [Int]?
     /// Centres of windows, or sets; nil: every layer
-    public var layers: String?
+    package var layers: String?
     /// each | all | LIST, for sites that have heads
-    public var heads = "each"
+    package var heads = "each"
     /// all | each | cls | patches | LIST | rectangles
-    public var tokens = "all"
+    package var tokens = "all"
     /// LIST of the MLP's neurons, for mlp_act; nil: all together
-    public var neurons: String?
-    public var patchWith = PatchWith.clean
+    package var neurons: String?
+    package var patchWith = PatchWith.clean
     /// Further sites, after those of the fields above
-    public var places: [Places] = []
+    package var places: [Places] = []
     /// Patches of their own, after those of the fields above
-    public var patches: [Named] = []
+    package var patches: [Named] = []
 
     /// Sites with windows, layers, heads, tokens and neurons of their own, which mean what the sweep's fields do
-    public struct Places: Codable, Sendable, Equatable {
-        public var site: [String], window: [Int]?, layers: String?, heads = "each", tokens = "all", neurons: String?
+    package struct Places: Codable, Sendable, Equatable {
+        package var site: [String], window: [Int]?, layers: String?, heads = "each", tokens = "all", neurons: String?
 
-        public init(site: [String]) { self.site = site }
+        package init(site: [String]) { self.site = site }
     }
 
     /// A patch spelled out; `name` stands in the `site` column.
-    public struct Named: Codable, Sendable, Equatable {
-        public var name: String
+    package struct Named: Codable, Sendable, Equatable {
+        package var name: String
         /// nil: every direction of the sweep
-        public var direction: Direction?
-        public var parts: [Part]
+        package var direction: Direction?
+        package var parts: [Part]
 
-        public init(name: String, direction: Direction? = nil, parts: [Part]) {
+        package init(name: String, direction: Direction? = nil, parts: [Part]) {
             (self.name, self.direction, self.parts) = (name, direction, parts)
         }
     }
 
-    public init() {}
+    package init() {}
 
     /// One patch and the columns that name it in `export`.
-    public struct Item: Sendable, Equatable {
-        public var patch: Patch
-        public var site: String, layer: String, head: String, token: String, window: String
+    package struct Item: Sendable, Equatable {
+        package var patch: Patch
+        package var site: String, layer: String, head: String, token: String, window: String
         /// One of `patches`
-        public var isSpelledOut = false
+        package var isSpelledOut = false
         /// Made for comparison, at a random place
-        public var isControl = false
-        public var direction: String { patch.direction.rawValue }
+        package var isControl = false
+        package var direction: String { patch.direction.rawValue }
     }
 
     /// All sites, those of the fields above first
-    public var allPlaces: [Places] {
+    package var allPlaces: [Places] {
         var own = Places(site: site)
         (own.window, own.layers, own.heads, own.tokens, own.neurons) = (window, layers, heads, tokens, neurons)
         return [own] + places
@@ -64,7 +64,7 @@ public struct SweepSpec: Codable, Sendable, Equatable {
     /// The sweep's patches in the order of `export`: by direction, site, window, head, token, layer; sets of layers after
     /// windows; patches spelled out last.
     /// - Throws: `SweepError.option` for a site, layer, head or token that does not exist.
-    public func items(config: ViTConfig) throws(SweepError) -> [Item] {
+    package func items(config: ViTConfig) throws(SweepError) -> [Item] {
         var items: [Item] = []
         for direction in direction {
             for places in allPlaces { items += try places.items(direction, patchWith, config) }
@@ -72,7 +72,8 @@ public struct SweepSpec: Codable, Sendable, Equatable {
         for named in patches {
             items += (named.direction.map { [$0] } ?? direction).map {
                 Item(
-                    patch: Patch(direction: $0, with: patchWith, parts: named.parts), site: named.name, layer: "", head: "",
+                    patch: Patch(direction: $0, with: patchWith, parts: named.parts), site: named.name, layer: "",
+                    head: "",
                     token: "", window: "", isSpelledOut: true)
             }
         }
@@ -85,7 +86,7 @@ public struct SweepSpec: Codable, Sendable, Equatable {
 
     /// The sites of `attn_out+mlp_out`.
     /// - Parameter option: for the message
-    public static func parse(_ text: String, option: String = "--site") throws(SweepError) -> [Site] {
+    package static func parse(_ text: String, option: String = "--site") throws(SweepError) -> [Site] {
         var sites: [Site] = []
         for name in text.split(separator: "+", omittingEmptySubsequences: false) {
             guard let site = Site(rawValue: String(name)) else {
@@ -103,15 +104,17 @@ extension SweepSpec.Places {
     fileprivate func items(
         _ direction: Direction, _ patchWith: PatchWith, _ config: ViTConfig
     ) throws(SweepError) -> [SweepSpec.Item] {
-        let layers = try self.layers.map { (text) throws(SweepError) in
-            try ListText.parse(text, below: config.layers, option: "--layers")
-        } ?? (0..<config.layers).map { ListText.Item(text: "\($0)", indices: [$0]) }
+        let layers =
+            try self.layers.map { (text) throws(SweepError) in
+                try ListText.parse(text, below: config.layers, option: "--layers")
+            } ?? (0..<config.layers).map { ListText.Item(text: "\($0)", indices: [$0]) }
         let allHeads = try ListText.heads(heads, config: config)
         let tokens = try ListText.tokens(self.tokens, config: config)
         let none = [ListText.Item(text: "", indices: nil)]
-        let neurons = try self.neurons.map { (text) throws(SweepError) in
-            try ListText.parse(text, below: config.intermediateSize, option: "--neurons")
-        } ?? none
+        let neurons =
+            try self.neurons.map { (text) throws(SweepError) in
+                try ListText.parse(text, below: config.intermediateSize, option: "--neurons")
+            } ?? none
 
         var items: [SweepSpec.Item] = []
         for text in site {

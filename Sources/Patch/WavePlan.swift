@@ -3,29 +3,29 @@ import Kernels
 import ViT
 
 /// The size of a wave, and with it of every buffer.
-public struct WaveShape: Sendable, Equatable {
+package struct WaveShape: Sendable, Equatable {
     /// B, images in a wave
-    public var images: Int
+    package var images: Int
     /// Patches in a wave
-    public var patches: Int
+    package var patches: Int
     /// Passes that a stage computes at a time
-    public var chunkRows: Int
+    package var chunkRows: Int
     /// Whether activations inside attention (inside the MLP) are patched
-    public var keepsAttention: Bool, keepsHidden: Bool
+    package var keepsAttention: Bool, keepsHidden: Bool
     /// Passes beside clean and corrupted
-    public var extras: Extras
+    package var extras: Extras
 
     /// What activations are taken from, beside the clean and the corrupted pass.
-    public struct Extras: OptionSet, Sendable, Hashable {
-        public let rawValue: Int
-        public init(rawValue: Int) { self.rawValue = rawValue }
-        public static let donorClean = Extras(rawValue: 1), donorCorrupted = Extras(rawValue: 2)
+    package struct Extras: OptionSet, Sendable, Hashable {
+        package let rawValue: Int
+        package init(rawValue: Int) { self.rawValue = rawValue }
+        package static let donorClean = Extras(rawValue: 1), donorCorrupted = Extras(rawValue: 2)
         /// Another image's clean pass
-        public static let partner = Extras(rawValue: 4)
+        package static let partner = Extras(rawValue: 4)
         /// Zeros, and means: given, not computed
-        public static let zeros = Extras(rawValue: 8), means = Extras(rawValue: 16)
+        package static let zeros = Extras(rawValue: 8), means = Extras(rawValue: 16)
 
-        public init(patches: [Patch], donor: Bool) {
+        package init(patches: [Patch], donor: Bool) {
             self = []
             for patch in patches {
                 switch patch.with {
@@ -45,7 +45,7 @@ public struct WaveShape: Sendable, Equatable {
         fileprivate var partners: Int { intersection(.partner).count }
     }
 
-    public init(
+    package init(
         images: Int, patches: Int, chunkRows: Int, keepsAttention: Bool = false, keepsHidden: Bool = false,
         extras: Extras = []
     ) {
@@ -58,10 +58,11 @@ public struct WaveShape: Sendable, Equatable {
     }
 
     /// For waves of so many images with these patches.
-    public init(images: Int, patches: [Patch], chunkRows: Int, donor: Bool = false) {
+    package init(images: Int, patches: [Patch], chunkRows: Int, donor: Bool = false) {
         self.init(
             images: images, patches: patches.count, chunkRows: chunkRows,
-            keepsAttention: patches.contains(where: \.needsAttention), keepsHidden: patches.contains(where: \.needsHidden),
+            keepsAttention: patches.contains(where: \.needsAttention),
+            keepsHidden: patches.contains(where: \.needsHidden),
             extras: Extras(patches: patches, donor: donor))
     }
 
@@ -106,7 +107,8 @@ public struct WaveShape: Sendable, Equatable {
     func bytes(_ encoder: Encoder, donor: Encoder?, most: (entries: Int, tokens: Int)) throws(CLError) -> Int {
         let config = workspaceConfig(encoder, donor)
         let counts = counts(encoder.config, donor: donor?.config)
-        let lists = Wavefront.mostSchedules
+        let lists =
+            Wavefront.mostSchedules
             * Schedule.mostInts(
                 images: images, blocks: blocks, patches: patches, shape: NetworkShape(encoder.config), most: most)
         return (2 * counts.stream + counts.logits + counts.out + counts.input + lists) * MemoryLayout<Float>.size
@@ -115,12 +117,12 @@ public struct WaveShape: Sendable, Equatable {
 }
 
 /// How a sweep is cut into waves, so that it runs in constant memory whatever its size.
-public struct WavePlan: Sendable, Equatable {
-    public var shape: WaveShape
+package struct WavePlan: Sendable, Equatable {
+    package var shape: WaveShape
     /// Which of the sweep's patches run together; more than one range where not even one image's patches fit at once
-    public var patchRanges: [Range<Int>]
+    package var patchRanges: [Range<Int>]
     /// Bytes that the plan takes beside the weights
-    public var bytes: Int
+    package var bytes: Int
     /// Ints that one patch takes in a schedule's lists, at most
     private let mostEntries: Int, mostTokens: Int
 
@@ -129,7 +131,7 @@ public struct WavePlan: Sendable, Equatable {
     ///   - images: images of the sweep
     ///   - memory: most bytes of device memory to use, weights included; nil for seven tenths of the device's
     /// - Throws: `SweepError.memory` where one image with one patch does not fit.
-    public init(encoder: Encoder, donor: Encoder? = nil, patches all: [Patch], images: Int, memory: Int?) throws {
+    package init(encoder: Encoder, donor: Encoder? = nil, patches all: [Patch], images: Int, memory: Int?) throws {
         let patches = all.count
         let model = WaveShape(images: 1, patches: all, chunkRows: 1, donor: donor != nil)
         func shape(images: Int, patches: Int, chunkRows: Int) -> WaveShape {
@@ -190,7 +192,9 @@ public struct WavePlan: Sendable, Equatable {
                 encoder, donor: donor, most: most)
             throw SweepError.memory(
                 "one image with one patch needs \(least / 1_048_576 + 1) MiB of device memory beside the weights, but "
-                    + (memory == nil ? "\(device.name) has \(max(limit, 0) / 1_048_576) MiB left" : "--memory leaves \(max(limit, 0) / 1_048_576) MiB"))
+                    + (memory == nil
+                        ? "\(device.name) has \(max(limit, 0) / 1_048_576) MiB left"
+                        : "--memory leaves \(max(limit, 0) / 1_048_576) MiB"))
         }
         (self.shape, bytes) = found
         (mostEntries, mostTokens) = most
@@ -199,7 +203,7 @@ public struct WavePlan: Sendable, Equatable {
 
     /// A plan that takes less memory: half the images; of one image half the patches; then half the chunk. nil for the
     /// smallest.
-    public func halved(encoder: Encoder, donor: Encoder? = nil) throws(CLError) -> WavePlan? {
+    package func halved(encoder: Encoder, donor: Encoder? = nil) throws(CLError) -> WavePlan? {
         var plan = self
         if shape.images > 1 {
             plan.shape.images /= 2
@@ -228,7 +232,7 @@ public struct WavePlan: Sendable, Equatable {
     }
 
     /// The images of each wave, for images 0 ..< count.
-    public func imageRanges(count: Int) -> [Range<Int>] { imageRanges(0..<count) }
+    package func imageRanges(count: Int) -> [Range<Int>] { imageRanges(0..<count) }
 
     func imageRanges(_ images: Range<Int>) -> [Range<Int>] {
         stride(from: images.lowerBound, to: images.upperBound, by: shape.images).map {

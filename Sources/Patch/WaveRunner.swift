@@ -5,25 +5,25 @@ import ViT
 /// Runs images and patches in waves of a plan, whose buffers are reused from wave to wave. Where the device has less
 /// memory than the plan counts on (another program holds some, say), waves get smaller and the work goes on: no result
 /// depends on the wave it ran in.
-public final class WaveRunner {
+package final class WaveRunner {
     /// What one wave does
-    public struct Piece: Sendable, Equatable {
+    package struct Piece: Sendable, Equatable {
         /// Positions among the images and among the patches handed to `run`
-        public var images: Range<Int>, patches: Range<Int>
+        package var images: Range<Int>, patches: Range<Int>
     }
 
-    public let encoder: Encoder
+    package let encoder: Encoder
     private let donor: Encoder?
     private let library: KernelLibrary
     private let means: ActivationMeans?
     /// As it is now
-    public private(set) var plan: WavePlan
+    package private(set) var plan: WavePlan
     private var wavefront: Wavefront?
     private var onFirstHalving: ((WavePlan, CLError) -> Void)?
 
     /// - Parameters:
     ///   - onFirstHalving: told the smaller plan and what failed, the first time only
-    public init(
+    package init(
         encoder: Encoder, donor: Encoder? = nil, library: KernelLibrary, plan: WavePlan, means: ActivationMeans? = nil,
         onFirstHalving: @escaping (WavePlan, CLError) -> Void = { _, _ in }
     ) {
@@ -36,7 +36,7 @@ public final class WaveRunner {
     /// - Parameter body: runs the piece and keeps its results; called again with parts of the piece where the device was
     ///   out of memory
     /// - Throws: `SweepError.memory` where the smallest wave does not fit, and what `body` throws
-    public func run(
+    package func run(
         images: Int, patches: Range<Int>, _ body: (Wavefront, Piece) throws -> Void
     ) throws {
         var todo = [Piece(images: 0..<images, patches: patches)]
@@ -72,7 +72,8 @@ public final class WaveRunner {
         try? encoder.context.finish()
         guard let smaller = try plan.halved(encoder: encoder, donor: donor) else {
             throw SweepError.memory(
-                "\(encoder.context.device.title) has not enough memory for the smallest wave, one image and one patch: \(error)")
+                "\(encoder.context.device.title) has not enough memory for the smallest wave, one image and one patch: \(error)"
+            )
         }
         plan = smaller
         onFirstHalving?(smaller, error)

@@ -5,8 +5,8 @@ import ViT
 /// Runs waves: clean, corrupted and patched passes of some images, all at the same layer at the same time.
 ///
 /// Between the upload of the pixels and the read of the metrics nothing leaves the device.
-public final class Wavefront {
-    public let encoder: Encoder
+package final class Wavefront {
+    package let encoder: Encoder
     private let donor: Encoder?
     private let context: Context
     private let metrics: Metrics
@@ -30,20 +30,20 @@ public final class Wavefront {
     }
 
     /// One wave's images on their way to the device.
-    public struct Input: Sendable {
+    package struct Input: Sendable {
         /// [images, channels, S, S], normalised: the clean images, and (where there are corrupted passes) the corrupted
-        public var clean: [Float]
-        public var corrupted: [Float]?
+        package var clean: [Float]
+        package var corrupted: [Float]?
         /// The same images as the donor reads them
-        public var donorClean: [Float]?, donorCorrupted: [Float]?
+        package var donorClean: [Float]?, donorCorrupted: [Float]?
         /// Another clean image for each, for `PatchWith.resample`
-        public var partner: [Float]?
+        package var partner: [Float]?
         /// Noise on the corrupted passes' patch embeddings: standard deviations, and four words for each image's generator
-        public var noise: (strength: Float, keys: [(UInt32, UInt32, UInt32, UInt32)])?
+        package var noise: (strength: Float, keys: [(UInt32, UInt32, UInt32, UInt32)])?
         /// Target class of each image; -1 for what the clean pass predicts
-        public var labels: [Int]
+        package var labels: [Int]
 
-        public init(clean: [Float], corrupted: [Float]?, labels: [Int]) {
+        package init(clean: [Float], corrupted: [Float]?, labels: [Int]) {
             self.clean = clean
             self.corrupted = corrupted
             self.labels = labels
@@ -53,30 +53,30 @@ public final class Wavefront {
     }
 
     /// One pass's metrics, by `metrics.cl`.
-    public struct Pass: Sendable, Equatable {
-        public var p: Float, logit: Float, logitDiff: Float, kl: Float
-        public var prediction: Int
+    package struct Pass: Sendable, Equatable {
+        package var p: Float, logit: Float, logitDiff: Float, kl: Float
+        package var prediction: Int
     }
 
-    public struct Output: Sendable {
-        public var clean: [Pass]  // [images]
-        public var corrupted: [Pass]  // [images]; the clean ones where there are none
+    package struct Output: Sendable {
+        package var clean: [Pass]  // [images]
+        package var corrupted: [Pass]  // [images]; the clean ones where there are none
         /// The donor's passes (the clean ones if it has any), where it has the model's classes
-        public var donor: [Pass]?  // [images]
-        public var patched: [[Pass]]  // [patches][images]
-        public var targets: [Int], foils: [Int]  // [images]
+        package var donor: [Pass]?  // [images]
+        package var patched: [[Pass]]  // [patches][images]
+        package var targets: [Int], foils: [Int]  // [images]
         /// [images, C], where asked for
-        public var cleanLogits: [Float] = [], corruptedLogits: [Float] = []
-        public var patchedLogits: [[Float]] = []  // [patches][images * C]
+        package var cleanLogits: [Float] = [], corruptedLogits: [Float] = []
+        package var patchedLogits: [[Float]] = []  // [patches][images * C]
         /// (row, stage, layer) evaluations that the wave did
-        public var evaluations = 0
+        package var evaluations = 0
     }
 
     /// Allocates for waves of at most `shape`.
     /// - Parameters:
     ///   - donor: the model that activations are taken from, of the same sizes (`checkDonor`)
     ///   - means: what `PatchWith.mean` puts in
-    public init(
+    package init(
         encoder: Encoder, donor: Encoder? = nil, library: KernelLibrary, shape: WaveShape, means: ActivationMeans? = nil
     ) throws(CLError) {
         self.encoder = encoder
@@ -99,7 +99,7 @@ public final class Wavefront {
     ///   - patches: at most the shape's, and asking for no more than it has
     ///   - keepLogits: read every pass's logits too
     ///   - own: patch with the receiving pass's own activations: an identity for tests
-    public func run(
+    package func run(
         _ wave: Input, patches: [Patch], keepLogits: Bool = false, own: Bool = false
     ) throws(CLError) -> Output {
         let images = wave.labels.count
@@ -150,7 +150,8 @@ public final class Wavefront {
             corrupted: wave.corrupted == nil ? 0 : images, input: input, labels: labels, out: out)
         let result = try out.read(0..<Metrics.count(rows: schedule.rows, images: images))
         let logitValues = keepLogits ? try logits.read(0..<(schedule.rows * classes)) : []
-        return output(schedule, result, logits: logitValues, hasCorrupted: wave.corrupted != nil, donorBlock: donorBlock)
+        return output(
+            schedule, result, logits: logitValues, hasCorrupted: wave.corrupted != nil, donorBlock: donorBlock)
     }
 
     // MARK: Where activations come from
@@ -184,7 +185,8 @@ public final class Wavefront {
             let config = model(pass.model).config
             let expected = wave.labels.count * config.channels * config.imageSize * config.imageSize
             guard pass.pixels.count == expected else {
-                throw .shape(operation: "wave", expected: "\(expected) pixel values (\(pass.kind))", got: "\(pass.pixels.count)")
+                throw .shape(
+                    operation: "wave", expected: "\(expected) pixel values (\(pass.kind))", got: "\(pass.pixels.count)")
             }
         }
         if let noise = wave.noise, noise.keys.count != wave.labels.count {
@@ -223,7 +225,8 @@ public final class Wavefront {
             source.append(found)
         }
         return Schedule.Sources(
-            models: passes.map(\.model), given: extras.given, hasMeans: extras.contains(.means), base: base, source: source)
+            models: passes.map(\.model), given: extras.given, hasMeans: extras.contains(.means), base: base,
+            source: source)
     }
 
     // MARK: The layers
@@ -293,7 +296,8 @@ public final class Wavefront {
         for row in rows {
             switch site {
             case .attnOut, .mlpOut: try o.copy(from: mean, 0..<mean.count, to: row * tokens * encoder.config.hiddenSize)
-            case .embed, .residPre, .residMid, .residPost: try x.copy(from: mean, 0..<mean.count, to: row * encoder.rowStride)
+            case .embed, .residPre, .residMid, .residPost:
+                try x.copy(from: mean, 0..<mean.count, to: row * encoder.rowStride)
             case .z, .q, .k, .v, .mlpAct, .pattern:
                 try workspace.give(mean, site.workspaceSite, slot: row, config: encoder.config, tokens: tokens)
             }
@@ -377,12 +381,17 @@ public final class Wavefront {
         let (schedule, lists) = try schedule([], images: images, sources: sources, keepsOutputs: true)
         try input.write(clean)
         try encoder.embed(pixels: input, images: images, x: x, workspace: workspace)
-        func hand(_ site: Site, _ layer: Int, _ buffer: Buffer<Float>, stride: Int, width: Int, slots: Range<Int>, first: Int = 0)
+        func hand(
+            _ site: Site, _ layer: Int, _ buffer: Buffer<Float>, stride: Int, width: Int, slots: Range<Int>,
+            first: Int = 0
+        )
             throws(CLError)
         {
             guard sites.contains(site) else { return }
             let values = try buffer.read((slots.lowerBound * stride)..<(slots.upperBound * stride))
-            for image in 0..<slots.count { body(site, layer, first + image, values[(image * stride)..<(image * stride + width)]) }
+            for image in 0..<slots.count {
+                body(site, layer, first + image, values[(image * stride)..<(image * stride + width)])
+            }
         }
         for (index, layer) in schedule.layers.enumerated() {
             let d = config.hiddenSize, tokens = encoder.tokens(after: index), all = 0..<images
@@ -393,7 +402,8 @@ public final class Wavefront {
                 let slots = chunk.slot..<(chunk.slot + chunk.rows.count)
                 for site in [Site.z, .q, .k, .v] where sites.contains(site) {
                     for slot in slots {
-                        let values = try workspace.values(site.workspaceSite, slot: slot, config: config, tokens: tokens)
+                        let values = try workspace.values(
+                            site.workspaceSite, slot: slot, config: config, tokens: tokens)
                         body(site, index, chunk.position + slot - chunk.slot, values[...])
                     }
                 }

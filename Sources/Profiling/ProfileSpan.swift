@@ -1,17 +1,18 @@
 import CLRuntime
 
 /// One run of a stage: the commands that follow each other under one name.
-public struct ProfileSpan: Sendable, Equatable {
+package struct ProfileSpan: Sendable, Equatable {
     /// As named by `Context.stage`: `attention 3`
-    public var stage: String
-    public var start: UInt64, end: UInt64
+    package var stage: String
+    package var start: UInt64, end: UInt64
     /// Its commands' time without the gaps between them
-    public var nanoseconds: UInt64
+    package var nanoseconds: UInt64
 
     /// The stage without its layer. What is done on the residual stream between the layers' halves is one stage.
-    public var name: String {
+    package var name: String {
         let words = stage.split(separator: " ")
-        let name = words.count > 1 && Int(words[words.count - 1]) != nil ? words.dropLast().joined(separator: " ") : stage
+        let name =
+            words.count > 1 && Int(words[words.count - 1]) != nil ? words.dropLast().joined(separator: " ") : stage
         return name.hasPrefix("resid_") ? "resid swaps" : name
     }
 

@@ -1,38 +1,40 @@
 import CLRuntime
 
 /// Where the time on a device went: profiled commands summed by stage and by kernel, in constant memory.
-public struct ProfileSummary: Sendable, Equatable {
-    public struct Entry: Sendable, Equatable {
-        public var name: String
+package struct ProfileSummary: Sendable, Equatable {
+    package struct Entry: Sendable, Equatable {
+        package var name: String
         /// Times that a stage ran (each layer's counts), or that a kernel was launched
-        public var calls = 0
-        public var nanoseconds: UInt64 = 0
+        package var calls = 0
+        package var nanoseconds: UInt64 = 0
 
-        public var mean: Double { calls == 0 ? 0 : Double(nanoseconds) / Double(calls) }
+        package var mean: Double { calls == 0 ? 0 : Double(nanoseconds) / Double(calls) }
     }
 
     private var byStage: [String: Entry] = [:]
     private var byKernel: [String: Entry] = [:]
 
-    public init() {}
+    package init() {}
 
     /// Stages, layers summed, the longest first
-    public var stages: [Entry] { Self.sorted(byStage) }
+    package var stages: [Entry] { Self.sorted(byStage) }
     /// Kernels, library calls and transfers, the longest first
-    public var kernels: [Entry] { Self.sorted(byKernel) }
+    package var kernels: [Entry] { Self.sorted(byKernel) }
     /// All commands' time. The commands of one queue do not overlap, so it is how long the device was busy.
-    public var busy: UInt64 { byKernel.values.reduce(0) { $0 + $1.nanoseconds } }
+    package var busy: UInt64 { byKernel.values.reduce(0) { $0 + $1.nanoseconds } }
 
     /// Adds commands in the order in which they ran.
-    public mutating func add(_ commands: [ProfiledCommand]) {
+    package mutating func add(_ commands: [ProfiledCommand]) {
         for span in ProfileSpan.spans(commands) { Self.add(span.name, calls: 1, span.nanoseconds, to: &byStage) }
         for command in commands { Self.add(command.name, calls: 1, command.end - command.start, to: &byKernel) }
     }
 
     /// Adds another device's.
-    public mutating func add(_ other: ProfileSummary) {
+    package mutating func add(_ other: ProfileSummary) {
         for entry in other.byStage.values { Self.add(entry.name, calls: entry.calls, entry.nanoseconds, to: &byStage) }
-        for entry in other.byKernel.values { Self.add(entry.name, calls: entry.calls, entry.nanoseconds, to: &byKernel) }
+        for entry in other.byKernel.values {
+            Self.add(entry.name, calls: entry.calls, entry.nanoseconds, to: &byKernel)
+        }
     }
 
     private static func add(_ name: String, calls: Int, _ nanoseconds: UInt64, to entries: inout [String: Entry]) {

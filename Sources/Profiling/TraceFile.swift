@@ -5,18 +5,18 @@ import Foundation
 /// form of Chrome's Trace Event Format. Times are microseconds since the file was begun.
 ///
 /// Past `most` events further ones are only counted: viewers do not open files of any size.
-public final class TraceFile {
+package final class TraceFile {
     /// A row of the viewer: a thread of a process, in its words
-    public struct Track: Sendable {
+    package struct Track: Sendable {
         var process: Int, thread: Int
-        public init(process: Int, thread: Int) { (self.process, self.thread) = (process, thread) }
+        package init(process: Int, thread: Int) { (self.process, self.thread) = (process, thread) }
     }
 
-    public static let most = 200_000
+    package static let most = 200_000
     /// Events handed over, and how many of them were written
-    public private(set) var events = 0, written = 0
+    package private(set) var events = 0, written = 0
 
-    public let path: String
+    package let path: String
     private let most: Int
     private let file: UnsafeMutablePointer<FILE>
     private let start = hostNanoseconds()
@@ -25,7 +25,7 @@ public final class TraceFile {
 
     /// Begins the file, and replaces what is there.
     /// - Throws: `TraceError` where it cannot be written
-    public init(path: String, most: Int = TraceFile.most) throws(TraceError) {
+    package init(path: String, most: Int = TraceFile.most) throws(TraceError) {
         guard let file = fopen(path, "w") else {
             throw TraceError(description: "\(path) cannot be written: \(String(cString: strerror(errno)))")
         }
@@ -36,19 +36,23 @@ public final class TraceFile {
     deinit { if !isClosed { end() } }
 
     /// Names a process or one of its threads.
-    public func name(process: Int, _ name: String) {
-        write("\"ph\": \"M\", \"name\": \"process_name\", \"pid\": \(process), \"args\": {\"name\": \(Self.quoted(name))}")
-        write("\"ph\": \"M\", \"name\": \"process_sort_index\", \"pid\": \(process), \"args\": {\"sort_index\": \(process)}")
+    package func name(process: Int, _ name: String) {
+        write(
+            "\"ph\": \"M\", \"name\": \"process_name\", \"pid\": \(process), \"args\": {\"name\": \(Self.quoted(name))}"
+        )
+        write(
+            "\"ph\": \"M\", \"name\": \"process_sort_index\", \"pid\": \(process), \"args\": {\"sort_index\": \(process)}"
+        )
     }
 
-    public func name(_ track: Track, _ name: String) {
+    package func name(_ track: Track, _ name: String) {
         write(
             "\"ph\": \"M\", \"name\": \"thread_name\", \"pid\": \(track.process), \"tid\": \(track.thread), "
                 + "\"args\": {\"name\": \(Self.quoted(name))}")
     }
 
     /// Commands as they ran on a device, and the stages that they make.
-    public func add(_ commands: [ProfiledCommand], stages: Track, kernels: Track) {
+    package func add(_ commands: [ProfiledCommand], stages: Track, kernels: Track) {
         for span in ProfileSpan.spans(commands) { add(span.stage, category: "stage", stages, span.start, span.end) }
         for command in commands {
             add(command.name, category: "kernel", kernels, command.start, command.end, stage: command.stage)
@@ -56,7 +60,7 @@ public final class TraceFile {
     }
 
     /// One event, from `start` to `end` of `hostNanoseconds`.
-    public func add(
+    package func add(
         _ name: String, category: String, _ track: Track, _ start: UInt64, _ end: UInt64, stage: String? = nil
     ) {
         events += 1
@@ -71,7 +75,7 @@ public final class TraceFile {
 
     /// Ends the file.
     /// - Throws: `TraceError` where not all of it could be written
-    public func close() throws(TraceError) {
+    package func close() throws(TraceError) {
         if isClosed { return }
         isClosed = true
         if !end() {
@@ -110,6 +114,6 @@ public final class TraceFile {
 }
 
 /// Why a trace cannot be written.
-public struct TraceError: Error, CustomStringConvertible {
-    public let description: String
+package struct TraceError: Error, CustomStringConvertible {
+    package let description: String
 }

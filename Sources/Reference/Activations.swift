@@ -5,7 +5,7 @@
 #endif
 
 /// An MLP's activation function, under the name transformers' `hidden_act` gives it. Call it: `gelu(x)`.
-public enum ReferenceActivation: String, Sendable, CaseIterable {
+package enum ReferenceActivation: String, Sendable, CaseIterable {
     /// x times the normal distribution's cumulative probability of x, with the error function
     case gelu
     /// the tanh approximation of GELU (Hendrycks and Gimpel, arXiv:1606.08415)
@@ -14,7 +14,7 @@ public enum ReferenceActivation: String, Sendable, CaseIterable {
     case quickGelu = "quick_gelu"
     case relu
 
-    public func callAsFunction(_ x: Double) -> Double {
+    package func callAsFunction(_ x: Double) -> Double {
         switch self {
         case .gelu: 0.5 * x * erfc(-x / 2.0.squareRoot())
         case .geluNew: 0.5 * x * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))

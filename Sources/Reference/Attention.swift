@@ -2,7 +2,7 @@
 ///
 /// - Parameters: q, k, v: [H, T, Dh]
 /// - Returns: z [H, T, Dh] and the pattern [H, T, T] (query row, key column)
-public func attention(
+package func attention(
     q: [Double], k: [Double], v: [Double], heads: Int, tokens: Int, headDim: Int
 ) -> (z: [Double], pattern: [Double]) {
     let pattern = attentionPattern(q: q, k: k, heads: heads, tokens: tokens, headDim: headDim)
@@ -10,7 +10,7 @@ public func attention(
 }
 
 /// softmax(q k^T / sqrt(Dh)) for q, k [H, T, Dh]: how much each query row takes from each key, [H, T, T].
-public func attentionPattern(q: [Double], k: [Double], heads: Int, tokens: Int, headDim: Int) -> [Double] {
+package func attentionPattern(q: [Double], k: [Double], heads: Int, tokens: Int, headDim: Int) -> [Double] {
     precondition(q.count == heads * tokens * headDim && k.count == q.count)
     var scores = [Double](repeating: 0, count: heads * tokens * tokens)
     for h in 0..<heads {
@@ -28,7 +28,7 @@ public func attentionPattern(q: [Double], k: [Double], heads: Int, tokens: Int, 
 }
 
 /// z[h, query] = sum over keys of pattern[h, query, key] * v[h, key], for v [H, T, Dh].
-public func attentionMix(pattern: [Double], v: [Double], heads: Int, tokens: Int, headDim: Int) -> [Double] {
+package func attentionMix(pattern: [Double], v: [Double], heads: Int, tokens: Int, headDim: Int) -> [Double] {
     precondition(pattern.count == heads * tokens * tokens && v.count == heads * tokens * headDim)
     var z = [Double](repeating: 0, count: heads * tokens * headDim)
     for h in 0..<heads {
@@ -46,7 +46,7 @@ public func attentionMix(pattern: [Double], v: [Double], heads: Int, tokens: Int
 }
 
 /// [T, H * Dh], as a linear layer writes it, to [H, T, Dh].
-public func splitHeads(_ x: [Double], heads: Int, tokens: Int, headDim: Int) -> [Double] {
+package func splitHeads(_ x: [Double], heads: Int, tokens: Int, headDim: Int) -> [Double] {
     var out = x
     for t in 0..<tokens {
         for h in 0..<heads {
@@ -59,7 +59,7 @@ public func splitHeads(_ x: [Double], heads: Int, tokens: Int, headDim: Int) -> 
 }
 
 /// [H, T, Dh] to [T, H * Dh], as the output projection reads it.
-public func joinHeads(_ x: [Double], heads: Int, tokens: Int, headDim: Int) -> [Double] {
+package func joinHeads(_ x: [Double], heads: Int, tokens: Int, headDim: Int) -> [Double] {
     var out = x
     for t in 0..<tokens {
         for h in 0..<heads {

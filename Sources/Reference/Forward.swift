@@ -6,7 +6,7 @@ extension ReferenceModel {
     ///   - interventions: applied in their order, each when the pass reaches its place
     ///   - capturing: sites whose activations are kept, of every layer, as they are after any intervention
     /// - Returns: logits [C] and the kept activations
-    public func forward(
+    package func forward(
         pixels: [Double], interventions: [Intervention] = [], capturing: Set<ReferenceSite> = []
     ) -> (logits: [Double], activations: ReferenceActivations) {
         let embedded = patchEmbedding(
@@ -16,7 +16,7 @@ extension ReferenceModel {
     }
 
     /// One pass from the encoder's input [T, D] to logits; otherwise as `forward(pixels:)`.
-    public func forward(
+    package func forward(
         embedded: [Double], interventions: [Intervention] = [], capturing: Set<ReferenceSite> = []
     ) -> (logits: [Double], activations: ReferenceActivations) {
         let t = tokens

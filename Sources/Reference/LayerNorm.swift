@@ -5,7 +5,7 @@
 ///   - weight: [D]
 ///   - bias: [D]
 /// - Returns: [rows, D]
-public func layerNorm(_ x: [Double], weight: [Double], bias: [Double], eps: Double) -> [Double] {
+package func layerNorm(_ x: [Double], weight: [Double], bias: [Double], eps: Double) -> [Double] {
     let width = weight.count
     precondition(bias.count == width && x.count % width == 0)
     var out = x

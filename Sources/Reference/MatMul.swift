@@ -5,7 +5,7 @@
 ///   - w: [N, K], row-major, as PyTorch keeps a linear layer's weight
 ///   - bias: [N], or nil for none
 /// - Returns: [M, N]
-public func matmul(_ a: [Double], _ w: [Double], bias: [Double]? = nil, m: Int, n: Int, k: Int) -> [Double] {
+package func matmul(_ a: [Double], _ w: [Double], bias: [Double]? = nil, m: Int, n: Int, k: Int) -> [Double] {
     precondition(a.count == m * k && w.count == n * k && (bias == nil || bias?.count == n))
     var out = [Double](repeating: 0, count: m * n)
     for row in 0..<m {

@@ -5,17 +5,17 @@
 #endif
 
 /// The class probabilities of one row of logits [C].
-public func probabilities(_ logits: [Double]) -> [Double] {
+package func probabilities(_ logits: [Double]) -> [Double] {
     softmax(logits, width: logits.count)
 }
 
 /// logit[target] - logit[foil]
-public func logitDifference(_ logits: [Double], target: Int, foil: Int) -> Double {
+package func logitDifference(_ logits: [Double], target: Int, foil: Int) -> Double {
     logits[target] - logits[foil]
 }
 
 /// KL(p || q) in nats, the sum of p log(p / q), where p and q are given by their logits [C].
-public func klDivergence(pLogits: [Double], qLogits: [Double]) -> Double {
+package func klDivergence(pLogits: [Double], qLogits: [Double]) -> Double {
     precondition(pLogits.count == qLogits.count)
     let p = probabilities(pLogits)
     let logP = logProbabilities(pLogits)
@@ -28,7 +28,7 @@ public func klDivergence(pLogits: [Double], qLogits: [Double]) -> Double {
 }
 
 /// The logarithms of `probabilities`, finite also where a probability underflows.
-public func logProbabilities(_ logits: [Double]) -> [Double] {
+package func logProbabilities(_ logits: [Double]) -> [Double] {
     let largest = logits[argmax(logits)]
     var sum = 0.0
     for logit in logits {
@@ -38,7 +38,7 @@ public func logProbabilities(_ logits: [Double]) -> [Double] {
 }
 
 /// The index of the largest value, the first one on ties.
-public func argmax(_ values: [Double]) -> Int {
+package func argmax(_ values: [Double]) -> Int {
     precondition(!values.isEmpty)
     var best = 0
     for i in values.indices where values[i] > values[best] {
@@ -48,7 +48,7 @@ public func argmax(_ values: [Double]) -> Int {
 }
 
 /// The most likely class other than `target`, the first one on ties.
-public func foil(_ logits: [Double], target: Int) -> Int {
+package func foil(_ logits: [Double], target: Int) -> Int {
     var others = logits
     others[target] = -.infinity
     return argmax(others)

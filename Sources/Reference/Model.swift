@@ -1,19 +1,19 @@
 /// One encoder layer's weights, PyTorch's shapes, row-major.
-public struct ReferenceLayer: Sendable {
-    public var ln1Weight: [Double]  // [D]
-    public var ln1Bias: [Double]  // [D]
-    public var qkvWeight: [Double]  // [3D, D]  query, key, value rows stacked
-    public var qkvBias: [Double]  // [3D]
-    public var projWeight: [Double]  // [D, D]
-    public var projBias: [Double]  // [D]
-    public var ln2Weight: [Double]  // [D]
-    public var ln2Bias: [Double]  // [D]
-    public var fc1Weight: [Double]  // [M, D]
-    public var fc1Bias: [Double]  // [M]
-    public var fc2Weight: [Double]  // [D, M]
-    public var fc2Bias: [Double]  // [D]
+package struct ReferenceLayer: Sendable {
+    package var ln1Weight: [Double]  // [D]
+    package var ln1Bias: [Double]  // [D]
+    package var qkvWeight: [Double]  // [3D, D]  query, key, value rows stacked
+    package var qkvBias: [Double]  // [3D]
+    package var projWeight: [Double]  // [D, D]
+    package var projBias: [Double]  // [D]
+    package var ln2Weight: [Double]  // [D]
+    package var ln2Bias: [Double]  // [D]
+    package var fc1Weight: [Double]  // [M, D]
+    package var fc1Bias: [Double]  // [M]
+    package var fc2Weight: [Double]  // [D, M]
+    package var fc2Bias: [Double]  // [D]
 
-    public init(
+    package init(
         ln1Weight: [Double], ln1Bias: [Double], qkvWeight: [Double], qkvBias: [Double], projWeight: [Double],
         projBias: [Double], ln2Weight: [Double], ln2Bias: [Double], fc1Weight: [Double], fc1Bias: [Double],
         fc2Weight: [Double], fc2Bias: [Double]
@@ -34,27 +34,27 @@ public struct ReferenceLayer: Sendable {
 }
 
 /// A pre-norm Vision Transformer with a classifier on CLS, as transformers' `ViTForImageClassification`.
-public struct ReferenceModel: Sendable {
-    public var hiddenSize: Int  // D
-    public var heads: Int  // H
-    public var intermediateSize: Int  // M
-    public var imageSize: Int  // S
-    public var patchSize: Int  // P
-    public var channels: Int
-    public var activation: ReferenceActivation
-    public var layerNormEps: Double
+package struct ReferenceModel: Sendable {
+    package var hiddenSize: Int  // D
+    package var heads: Int  // H
+    package var intermediateSize: Int  // M
+    package var imageSize: Int  // S
+    package var patchSize: Int  // P
+    package var channels: Int
+    package var activation: ReferenceActivation
+    package var layerNormEps: Double
 
-    public var patchWeight: [Double]  // [D, channels * P * P]
-    public var patchBias: [Double]  // [D]
-    public var cls: [Double]  // [D]
-    public var position: [Double]  // [T, D]
-    public var layers: [ReferenceLayer]
-    public var lnWeight: [Double]  // [D]  the final norm
-    public var lnBias: [Double]  // [D]
-    public var headWeight: [Double]  // [C, D]
-    public var headBias: [Double]  // [C]
+    package var patchWeight: [Double]  // [D, channels * P * P]
+    package var patchBias: [Double]  // [D]
+    package var cls: [Double]  // [D]
+    package var position: [Double]  // [T, D]
+    package var layers: [ReferenceLayer]
+    package var lnWeight: [Double]  // [D]  the final norm
+    package var lnBias: [Double]  // [D]
+    package var headWeight: [Double]  // [C, D]
+    package var headBias: [Double]  // [C]
 
-    public init(
+    package init(
         hiddenSize: Int, heads: Int, intermediateSize: Int, imageSize: Int, patchSize: Int, channels: Int = 3,
         activation: ReferenceActivation, layerNormEps: Double, patchWeight: [Double], patchBias: [Double],
         cls: [Double], position: [Double], layers: [ReferenceLayer], lnWeight: [Double], lnBias: [Double],
@@ -80,9 +80,9 @@ public struct ReferenceModel: Sendable {
     }
 
     /// Dh
-    public var headDim: Int { hiddenSize / heads }
+    package var headDim: Int { hiddenSize / heads }
     /// T, patches and the CLS token
-    public var tokens: Int { (imageSize / patchSize) * (imageSize / patchSize) + 1 }
+    package var tokens: Int { (imageSize / patchSize) * (imageSize / patchSize) + 1 }
     /// C
-    public var classes: Int { headBias.count }
+    package var classes: Int { headBias.count }
 }

@@ -2,7 +2,7 @@
 ///
 /// - Parameter pixels: [channels, S, S]
 /// - Returns: [Np, channels * P * P], with Np = (S / P)^2
-public func patches(_ pixels: [Double], channels: Int, imageSize: Int, patchSize: Int) -> [Double] {
+package func patches(_ pixels: [Double], channels: Int, imageSize: Int, patchSize: Int) -> [Double] {
     precondition(pixels.count == channels * imageSize * imageSize && imageSize % patchSize == 0)
     let grid = imageSize / patchSize
     var out: [Double] = []
@@ -31,7 +31,7 @@ public func patches(_ pixels: [Double], channels: Int, imageSize: Int, patchSize
 ///   - cls: [D]
 ///   - position: [T, D], with T = Np + 1
 /// - Returns: [T, D]
-public func patchEmbedding(
+package func patchEmbedding(
     _ pixels: [Double], weight: [Double], bias: [Double], cls: [Double], position: [Double],
     channels: Int, imageSize: Int, patchSize: Int
 ) -> [Double] {
@@ -44,7 +44,7 @@ public func patchEmbedding(
 }
 
 /// a + b, element by element.
-public func add(_ a: [Double], _ b: [Double]) -> [Double] {
+package func add(_ a: [Double], _ b: [Double]) -> [Double] {
     precondition(a.count == b.count)
     var out = a
     for i in a.indices {

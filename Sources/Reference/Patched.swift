@@ -9,7 +9,7 @@ extension ReferenceModel {
     ///   - heads: for sites that have heads; nil for all
     ///   - tokens: nil for all; for `pattern`, query rows
     /// - Returns: logits [C]
-    public func patched(
+    package func patched(
         source: ReferenceActivations, base: [Double], sites: [ReferenceSite], layers: [Int],
         heads: [Int]? = nil, tokens: [Int]? = nil
     ) -> [Double] {
@@ -27,7 +27,7 @@ extension ReferenceModel {
     }
 
     /// The same from two images: `source` is run first, in `donor` if there is one, else in this model.
-    public func patched(
+    package func patched(
         source: [Double], base: [Double], sites: [ReferenceSite], layers: [Int],
         heads: [Int]? = nil, tokens: [Int]? = nil, donor: ReferenceModel? = nil
     ) -> [Double] {

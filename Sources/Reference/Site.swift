@@ -1,5 +1,5 @@
 /// Places in the network whose activation can be read or replaced, under TransformerLens's names.
-public enum ReferenceSite: String, Sendable, CaseIterable {
+package enum ReferenceSite: String, Sendable, CaseIterable {
     /// [T, D] the encoder's input, after CLS and position embeddings; its layer is 0
     case embed
     /// [T, D] the residual stream before a layer
@@ -26,7 +26,7 @@ public enum ReferenceSite: String, Sendable, CaseIterable {
     case mlpAct = "mlp_act"
 
     /// Whether the site's values are divided by head, [H, T, ...].
-    public var hasHeads: Bool {
+    package var hasHeads: Bool {
         switch self {
         case .z, .q, .k, .v, .pattern: true
         default: false
@@ -35,32 +35,32 @@ public enum ReferenceSite: String, Sendable, CaseIterable {
 }
 
 /// One site of one layer.
-public struct ReferencePlace: Hashable, Sendable {
-    public var site: ReferenceSite
-    public var layer: Int
+package struct ReferencePlace: Hashable, Sendable {
+    package var site: ReferenceSite
+    package var layer: Int
 
-    public init(_ site: ReferenceSite, layer: Int) {
+    package init(_ site: ReferenceSite, layer: Int) {
         self.site = site
         self.layer = layer
     }
 }
 
 /// The activations of one pass, each in its site's shape, row-major.
-public typealias ReferenceActivations = [ReferencePlace: [Double]]
+package typealias ReferenceActivations = [ReferencePlace: [Double]]
 
 /// Replaces the activation at one place while a pass runs.
-public struct Intervention: Sendable {
-    public var place: ReferencePlace
+package struct Intervention: Sendable {
+    package var place: ReferencePlace
     /// The heads that are replaced; nil for all. Only for sites that have heads.
-    public var heads: [Int]?
+    package var heads: [Int]?
     /// The tokens (rows of the site) that are replaced; nil for all.
-    public var tokens: [Int]?
+    package var tokens: [Int]?
     /// The columns of `mlp_act` that are replaced; nil for all. Only for that site.
-    public var neurons: [Int]?
+    package var neurons: [Int]?
     /// In the site's whole shape; only the named heads, tokens and neurons are taken.
-    public var values: [Double]
+    package var values: [Double]
 
-    public init(
+    package init(
         _ site: ReferenceSite, layer: Int, heads: [Int]? = nil, tokens: [Int]? = nil, neurons: [Int]? = nil,
         values: [Double]
     ) {

@@ -5,7 +5,7 @@
 #endif
 
 /// exp(x) / sum of exp(x) over each row of `width` values.
-public func softmax(_ x: [Double], width: Int) -> [Double] {
+package func softmax(_ x: [Double], width: Int) -> [Double] {
     precondition(width > 0 && x.count % width == 0)
     var out = x
     for start in stride(from: 0, to: x.count, by: width) {

@@ -4,11 +4,11 @@ import Dispatch
 ///
 /// Resample b draws as many rows as there are, with replacement, by numbers that depend on (seed, b) alone. So all
 /// columns of all calls with one seed and one number of rows see the same resamples: their means are paired.
-public struct Bootstrap: Sendable {
-    public var resamples: Int
-    public var seed: UInt64
+package struct Bootstrap: Sendable {
+    package var resamples: Int
+    package var seed: UInt64
 
-    public init(resamples: Int = 2000, seed: UInt64 = 0) {
+    package init(resamples: Int = 2000, seed: UInt64 = 0) {
         self.resamples = resamples
         self.seed = seed
     }

@@ -1,41 +1,41 @@
 import Results
 
 /// Two sweeps, patch by patch, over the images they share: what changes from A to B.
-public struct Comparison: Sendable {
-    public struct Patch: Sendable {
-        public var record: PatchRecord
+package struct Comparison: Sendable {
+    package struct Patch: Sendable {
+        package var record: PatchRecord
         /// Mean effects on p
-        public var effectA: Double
-        public var effectB: Double
+        package var effectA: Double
+        package var effectB: Double
         /// Effect in B minus effect in A, paired over images; `recovered` means nothing here
-        public var p: EffectStatistics
-        public var logitDiff: EffectStatistics
-        public var kl: EffectStatistics
+        package var p: EffectStatistics
+        package var logitDiff: EffectStatistics
+        package var kl: EffectStatistics
         /// Two-sided, of "the mean difference on p is 0", and with Holm's correction over the direction, site and window
-        public var pValue: Double
-        public var pHolm: Double
+        package var pValue: Double
+        package var pHolm: Double
     }
-    public struct Corruption: Sendable {
-        public var specA: String
-        public var specB: String
+    package struct Corruption: Sendable {
+        package var specA: String
+        package var specB: String
         /// In both, complete
-        public var shared: Int
-        public var onlyA: Int
-        public var onlyB: Int
-        public var patches: [Patch]
+        package var shared: Int
+        package var onlyA: Int
+        package var onlyB: Int
+        package var patches: [Patch]
     }
-    public var corruptions: [Corruption]
+    package var corruptions: [Corruption]
     /// Patches that only one of the sweeps has
-    public var patchesOnlyA: Int
-    public var patchesOnlyB: Int
+    package var patchesOnlyA: Int
+    package var patchesOnlyB: Int
 }
 
-public enum ComparisonError: Error, Equatable, Sendable, CustomStringConvertible {
+package enum ComparisonError: Error, Equatable, Sendable, CustomStringConvertible {
     case noSharedPatches(a: String, b: String)
     case noSharedCorruptions(a: String, b: String)
     case noSharedImages(a: String, b: String)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .noSharedPatches(let a, let b): "\(a) and \(b) have no patch in common"
         case .noSharedCorruptions(let a, let b): "\(a) and \(b) have no corruption in common"
@@ -49,7 +49,7 @@ public enum ComparisonError: Error, Equatable, Sendable, CustomStringConvertible
 ///
 /// - Parameter bootstrap: its seed is A's unless given
 /// - Throws: `ComparisonError` where nothing can be paired, `ResultsError`
-public func compare(_ a: ResultsStore, _ b: ResultsStore, bootstrap: Bootstrap? = nil) throws -> Comparison {
+package func compare(_ a: ResultsStore, _ b: ResultsStore, bootstrap: Bootstrap? = nil) throws -> Comparison {
     let bootstrap = bootstrap ?? Bootstrap(seed: a.manifest.seed)
     let (ownA, ownB) = (a.manifest.ownPatches, b.manifest.ownPatches)
     let indices = Dictionary(ownB.enumerated().map { ($1.place, $0) }, uniquingKeysWith: { first, _ in first })
@@ -63,7 +63,9 @@ public func compare(_ a: ResultsStore, _ b: ResultsStore, bootstrap: Bootstrap? 
     }
     guard !corruptions.isEmpty else { throw ComparisonError.noSharedCorruptions(a: a.folder, b: b.folder) }
     let found = try corruptions.map { try compare(a, $0.0, b, $0.1, pairs, bootstrap) }
-    guard found.contains(where: { $0.shared > 0 }) else { throw ComparisonError.noSharedImages(a: a.folder, b: b.folder) }
+    guard found.contains(where: { $0.shared > 0 }) else {
+        throw ComparisonError.noSharedImages(a: a.folder, b: b.folder)
+    }
     return Comparison(
         corruptions: found, patchesOnlyA: ownA.count - pairs.count, patchesOnlyB: ownB.count - pairs.count)
 }
@@ -84,7 +86,8 @@ private func compare(
     let families = Dictionary(grouping: pairs.indices) { family(a.manifest.patches[pairs[$0].a]) }
     for pair in pairs {
         let record = a.manifest.patches[pair.a]
-        let effectsA = try effects(a, corruptionA, imagesA, pair.a), effectsB = try effects(b, corruptionB, imagesB, pair.b)
+        let effectsA = try effects(a, corruptionA, imagesA, pair.a),
+            effectsB = try effects(b, corruptionB, imagesB, pair.b)
         let difference = zip(effectsB, effectsA).map { $0 - $1 }  // [n, 3]
         let found = summarise(difference, rows: n, total: nil, columns: 3, bootstrap)
         func mean(_ values: [Double]) -> Double { (0..<n).reduce(0) { $0 + values[3 * $1] } / Double(n) }
@@ -96,13 +99,16 @@ private func compare(
                 kl: found[2], pValue: p, pHolm: .nan))
     }
     for members in families.values {
-        for (member, p) in zip(members, holm(members.map { result.patches[$0].pValue })) { result.patches[member].pHolm = p }
+        for (member, p) in zip(members, holm(members.map { result.patches[$0].pValue })) {
+            result.patches[member].pHolm = p
+        }
     }
     return result
 }
 
 /// Effects of one patch on p, logit difference and KL: [images, 3].
-private func effects(_ store: ResultsStore, _ corruption: Int, _ images: [ImageRecord], _ patch: Int) throws -> [Double] {
+private func effects(_ store: ResultsStore, _ corruption: Int, _ images: [ImageRecord], _ patch: Int) throws -> [Double]
+{
     let noise = store.manifest.patches[patch].direction == "noise"
     var values = [Double](repeating: .nan, count: images.count * 3)
     try store.forEachEffect(corruption: corruption, images: images, patches: patch..<patch + 1) { row, _, patched in
@@ -119,7 +125,7 @@ private func effects(_ store: ResultsStore, _ corruption: Int, _ images: [ImageR
 /// One row per patch; the strongest differences alone where there are many.
 ///
 /// - Parameter limit: most rows per corruption
-public func comparisonText(
+package func comparisonText(
     _ comparison: Comparison, a: String, b: String, colour: TerminalColour = .none, limit: Int = 60
 ) -> String {
     let terminal = TerminalText(colour: colour)
@@ -133,12 +139,14 @@ public func comparisonText(
         var shown = item.patches
         if shown.count > limit {
             shown = Array(shown.filter { $0.p.mean.isFinite }.sorted { abs($0.p.mean) > abs($1.p.mean) }.prefix(limit))
-            out += "  patches       the \(shown.count) that differ most of \(item.patches.count); --format csv has all\n"
+            out +=
+                "  patches       the \(shown.count) that differ most of \(item.patches.count); --format csv has all\n"
         }
         let digits = decimals(for: shown.flatMap { [$0.p.mean, $0.effectA, $0.effectB] })
         let number = digits + 3
         let columns = placeColumns(shown.map(\.record)).filter { !["direction", "site"].contains($0.0) }
-        let widths = columns.map { column in max(column.0.count, shown.map { column.1($0.record).count }.max() ?? 0) + 2 }
+        let widths = columns.map { column in max(column.0.count, shown.map { column.1($0.record).count }.max() ?? 0) + 2
+        }
         for place in unique(shown.map { [$0.record.direction, $0.record.site] }) {
             out += "\n  " + terminal.bold(place.joined(separator: " ")) + terminal.dim("   mean effect on p") + "\n"
             out += zip(columns, widths).map { paddedLeft($0.0, $1) }.joined()
@@ -155,18 +163,20 @@ public func comparisonText(
         }
     }
     if comparison.patchesOnlyA + comparison.patchesOnlyB > 0 {
-        out += "\n  \(comparison.patchesOnlyA) patches only in A and \(comparison.patchesOnlyB) only in B are left out\n"
+        out +=
+            "\n  \(comparison.patchesOnlyA) patches only in A and \(comparison.patchesOnlyB) only in B are left out\n"
     }
     return out
 }
 
 /// One row per corruption and patch, as CSV.
-public func comparisonData(_ comparison: Comparison) -> String {
+package func comparisonData(_ comparison: Comparison) -> String {
     var out = TableText(.csv)
     let statistics = ["difference", "ci_low", "ci_high", "median", "share_positive"]
     out.header(
         [
-            "corruption_a", "corruption_b", "direction", "site", "layer", "head", "token", "window", "n", "mean_effect_a",
+            "corruption_a", "corruption_b", "direction", "site", "layer", "head", "token", "window", "n",
+            "mean_effect_a",
             "mean_effect_b",
         ] + ["", "logit_diff_", "kl_"].flatMap { prefix in statistics.map { prefix + $0 } } + ["p_value", "p_holm"])
     for item in comparison.corruptions where item.shared > 0 {

@@ -48,7 +48,9 @@ extension EffectFigures {
     ) -> Panel {
         let places = Dictionary(
             statistics.controls.map { ([$0.direction, $0.extent], $0) }, uniquingKeysWith: { first, _ in first })
-        func place(_ patch: PatchStatistics) -> ControlStatistics? { places[[patch.record.direction, patch.record.extent]] }
+        func place(_ patch: PatchStatistics) -> ControlStatistics? {
+            places[[patch.record.direction, patch.record.extent]]
+        }
         return LineChart(
             title: title, xTitle: xTitle, yTitle: "mean Δp", labels: labels,
             places: patches.map { "\($0.record.text): \($0.record.extent)" }, connected: connected,
@@ -56,7 +58,8 @@ extension EffectFigures {
                 LineChart.Series(
                     name: "patch", colour: 0,
                     points: patches.map { .init($0.p, solid: $0.control?.isAbove == true) }),
-                LineChart.Series(name: "random places", colour: 1, points: patches.map { place($0).map { .init($0.p) } }),
+                LineChart.Series(
+                    name: "random places", colour: 1, points: patches.map { place($0).map { .init($0.p) } }),
                 LineChart.Series(
                     name: percentileName(patches[0].record.direction), colour: 2,
                     points: patches.map { place($0).map { .init(value: $0.p95) } }, dashed: true),
@@ -74,9 +77,10 @@ extension EffectFigures {
     }
 }
 
-let controlColumns = [
-    "places", "their mean", "their 95th percentile",
-] + withLimits("Δp − their mean") + ["p-value (random places)"]
+let controlColumns =
+    [
+        "places", "their mean", "their 95th percentile",
+    ] + withLimits("Δp − their mean") + ["p-value (random places)"]
 
 /// As `controlColumns`; dashes where there is nothing to compare with.
 func controlCells(_ patch: PatchStatistics) -> [String] {
@@ -97,10 +101,13 @@ extension CorruptionStatistics {
                 "extent", "places", "number",
             ] + withLimits("mean Δp") + [percentile, "patches above"],
             rows: controls.map { control in
-                let own = patches.filter { $0.record.direction == control.direction && $0.record.extent == control.extent }
+                let own = patches.filter {
+                    $0.record.direction == control.direction && $0.record.extent == control.extent
+                }
                 let above = "\(own.count { $0.control?.isAbove == true }) of \(own.count)"
                 return (hasDirections ? [control.direction] : [])
-                    + [control.extent, control.isDrawn ? "random" : "the sweep's", "\(control.places)"] + [control.p.mean, control.p.low, control.p.high, control.p95].map { plus($0, 4) }
+                    + [control.extent, control.isDrawn ? "random" : "the sweep's", "\(control.places)"]
+                    + [control.p.mean, control.p.low, control.p.high, control.p95].map { plus($0, 4) }
                     + [!control.isDrawn ? "–" : control.places < ControlComparison.fewest ? "too few places" : above]
             })
     }

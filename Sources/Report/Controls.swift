@@ -2,43 +2,43 @@ import Results
 
 /// What places of one direction and extent do on the target's probability: random ones that the sweep made for
 /// comparison, or, where there are none as a patch is a single place, all that the sweep patched.
-public struct ControlStatistics: Sendable, Equatable {
-    public var direction: String
+package struct ControlStatistics: Sendable, Equatable {
+    package var direction: String
     /// As in `PatchRecord.extent`
-    public var extent: String
+    package var extent: String
     /// Drawn at random, rather than the sweep's own
-    public var isDrawn: Bool
-    public var places: Int
+    package var isDrawn: Bool
+    package var places: Int
     /// Averaged over the places; the interval is over images, the places as they are
-    public var p: EffectStatistics
+    package var p: EffectStatistics
     /// What one place of twenty goes beyond, as far as so many can tell: the ceil(0.95 (places + 1))-th smallest of their
     /// mean effects, so that a patch is beyond it where its p-value is at most 0.05; nan for less than 19 places. With
     /// direction `noise`, where an effect is a loss, the same from the other end.
-    public var p95: Double
+    package var p95: Double
 }
 
 /// What `ControlStatistics.p95` is: noise makes effects that are losses.
 func percentileName(_ direction: String) -> String { direction == "noise" ? "5th percentile" : "95th percentile" }
 
 /// A patch beside random places of its extent; for a single place, beside the sweep's other places of its extent.
-public struct ControlComparison: Sendable, Equatable {
+package struct ControlComparison: Sendable, Equatable {
     /// Places compared with
-    public var places: Int
-    public var isDrawn: Bool
+    package var places: Int
+    package var isDrawn: Bool
     /// Their mean effect on p
-    public var mean: Double
+    package var mean: Double
     /// As in `ControlStatistics`, of these places
-    public var p95: Double
+    package var p95: Double
     /// The patch's effect less the places' mean effect, paired over images
-    public var difference: EffectStatistics
+    package var difference: EffectStatistics
     /// One-sided: (1 + places whose mean effect is as large) / (1 + places), so never 0 (Phipson and Smyth 2010)
-    public var pValue: Double
+    package var pValue: Double
 
     /// Places that a p-value of 0.05 takes
     static let fewest = 19
 
     /// Whether the patch goes beyond random places: drawn ones, as the largest of the sweep's own says nothing new
-    public var isAbove: Bool { isDrawn && pValue <= 0.05 }
+    package var isAbove: Bool { isDrawn && pValue <= 0.05 }
 }
 
 /// The places that a sweep's patches are compared with, under one corruption; none without `--control`.
@@ -79,7 +79,8 @@ struct Controls {
             return places[key]?.isDrawn == patches[index].control ? key : nil
         }
         var sums = [Double](repeating: 0, count: patches.count)
-        try store.forEachEffect(corruption: corruption, images: images, patches: patches.indices) { row, patch, patched in
+        try store.forEachEffect(corruption: corruption, images: images, patches: patches.indices) {
+            row, patch, patched in
             guard let key = keys[patch] else { return }
             let base = key.direction == "noise" ? images[row].clean : images[row].corrupted
             let effect = Double(patched.p) - Double(base.p)
@@ -127,8 +128,10 @@ struct Controls {
             columns.append(column)
             let mean = effects.reduce(0, +) / Double(images), sign: Double = key.direction == "noise" ? -1 : 1
             result[column] = ControlComparison(
-                places: others.count, isDrawn: places.isDrawn, mean: others.reduce(0, +) / count, p95: Self.p95(others, key),
-                difference: EffectStatistics(mean: .nan, low: .nan, high: .nan, median: .nan, sharePositive: .nan, recovered: .nan),
+                places: others.count, isDrawn: places.isDrawn, mean: others.reduce(0, +) / count,
+                p95: Self.p95(others, key),
+                difference: EffectStatistics(
+                    mean: .nan, low: .nan, high: .nan, median: .nan, sharePositive: .nan, recovered: .nan),
                 pValue: mean.isNaN ? .nan : Double(1 + others.count { sign * $0 >= sign * mean }) / (count + 1))
         }
         let rows = (0..<images).flatMap { row in differences.map { $0[row] } }

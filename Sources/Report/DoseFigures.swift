@@ -13,7 +13,9 @@ struct DoseSeries {
             return (String(parts[0]), dose, item)
         }
         return unique(parsed.map(\.0)).compactMap { kind in
-            let doses = parsed.filter { $0.0 == kind }.map { (dose: $0.1, statistics: $0.2) }.sorted { $0.dose < $1.dose }
+            let doses = parsed.filter { $0.0 == kind }.map { (dose: $0.1, statistics: $0.2) }.sorted {
+                $0.dose < $1.dose
+            }
             return unique(doses.map(\.dose)).count > 1 && unique(doses.map(\.dose)).count == doses.count
                 ? DoseSeries(kind: kind, doses: doses) : nil
         }

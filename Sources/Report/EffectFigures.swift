@@ -89,7 +89,9 @@ struct EffectFigures {
             let windows = try perImage.windowSums(group)
             guard !windows.isEmpty else { return nil }
             let digits = decimals(for: group.patches.map(\.p.mean))
-            let range = windows.flatMap { $0.sums.flatMap { [$0.patch.p.low, $0.patch.p.high, $0.sum.low, $0.sum.high] } }
+            let range = windows.flatMap {
+                $0.sums.flatMap { [$0.patch.p.low, $0.patch.p.high, $0.sum.low, $0.sum.high] }
+            }
             let panels = windows.map { window, sums in
                 LineChart(
                     title: "\(group.site), \(windowText(window))", xTitle: group.axisTitle([window]), yTitle: "mean Δp",
@@ -105,7 +107,9 @@ struct EffectFigures {
             let rows = windows.flatMap { window, sums in
                 sums.map { sum in
                     [sum.patch.record.layer, window]
-                        + [sum.patch.p, sum.sum, sum.difference].flatMap { [$0.mean, $0.low, $0.high].map { plus($0, 4) } }
+                        + [sum.patch.p, sum.sum, sum.difference].flatMap {
+                            [$0.mean, $0.low, $0.high].map { plus($0, 4) }
+                        }
                 }
             }
             return Figure(
@@ -124,7 +128,7 @@ struct EffectFigures {
                 ],
                 table: Table(
                     columns: [
-                        "layer", "window"
+                        "layer", "window",
                     ] + ["window Δp", "sum of layers", "window − sum"].flatMap(withLimits), rows: rows))
         }
     }
@@ -140,7 +144,8 @@ struct EffectFigures {
             let panel = map.matrix(rows: layers, columns: heads, rowTitle: "layer", columnTitle: "head") {
                 cells[[layers[$0], heads[$1]]]
             }
-            return heatFigure(group, kind: "heads", what: "Effect on p by layer and head", panels: [panel], scale: group.patches)
+            return heatFigure(
+                group, kind: "heads", what: "Effect on p by layer and head", panels: [panel], scale: group.patches)
         }
     }
 
@@ -156,7 +161,9 @@ struct EffectFigures {
             let panels: [Panel]
             if let grid {
                 panels = layers.map { layer in
-                    map(layer.isEmpty ? group.site : "layer \(layer)").tokens(grid: grid, digits: digits) { cells[[layer, "\($0)"]] }
+                    map(layer.isEmpty ? group.site : "layer \(layer)").tokens(grid: grid, digits: digits) {
+                        cells[[layer, "\($0)"]]
+                    }
                 }
             } else {
                 panels = [
@@ -167,9 +174,11 @@ struct EffectFigures {
                 ]
             }
             return heatFigure(
-                group, kind: "tokens", what: grid == nil ? "Effect on p by layer and token" : "Effect on p by image patch",
+                group, kind: "tokens",
+                what: grid == nil ? "Effect on p by layer and token" : "Effect on p by image patch",
                 panels: panels, scale: patches,
-                note: grid == nil ? "" : " Colours are scaled to the image patches; CLS beyond them has the last colour.")
+                note: grid == nil
+                    ? "" : " Colours are scaled to the image patches; CLS beyond them has the last colour.")
         }
     }
 
@@ -213,7 +222,8 @@ struct EffectFigures {
     func strongestPlaces() -> [Figure] {
         groups.compactMap { group in
             guard case .places = group.shape else { return nil }
-            let chosen = group.patches.filter { $0.p.mean.isFinite }.sorted { abs($0.p.mean) > abs($1.p.mean) }.prefix(30)
+            let chosen = group.patches.filter { $0.p.mean.isFinite }.sorted { abs($0.p.mean) > abs($1.p.mean) }.prefix(
+                30)
             guard !chosen.isEmpty else { return nil }
             let chart = LineChart(
                 title: "the strongest \(chosen.count) of \(group.patches.count)", xTitle: "rank", yTitle: "mean Δp",
@@ -268,7 +278,9 @@ struct EffectFigures {
                     \(statistics.totalP.excludesZero ? "" : " The total effect may be zero, so shares of it are left out.")
                     """,
                 panels: panels,
-                legend: group.windows.enumerated().map { LegendItem(mark: .line, series: $0 % 6, text: windowText($1)) },
+                legend: group.windows.enumerated().map {
+                    LegendItem(mark: .line, series: $0 % 6, text: windowText($1))
+                },
                 table: patchTable(group.patches))
         }
     }
@@ -308,16 +320,21 @@ struct EffectFigures {
                     return [className(item.label), "\(item.images)", record.layer, record.window]
                         + [effect.mean, effect.low, effect.high, effect.median].map { plus($0, 4) }
                         + [shareText(effect.sharePositive)]
-                        + [sign * item.total.mean, sign * (sign < 0 ? item.total.high : item.total.low),
-                            sign * (sign < 0 ? item.total.low : item.total.high)].map { plus($0, 4) }
+                        + [
+                            sign * item.total.mean, sign * (sign < 0 ? item.total.high : item.total.low),
+                            sign * (sign < 0 ? item.total.low : item.total.high),
+                        ].map { plus($0, 4) }
                 }
             }
             return Figure(
-                name: name("classes", group.direction, group.site, group.detail), title: "Effect on p by class: \(group.title)",
-                caption: "Mean of Δp = p patched − \(base(group.direction)) over the images of each class, one y axis for "
+                name: name("classes", group.direction, group.site, group.detail),
+                title: "Effect on p by class: \(group.title)",
+                caption:
+                    "Mean of Δp = p patched − \(base(group.direction)) over the images of each class, one y axis for "
                     + "all; bands are 95% intervals over them."
                     + (!showsTotal
-                        ? "" : " The total effect is \(sign < 0 ? "p corrupted − p clean" : "p clean − p corrupted") of the class.")
+                        ? ""
+                        : " The total effect is \(sign < 0 ? "p corrupted − p clean" : "p clean − p corrupted") of the class.")
                     + (all > classes.count ? " \(classes.count) of \(all) classes, those with most images." : ""),
                 panels: panels,
                 legend: group.windows.enumerated().map { LegendItem(mark: .line, series: $0 % 6, text: windowText($1)) }
@@ -338,6 +355,7 @@ func windowText(_ window: String) -> String {
 /// Lower-case parts joined by hyphens, of letters, digits, `.` and `-` alone.
 func fileName(_ parts: [String]) -> String {
     parts.filter { !$0.isEmpty }.map { part in
-        String(part.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "." || $0 == "_") ? $0 : "-" })
+        String(
+            part.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "." || $0 == "_") ? $0 : "-" })
     }.joined(separator: "-")
 }

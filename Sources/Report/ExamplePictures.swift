@@ -1,17 +1,17 @@
 import Foundation
 
 /// PNG files of an image and of its corrupted version.
-public struct ExamplePictures: Sendable {
+package struct ExamplePictures: Sendable {
     /// Source pixels
-    public var clean: Data
+    package var clean: Data
     /// nil where there is nothing to show
-    public var corrupted: Data?
+    package var corrupted: Data?
     /// What there is to know of the corrupted picture, or why it is not there; may be empty
-    public var note: String
+    package var note: String
     /// The clean image as the model reads it, square, to draw patches over
-    public var input: Data?
+    package var input: Data?
 
-    public init(clean: Data, corrupted: Data?, note: String = "", input: Data? = nil) {
+    package init(clean: Data, corrupted: Data?, note: String = "", input: Data? = nil) {
         self.clean = clean
         self.corrupted = corrupted
         self.note = note
@@ -23,7 +23,7 @@ public struct ExamplePictures: Sendable {
 }
 
 /// The pictures of one image (`ImageRecord.id`) under one corruption (its SPEC text); nil where there are none.
-public typealias ExampleImages = (_ imageID: String, _ corruption: String) throws -> ExamplePictures?
+package typealias ExampleImages = (_ imageID: String, _ corruption: String) throws -> ExamplePictures?
 
 /// A PNG in the page.
 struct Picture {
@@ -39,7 +39,9 @@ struct Picture {
         isSmall = bytes.count == 24 && max(side(16), side(20)) <= 96
     }
 
-    func html(alt: String) -> String { "<img\(isSmall ? " class=\"pixels\"" : "") alt=\"\(escaped(alt))\" src=\"\(url)\">" }
+    func html(alt: String) -> String {
+        "<img\(isSmall ? " class=\"pixels\"" : "") alt=\"\(escaped(alt))\" src=\"\(url)\">"
+    }
 
     /// To draw values over: without colours of its own
     func svg(_ x: Double, _ y: Double, _ side: Double) -> String {

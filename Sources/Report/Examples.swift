@@ -34,7 +34,8 @@ struct Examples {
     ) throws {
         let groups = figures.groups.filter { $0.direction == figures.groups.first?.direction }
         let byLayer = groups.filter { if case .layers = $0.shape { $0.layers.count > 1 } else { false } }
-        guard let group = Self.strongest(byLayer.isEmpty ? groups : byLayer), let patch = group.strongestImagePatch ?? group.strongest
+        guard let group = Self.strongest(byLayer.isEmpty ? groups : byLayer),
+            let patch = group.strongestImagePatch ?? group.strongest
         else { return nil }
         let examples = try perImage.examples(of: patch)
         let mapped = Self.strongest(groups.filter { $0.grid != nil }) ?? (byLayer.isEmpty ? group : nil)
@@ -53,7 +54,8 @@ struct Examples {
         }
         self.patch = patch
         choice =
-            if !byLayer.isEmpty { "the strongest of the patches that are compared by layer" } else if group.grid != nil {
+            if !byLayer.isEmpty { "the strongest of the patches that are compared by layer" } else if group.grid != nil
+            {
                 "the strongest of the image patches"
             } else { "the strongest patch" }
         self.views = views
@@ -96,14 +98,19 @@ struct Examples {
     }
 
     var html: String {
-        var out = "<p>Single images, chosen by \(escaped(patch.record.text)), \(escaped(choice)). Its mean effect is "
+        var out =
+            "<p>Single images, chosen by \(escaped(patch.record.text)), \(escaped(choice)). Its mean effect is "
             + "\(escaped(withInterval(patch.p, 3))). “Patched” is that patch; p is the probability of the target, and a prediction "
-            + "in bold is the target.\(mapLimit == nil ? "" : " The maps show the image's own effects, all on one scale.")</p>" + legend
-        if hasLeftOutPictures { out += "<p class=\"note\">Some pictures are left out, as the page would be too large.</p>" }
+            + "in bold is the target.\(mapLimit == nil ? "" : " The maps show the image's own effects, all on one scale.")</p>"
+            + legend
+        if hasLeftOutPictures {
+            out += "<p class=\"note\">Some pictures are left out, as the page would be too large.</p>"
+        }
         for kind in Example.Kind.allCases {
             let views = views.filter { $0.example.kind == kind }
             guard !views.isEmpty else { continue }
-            out += "<h3>\(kind.title)<span class=\"note\"> · \(kind.note)</span></h3><div class=\"examples\">"
+            out +=
+                "<h3>\(kind.title)<span class=\"note\"> · \(kind.note)</span></h3><div class=\"examples\">"
                 + views.map(article).joined() + "</div>"
         }
         return out
@@ -130,12 +137,14 @@ struct Examples {
         if let pictures = view.pictures {
             out += "<div class=\"pictures\">" + picture(pictures.clean, "clean", of: image)
             let note = pictures.note.isEmpty ? "" : " <span class=\"soft\">\(escaped(pictures.note))</span>"
-            out += pictures.corrupted.map { picture($0, "corrupted", of: image, note: note) }
+            out +=
+                pictures.corrupted.map { picture($0, "corrupted", of: image, note: note) }
                 ?? (note.isEmpty ? "" : "<p class=\"note\">\(escaped(pictures.note))</p>")
             out += "</div>"
         }
         let target = image.target == image.label ? "" : ", target <b>\(escaped(className(image.target)))</b>"
-        out += "<p>Label <b>\(escaped(className(image.label)))</b>\(target), effect <b>\(plus(view.example.effect, 3))</b></p>"
+        out +=
+            "<p>Label <b>\(escaped(className(image.label)))</b>\(target), effect <b>\(plus(view.example.effect, 3))</b></p>"
         let passes: [(String, PassMetrics?)] = [
             ("clean", image.clean), ("corrupted", image.corrupted), ("patched", view.example.patched),
         ]
@@ -143,7 +152,8 @@ struct Examples {
         for (name, pass) in passes {
             guard let pass else { continue }
             let hit = pass.prediction == image.target ? " class=\"hit\"" : ""
-            out += "<tr><td>\(name)</td><td\(hit)>\(escaped(className(pass.prediction)))</td><td>\(number(Double(pass.p), 3))</td></tr>"
+            out +=
+                "<tr><td>\(name)</td><td\(hit)>\(escaped(className(pass.prediction)))</td><td>\(number(Double(pass.p), 3))</td></tr>"
         }
         out += "</tbody></table>"
         if let map = view.map { out += map.width < 300 ? "<div class=\"map\">\(map.html)</div>" : map.html }
@@ -220,7 +230,8 @@ private struct ImageMaps {
         let digits = decimals(for: [limit])
         func cell(_ place: Int, _ name: String) -> HeatMap.Cell? {
             guard values[place].isFinite else { return nil }
-            return HeatMap.Cell(value: values[place], significant: false, tooltip: "\(name)\n\(plus(values[place], digits))")
+            return HeatMap.Cell(
+                value: values[place], significant: false, tooltip: "\(name)\n\(plus(values[place], digits))")
         }
         switch layout {
         case .patches(let grid):

@@ -79,7 +79,8 @@ struct Figure {
     /// - Parameter rows: at most so many of the table's
     func html(rows limit: Int) -> String {
         var out = "<figure id=\"\(name)\"><h4>\(escaped(title))</h4>"
-        out += "<div class=\"panels\(panelWidth < 260 ? " small" : "")\" style=\"--n:\(columns);--w:\(SVG.number(panelWidth))px\">"
+        out +=
+            "<div class=\"panels\(panelWidth < 260 ? " small" : "")\" style=\"--n:\(columns);--w:\(SVG.number(panelWidth))px\">"
         out += panels.map(\.html).joined() + "</div>"
         if !legend.isEmpty || colourLimit != nil {
             let bar = colourLimit.map { Self.colourBarHTML($0, title: colourTitle) } ?? ""
@@ -102,19 +103,22 @@ struct Figure {
         var body = SVG.text(margin, margin + 14, title, "big")
         for (index, panel) in panels.enumerated() {
             let column = Double(index % self.columns), row = Double(index / self.columns)
-            body += "<g transform=\"translate(\(SVG.number(margin + column * (panelWidth + gap))) "
+            body +=
+                "<g transform=\"translate(\(SVG.number(margin + column * (panelWidth + gap))) "
                 + "\(SVG.number(y + row * (rowHeight + gap))))\">\(panel.body)</g>"
         }
         y += rows * (rowHeight + gap)
         if let colourLimit {
-            body += "<g transform=\"translate(\(SVG.number(margin)) \(SVG.number(y)))\">\(Self.colourBar(colourLimit, title: colourTitle))</g>"
+            body +=
+                "<g transform=\"translate(\(SVG.number(margin)) \(SVG.number(y)))\">\(Self.colourBar(colourLimit, title: colourTitle))</g>"
             y += 52
         }
         var x = margin
         for item in legend {
             let room = 34 + SVG.width(item.text, size: 11) + 18
             if x > margin, x + room > width { (x, y) = (margin, y + 18) }
-            body += "<g transform=\"translate(\(SVG.number(x)) \(SVG.number(y)))\">\(item.svg)"
+            body +=
+                "<g transform=\"translate(\(SVG.number(x)) \(SVG.number(y)))\">\(item.svg)"
                 + SVG.text(32, 10, item.text, "") + "</g>"
             x += room
         }
@@ -166,7 +170,8 @@ extension Table {
 
     /// Folded, with a word where rows are left out.
     func html(name: String, limit: Int) -> String {
-        var out = "<details><summary>Table: \(rows.count) \(rows.count == 1 ? "row" : "rows")</summary>" + html(limit: limit)
+        var out =
+            "<details><summary>Table: \(rows.count) \(rows.count == 1 ? "row" : "rows")</summary>" + html(limit: limit)
         if rows.count > limit {
             out += "<p class=\"note\">The first \(limit) rows; all of them are in figures/\(name).csv.</p>"
         }

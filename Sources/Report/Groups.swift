@@ -2,42 +2,42 @@ import Foundation
 import Results
 
 /// One corruption's effects on the target's probability by a group of images, e.g. for a study of bias.
-public struct GroupStatistics: Sendable, Equatable {
+package struct GroupStatistics: Sendable, Equatable {
     /// A mean with its 95% percentile bootstrap interval
-    public struct Mean: Sendable, Equatable {
-        public var mean: Double, low: Double, high: Double
+    package struct Mean: Sendable, Equatable {
+        package var mean: Double, low: Double, high: Double
     }
 
-    public struct Value: Sendable, Equatable {
-        public var value: String
+    package struct Value: Sendable, Equatable {
+        package var value: String
         /// Images; an effect or difference that rests on a single one has no interval (nan)
-        public var n: Int
-        public var effect: Mean
+        package var n: Int
+        package var effect: Mean
         /// This group's mean - the mean of all other groups' images; the two are resampled independently. Nil where there
         /// is one group only.
-        public var difference: Mean?
+        package var difference: Mean?
     }
 
-    public struct Row: Sendable, Equatable {
+    package struct Row: Sendable, Equatable {
         /// nil: the total effect, p(clean) - p(corrupted)
-        public var record: PatchRecord?
+        package var record: PatchRecord?
         /// Groups in their order: numbers by value, else by code points
-        public var values: [Value]
+        package var values: [Value]
 
         var name: String { record?.text ?? "total effect" }
     }
 
-    public var corruption: String
-    public var column: String
+    package var corruption: String
+    package var column: String
     /// The total effect, then every patch
-    public var rows: [Row]
+    package var rows: [Row]
 }
 
 /// Effects by group for every corruption, over images that are complete and in a group. A group resamples its own images
 /// (unpaired), so groups of different sizes can be compared.
 ///
 /// - Parameter bootstrap: its seed is the sweep's unless given
-public func groupStatistics(
+package func groupStatistics(
     of store: ResultsStore, by groups: ImageGroups, bootstrap: Bootstrap? = nil
 ) throws -> [GroupStatistics] {
     let bootstrap = bootstrap ?? Bootstrap(seed: store.manifest.seed)
@@ -91,7 +91,8 @@ private struct Members {
             let rest: Sample? =
                 if rows.count < 2 { nil } else if let two { two[1 - index] } else {
                     resampled(
-                        effects, columns, rows.indices.filter { $0 != index }.flatMap { rows[$0] }, stream: rows.count + index)
+                        effects, columns, rows.indices.filter { $0 != index }.flatMap { rows[$0] },
+                        stream: rows.count + index)
                 }
             for column in 0..<columns {
                 result[column].append(
@@ -101,7 +102,8 @@ private struct Members {
                         difference: rest.map { rest in
                             mean(
                                 own.means[column] - rest.means[column],
-                                min(own.rows, rest.rows) > 1 ? zip(own.resamples(column), rest.resamples(column)).map(-) : [])
+                                min(own.rows, rest.rows) > 1
+                                    ? zip(own.resamples(column), rest.resamples(column)).map(-) : [])
                         }))
             }
         }
@@ -140,13 +142,14 @@ private struct Members {
 // MARK: - For other programs
 
 /// The columns of `groupData`
-public let groupColumns = [
-    "corruption", "group", "value", "direction", "site", "layer", "head", "token", "window", "n", "mean_effect", "ci_low",
+package let groupColumns = [
+    "corruption", "group", "value", "direction", "site", "layer", "head", "token", "window", "n", "mean_effect",
+    "ci_low",
     "ci_high", "difference", "difference_ci_low", "difference_ci_high",
 ]
 
 /// One row per corruption, patch and group; the site of a total effect is `total`.
-public func groupData(_ statistics: [GroupStatistics], format: SummaryFormat) -> String {
+package func groupData(_ statistics: [GroupStatistics], format: SummaryFormat) -> String {
     var out = TableText(format == .csv ? .csv : .jsonl)
     out.header(groupColumns)
     for one in statistics {
@@ -165,7 +168,9 @@ public func groupData(_ statistics: [GroupStatistics], format: SummaryFormat) ->
                 out.field("n", value.n)
                 for (prefix, mean) in [("mean_effect", value.effect), ("difference", value.difference)] {
                     let interval = prefix == "difference" ? "difference_" : ""
-                    for (name, number) in [(prefix, mean?.mean), (interval + "ci_low", mean?.low), (interval + "ci_high", mean?.high)] {
+                    for (name, number) in [
+                        (prefix, mean?.mean), (interval + "ci_low", mean?.low), (interval + "ci_high", mean?.high),
+                    ] {
                         if let number { out.field(name, number) } else { out.field(name, "") }
                     }
                 }
@@ -182,7 +187,7 @@ public func groupData(_ statistics: [GroupStatistics], format: SummaryFormat) ->
 
 /// Effects by group in words and tables: the total effect, and the patches whose effects differ most between groups.
 /// Empty without groups.
-public func groupText(store: ResultsStore, by groups: [ImageGroups], colour: TerminalColour = .none) throws -> String {
+package func groupText(store: ResultsStore, by groups: [ImageGroups], colour: TerminalColour = .none) throws -> String {
     let terminal = TerminalText(colour: colour)
     var text = ""
     func line(_ line: String = "") { text += line + "\n" }
@@ -194,7 +199,9 @@ public func groupText(store: ResultsStore, by groups: [ImageGroups], colour: Ter
             line()
             line(
                 terminal.bold("by \(group.column), corruption \(statistics.corruption)")
-                    + terminal.dim("   mean effect on p [95% interval]; the \(shown.count) of \(patches.count) patches that differ most"))
+                    + terminal.dim(
+                        "   mean effect on p [95% interval]; the \(shown.count) of \(patches.count) patches that differ most"
+                    ))
             let digits = decimals(for: ([total] + shown).flatMap(\.values).map(\.effect.mean))
             for row in [total] + shown { rowLines(row, digits, terminal).forEach(line) }
         }
@@ -220,7 +227,9 @@ private func rowLines(_ row: GroupStatistics.Row, _ digits: Int, _ terminal: Ter
     let most = 12
     var values = row.values
     if values.count > most {
-        let chosen = values.indices.sorted { abs(values[$0].difference?.mean ?? 0) > abs(values[$1].difference?.mean ?? 0) }
+        let chosen = values.indices.sorted {
+            abs(values[$0].difference?.mean ?? 0) > abs(values[$1].difference?.mean ?? 0)
+        }
         values = chosen.prefix(most).sorted().map { values[$0] }
     }
     let isPair = values.count == 2 && row.values.count == 2
@@ -229,7 +238,9 @@ private func rowLines(_ row: GroupStatistics.Row, _ digits: Int, _ terminal: Ter
     let counts = values.map { "\($0.n)".count }.max() ?? 1
     var lines = ["  " + row.name]
     for value in values {
-        var text = "    " + padded(value.value, width) + "  n " + paddedLeft("\(value.n)", counts) + "  " + number(value.effect)
+        var text =
+            "    " + padded(value.value, width) + "  n " + paddedLeft("\(value.n)", counts) + "  "
+            + number(value.effect)
         if !isPair, let rest = value.difference { text += terminal.dim("   - the rest ") + difference(rest) }
         lines.append(text)
     }

@@ -58,7 +58,8 @@ struct HeatMap {
         var out = SVG.text(left, 14, title, "head")
         func square(_ token: Int, _ x: Double, _ y: Double, _ side: Double) {
             guard let cell = cell(token) else { return }
-            let opacity = picture == nil || token == 0 || !cell.value.isFinite || limit <= 0
+            let opacity =
+                picture == nil || token == 0 || !cell.value.isFinite || limit <= 0
                 ? nil : 0.85 * min(1, abs(cell.value) / limit)
             out += SVG.rect(
                 x, y, side - 0.4, side - 0.4, FigureStyle.colourClass(cell.value, limit: limit), opacity: opacity,

@@ -39,7 +39,8 @@ struct LineChart {
     var height = 216.0
 
     var panel: Panel {
-        let all = series.flatMap { $0.points.compactMap { $0 }.flatMap { [$0.value, $0.low, $0.high] } } + yRange
+        let all =
+            series.flatMap { $0.points.compactMap { $0 }.flatMap { [$0.value, $0.low, $0.high] } } + yRange
             + references.map(\.value)
         let (top, bottom) = (30.0, height - 34)
         let y = Scale(all, from: bottom, to: top, ticks: 4)
@@ -107,12 +108,16 @@ struct LineChart {
         }
         if line.dashed {
             // Without a line a dash at each place
-            return connected ? out : out + points.filter { $0.point.value.isFinite }.map { x, point in
-                SVG.line(x - 8, y(point.value), x + 8, y(point.value), "h\(line.colour)")
-            }.joined()
+            return connected
+                ? out
+                : out
+                    + points.filter { $0.point.value.isFinite }.map { x, point in
+                        SVG.line(x - 8, y(point.value), x + 8, y(point.value), "h\(line.colour)")
+                    }.joined()
         }
         for (x, point) in points {
-            out += SVG.circle(x, y(point.value), points.count > 30 ? 1.8 : 2.7, "\(point.solid ? "d" : "o")\(line.colour)")
+            out += SVG.circle(
+                x, y(point.value), points.count > 30 ? 1.8 : 2.7, "\(point.solid ? "d" : "o")\(line.colour)")
         }
         return out
     }

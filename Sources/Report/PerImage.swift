@@ -36,7 +36,8 @@ struct PerImage {
     func passes(image: ImageRecord, patches: [Int]) throws -> [PassMetrics?] {
         guard let low = patches.min(), let high = patches.max() else { return [] }
         var found = [PassMetrics?](repeating: nil, count: high - low + 1)
-        try store.forEachEffect(corruption: corruption, images: [image], patches: low..<high + 1) { _, column, patched in
+        try store.forEachEffect(corruption: corruption, images: [image], patches: low..<high + 1) {
+            _, column, patched in
             found[column] = patched
         }
         return patches.map { found[$0 - low] }

@@ -38,7 +38,8 @@ struct ReportPage {
                 figures, perImage, images, classNames: store.manifest.classNames, room: &room)
             return Section(
                 statistics: item, layers: figures.layers(), windows: try figures.windowSums(perImage),
-                heads: figures.heads(), tokens: figures.tokens(), places: figures.strongestPlaces(), controls: figures.controls(),
+                heads: figures.heads(), tokens: figures.tokens(), places: figures.strongestPlaces(),
+                controls: figures.controls(),
                 measures: figures.measures(), classes: try figures.classes(perImage, names: store.manifest.classNames),
                 examples: examples)
         }
@@ -79,7 +80,8 @@ struct ReportPage {
             func part(_ title: String, _ content: String, note: String = "") {
                 guard !content.isEmpty else { return }
                 let name = sections.count > 1 ? "\(title): \(spec)" : title
-                out += "<section id=\"\(fileName([title, sections.count > 1 ? spec : ""]))\"><h2>\(escaped(name))</h2>"
+                out +=
+                    "<section id=\"\(fileName([title, sections.count > 1 ? spec : ""]))\"><h2>\(escaped(name))</h2>"
                     + (note.isEmpty ? "" : "<p>\(escaped(note))</p>") + content + "</section>\n"
             }
             part("Layers", figures(section.layers))
@@ -116,7 +118,8 @@ struct ReportPage {
     private var head: String {
         let m = manifest
         func hash(_ name: String, _ hash: String) -> String {
-            "\(escaped(name))" + (hash.isEmpty ? "" : " <span class=\"note mono\">\(escaped(String(hash.prefix(12))))</span>")
+            "\(escaped(name))"
+                + (hash.isEmpty ? "" : " <span class=\"note mono\">\(escaped(String(hash.prefix(12))))</span>")
         }
         var range = m.limit.map { "at most \(counted($0, "image"))" } ?? "all images"
         if m.offset > 0 { range += " after the first \(m.offset)" }
@@ -130,26 +133,48 @@ struct ReportPage {
                 "Images that count",
                 statistics.map { item in
                     (statistics.count > 1 ? "\(escaped(item.spec)): " : "")
-                        + "\(item.images) of \(item.seen) seen" + (item.images < item.kept ? ", \(item.kept - item.images) not complete" : "")
-                }.joined(separator: "; ") + " (\(m.keep == "all" ? "all count" : "keep \(escaped(m.keep)): \(ReportWords.keep(m.keep))"))"
+                        + "\(item.images) of \(item.seen) seen"
+                        + (item.images < item.kept ? ", \(item.kept - item.images) not complete" : "")
+                }.joined(separator: "; ")
+                    + " (\(m.keep == "all" ? "all count" : "keep \(escaped(m.keep)): \(ReportWords.keep(m.keep))"))"
             ),
-            (m.corruptions.count > 1 ? "Corruptions" : "Corruption", m.corruptions.map { escaped(ReportWords.corruption($0)) }.joined(separator: "<br>")),
-            ("Direction", unique(m.ownPatches.map(\.direction)).map { escaped(ReportWords.direction($0)) }.joined(separator: "<br>")),
+            (
+                m.corruptions.count > 1 ? "Corruptions" : "Corruption",
+                m.corruptions.map { escaped(ReportWords.corruption($0)) }.joined(separator: "<br>")
+            ),
+            (
+                "Direction",
+                unique(m.ownPatches.map(\.direction)).map { escaped(ReportWords.direction($0)) }.joined(
+                    separator: "<br>")
+            ),
             ("Sites", unique(m.ownPatches.map(\.site)).map { escaped(ReportWords.site($0)) }.joined(separator: "<br>")),
-            ("Patches", "\(m.ownPatches.count)" + (windows.isEmpty ? "" : "; windows of \(escaped(ReportWords.list(windows))) \(windows == ["1"] ? "layer" : "layers")")),
+            (
+                "Patches",
+                "\(m.ownPatches.count)"
+                    + (windows.isEmpty
+                        ? ""
+                        : "; windows of \(escaped(ReportWords.list(windows))) \(windows == ["1"] ? "layer" : "layers")")
+            ),
             ("Target", m.target == "clean" ? "the class the clean pass predicts" : "the image's label"),
         ]
         if m.control > 0 {
-            rows.append(("Control", "\(m.patches.count - m.ownPatches.count) patches at random places, at most \(m.control) for every size that covers several places"))
+            rows.append(
+                (
+                    "Control",
+                    "\(m.patches.count - m.ownPatches.count) patches at random places, at most \(m.control) for every size that covers several places"
+                ))
         }
         if m.samples > 1 { rows.append(("Noise draws", "\(m.samples) an image, averaged")) }
-        if !m.device.isEmpty { rows.append(("Device", escaped("\(m.device)\(m.precision.isEmpty ? "" : ", \(m.precision)")"))) }
+        if !m.device.isEmpty {
+            rows.append(("Device", escaped("\(m.device)\(m.precision.isEmpty ? "" : ", \(m.precision)")")))
+        }
         var links: [String] = []
         func link(_ id: String, _ text: String) { links.append("<a href=\"#\(id)\">\(escaped(text))</a>") }
         if !doses.isEmpty { link("dose", "Dose and response") }
         for section in sections {
             let parts = [
-                ("Layers", !section.layers.isEmpty), ("Windows", !section.windows.isEmpty), ("Heads", !section.heads.isEmpty),
+                ("Layers", !section.layers.isEmpty), ("Windows", !section.windows.isEmpty),
+                ("Heads", !section.heads.isEmpty),
                 ("Tokens", !section.tokens.isEmpty), ("Places", !section.places.isEmpty),
                 ("Random places", !section.statistics.controls.isEmpty),
                 ("Measures", !section.measures.isEmpty), ("Classes", !section.classes.isEmpty),
@@ -186,13 +211,16 @@ struct ReportPage {
             for direction in unique(s.patches.map(\.record.direction)) {
                 if let best = strongest(s, direction) {
                     let share = recovered(best, s).map { "; \($0) of the total" } ?? ""
-                    cards.append((
-                        plus(best.p.mean, 3),
-                        "strongest: \(best.record.text) [\(plus(best.p.low, 3)), \(plus(best.p.high, 3))]\(share)"
-                    ))
+                    cards.append(
+                        (
+                            plus(best.p.mean, 3),
+                            "strongest: \(best.record.text) [\(plus(best.p.low, 3)), \(plus(best.p.high, 3))]\(share)"
+                        ))
                 }
             }
-            out += "<div class=\"cards\">" + cards.map { "<div><b>\(escaped($0.0))</b><span>\(escaped($0.1))</span></div>" }.joined() + "</div>"
+            out +=
+                "<div class=\"cards\">"
+                + cards.map { "<div><b>\(escaped($0.0))</b><span>\(escaped($0.1))</span></div>" }.joined() + "</div>"
         } else {
             let table = Table(
                 columns: [
@@ -220,16 +248,20 @@ struct ReportPage {
     }
 
     /// The strongest of the patches that have random places beside them.
-    private func strongestLarge(_ s: CorruptionStatistics, _ direction: String) -> (PatchStatistics, ControlComparison)? {
-        let best = s.patches.filter { $0.p.mean.isFinite && $0.record.direction == direction && $0.control?.isDrawn == true }
-            .max { abs($0.p.mean) < abs($1.p.mean) }
+    private func strongestLarge(_ s: CorruptionStatistics, _ direction: String) -> (PatchStatistics, ControlComparison)?
+    {
+        let best = s.patches.filter {
+            $0.p.mean.isFinite && $0.record.direction == direction && $0.control?.isDrawn == true
+        }
+        .max { abs($0.p.mean) < abs($1.p.mean) }
         return best.flatMap { patch in patch.control.map { (patch, $0) } }
     }
 
     /// nil where the total effect may well be zero: a share of it says nothing.
     private func recovered(_ patch: PatchStatistics, _ s: CorruptionStatistics) -> String? {
         guard patch.p.recovered.isFinite, s.totalP.excludesZero else { return nil }
-        return "\(shareText(patch.p.recovered)) [\(shareText(patch.p.recoveredLow)), \(shareText(patch.p.recoveredHigh))]"
+        return
+            "\(shareText(patch.p.recovered)) [\(shareText(patch.p.recoveredLow)), \(shareText(patch.p.recoveredHigh))]"
     }
 
     /// What random places do, in words and as a table.
@@ -245,23 +277,28 @@ struct ReportPage {
 
     /// The numbers to cite.
     private func sentence(_ s: CorruptionStatistics) -> String {
-        var text = "Over \(counted(s.images, "image")), \(s.spec) takes the accuracy from \(shareText(s.accuracyClean)) to "
+        var text =
+            "Over \(counted(s.images, "image")), \(s.spec) takes the accuracy from \(shareText(s.accuracyClean)) to "
             + "\(shareText(s.accuracyCorrupted)) and the mean probability of the target from \(number(s.meanPClean, 3)) to "
             + "\(number(s.meanPCorrupted, 3)): a total effect of \(withInterval(s.totalP, 3))."
         for direction in unique(s.patches.map(\.record.direction)) {
             guard let best = strongest(s, direction) else { continue }
             let family = s.patches.filter {
-                $0.record.direction == direction && $0.record.site == best.record.site && $0.record.window == best.record.window
+                $0.record.direction == direction && $0.record.site == best.record.site
+                    && $0.record.window == best.record.window
             }.count
             let share = recovered(best, s).map { ", \($0) of the total effect" } ?? ""
-            text += " The strongest \(direction == "noise" ? "noising" : "restoring") patch is \(best.record.text): "
+            text +=
+                " The strongest \(direction == "noise" ? "noising" : "restoring") patch is \(best.record.text): "
                 + "\(withInterval(best.p, 3))\(share), positive on \(shareText(best.p.sharePositive)) of the images, "
                 + "p-value (Holm over \(family)) \(best.pHolm < 0.001 ? "" : "= ")\(pText(best.pHolm))."
             if let (large, control) = strongestLarge(s, direction) {
-                text += large.patch == best.patch
+                text +=
+                    large.patch == best.patch
                     ? " Beside it, "
                     : " Of patches that cover several places the strongest is \(large.record.text): \(withInterval(large.p, 3)), where "
-                text += "\(control.places) random places of \(large.record.extent) have \(plus(control.mean, 3)) on average; paired "
+                text +=
+                    "\(control.places) random places of \(large.record.extent) have \(plus(control.mean, 3)) on average; paired "
                     + "difference \(withInterval(control.difference, 3)), p-value against them \(control.pValue < 0.001 ? "" : "= ")"
                     + "\(pText(control.pValue))."
             }

@@ -32,7 +32,8 @@ enum ReportWords {
             case "none": "the images are left as they are"
             case "grayscale": "the images lose their colours"
             case "blur": "the images are blurred, a Gaussian of \(value) source pixels"
-            case "noise": "noise of \(value) standard \(value == "1" ? "deviation" : "deviations") is added to the patch embeddings"
+            case "noise":
+                "noise of \(value) standard \(value == "1" ? "deviation" : "deviations") is added to the patch embeddings"
             case "channel": "the channel \(value) takes the place of all three"
             case "shuffle": "a grid of \(value) × \(value) parts of the image is shuffled"
             case "mask": "a share of \(value) of the patches is zeroed"
@@ -56,7 +57,8 @@ enum ReportWords {
 
     static func direction(_ name: String) -> String {
         name == "noise"
-            ? "noise: corrupted activations are put into the clean pass" : "restore: clean activations are put into the corrupted pass"
+            ? "noise: corrupted activations are put into the clean pass"
+            : "restore: clean activations are put into the corrupted pass"
     }
 
     static func list(_ items: [String]) -> String {
@@ -81,8 +83,10 @@ enum ReportWords {
     static func question(_ manifest: Manifest) -> String {
         let sites = unique(manifest.ownPatches.map(\.site))
         let directions = unique(manifest.ownPatches.map(\.direction))
-        let what = manifest.corruptions.count == 1
-            ? corruptionClause(manifest.corruptions[0]) : "When information is taken from the images (\(list(manifest.corruptions)))"
+        let what =
+            manifest.corruptions.count == 1
+            ? corruptionClause(manifest.corruptions[0])
+            : "When information is taken from the images (\(list(manifest.corruptions)))"
         let ask =
             directions == ["noise"]
             ? "which places of the network does the answer need?" : "which places of the network bring the answer back?"

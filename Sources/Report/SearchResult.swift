@@ -2,36 +2,36 @@ import Foundation
 import Results
 
 /// What a greedy search found, for the terminal and for other programs.
-public struct SearchResult: Codable, Sendable {
-    public var version: String, model: String, modelHash: String, data: String, dataHash: String
-    public var corruption: String, direction: String, target: String, keep: String
-    public var seed: UInt64, samples: Int, until: Double
-    public var device: String, gemm: String
+package struct SearchResult: Codable, Sendable {
+    package var version: String, model: String, modelHash: String, data: String, dataHash: String
+    package var corruption: String, direction: String, target: String, keep: String
+    package var seed: UInt64, samples: Int, until: Double
+    package var device: String, gemm: String
     /// Images seen, and of those that `--keep` lets count the ones searched on and held out
-    public var seen: Int, searched: Int, heldOut: Int
-    public var candidates: Int
+    package var seen: Int, searched: Int, heldOut: Int
+    package var candidates: Int
     /// Mean p(clean) - p(corrupted) on the images searched on and held out
-    public var totalEffect: Double, heldOutTotalEffect: Double?
+    package var totalEffect: Double, heldOutTotalEffect: Double?
     /// share | max | no_gain | exhausted | interrupted
-    public var stopped: String
+    package var stopped: String
     /// The images that `ranked` and `random` are of: held_out | searched
-    public var baselines: String
-    public var steps: [Step]
+    package var baselines: String
+    package var steps: [Step]
     /// The places found, in few parts
-    public var set: [SetPart]
+    package var set: [SetPart]
 
-    public struct Step: Codable, Sendable {
-        public var step: Int
+    package struct Step: Codable, Sendable {
+        package var step: Int
         /// The place added, as `export` writes it
-        public var site: String, layer: String, head: String, token: String
+        package var site: String, layer: String, head: String, token: String
         /// The set so far, on the images searched on and on those held out
-        public var searched: RecoveredShare, heldOut: RecoveredShare?
+        package var searched: RecoveredShare, heldOut: RecoveredShare?
         /// The share of as many places, those that are best alone; nil where the search was interrupted
-        public var ranked: Double?
+        package var ranked: Double?
         /// Of as many places in random orders
-        public var random: [Double]
+        package var random: [Double]
 
-        public init(
+        package init(
             step: Int, site: String, layer: String, head: String, token: String, searched: RecoveredShare,
             heldOut: RecoveredShare?, ranked: Double? = nil, random: [Double] = []
         ) {
@@ -39,7 +39,7 @@ public struct SearchResult: Codable, Sendable {
             (self.searched, self.heldOut, self.ranked, self.random) = (searched, heldOut, ranked, random)
         }
 
-        public var place: String {
+        package var place: String {
             [(nil, site), ("layer", layer), ("head", head), ("token", token)].filter { !$0.1.isEmpty }
                 .map { ($0.0.map { $0 + " " } ?? "") + $0.1 }.joined(separator: " ")
         }
@@ -47,10 +47,10 @@ public struct SearchResult: Codable, Sendable {
     }
 
     /// Layers from 0; a list that is not there stands for all.
-    public struct SetPart: Codable, Sendable {
-        public var site: String, layers: [Int], heads: [Int]?, tokens: [Int]?
+    package struct SetPart: Codable, Sendable {
+        package var site: String, layers: [Int], heads: [Int]?, tokens: [Int]?
 
-        public init(site: String, layers: [Int], heads: [Int]?, tokens: [Int]?) {
+        package init(site: String, layers: [Int], heads: [Int]?, tokens: [Int]?) {
             (self.site, self.layers, self.heads, self.tokens) = (site, layers, heads, tokens)
         }
 
@@ -63,13 +63,15 @@ public struct SearchResult: Codable, Sendable {
         }
     }
 
-    public init(
+    package init(
         version: String, model: String, modelHash: String, data: String, dataHash: String, corruption: String,
         direction: String, target: String, keep: String, seed: UInt64, samples: Int, until: Double, device: String,
         gemm: String, seen: Int, searched: Int, heldOut: Int, candidates: Int, totalEffect: Double,
         heldOutTotalEffect: Double?, stopped: String, baselines: String, steps: [Step], set: [SetPart]
     ) {
-        (self.version, self.model, self.modelHash, self.data, self.dataHash) = (version, model, modelHash, data, dataHash)
+        (self.version, self.model, self.modelHash, self.data, self.dataHash) = (
+            version, model, modelHash, data, dataHash
+        )
         (self.corruption, self.direction, self.target, self.keep) = (corruption, direction, target, keep)
         (self.seed, self.samples, self.until, self.device, self.gemm) = (seed, samples, until, device, gemm)
         (self.seen, self.searched, self.heldOut, self.candidates) = (seen, searched, heldOut, candidates)
@@ -82,13 +84,14 @@ public struct SearchResult: Codable, Sendable {
 
 extension SearchResult {
     /// The columns of `csv`
-    public static let columns = [
+    package static let columns = [
         "step", "site", "layer", "head", "token", "effect", "share", "ci_low", "ci_high", "held_out_effect",
-        "held_out_share", "held_out_ci_low", "held_out_ci_high", "ranked_share", "random_mean", "random_min", "random_max",
+        "held_out_share", "held_out_ci_low", "held_out_ci_high", "ranked_share", "random_mean", "random_min",
+        "random_max",
     ]
 
     /// One row per step; fields that do not apply are empty.
-    public func csv() -> String {
+    package func csv() -> String {
         var out = TableText(.csv)
         out.header(Self.columns)
         func optional(_ name: String, _ value: Double?) {
@@ -97,7 +100,9 @@ extension SearchResult {
         for step in steps {
             out.beginRow()
             out.field("step", "\(step.step)", first: true)
-            for (name, text) in [("site", step.site), ("layer", step.layer), ("head", step.head), ("token", step.token)] {
+            for (name, text) in [
+                ("site", step.site), ("layer", step.layer), ("head", step.head), ("token", step.token),
+            ] {
                 out.field(name, text)
             }
             for (prefix, share) in [("", step.searched), ("held_out_", step.heldOut)] {
@@ -116,7 +121,7 @@ extension SearchResult {
     }
 
     /// Everything, as one object; keys in snake_case.
-    public func json() throws -> String {
+    package func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         encoder.keyEncodingStrategy = .convertToSnakeCase
@@ -130,7 +135,7 @@ extension SearchResult {
 
 extension SearchResult {
     /// The search in words and a table: percent of the total effect. Lines end with a newline.
-    public func text(colour: TerminalColour = .none) -> String {
+    package func text(colour: TerminalColour = .none) -> String {
         let terminal = TerminalText(colour: colour)
         var text = ""
         func line(_ line: String = "") { text += line + "\n" }
@@ -141,7 +146,8 @@ extension SearchResult {
         var images = "\(searched) searched on, \(heldOut) held out"
         if keep != "all" { images += "; those that are \(keep) among \(seen)" }
         named("images", images)
-        named("patches", "\(direction), corruption \(corruption), target \(target); \(candidates) places to choose from")
+        named(
+            "patches", "\(direction), corruption \(corruption), target \(target); \(candidates) places to choose from")
         if totalEffect.isFinite {
             named(
                 "total effect",

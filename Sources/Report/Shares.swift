@@ -1,19 +1,19 @@
 /// What part of the total effect a set of places brings back.
-public struct RecoveredShare: Codable, Sendable, Equatable {
+package struct RecoveredShare: Codable, Sendable, Equatable {
     /// Mean effect
-    public var effect: Double
+    package var effect: Double
     /// Mean effect / mean total effect
-    public var share: Double
+    package var share: Double
     /// 95% percentile bootstrap interval of the share, effect and total of an image drawn together; nan of a single image
-    public var low: Double
-    public var high: Double
+    package var low: Double
+    package var high: Double
 }
 
 /// The share of one set over images.
 /// - Parameters:
 ///   - effects: [images], in the total's direction
 ///   - totals: [images]
-public func recoveredShare(effects: [Double], totals: [Double], bootstrap: Bootstrap) -> RecoveredShare {
+package func recoveredShare(effects: [Double], totals: [Double], bootstrap: Bootstrap) -> RecoveredShare {
     precondition(effects.count == totals.count)
     func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
     let rows = zip(effects, totals).flatMap { [$0, $1] }
@@ -27,7 +27,7 @@ public func recoveredShare(effects: [Double], totals: [Double], bootstrap: Boots
 }
 
 /// Random orders of 0..<count (Fisher and Yates from the front, so the first k are a random choice of k).
-public func randomOrders(count: Int, orders: Int, seed: UInt64) -> [[Int]] {
+package func randomOrders(count: Int, orders: Int, seed: UInt64) -> [[Int]] {
     (0..<orders).map { stream in
         let random = CounterRandom(seed: seed, stream: UInt64(stream))
         var order = Array(0..<count)

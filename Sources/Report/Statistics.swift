@@ -2,21 +2,21 @@ import Dispatch
 import Results
 
 /// What the images say of one quantity: an effect, or the total effect, of one metric.
-public struct EffectStatistics: Sendable, Equatable {
-    public var mean: Double
+package struct EffectStatistics: Sendable, Equatable {
+    package var mean: Double
     /// 95% BCa bootstrap interval of the mean, over images; nan for one image, which says nothing of others
-    public var low: Double
-    public var high: Double
-    public var median: Double
+    package var low: Double
+    package var high: Double
+    package var median: Double
     /// Share of images whose effect is above 0
-    public var sharePositive: Double
+    package var sharePositive: Double
     /// Mean effect / mean total effect: 1 where the patch alone does what the whole exchange of the passes does
-    public var recovered: Double
+    package var recovered: Double
     /// Its interval, numerator and denominator resampled together; nan where the total effect may be zero
-    public var recoveredLow = Double.nan
-    public var recoveredHigh = Double.nan
+    package var recoveredLow = Double.nan
+    package var recoveredHigh = Double.nan
 
-    public var excludesZero: Bool { low > 0 || high < 0 }
+    package var excludesZero: Bool { low > 0 || high < 0 }
 }
 
 /// One patch over the images that count.
@@ -28,50 +28,50 @@ public struct EffectStatistics: Sendable, Equatable {
 /// directions when the patch does everything. Total and indirect effect of a place follow Vig et al., Investigating
 /// gender bias in language models using causal mediation analysis, 2020, and Meng et al., Locating and editing
 /// factual associations in GPT (ROME), 2022; `noise` exchanges the roles of the passes.
-public struct PatchStatistics: Sendable, Equatable {
+package struct PatchStatistics: Sendable, Equatable {
     /// Index into the manifest's patches
-    public var patch: Int
-    public var record: PatchRecord
+    package var patch: Int
+    package var record: PatchRecord
     /// Of the target's probability
-    public var p: EffectStatistics
+    package var p: EffectStatistics
     /// Of logit[target] - logit[foil]
-    public var logitDiff: EffectStatistics
+    package var logitDiff: EffectStatistics
     /// Of KL(clean || pass), nats
-    public var kl: EffectStatistics
+    package var kl: EffectStatistics
     /// Share of images whose patched pass predicts the label
-    public var accuracy: Double
+    package var accuracy: Double
     /// Two-sided, of "the mean effect on p is 0"; nan where it was not asked for
-    public var pValue = Double.nan
+    package var pValue = Double.nan
     /// The same with Holm's correction over the patches of one corruption, direction, site and window
-    public var pHolm = Double.nan
+    package var pHolm = Double.nan
     /// Beside random places; nil where there are none of its extent
-    public var control: ControlComparison?
+    package var control: ControlComparison?
 
-    public var isSignificant: Bool { pHolm < 0.05 }
+    package var isSignificant: Bool { pHolm < 0.05 }
 }
 
 /// One corruption of a sweep.
-public struct CorruptionStatistics: Sendable, Equatable {
+package struct CorruptionStatistics: Sendable, Equatable {
     /// Index into the manifest's corruptions
-    public var corruption: Int
-    public var spec: String
+    package var corruption: Int
+    package var spec: String
     /// In the store, and kept by `--keep`
-    public var seen: Int
-    public var kept: Int
+    package var seen: Int
+    package var kept: Int
     /// Kept and complete: what the statistics are of
-    public var images: Int
-    public var accuracyClean: Double
-    public var accuracyCorrupted: Double
-    public var meanPClean: Double
-    public var meanPCorrupted: Double
+    package var images: Int
+    package var accuracyClean: Double
+    package var accuracyCorrupted: Double
+    package var meanPClean: Double
+    package var meanPCorrupted: Double
     /// clean - corrupted; `recovered` is 1
-    public var totalP: EffectStatistics
-    public var totalLogitDiff: EffectStatistics
-    public var totalKL: EffectStatistics
+    package var totalP: EffectStatistics
+    package var totalLogitDiff: EffectStatistics
+    package var totalKL: EffectStatistics
     /// Of what the sweep was asked to patch
-    public var patches: [PatchStatistics]
+    package var patches: [PatchStatistics]
     /// What random places do; empty without `--control`
-    public var controls: [ControlStatistics] = []
+    package var controls: [ControlStatistics] = []
 }
 
 /// The statistics of every corruption and patch of a store. Patches are taken in blocks, so that memory stays at
@@ -80,7 +80,7 @@ public struct CorruptionStatistics: Sendable, Equatable {
 /// - Parameters:
 ///   - bootstrap: its seed is the sweep's unless given
 ///   - significance: p-values too, which take a while where there are thousands of patches
-public func statistics(
+package func statistics(
     of store: ResultsStore, bootstrap: Bootstrap? = nil, significance: Bool = true
 ) throws -> [CorruptionStatistics] {
     let bootstrap = bootstrap ?? Bootstrap(seed: store.manifest.seed)
@@ -127,7 +127,8 @@ private func statistics(
             if patched.prediction == images[row].label { correct[column] += 1 }
         }
         let effects = summarise(
-            values, rows: n, total: (shared, signs: noise.map { $0 ? -1 : 1 }), columns: block.count * metrics, bootstrap)
+            values, rows: n, total: (shared, signs: noise.map { $0 ? -1 : 1 }), columns: block.count * metrics,
+            bootstrap)
         var p = [Double](repeating: .nan, count: block.count)
         if significance {
             let (columns, effects) = (block.count, values)

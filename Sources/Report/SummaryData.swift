@@ -1,12 +1,12 @@
 import Results
 
-public enum SummaryFormat: String, CaseIterable, Sendable {
+package enum SummaryFormat: String, CaseIterable, Sendable {
     case csv, json
 }
 
 /// The summary for other programs: one row per corruption and patch, `summaryColumns` in that order. JSON is an array
 /// of objects with null for what is not a number.
-public func summaryData(
+package func summaryData(
     _ statistics: [CorruptionStatistics], format: SummaryFormat
 ) -> String {
     var out = TableText(format == .csv ? .csv : .jsonl)
@@ -36,7 +36,8 @@ public func summaryData(
             let control = patch.control
             if let control { out.field("control_places", control.places) } else { out.field("control_places", "") }
             for (name, value) in [
-                ("control_mean", control?.mean), ("control_p95", control?.p95), ("control_difference", control?.difference.mean),
+                ("control_mean", control?.mean), ("control_p95", control?.p95),
+                ("control_difference", control?.difference.mean),
                 ("control_ci_low", control?.difference.low), ("control_ci_high", control?.difference.high),
                 ("control_p_value", control?.pValue),
             ] {
@@ -56,11 +57,13 @@ public func summaryData(
 }
 
 /// The columns of `summaryData`.
-public let summaryColumns: [String] = {
+package let summaryColumns: [String] = {
     let statistics = ["mean_effect", "ci_low", "ci_high", "median", "share_positive", "recovered"]
     var columns = ["corruption", "direction", "site", "layer", "head", "token", "window", "n"]
     for prefix in ["", "logit_diff_", "kl_"] { columns += statistics.map { prefix + $0 } }
-    columns += ["accuracy_patched", "accuracy_clean", "accuracy_corrupted", "total_effect", "total_ci_low", "total_ci_high"]
+    columns += [
+        "accuracy_patched", "accuracy_clean", "accuracy_corrupted", "total_effect", "total_ci_low", "total_ci_high",
+    ]
     columns += ["p_value", "p_holm"]
     // Empty where there are no places to compare the patch with
     return columns

@@ -6,12 +6,12 @@ import Results
 /// - Parameters:
 ///   - colour: what the terminal shows; the caller knows whether this goes to one
 ///   - width: columns to fill; tables need 60
-public func summaryText(store: ResultsStore, colour: TerminalColour = .none, width: Int = 80) throws -> String {
+package func summaryText(store: ResultsStore, colour: TerminalColour = .none, width: Int = 80) throws -> String {
     try summaryText(store: store, statistics: statistics(of: store, significance: false), colour: colour, width: width)
 }
 
 /// The same with statistics at hand.
-public func summaryText(
+package func summaryText(
     store: ResultsStore, statistics: [CorruptionStatistics], colour: TerminalColour = .none, width: Int = 80
 ) throws -> String {
     var text = SummaryWriter(terminal: TerminalText(colour: colour), width: max(60, width))
@@ -120,7 +120,8 @@ private struct SummaryWriter {
         named("images", images)
         guard corruption.images > 0 else { return }
         named(
-            "accuracy", "clean \(percent(corruption.accuracyClean))   "
+            "accuracy",
+            "clean \(percent(corruption.accuracyClean))   "
                 + "corrupted \(percent(corruption.accuracyCorrupted))")
         let restoring = corruption.patches.filter { $0.record.direction != "noise" }
         if let best = restoring.max(by: { $0.accuracy < $1.accuracy }) {
@@ -154,7 +155,8 @@ private struct SummaryWriter {
             total.excludesZero ? "\(percent(effect.recovered)) of \(name)" : nil
         }
         let shares = [
-            recovered(best.p, of: corruption.totalP, "p"), recovered(best.logitDiff, of: corruption.totalLogitDiff, "logit diff"),
+            recovered(best.p, of: corruption.totalP, "p"),
+            recovered(best.logitDiff, of: corruption.totalLogitDiff, "logit diff"),
         ].compactMap { $0 }
         line(
             terminal.dim(
@@ -178,9 +180,11 @@ private struct SummaryWriter {
                 + ($0.extent.hasPrefix(site) ? $0.extent.dropFirst(site.count) : $0.extent[...])
         }
         let (name, mean) = (max(15, names.map(\.count).max() ?? 0), 3 * (digits + 3) + 5)
-        line(terminal.dim(
-            "  " + padded("places", name) + paddedLeft("n", 6) + "  " + padded("mean", mean)
-                + "  " + padded(percentileName(direction), 15) + (controls.contains(where: \.isDrawn) ? "  above ▲" : "")))
+        line(
+            terminal.dim(
+                "  " + padded("places", name) + paddedLeft("n", 6) + "  " + padded("mean", mean)
+                    + "  " + padded(percentileName(direction), 15)
+                    + (controls.contains(where: \.isDrawn) ? "  above ▲" : "")))
         for (control, text) in zip(controls, names) {
             let patches = group.patches.filter { $0.record.extent == control.extent }
             let above =
@@ -189,7 +193,8 @@ private struct SummaryWriter {
                 }
             line(
                 "  " + padded(text, name) + paddedLeft("\(control.places)", 6)
-                    + "  " + padded(interval(control.p, digits), mean) + "  " + padded(control.p95.isNaN ? "-" : signed(control.p95, digits), 15) + "  " + above)
+                    + "  " + padded(interval(control.p, digits), mean) + "  "
+                    + padded(control.p95.isNaN ? "-" : signed(control.p95, digits), 15) + "  " + above)
         }
     }
 
@@ -251,7 +256,8 @@ private struct SummaryWriter {
         let labels = max(5, layers.map(\.count).max() ?? 0)
         if (cell + 1) * heads.count <= width - 2 - labels - 1 { cell += 1 }  // air, where there is room
         let fitting = max(1, (width - 2 - labels - 1) / cell)
-        let map = TerminalHeatMap(terminal: terminal, limit: patches.map(\.p.mean).filter(\.isFinite).map(abs).max() ?? 0)
+        let map = TerminalHeatMap(
+            terminal: terminal, limit: patches.map(\.p.mean).filter(\.isFinite).map(abs).max() ?? 0)
         let tables = (heads.count + fitting - 1) / fitting
         let perTable = (heads.count + tables - 1) / tables  // about as many in each
         var byPlace: [[String]: PatchStatistics] = [:]

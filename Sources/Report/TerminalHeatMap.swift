@@ -23,7 +23,9 @@ struct TerminalHeatMap {
         guard let ground = ground(limit > 0 ? value / limit : value) else { return paddedLeft(text, width) }
         let isLight = Oklab.lab(ground.hex)[0] > 0.65
         var ink = isLight ? Colour(hex: "#101214", index: 233) : Colour(hex: "#ffffff", index: 231)
-        if isSoft { ink = Colour(hex: Oklab.mix([ground.hex, ink.hex], at: isLight ? 0.85 : 0.7), index: isLight ? 235 : 250) }
+        if isSoft {
+            ink = Colour(hex: Oklab.mix([ground.hex, ink.hex], at: isLight ? 0.85 : 0.7), index: isLight ? 235 : 250)
+        }
         let codes = (isBold ? ["1"] : []) + [code(ink, 38), code(ground, 48)]
         return terminal.coded(paddedLeft(text, width), codes.joined(separator: ";"))
     }

@@ -1,7 +1,7 @@
 import Foundation
 
 /// The colours that a terminal shows.
-public enum TerminalColour: Sendable {
+package enum TerminalColour: Sendable {
     case none
     /// Eight
     case basic

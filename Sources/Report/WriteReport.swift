@@ -2,12 +2,12 @@ import Foundation
 import Results
 
 /// Why a report could not be written; one sentence each.
-public enum ReportError: Error, Equatable, Sendable, CustomStringConvertible {
+package enum ReportError: Error, Equatable, Sendable, CustomStringConvertible {
     case write(path: String, detail: String)
     case noConverter
     case convert(path: String, detail: String)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .write(let path, let detail): "cannot write \(path): \(detail)"
         case .noConverter: "--png needs the program rsvg-convert (Debian: librsvg2-bin), which is not in the PATH"
@@ -16,14 +16,14 @@ public enum ReportError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 }
 
-public struct ReportFiles: Sendable {
+package struct ReportFiles: Sendable {
     /// report.html
-    public var page: String
-    public var pageBytes: Int
+    package var page: String
+    package var pageBytes: Int
     /// figures/*.svg
-    public var figures: [String]
+    package var figures: [String]
     /// Names of figures in the folder that are not this report's: those of an earlier one, say
-    public var others: [String]
+    package var others: [String]
 }
 
 /// Writes FOLDER/report.html, one page that needs nothing else, and the figures as FOLDER/figures/NAME.svg with their
@@ -34,7 +34,7 @@ public struct ReportFiles: Sendable {
 ///   - png: NAME.png too, by `rsvg-convert`
 /// - Throws: `ReportError`, `ResultsError`, and what `images` throws
 @discardableResult
-public func writeReport(
+package func writeReport(
     of store: ResultsStore, to folder: String? = nil, images: ExampleImages? = nil, png: Bool = false
 ) throws -> ReportFiles {
     let converter = png ? findProgram("rsvg-convert") : nil

@@ -18,7 +18,9 @@ enum CSVText {
             .failed(action: "read", path: path, detail: "line \(line): \(what)")
         }
         func endField() throws {
-            guard let text = String(validating: field, as: UTF8.self) else { throw failure(line, "the text is not UTF-8") }
+            guard let text = String(validating: field, as: UTF8.self) else {
+                throw failure(line, "the text is not UTF-8")
+            }
             fields.append(text)
             (field, wasQuoted) = ([], false)
         }

@@ -1,12 +1,12 @@
 import Foundation
 
 /// One way to group images: a column of a groups file.
-public struct ImageGroups: Sendable, Equatable {
-    public var column: String
+package struct ImageGroups: Sendable, Equatable {
+    package var column: String
     /// Image (position in the data's order) to the group it is in; images without one are not there
-    public var values: [Int: String]
+    package var values: [Int: String]
 
-    public init(column: String, values: [Int: String]) { (self.column, self.values) = (column, values) }
+    package init(column: String, values: [Int: String]) { (self.column, self.values) = (column, values) }
 
     /// Reads a CSV whose header is `image,<column>,...` and whose rows name images by their ids. An empty field leaves its
     /// image out of that column's groups.
@@ -15,21 +15,25 @@ public struct ImageGroups: Sendable, Equatable {
     /// - Returns: the columns, and how many of the file's ids are not in the data
     /// - Throws: `ResultsError.failed` for a file that cannot be read, is no such table, names an image twice or none of
     ///   the data
-    public static func read(path: String, ids: [String]) throws -> (groups: [ImageGroups], unknown: Int) {
+    package static func read(path: String, ids: [String]) throws -> (groups: [ImageGroups], unknown: Int) {
         func failure(_ what: String) -> ResultsError { .failed(action: "read", path: path, detail: what) }
         let data: Data
         do {
             data = try Data(contentsOf: URL(fileURLWithPath: path))
         } catch {
-            throw failure(FileManager.default.fileExists(atPath: path) ? error.localizedDescription : "there is no such file")
+            throw failure(
+                FileManager.default.fileExists(atPath: path) ? error.localizedDescription : "there is no such file")
         }
         let rows = try CSVText.rows([UInt8](data), path: path)
         guard let header = rows.first?.fields, header.count > 1, header[0] == "image" else {
-            throw failure("the first line is to be image,<column>,... and is \"\((rows.first?.fields ?? []).joined(separator: ",").prefix(60))\"")
+            throw failure(
+                "the first line is to be image,<column>,... and is \"\((rows.first?.fields ?? []).joined(separator: ",").prefix(60))\""
+            )
         }
         let names = header.dropFirst()
         guard Set(header).count == header.count, !names.contains("") else {
-            throw failure("the names of the columns are to be there and to differ, and are \(header.joined(separator: ","))")
+            throw failure(
+                "the names of the columns are to be there and to differ, and are \(header.joined(separator: ","))")
         }
         let positions = Dictionary(ids.enumerated().map { ($1, $0) }) { first, _ in first }
         var groups = names.map { ImageGroups(column: $0, values: [:]) }

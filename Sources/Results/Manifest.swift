@@ -2,58 +2,58 @@ import Foundation
 
 /// What a sweep was asked to do, on what, by what: enough to run it again, and to refuse a resume that would mix
 /// two sweeps in one store.
-public struct Manifest: Codable, Sendable, Equatable {
+package struct Manifest: Codable, Sendable, Equatable {
     /// vitpatch's own version
-    public var version: String
+    package var version: String
     /// The model folder as given, or `demo`
-    public var model: String
+    package var model: String
     /// sha256 (hex) of what the model folder holds that decides the results
-    public var modelHash: String
-    public var donor: String?
-    public var donorHash: String?
+    package var modelHash: String
+    package var donor: String?
+    package var donorHash: String?
     /// The data path as given, or `demo`
-    public var data: String
+    package var data: String
     /// Fingerprint of the data set
-    public var dataHash: String
+    package var dataHash: String
     /// The whole sweep as JSON
-    public var spec: String
+    package var spec: String
     /// SPEC texts; a record's `corruption` counts into this list
-    public var corruptions: [String]
+    package var corruptions: [String]
     /// A record's `patch` counts into this list
-    public var patches: [PatchRecord]
-    public var classNames: [String]
+    package var patches: [PatchRecord]
+    package var classNames: [String]
     /// Of the model; nil where the store does not say. Tells whether a window at the edge is cut to the network.
-    public var layers: Int?
-    public var seed: UInt64
+    package var layers: Int?
+    package var seed: UInt64
     /// Noise draws per image
-    public var samples: Int
-    public var offset: Int
+    package var samples: Int
+    package var offset: Int
     /// nil: all images
-    public var limit: Int?
+    package var limit: Int?
     /// `I/N`, nil: not a shard
-    public var shard: String?
+    package var shard: String?
     /// all | clean-correct | flipped
-    public var keep: String
+    package var keep: String
     /// label | clean
-    public var target: String
+    package var target: String
     /// Whether the store keeps every pass's logits
-    public var logits: Bool
+    package var logits: Bool
     /// Random places asked for, for every size of patch that covers several places
-    public var control: Int
-    public var device: String
-    public var driver: String
-    public var precision: String
+    package var control: Int
+    package var device: String
+    package var driver: String
+    package var precision: String
     /// The GEMM provider and its parameters
-    public var gemm: String
-    public var host: String
+    package var gemm: String
+    package var host: String
     /// The command line
-    public var command: String
+    package var command: String
     /// UTC, ISO 8601
-    public var started: String
+    package var started: String
     /// UTC, ISO 8601; nil until the sweep has finished
-    public var ended: String?
+    package var ended: String?
 
-    public init(
+    package init(
         version: String, model: String, modelHash: String, donor: String? = nil, donorHash: String? = nil,
         data: String, dataHash: String, spec: String, corruptions: [String], patches: [PatchRecord],
         classNames: [String], seed: UInt64 = 0, samples: Int = 1, offset: Int = 0, limit: Int? = nil,
@@ -94,10 +94,10 @@ public struct Manifest: Codable, Sendable, Equatable {
     }
 
     /// What the sweep was asked to patch; random places to compare them with come after them.
-    public var ownPatches: ArraySlice<PatchRecord> { patches.prefix { !$0.control } }
+    package var ownPatches: ArraySlice<PatchRecord> { patches.prefix { !$0.control } }
 
     /// Now, UTC, ISO 8601, e.g. `2025-01-31T12:00:00Z`
-    public static func timestamp() -> String { Date().ISO8601Format() }
+    package static func timestamp() -> String { Date().ISO8601Format() }
 }
 
 extension Manifest {
@@ -106,7 +106,7 @@ extension Manifest {
     /// content, not by path; host, times and command line do not count.
     ///
     /// - Parameter words: what the phrases call `stored` and this manifest
-    public func differences(
+    package func differences(
         from stored: Manifest, words: (stored: String, this: String) = ("there", "now")
     ) -> [String] {
         var found: [String] = []
@@ -154,7 +154,7 @@ extension Manifest {
 
 extension PatchRecord {
     /// The columns that are set, in words: `restore attn_out layer 5 window 3`
-    public var text: String {
+    package var text: String {
         var parts = [control ? "control" : "", direction, site].filter { !$0.isEmpty }
         for (name, value) in [("layer", layer), ("head", head), ("token", token), ("window", window)]
         where !value.isEmpty {

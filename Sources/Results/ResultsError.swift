@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 
 /// Why a results store could not be made, opened, written or read. `description` is one sentence naming the file.
-public enum ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
+package enum ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The folder already holds a store.
     case exists(path: String)
     /// The folder holds no store.
@@ -29,7 +29,7 @@ public enum ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Anything else the system or SQLite reports.
     case failed(action: String, path: String, detail: String)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .exists(let path):
             "\(path) already exists; --resume goes on with it, --overwrite replaces it"

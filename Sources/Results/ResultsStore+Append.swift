@@ -5,7 +5,7 @@ extension ResultsStore {
     ///
     /// - Throws: `ResultsError.invalidRecord` for an index outside the manifest, `.diskFull`, `.readOnly`, `.failed`
     ///   (an effect that is there already, or whose image is not, among others)
-    public func append(images: [ImageRecord], effects: [EffectRecord], logits: [LogitsRecord] = []) throws {
+    package func append(images: [ImageRecord], effects: [EffectRecord], logits: [LogitsRecord] = []) throws {
         try check(images: images, effects: effects)
         try write { db in
             let image = try Cursor(

@@ -1,6 +1,6 @@
 extension ResultsStore {
     /// Images that count under one corruption: kept, every effect there; in the data's order.
-    public func completeImages(corruption: Int) throws -> [ImageRecord] {
+    package func completeImages(corruption: Int) throws -> [ImageRecord] {
         try read { db in
             let cursor = try Cursor(
                 db,
@@ -18,7 +18,7 @@ extension ResultsStore {
 
     /// Calls `body(row, column, metrics)` for every effect of `patches` on `images` (from `completeImages`), where
     /// `row` counts into `images` and `column` into `patches`. Constant memory; by image, then patch.
-    public func forEachEffect(
+    package func forEachEffect(
         corruption: Int, images: [ImageRecord], patches: Range<Int>,
         _ body: (_ row: Int, _ column: Int, _ patched: PassMetrics) -> Void
     ) throws {

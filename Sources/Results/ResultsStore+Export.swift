@@ -1,12 +1,12 @@
 import Foundation
 
-public enum ExportFormat: String, CaseIterable, Sendable {
+package enum ExportFormat: String, CaseIterable, Sendable {
     case csv, jsonl
 }
 
 extension ResultsStore {
     /// The columns of `export`, in order; with a donor, `p_donor` follows, then `furtherColumns`.
-    public static let exportColumns = [
+    package static let exportColumns = [
         "image", "label", "target", "foil", "corruption", "direction", "site", "layer", "head", "token", "window",
         "p_clean", "p_corrupted", "p_patched", "logit_clean", "logit_corrupted", "logit_patched",
         "logit_diff_clean", "logit_diff_corrupted", "logit_diff_patched", "kl_patched", "pred_clean",
@@ -14,20 +14,20 @@ extension ResultsStore {
     ]
 
     /// What a patch is for, and how much it covers
-    public static let furtherColumns = ["control", "extent"]
+    package static let furtherColumns = ["control", "extent"]
 
     /// Writes one row per kept image and patch, by image, corruption, patch, to the file `path` or to standard
     /// output. Of an interrupted sweep: what is there. Constant memory.
     ///
     /// - Throws: `ResultsError.failed`, `.diskFull` naming `path`; `.corrupt` naming the store
-    public func export(_ format: ExportFormat, to path: String? = nil) throws {
+    package func export(_ format: ExportFormat, to path: String? = nil) throws {
         let file = try OutputFile(path)
         try export(format) { try file.write($0) }
         try file.close()
     }
 
     /// The same, in UTF-8 pieces handed to `sink`.
-    public func export(_ format: ExportFormat, into sink: ([UInt8]) throws -> Void) throws {
+    package func export(_ format: ExportFormat, into sink: ([UInt8]) throws -> Void) throws {
         var out = TableText(format == .csv ? .csv : .jsonl)
         let hasDonor = manifest.donor != nil
         out.header(Self.exportColumns + (hasDonor ? ["p_donor"] : []) + Self.furtherColumns)

@@ -1,7 +1,7 @@
 // The table `groups`, which only a sweep with --groups has; no other table refers to it.
 extension ResultsStore {
     /// Stores ways to group images in place of those that are there.
-    public func setGroups(_ groups: [ImageGroups]) throws {
+    package func setGroups(_ groups: [ImageGroups]) throws {
         try write { db in
             try db.execute(sql: "DROP TABLE IF EXISTS \"groups\"")
             try db.execute(
@@ -22,7 +22,7 @@ extension ResultsStore {
     }
 
     /// The ways to group images, in the order in which they were given; none where the sweep had no groups.
-    public func groups() throws -> [ImageGroups] {
+    package func groups() throws -> [ImageGroups] {
         try read { db in
             guard try Cursor(db, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'groups'").next() else {
                 return []
@@ -39,13 +39,14 @@ extension ResultsStore {
     }
 
     /// Images by their label's name
-    public func classGroups() throws -> ImageGroups {
+    package func classGroups() throws -> ImageGroups {
         try read { db in
             var values: [Int: String] = [:]
             let cursor = try Cursor(db, "SELECT DISTINCT image, label FROM images")
             while try cursor.next() {
                 let label = cursor.int(1)
-                values[cursor.int(0)] = manifest.classNames.indices.contains(label) ? manifest.classNames[label] : "\(label)"
+                values[cursor.int(0)] =
+                    manifest.classNames.indices.contains(label) ? manifest.classNames[label] : "\(label)"
             }
             return ImageGroups(column: "class", values: values)
         }

@@ -1,18 +1,18 @@
 import GRDB
 
 /// The full logits of one pass, little-endian float32 in the table `logits`.
-public struct LogitsRecord: Sendable, Equatable {
-    public enum Pass: String, Sendable, CaseIterable { case clean, corrupted, patched }
+package struct LogitsRecord: Sendable, Equatable {
+    package enum Pass: String, Sendable, CaseIterable { case clean, corrupted, patched }
 
-    public var image: Int
-    public var corruption: Int
-    public var pass: Pass
+    package var image: Int
+    package var corruption: Int
+    package var pass: Pass
     /// Index into the sweep's list of patches; nil for the clean and the corrupted pass
-    public var patch: Int?
+    package var patch: Int?
     /// [C]
-    public var values: [Float]
+    package var values: [Float]
 
-    public init(image: Int, corruption: Int, pass: Pass, patch: Int? = nil, values: [Float]) {
+    package init(image: Int, corruption: Int, pass: Pass, patch: Int? = nil, values: [Float]) {
         self.image = image
         self.corruption = corruption
         self.pass = pass
@@ -41,16 +41,19 @@ extension ResultsStore {
     /// patched. Constant memory.
     ///
     /// - Throws: `ResultsError.corrupt` for values that are no float32, what reading throws, and what `body` throws
-    public func forEachLogits(_ body: (LogitsRecord) throws -> Void) throws {
+    package func forEachLogits(_ body: (LogitsRecord) throws -> Void) throws {
         guard manifest.logits else { return }
         try read { db in
             let cursor = try Cursor(
-                db, "SELECT image, corruption, pass, patch, data FROM logits ORDER BY image, corruption, pass, ifnull(patch, -1)")
+                db,
+                "SELECT image, corruption, pass, patch, data FROM logits ORDER BY image, corruption, pass, ifnull(patch, -1)"
+            )
             while try cursor.next() {
                 let bytes = cursor.bytes(4)
                 guard let pass = LogitsRecord.Pass(rawValue: cursor.text(2)), bytes.count % 4 == 0 else {
                     throw ResultsError.corrupt(
-                        path: path, detail: "logits of image \(cursor.int(0)) have \(bytes.count) bytes (\(cursor.text(2)))")
+                        path: path,
+                        detail: "logits of image \(cursor.int(0)) have \(bytes.count) bytes (\(cursor.text(2)))")
                 }
                 let values = stride(from: 0, to: bytes.count, by: 4).map { at in
                     Float(bitPattern: (0..<4).reduce(0) { $0 | UInt32(bytes[at + $1]) << (8 * UInt32($1)) })

@@ -11,7 +11,7 @@ extension ResultsStore {
     ///   and what opening and writing stores throw. A result that could not be completed is removed.
     /// - Returns: how many images were put together, those left out by `--keep` among them
     @discardableResult
-    public static func merge(_ folders: [String], into output: String, overwrite: Bool = false) throws -> Int {
+    package static func merge(_ folders: [String], into output: String, overwrite: Bool = false) throws -> Int {
         let shards = try folders.map { try Shard(folder: $0) }
         let manifest = try check(shards)
         let inputs = Set(folders.map(resolved))
@@ -82,19 +82,25 @@ extension ResultsStore {
                     reason: "\(folder) is one of \(shard.count) shards and \(one.store.folder) one of \(one.count)")
             }
             if let other = byIndex[shard.index] {
-                throw ResultsError.cannotMerge(reason: "\(other) and \(folder) are both shard \(shard.index)/\(shard.count)")
+                throw ResultsError.cannotMerge(
+                    reason: "\(other) and \(folder) are both shard \(shard.index)/\(shard.count)")
             }
             byIndex[shard.index] = folder
         }
         let missing = (0..<one.count).filter { byIndex[$0] == nil }
         guard missing.isEmpty else {
-            let named = missing.prefix(20).map(String.init).joined(separator: ", ") + (missing.count > 20 ? ", ..." : "")
+            let named =
+                missing.prefix(20).map(String.init).joined(separator: ", ") + (missing.count > 20 ? ", ..." : "")
             throw ResultsError.cannotMerge(
-                reason: "of \(one.count) shards \(missing.count == 1 ? "one is" : "\(missing.count) are") missing: \(named)")
+                reason:
+                    "of \(one.count) shards \(missing.count == 1 ? "one is" : "\(missing.count) are") missing: \(named)"
+            )
         }
         for shard in shards where shard.store.manifest.ended == nil {
             throw ResultsError.cannotMerge(
-                reason: "\(shard.store.folder) (shard \(shard.index)/\(shard.count)) is not finished; sweep --resume goes on with it")
+                reason:
+                    "\(shard.store.folder) (shard \(shard.index)/\(shard.count)) is not finished; sweep --resume goes on with it"
+            )
         }
         let manifests = shards.map(\.store.manifest)
         reference.host = Set(manifests.map(\.host)).sorted().joined(separator: " ")
@@ -109,7 +115,8 @@ extension ResultsStore {
         for (i, a) in sorted.enumerated() {
             for b in sorted[(i + 1)...] where b.first <= a.last {
                 try a.store.read { db in
-                    let images = try Cursor(db, "SELECT image, id FROM images WHERE image >= ? AND image <= ? ORDER BY image")
+                    let images = try Cursor(
+                        db, "SELECT image, id FROM images WHERE image >= ? AND image <= ? ORDER BY image")
                     images.bind(1, b.first)
                     images.bind(2, b.last)
                     try b.store.read { db in
@@ -143,7 +150,8 @@ extension ResultsStore {
             let image = try Cursor(db, "SELECT \(Self.imageColumns) FROM images ORDER BY image, corruption")
             let effect = try Cursor(
                 db,
-                "SELECT patch, p, logit, logit_diff, kl, pred FROM effects WHERE image = ? AND corruption = ? ORDER BY patch")
+                "SELECT patch, p, logit, logit_diff, kl, pred FROM effects WHERE image = ? AND corruption = ? ORDER BY patch"
+            )
             var last: Int?
             while try image.next() {
                 let record = Self.image(image)

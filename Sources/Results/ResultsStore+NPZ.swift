@@ -8,7 +8,7 @@ extension ResultsStore {
     /// [patches]; `class_names` is [classes]. Effects that an interrupted sweep lacks are nan and -1. Constant memory.
     ///
     /// - Throws: `ResultsError.failed`, `.diskFull` naming `path`; `.corrupt` naming the store
-    public func exportNPZ(to path: String? = nil) throws {
+    package func exportNPZ(to path: String? = nil) throws {
         let file = try OutputFile(path)
         var waiting: [UInt8] = []  // pieces are as small as four bytes
         try exportNPZ {
@@ -22,7 +22,7 @@ extension ResultsStore {
     }
 
     /// The same, in pieces handed to `sink`.
-    public func exportNPZ(into sink: ([UInt8]) throws -> Void) throws {
+    package func exportNPZ(into sink: ([UInt8]) throws -> Void) throws {
         try exportNPZ(large: 0xFFFF_FFFF, into: sink)
     }
 
@@ -56,7 +56,8 @@ extension ResultsStore {
         }
         try zip.add("pred_patched.npy") { sink in
             try sink(NPY.header("<i4", [rows, patches.count]))
-            try forEachRow(missing: UInt32(bitPattern: -1), { UInt32(bitPattern: Int32(clamping: $0.prediction)) }, sink)
+            try forEachRow(
+                missing: UInt32(bitPattern: -1), { UInt32(bitPattern: Int32(clamping: $0.prediction)) }, sink)
         }
 
         try zip.add("image.npy") { sink in
@@ -69,7 +70,8 @@ extension ResultsStore {
             try sink(NPY.header("<U\(max(1, longestSpec))", [rows]))
             try forEachImage { image in
                 guard specs.indices.contains(image.corruption) else {
-                    throw ResultsError.corrupt(path: path, detail: "image \(image.image) names corruption \(image.corruption)")
+                    throw ResultsError.corrupt(
+                        path: path, detail: "image \(image.image) names corruption \(image.corruption)")
                 }
                 try sink(NPY.text(specs[image.corruption], width: longestSpec))
             }

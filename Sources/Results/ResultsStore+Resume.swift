@@ -2,7 +2,7 @@ extension ResultsStore {
     /// Opens a store to go on with its sweep: refuses one of another sweep and drops images that are not complete.
     ///
     /// - Throws: `ResultsError.differs` with what differs, and what `open` throws
-    public static func resume(folder: String, manifest: Manifest) throws -> ResultsStore {
+    package static func resume(folder: String, manifest: Manifest) throws -> ResultsStore {
         let store = try open(folder: folder, readOnly: false)
         let differences = manifest.differences(from: store.manifest)
         guard differences.isEmpty else {
@@ -19,7 +19,7 @@ extension ResultsStore {
         """
 
     /// Images that need no more work under one corruption, those left out by `--keep` among them.
-    public func completedImages(corruption: Int) throws -> Set<Int> {
+    package func completedImages(corruption: Int) throws -> Set<Int> {
         try read { db in
             let cursor = try Cursor(
                 db, "SELECT image FROM images i WHERE corruption = ?2 AND \(Self.isComplete)")
@@ -32,7 +32,7 @@ extension ResultsStore {
     }
 
     /// Drops images some of whose effects are missing, with the effects that are there.
-    public func deleteIncomplete() throws {
+    package func deleteIncomplete() throws {
         try write { db in
             let find = try Cursor(db, "SELECT image, corruption FROM images i WHERE NOT \(Self.isComplete)")
             find.bind(1, manifest.patches.count)
@@ -50,7 +50,7 @@ extension ResultsStore {
     }
 
     /// Marks the sweep as finished now.
-    public func finish() throws {
+    package func finish() throws {
         try write { db in
             let cursor = try Cursor(
                 db, "INSERT INTO manifest VALUES ('ended', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value")
@@ -60,12 +60,12 @@ extension ResultsStore {
     }
 
     /// Whether `finish()` was called on the store, now or in an earlier process.
-    public func isFinished() throws -> Bool {
+    package func isFinished() throws -> Bool {
         try read { db in try Cursor(db, "SELECT 1 FROM manifest WHERE key = 'ended'").next() }
     }
 
     /// How many images are in the store under one corruption, and how many of them `--keep` lets count.
-    public func counts(corruption: Int) throws -> (seen: Int, kept: Int) {
+    package func counts(corruption: Int) throws -> (seen: Int, kept: Int) {
         try read { db in
             let cursor = try Cursor(db, "SELECT count(*), sum(kept != 0) FROM images WHERE corruption = ?")
             cursor.bind(1, corruption)

@@ -6,13 +6,13 @@ import GRDB
 /// A sweep appends one wave per transaction, so a process that dies loses at most the wave it was writing. While it
 /// is written the file is in WAL mode, so that others can read it; `close()` folds the log in, and the store is one
 /// file that can be copied and read from anywhere. Safe to use from several threads.
-public final class ResultsStore: Sendable {
+package final class ResultsStore: Sendable {
     /// The results folder
-    public let folder: String
+    package let folder: String
     /// `folder/results.sqlite`
-    public let path: String
+    package let path: String
     /// As it was when the store was created or opened
-    public let manifest: Manifest
+    package let manifest: Manifest
 
     let queue: DatabaseQueue
     private let lock: FolderLock?
@@ -25,7 +25,7 @@ public final class ResultsStore: Sendable {
         self.lock = lock
     }
 
-    public static func path(in folder: String) -> String {
+    package static func path(in folder: String) -> String {
         folder.hasSuffix("/") ? folder + "results.sqlite" : folder + "/results.sqlite"
     }
 
@@ -34,7 +34,7 @@ public final class ResultsStore: Sendable {
     ///
     /// - Throws: `ResultsError.exists`, `.notAStore` (a foreign `results.sqlite` is not replaced), `.inUse`,
     ///   `.readOnly`, `.failed`
-    public static func create(folder: String, manifest: Manifest, overwrite: Bool = false) throws -> ResultsStore {
+    package static func create(folder: String, manifest: Manifest, overwrite: Bool = false) throws -> ResultsStore {
         let path = path(in: folder)
         let files = FileManager.default
         if files.fileExists(atPath: path), !overwrite { throw ResultsError.exists(path: path) }
@@ -68,7 +68,7 @@ public final class ResultsStore: Sendable {
     /// Opens a store, also one whose sweep was killed or is still running (`readOnly` then).
     ///
     /// - Throws: `ResultsError.missing`, `.notAStore`, `.version`, `.corrupt`, `.inUse`, `.readOnly`, `.failed`
-    public static func open(folder: String, readOnly: Bool = true) throws -> ResultsStore {
+    package static func open(folder: String, readOnly: Bool = true) throws -> ResultsStore {
         let path = path(in: folder)
         switch try identify(path) {
         case .missing where folder.isEmpty || isFile(folder): throw ResultsError.notAFolder(path: folder)
@@ -111,7 +111,7 @@ public final class ResultsStore: Sendable {
     }
 
     /// Folds the log into `results.sqlite`. The store is closed without it too, when the last reference goes.
-    public func close() throws {
+    package func close() throws {
         do {
             if lock != nil {
                 // Fails harmlessly while somebody reads: the log then stays beside the file.

@@ -1,5 +1,5 @@
 /// Which images of a sweep count.
-public enum Keep: String, Sendable, CaseIterable {
+package enum Keep: String, Sendable, CaseIterable {
     case all
     /// The clean pass is right
     case cleanCorrect = "clean-correct"
@@ -8,4 +8,4 @@ public enum Keep: String, Sendable, CaseIterable {
 }
 
 /// The class whose probability is tracked.
-public enum Target: String, Sendable, CaseIterable { case label, clean }
+package enum Target: String, Sendable, CaseIterable { case label, clean }

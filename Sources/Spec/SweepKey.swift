@@ -1,5 +1,5 @@
 /// The options that decide what a sweep computes: keys of a spec file, and with `--` before them the flags.
-public enum SweepKey: String, Sendable, CaseIterable {
+package enum SweepKey: String, Sendable, CaseIterable {
     case model, donor, data
     case corruption, direction
     case site, window, layers, heads, tokens, neurons

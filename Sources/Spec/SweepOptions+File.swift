@@ -9,7 +9,7 @@ extension SweepOptions {
     private static let partKeys = ["site", "layers", "heads", "tokens", "neurons"]
 
     /// Reads a spec file, YAML or JSON (docs/spec.md); a pipe will do.
-    public init(file path: String) throws(SpecError) {
+    package init(file path: String) throws(SpecError) {
         let data: Data
         do {
             let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
@@ -30,11 +30,12 @@ extension SweepOptions {
     }
 
     /// - Parameter name: the file as in messages
-    public init(yaml text: String, name: String) throws(SpecError) {
+    package init(yaml text: String, name: String) throws(SpecError) {
         self.init()
         var (reader, root) = try YAMLReader.open(text, name: name)
         let values = try reader.mapping(
-            root, keys: SweepKey.allCases.map(\.rawValue) + ["places", "patches"], owner: "the spec", elsewhere: Self.elsewhere)
+            root, keys: SweepKey.allCases.map(\.rawValue) + ["places", "patches"], owner: "the spec",
+            elsewhere: Self.elsewhere)
         for key in SweepKey.allCases {
             guard let value = values[key.rawValue] else { continue }
             self.values[key] = try Self.items(

@@ -4,7 +4,7 @@ import ViT
 extension SweepOptions {
     /// What the sweep patches in a model.
     /// - Throws: also where a layer, head, token or neuron does not exist in the model.
-    public func spec(for config: ViTConfig) throws(SpecError) -> SweepSpec {
+    package func spec(for config: ViTConfig) throws(SpecError) -> SweepSpec {
         var spec = try sites()
         for values in [values] + places {
             try check(values[.layers]) { (text, option) throws(SweepError) in

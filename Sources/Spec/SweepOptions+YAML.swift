@@ -2,12 +2,14 @@ import Foundation
 
 extension SweepOptions {
     /// The spec file that says the same, defaults included.
-    public var yaml: String {
+    package var yaml: String {
         var text = "# vitpatch sweep --spec FILE; flags beside it override what it says\n"
         for key in SweepKey.allCases {
             text += "\(key.rawValue): \(Self.value(written(key), isList: key.isList))  # \(key.note)\n"
         }
-        text += places.isEmpty ? "places: []  # further sites, each with its window, layers, heads, tokens, neurons\n" : "places:\n"
+        text +=
+            places.isEmpty
+            ? "places: []  # further sites, each with its window, layers, heads, tokens, neurons\n" : "places:\n"
         for values in places {
             let fields = SweepKey.ofPlaces.compactMap { key in
                 values[key].map { "\(key.rawValue): \(Self.value($0, isList: $0.count > 1))" }

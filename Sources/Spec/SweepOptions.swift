@@ -27,21 +27,21 @@ struct WrittenPatch: Sendable {
 }
 
 /// The options of a sweep that were given, by flags or by a spec file, unchecked.
-public struct SweepOptions: Sendable {
+package struct SweepOptions: Sendable {
     var values: [SweepKey: [Written]] = [:]
     /// Further sites, with values of their own of `SweepKey.ofPlaces`
     var places: [[SweepKey: [Written]]] = []
     var patches: [WrittenPatch] = []
 
-    public init() {}
+    package init() {}
 
     /// Sets a flag's values; none: not given.
-    public mutating func set(flag key: SweepKey, _ texts: [String]) {
+    package mutating func set(flag key: SweepKey, _ texts: [String]) {
         values[key] = texts.isEmpty ? nil : texts.map { Written(text: $0, name: "--" + key.rawValue) }
     }
 
     /// These options where `flags` gives nothing, and its values, whole, where it does.
-    public func overridden(by flags: SweepOptions) -> SweepOptions {
+    package func overridden(by flags: SweepOptions) -> SweepOptions {
         var both = self
         both.values.merge(flags.values) { $1 }
         both.places += flags.places

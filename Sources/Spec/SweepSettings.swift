@@ -2,31 +2,31 @@ import Images
 import Patch
 
 /// What a sweep computes, checked as far as that goes without its model, with the defaults applied.
-public struct SweepSettings: Sendable, Equatable {
+package struct SweepSettings: Sendable, Equatable {
     /// Folders; nil: the demo's model and images, no donor
-    public var model: String?, donor: String?, data: String?
-    public var corruptions: [Corruption]
+    package var model: String?, donor: String?, data: String?
+    package var corruptions: [Corruption]
     /// Random places for every size of patch that covers several places
-    public var control: Int
-    public var target: Target
-    public var keep: Keep
+    package var control: Int
+    package var target: Target
+    package var keep: Keep
     /// At most so many images; nil: all
-    public var limit: Int?
-    public var offset: Int
-    public var seed: UInt64
-    public var samples: Int
-    public var shard: Shard?
+    package var limit: Int?
+    package var offset: Int
+    package var seed: UInt64
+    package var samples: Int
+    package var shard: Shard?
 
     /// The I-th of N equal parts of the images
-    public struct Shard: Sendable, Equatable, CustomStringConvertible {
-        public var index: Int, count: Int
-        public var description: String { "\(index)/\(count)" }
+    package struct Shard: Sendable, Equatable, CustomStringConvertible {
+        package var index: Int, count: Int
+        package var description: String { "\(index)/\(count)" }
     }
 }
 
 extension SweepOptions {
     /// Checks all that can be checked without the model.
-    public func settings() throws(SpecError) -> SweepSettings {
+    package func settings() throws(SpecError) -> SweepSettings {
         _ = try sites()
         return SweepSettings(
             model: text(.model), donor: text(.donor), data: text(.data), corruptions: try corruptions(),
@@ -115,7 +115,8 @@ extension SweepOptions {
     private func shard() throws(SpecError) -> SweepSettings.Shard? {
         guard let item = written(.shard)?.first else { return nil }
         let parts = item.text.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
-        guard parts.count == 2, let index = parts[0], let count = parts[1], count > 0, (0..<count).contains(index) else {
+        guard parts.count == 2, let index = parts[0], let count = parts[1], count > 0, (0..<count).contains(index)
+        else {
             throw SpecError("\(item.label) \(item.text): write I/N with I from 0 to N - 1, e.g. 0/4")
         }
         return .init(index: index, count: count)

@@ -10,7 +10,7 @@ extension SweepSpec {
     /// there are fewer than `count` where the network has fewer.
     ///
     /// The draws depend on the seed and the extent alone, so both directions see the same places.
-    public static func controls(of items: [Item], count: Int, config: ViTConfig, seed: UInt64) -> [Item] {
+    package static func controls(of items: [Item], count: Int, config: ViTConfig, seed: UInt64) -> [Item] {
         var controls: [Item] = []
         var known = Set(items.map { Patch(merging: [$0.patch]) }), extents: Set<[String]> = []
         for item in items where count > 0 && item.patch.coversSeveralPlaces(config) {

@@ -85,7 +85,8 @@ struct YAMLReader {
         let value = try resolve(value)
         guard case .mapping(let pairs) = value.node else {
             let found = try found(value)
-            throw fail(value.line, "\(owner) is a mapping with the keys \(keys.joined(separator: ", ")); found \(found)")
+            throw fail(
+                value.line, "\(owner) is a mapping with the keys \(keys.joined(separator: ", ")); found \(found)")
         }
         var values: [String: Value] = [:]
         for (keyNode, node) in pairs {

@@ -6,13 +6,13 @@ import ViT
 
 /// Whole passes of a small random model on the device: against the Double reference, and identities that hold bit for
 /// bit whatever the arithmetic.
-public struct EndToEnd {
+package struct EndToEnd {
     /// The most that a probability may differ from the reference: what is asked of every device, for any model. Here
     /// float32 takes about 1e-6.
-    public static let tolerance = 2e-5
+    package static let tolerance = 2e-5
     static let images = 3
     /// Patched together, each list
-    public static let sites: [[Site]] = [
+    package static let sites: [[Site]] = [
         [.embed], [.residPre], [.residMid], [.residPost], [.attnOut], [.mlpOut], [.z], [.q], [.k], [.v], [.pattern],
         [.mlpAct], [.attnOut, .mlpOut], [.q, .pattern], [.v, .z, .mlpAct],
     ]
@@ -33,7 +33,7 @@ public struct EndToEnd {
     private let cases: [Case]
     private let patches: [Patch]
 
-    public init(
+    package init(
         _ library: KernelLibrary, gemm: any GEMM, activation: ViTConfig.Activation = .gelu, seed: UInt64
     ) throws(CLError) {
         var random = SplitMix64(seed: seed)
@@ -69,7 +69,7 @@ public struct EndToEnd {
         }
     }
 
-    public func run(_ report: (VerifyResult) throws -> Void) throws {
+    package func run(_ report: (VerifyResult) throws -> Void) throws {
         let wave = try wave(0..<Self.images, chunkRows: Self.images * (2 + patches.count), patches: patches)
         try report(basePasses(wave))
         for sites in Self.sites { try report(patched(sites, wave)) }
@@ -82,11 +82,13 @@ public struct EndToEnd {
         var error = 0.0
         for (pixels, logits) in [(clean, wave.cleanLogits), (corrupted, wave.corruptedLogits)] {
             for image in 0..<Self.images {
-                error = max(error, difference(row(logits, image), reference.forward(pixels: wide(pixels[image])).logits))
+                error = max(
+                    error, difference(row(logits, image), reference.forward(pixels: wide(pixels[image])).logits))
             }
         }
         return VerifyResult(
-            name: "forward", detail: "clean and corrupted passes, probabilities", error: error, tolerance: Self.tolerance)
+            name: "forward", detail: "clean and corrupted passes, probabilities", error: error,
+            tolerance: Self.tolerance)
     }
 
     private func patched(_ sites: [Site], _ wave: Wavefront.Output) -> VerifyResult {

@@ -5,7 +5,7 @@ import Reference
 /// Whether a product that is added to the residual stream has the bits of the product alone, rounded, plus the stream:
 /// passes with and without a row, the last one cut short, rows of the stream in any order.
 /// - Returns: a result whose error counts the values that differ, those that may not be written included
-public func addsToResidual(
+package func addsToResidual(
     _ gemm: any GEMM, _ library: KernelLibrary, passes: Int, tokens: Int, n: Int, k: Int, activation: ActivationKind,
     seed: UInt64
 ) throws -> VerifyResult {
@@ -26,7 +26,8 @@ public func addsToResidual(
     func run(_ residual: ResidualRows?) throws -> [Float] {
         let out = try Buffer(library.context, [Float].poison(outOffset + m * outStride + margin))
         try gemm(
-            a: a, weight: weight, rows: m, activation: activation, out: Matrix(out, offset: outOffset, stride: outStride),
+            a: a, weight: weight, rows: m, activation: activation,
+            out: Matrix(out, offset: outOffset, stride: outStride),
             residual: residual)
         return try out.read()
     }
@@ -56,7 +57,7 @@ public func addsToResidual(
 }
 
 /// Widths within and across panels, passes shorter and longer than tiles and row blocks, one and several K blocks.
-public func residualChecks(_ gemm: any GEMM, _ library: KernelLibrary, seed: UInt64) throws -> [VerifyResult] {
+package func residualChecks(_ gemm: any GEMM, _ library: KernelLibrary, seed: UInt64) throws -> [VerifyResult] {
     try [(7, 17, 67, 41, ActivationKind.none), (2, 101, 96, 1031, .none), (13, 1, 5, 263, .gelu)].map {
         try addsToResidual(gemm, library, passes: $0.0, tokens: $0.1, n: $0.2, k: $0.3, activation: $0.4, seed: seed)
     }

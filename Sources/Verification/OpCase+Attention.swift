@@ -8,7 +8,7 @@ extension OpCase {
     ///   - apart: queries in a buffer of their own, as in the last layer, instead of beside keys and values
     ///   - gap: poison between queries, keys, values and the next row
     ///   - std: of queries and keys; large ones make the running maximum move
-    public static func attention(
+    package static func attention(
         images: Int, heads: Int, headDim: Int, tokens: Int, queries: Int, apart: Bool, gap: Int = 0, std: Float = 1
     ) -> OpCase {
         let width = heads * headDim
@@ -30,7 +30,8 @@ extension OpCase {
             // [images] of [T, D]
             var q: [[Double]] = [], k: [[Double]] = [], v: [[Double]] = []
             for image in 0..<images {
-                let queryValues = random.normals(queries * width, std: std), keys = random.normals(tokens * width, std: std)
+                let queryValues = random.normals(queries * width, std: std),
+                    keys = random.normals(tokens * width, std: std)
                 let values = random.normals(tokens * width)
                 for token in 0..<tokens {
                     let own = (token * width)..<((token + 1) * width), row = (image * tokens + token) * stride
@@ -66,7 +67,8 @@ extension OpCase {
                     var expected = Expected(exact: [])
                     for image in 0..<images {
                         let (values, scales) = attentionWithScales(
-                            q: queryHeads[image], k: keyHeads[image], v: valueHeads[image], heads: heads, tokens: tokens,
+                            q: queryHeads[image], k: keyHeads[image], v: valueHeads[image], heads: heads,
+                            tokens: tokens,
                             headDim: headDim)
                         expected.values += values[..<(queries * width)]
                         expected.scales += scales[..<(queries * width)]
@@ -95,7 +97,8 @@ extension OpCase {
         func join(_ x: [Double]) -> [Double] { joinHeads(x, heads: heads, tokens: tokens, headDim: headDim) }
         let (q, k, v) = (split(q), split(k), split(v))
         let (z, pattern) = Reference.attention(q: q, k: k, v: v, heads: heads, tokens: tokens, headDim: headDim)
-        var scales = attentionMix(pattern: pattern, v: v.map { abs($0) }, heads: heads, tokens: tokens, headDim: headDim)
+        var scales = attentionMix(
+            pattern: pattern, v: v.map { abs($0) }, heads: heads, tokens: tokens, headDim: headDim)
         for h in 0..<heads {
             // |q k| <= |q| max |k|, by dimension: an upper bound of S that costs T instead of T^2
             var largest = [Double](repeating: 0, count: headDim)
@@ -112,7 +115,7 @@ extension OpCase {
     }
 
     /// T below, at and above whole blocks of keys and vectors of queries.
-    public static var attentionCases: [OpCase] {
+    package static var attentionCases: [OpCase] {
         [
             attention(images: 2, heads: 3, headDim: 7, tokens: 37, queries: 37, apart: false, gap: 5),
             attention(images: 3, heads: 2, headDim: 13, tokens: 23, queries: 1, apart: true, gap: 1),

@@ -16,7 +16,7 @@ extension ActivationKind {
 }
 
 extension OpCase {
-    public static func biasActivation(
+    package static func biasActivation(
         rows: Int, width: Int, stride: Int, offset: Int, activation: ActivationKind
     ) -> OpCase {
         let tolerance = activation.roundings * Float.unitRoundoff
@@ -58,7 +58,7 @@ extension OpCase {
         }
     }
 
-    public static var biasActivationCases: [OpCase] {
+    package static var biasActivationCases: [OpCase] {
         ActivationKind.allCases.map { biasActivation(rows: 7, width: 53, stride: 59, offset: 5, activation: $0) } + [
             biasActivation(rows: 1, width: 1, stride: 1, offset: 0, activation: .gelu),
             biasActivation(rows: 3, width: 64, stride: 64, offset: 0, activation: .gelu),

@@ -4,12 +4,13 @@ import Reference
 
 extension OpCase {
     /// Patches of images `images` out of `stored`; the other images hold poison.
-    public static func patches(
+    package static func patches(
         stored: Int, images: Range<Int>, channels: Int, imageSize: Int, patchSize: Int
     ) -> OpCase {
         let values = channels * imageSize * imageSize
         return OpCase(
-            name: "patches", shape: "images \(images) of \(stored), [\(channels), \(imageSize), \(imageSize)], P \(patchSize)",
+            name: "patches",
+            shape: "images \(images) of \(stored), [\(channels), \(imageSize), \(imageSize)], P \(patchSize)",
             flops: 0, bytes: 4 * 2 * images.count * values,
             tolerance: 0  // a copy
         ) { library, random in
@@ -41,7 +42,7 @@ extension OpCase {
     }
 
     /// Rows `first ..< first + count` of x, from patch projections.
-    public static func embed(first: Int, count: Int, tokens: Int, width: Int) -> OpCase {
+    package static func embed(first: Int, count: Int, tokens: Int, width: Int) -> OpCase {
         let size = tokens * width
         return OpCase(
             name: "embed", shape: "rows \(first)..<\(first + count), T \(tokens), D \(width)", flops: count * size,
@@ -58,7 +59,8 @@ extension OpCase {
             return PreparedOp(
                 launch: {
                     try operation.join(
-                        e: eBuffer, cls: clsBuffer, position: positionBuffer, tokens: tokens, first: first, count: count,
+                        e: eBuffer, cls: clsBuffer, position: positionBuffer, tokens: tokens, first: first,
+                        count: count,
                         x: x)
                 },
                 output: { try x.read() },
@@ -77,7 +79,7 @@ extension OpCase {
         }
     }
 
-    public static var embedCases: [OpCase] {
+    package static var embedCases: [OpCase] {
         [
             patches(stored: 5, images: 1..<4, channels: 3, imageSize: 15, patchSize: 5),
             patches(stored: 2, images: 0..<2, channels: 1, imageSize: 7, patchSize: 1),

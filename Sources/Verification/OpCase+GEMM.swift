@@ -7,7 +7,7 @@ extension OpCase {
     ///   - gap: poison between rows of a and of out
     ///   - offset: poison in front of both
     ///   - checkedRows: rows that are compared, spread over all; the others need only be numbers
-    public static func gemm(
+    package static func gemm(
         _ gemm: any GEMM, m: Int, n: Int, k: Int, activation: ActivationKind = .none, gap: Int = 0, offset: Int = 0,
         checkedRows: Int? = nil
     ) -> OpCase {
@@ -50,7 +50,8 @@ extension OpCase {
                             let own = input[start..<(start + k)].map(Double.init)
                             let sums = matmul(own, weights, bias: biases, m: 1, n: n, k: k)
                             expected.values += sums.map { activation.reference?($0) ?? $0 }
-                            expected.scales += matmul(own.map { abs($0) }, sizes, bias: biases.map { abs($0) }, m: 1, n: n, k: k)
+                            expected.scales += matmul(
+                                own.map { abs($0) }, sizes, bias: biases.map { abs($0) }, m: 1, n: n, k: k)
                         } else {
                             expected.values += [Double](repeating: 0, count: n)
                             expected.scales += [Double](repeating: .infinity, count: n)
@@ -64,7 +65,7 @@ extension OpCase {
     }
 
     /// Sizes around tiles, blocks and CLBlast's two kernels.
-    public static func gemmCases(_ provider: any GEMM) -> [OpCase] {
+    package static func gemmCases(_ provider: any GEMM) -> [OpCase] {
         [
             gemm(provider, m: 1, n: 37, k: 67),
             gemm(provider, m: 7, n: 67, k: 521, activation: .gelu, gap: 3, offset: 5),
@@ -82,7 +83,7 @@ extension OpCase {
 
 /// Whether a row's result has the same bits however many rows the call has, across blocks and kernels of the provider.
 /// - Returns: a result whose error counts the values that differ
-public func rowsAlone(_ gemm: any GEMM, _ library: KernelLibrary, seed: UInt64) throws -> VerifyResult {
+package func rowsAlone(_ gemm: any GEMM, _ library: KernelLibrary, seed: UInt64) throws -> VerifyResult {
     let (n, k) = (467, 419), rows = [1, 2, 3, 5, 6, 7, 12, 13, 31, 64, 95, 96, 97, 193, 509]
     let most = rows.max() ?? 1
     var random = SplitMix64(seed: seed)

@@ -8,7 +8,7 @@ extension OpCase {
     ///   - rows: the list; stream rows that are not in it hold poison
     ///   - tokens: tokens that are normed, of `allTokens`
     ///   - padding: poison between one row's end and the next row
-    public static func layerNorm(
+    package static func layerNorm(
         stream: Int, rows: [Int32], tokens: Int, of allTokens: Int, width: Int, padding: Int = 0, zeroRow: Bool = false
     ) -> OpCase {
         let n = rows.count * tokens
@@ -24,7 +24,8 @@ extension OpCase {
             var input = [Float].poison(stream * rowStride)
             for row in Set(rows).sorted() {
                 let start = Int(row) * rowStride
-                input.replaceSubrange(start..<(start + tokens * width), with: random.normals(tokens * width, mean: 0.5, std: 2))
+                input.replaceSubrange(
+                    start..<(start + tokens * width), with: random.normals(tokens * width, mean: 0.5, std: 2))
             }
             if zeroRow, let row = rows.first {
                 let start = Int(row) * rowStride
@@ -43,7 +44,8 @@ extension OpCase {
             return PreparedOp(
                 launch: {
                     try operation(
-                        input: inputBuffer, rowStride: rowStride, rows: list, list: 3..<(3 + rows.count), tokens: tokens,
+                        input: inputBuffer, rowStride: rowStride, rows: list, list: 3..<(3 + rows.count),
+                        tokens: tokens,
                         weight: weightBuffer, bias: biasBuffer, eps: eps, out: out)
                 },
                 output: { try out.read() },
@@ -61,7 +63,8 @@ extension OpCase {
                         let variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(width)
                         let sigma = (variance + Double(eps)).squareRoot()
                         for (d, value) in row.enumerated() {
-                            scales.append(Double(abs(weight[d])) * (size + abs(value - mean)) / sigma + Double(abs(bias[d])))
+                            scales.append(
+                                Double(abs(weight[d])) * (size + abs(value - mean)) / sigma + Double(abs(bias[d])))
                         }
                     }
                     var expected = Expected(values: values, scales: scales)
@@ -72,7 +75,7 @@ extension OpCase {
     }
 
     /// Widths on both sides of every vector width; lists with gaps, permutations and repeats.
-    public static var layerNormCases: [OpCase] {
+    package static var layerNormCases: [OpCase] {
         [
             layerNorm(stream: 7, rows: [5, 0, 3, 1], tokens: 5, of: 5, width: 37),
             layerNorm(stream: 5, rows: [4, 1], tokens: 3, of: 7, width: 131, padding: 13),

@@ -8,7 +8,7 @@ extension OpCase {
     ///   - patches: passes beside clean and corrupted
     ///   - ties: logits in steps of a half, so that the largest is often there twice
     ///   - std: of the logits
-    public static func metrics(images: Int, patches: Int, classes: Int, ties: Bool = false, std: Float = 3) -> OpCase {
+    package static func metrics(images: Int, patches: Int, classes: Int, ties: Bool = false, std: Float = 3) -> OpCase {
         let rows = images * (2 + patches)
         // With R = the largest difference of a row's logits: log p is off by the C + 1 roundings of a sum, exp and log of
         // 3 ulp each, and three sums of terms up to R; p and each term of KL inherit that, relative to p (1 + R), and KL
@@ -64,7 +64,7 @@ extension OpCase {
 
     private static func spread(_ logits: [Double]) -> Double { (logits.max() ?? 0) - (logits.min() ?? 0) }
 
-    public static var metricsCases: [OpCase] {
+    package static var metricsCases: [OpCase] {
         [
             metrics(images: 3, patches: 5, classes: 7),
             metrics(images: 2, patches: 3, classes: 2),

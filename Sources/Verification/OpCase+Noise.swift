@@ -7,7 +7,7 @@ extension OpCase {
     /// - Parameters:
     ///   - images: which of `stored` images' words are used; the others' are poison
     ///   - mean: of e, in its standard deviations
-    public static func noise(
+    package static func noise(
         stored: Int, images: Range<Int>, values: Int, strength: Float, mean: Float = 0.5
     ) -> OpCase {
         let n = images.count * values
@@ -28,7 +28,8 @@ extension OpCase {
             let odd: [UInt32] = [0x7f80_0001, 0xffc0_0000, 1, 0x7f80_0000, 0, .max, 0x8000_0001, 0xff80_0123]
             let words: [[UInt32]] = images.indices.map { image in
                 image == images.lowerBound && images.count > 1
-                    ? Array(odd.shuffled(using: &random)[..<4]) : (0..<4).map { _ in .random(in: 0 ... .max, using: &random) }
+                    ? Array(odd.shuffled(using: &random)[..<4])
+                    : (0..<4).map { _ in .random(in: 0 ... .max, using: &random) }
             }
             let keys = 5
             var input = [Float].poison(keys + 4 * stored + 3)
@@ -56,7 +57,8 @@ extension OpCase {
                             k0: words[0], k1: words[1], c2: words[2], c3: words[3], count: (values + 3) / 4 * 4)
                         for j in 0..<values {
                             let first = j / 2 * 2  // of the pair that shares a radius
-                            let r = (normals[first] * normals[first] + normals[first + 1] * normals[first + 1]).squareRoot()
+                            let r = (normals[first] * normals[first] + normals[first + 1] * normals[first + 1])
+                                .squareRoot()
                             let scale = Double(strength) * deviation
                             noisy.values.append(own[j] + scale * normals[j])
                             noisy.scales.append(abs(own[j]) + scale * (r + min(1 / r, 2048)))
@@ -70,7 +72,7 @@ extension OpCase {
     }
 
     /// Values below, at and above whole blocks of 4 and of 64; one value has no deviation.
-    public static var noiseCases: [OpCase] {
+    package static var noiseCases: [OpCase] {
         [
             noise(stored: 6, images: 2..<5, values: 331, strength: 1.5),
             noise(stored: 2, images: 0..<2, values: 128, strength: 3),
@@ -82,7 +84,7 @@ extension OpCase {
 }
 
 /// The standard deviation of `values` as of a whole population.
-public func populationDeviation(_ values: [Double]) -> Double {
+package func populationDeviation(_ values: [Double]) -> Double {
     let n = Double(values.count), mean = values.reduce(0, +) / n
     return (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / n).squareRoot()
 }

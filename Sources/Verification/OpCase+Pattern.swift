@@ -4,10 +4,10 @@ import Reference
 
 extension OpCase {
     /// One entry of `attention_pattern`: `to`'s z of one head, for some queries, by `from`'s pattern.
-    public struct PatternEntry: Sendable {
-        public var from: Int, to: Int, head: Int, tokens: [Int]
+    package struct PatternEntry: Sendable {
+        package var from: Int, to: Int, head: Int, tokens: [Int]
 
-        public init(from: Int, to: Int, head: Int, tokens: [Int]) {
+        package init(from: Int, to: Int, head: Int, tokens: [Int]) {
             (self.from, self.to, self.head, self.tokens) = (from, to, head, tokens)
         }
     }
@@ -16,7 +16,7 @@ extension OpCase {
     /// - Parameters:
     ///   - queries: the first so many tokens ask; in a buffer of their own, as in the last layer, if they are not all
     ///   - gap: poison between queries, keys, values and the next row
-    public static func attentionPattern(
+    package static func attentionPattern(
         slots: Int, heads: Int, headDim: Int, tokens: Int, queries: Int, gap: Int = 0, std: Float = 1,
         entries: [PatternEntry]
     ) -> OpCase {
@@ -48,7 +48,9 @@ extension OpCase {
                             let query = random.normals(1, std: std)[0], key = random.normals(1, std: std)[0]
                             put(key, &k[slot], token, d, at: kOffset + row, in: &rows)
                             if token < queries, apart {
-                                put(query, &q[slot], token, d, at: 5 + (slot * queries + token) * qStride, in: &queryRows)
+                                put(
+                                    query, &q[slot], token, d, at: 5 + (slot * queries + token) * qStride,
+                                    in: &queryRows)
                             } else if token < queries {
                                 put(query, &q[slot], token, d, at: offset + row, in: &rows)
                             }
@@ -104,7 +106,7 @@ extension OpCase {
     }
 
     /// Several heads and lists of queries in one launch; a pass's own pattern; one query; T above a block of keys.
-    public static var attentionPatternCases: [OpCase] {
+    package static var attentionPatternCases: [OpCase] {
         [
             attentionPattern(
                 slots: 4, heads: 3, headDim: 7, tokens: 23, queries: 23, gap: 5,
@@ -116,7 +118,8 @@ extension OpCase {
             attentionPattern(
                 slots: 3, heads: 2, headDim: 13, tokens: 19, queries: 1, gap: 1,
                 entries: [
-                    PatternEntry(from: 2, to: 0, head: 1, tokens: [0]), PatternEntry(from: 1, to: 2, head: 0, tokens: [0]),
+                    PatternEntry(from: 2, to: 0, head: 1, tokens: [0]),
+                    PatternEntry(from: 1, to: 2, head: 0, tokens: [0]),
                 ]),
             attentionPattern(
                 slots: 2, heads: 1, headDim: 5, tokens: 67, queries: 67, std: 3,

@@ -4,8 +4,9 @@ import Reference
 
 extension OpCase {
     /// `x[dst] = o[src] + x[base]`; rows of x that are in no list, and tokens from `tokens` on, hold poison.
-    public static func residualAdd(
-        stream: Int, outputs: Int, dst: [Int32], base: [Int32], src: [Int32], tokens: Int, of allTokens: Int, width: Int,
+    package static func residualAdd(
+        stream: Int, outputs: Int, dst: [Int32], base: [Int32], src: [Int32], tokens: Int, of allTokens: Int,
+        width: Int,
         padding: Int = 0
     ) -> OpCase {
         let n = dst.count * tokens * width
@@ -50,7 +51,7 @@ extension OpCase {
     }
 
     /// `x[dst] = x[src]`
-    public static func residualCopy(
+    package static func residualCopy(
         stream: Int, dst: [Int32], src: [Int32], tokens: Int, of allTokens: Int, width: Int, padding: Int = 0
     ) -> OpCase {
         let n = dst.count * tokens * width
@@ -87,7 +88,7 @@ extension OpCase {
         }
     }
 
-    public static var residualCases: [OpCase] {
+    package static var residualCases: [OpCase] {
         [
             // In place, every row its own output, permuted
             residualAdd(

@@ -4,10 +4,10 @@ import Reference
 
 extension OpCase {
     /// One entry of `slices_copy`
-    public struct Slice: Sendable {
-        public var dst: Int, src: Int, column: Int, width: Int, tokens: [Int]
+    package struct Slice: Sendable {
+        package var dst: Int, src: Int, column: Int, width: Int, tokens: [Int]
 
-        public init(dst: Int, src: Int, column: Int, width: Int, tokens: [Int]) {
+        package init(dst: Int, src: Int, column: Int, width: Int, tokens: [Int]) {
             (self.dst, self.src, self.column, self.width, self.tokens) = (dst, src, column, width, tokens)
         }
     }
@@ -16,7 +16,7 @@ extension OpCase {
     /// - Parameters:
     ///   - slots: of `tokens` tokens of `width` floats; `padding` floats between tokens, and again between slots
     ///   - offset: where slot 0 starts
-    public static func slices(
+    package static func slices(
         slots: Int, tokens: Int, width: Int, padding: Int = 0, offset: Int = 0, entries: [Slice]
     ) -> OpCase {
         let n = entries.reduce(0) { $0 + $1.tokens.count * $1.width }
@@ -63,7 +63,8 @@ extension OpCase {
                     for entry in entries {
                         for token in entry.tokens {
                             for d in 0..<entry.width {
-                                values[start(entry.dst, token, entry) + d] = Double(before[start(entry.src, token, entry) + d])
+                                values[start(entry.dst, token, entry) + d] = Double(
+                                    before[start(entry.src, token, entry) + d])
                             }
                         }
                     }
@@ -73,7 +74,7 @@ extension OpCase {
     }
 
     /// Widths on both sides of every vector width; entries with unlike widths and token lists in one launch.
-    public static var slicesCases: [OpCase] {
+    package static var slicesCases: [OpCase] {
         [
             slices(
                 slots: 7, tokens: 5, width: 37, padding: 3, offset: 11,

@@ -4,20 +4,20 @@ import Reference
 
 /// One device operation at one size: how to run it, what must come out, and what it costs. The same description
 /// serves the tests, `vitpatch verify` and `vitpatch bench`.
-public struct OpCase {
-    public let name: String
+package struct OpCase {
+    package let name: String
     /// The size, as text
-    public let shape: String
+    package let shape: String
     /// Floating-point operations that the formula asks for
-    public let flops: Int
+    package let flops: Int
     /// Bytes that must move at least: every input read once, every output written once
-    public let bytes: Int
+    package let bytes: Int
     /// The most an element may be off, relative to its scale in `Expected`; each is derived where it is set
-    public let tolerance: Double
+    package let tolerance: Double
     /// Uploads inputs drawn from the generator, and poisons everything that the operation may not read or must write.
-    public let prepare: (KernelLibrary, inout SplitMix64) throws -> PreparedOp
+    package let prepare: (KernelLibrary, inout SplitMix64) throws -> PreparedOp
 
-    public init(
+    package init(
         name: String, shape: String, flops: Int, bytes: Int, tolerance: Double,
         prepare: @escaping (KernelLibrary, inout SplitMix64) throws -> PreparedOp
     ) {
@@ -30,7 +30,7 @@ public struct OpCase {
     }
 
     /// Runs the operation once on inputs of this seed and compares every element of its output.
-    public func check(_ library: KernelLibrary, seed: UInt64) throws -> VerifyResult {
+    package func check(_ library: KernelLibrary, seed: UInt64) throws -> VerifyResult {
         var random = SplitMix64(seed: seed)
         let op = try prepare(library, &random)
         try op.launch()
@@ -40,42 +40,42 @@ public struct OpCase {
 }
 
 /// An operation with its inputs on the device.
-public struct PreparedOp {
+package struct PreparedOp {
     /// Enqueues it once.
-    public let launch: () throws -> Void
+    package let launch: () throws -> Void
     /// All that it may have written, and the poison around it
-    public let output: () throws -> [Float]
+    package let output: () throws -> [Float]
     /// The same from the reference, in Double
-    public let expected: () -> Expected
+    package let expected: () -> Expected
 }
 
 /// What an output must be, element by element.
-public struct Expected {
+package struct Expected {
     /// NaN where the operation may not write
-    public var values: [Double]
+    package var values: [Double]
     /// What an element's error is relative to, e.g. a sum's magnitudes added up. 0: that very Float and no other.
     /// Infinite: any number, where comparing all of a large output would take too long
-    public var scales: [Double]
+    package var scales: [Double]
 
-    public init(values: [Double], scales: [Double]) {
+    package init(values: [Double], scales: [Double]) {
         self.values = values
         self.scales = scales
     }
 
     /// Values that involve one rounding at most, so that every correct implementation gives the same Float.
-    public init(exact values: [Double]) {
+    package init(exact values: [Double]) {
         self.init(values: values, scales: [Double](repeating: 0, count: values.count))
     }
 
     /// `count` more elements that must stay poisoned.
-    public mutating func appendPoison(_ count: Int) {
+    package mutating func appendPoison(_ count: Int) {
         values.append(contentsOf: repeatElement(.nan, count: count))
         scales.append(contentsOf: repeatElement(0, count: count))
     }
 
     /// The largest error of an output relative to its scales; infinite where poison was overwritten, where a number is
     /// missing, and where an exact value differs.
-    public func error(of output: [Float]) -> Double {
+    package func error(of output: [Float]) -> Double {
         guard output.count == values.count, scales.count == values.count else { return .infinity }
         var largest = 0.0
         for (got, (value, scale)) in zip(output, zip(values, scales)) {

@@ -3,11 +3,11 @@ import ViT
 
 /// A small ViT with random weights that reacts to its input: patches in it move probabilities by tenths. Every size is
 /// odd, so that no vector width divides it.
-public struct RandomModel: Sendable {
-    public let config: ViTConfig
-    public let weights: ViTWeights
+package struct RandomModel: Sendable {
+    package let config: ViTConfig
+    package let weights: ViTWeights
 
-    public init(
+    package init(
         heads: Int = 3, headDim: Int = 7, layers: Int = 3, intermediateSize: Int = 37, imageSize: Int = 15,
         patchSize: Int = 5, channels: Int = 3, classes: Int = 7, activation: ViTConfig.Activation = .gelu,
         qkvBias: Bool = true, using random: inout SplitMix64
@@ -40,12 +40,12 @@ public struct RandomModel: Sendable {
     }
 
     /// [channels, S, S] of one image
-    public func pixels(using random: inout SplitMix64) -> [Float] {
+    package func pixels(using random: inout SplitMix64) -> [Float] {
         random.normals(config.channels * config.imageSize * config.imageSize)
     }
 
     /// The same model in Double.
-    public var reference: ReferenceModel {
+    package var reference: ReferenceModel {
         func wide(_ weight: Weight) -> [Double] { weight.floats.map(Double.init) }
         let activation: ReferenceActivation =
             switch config.activation {

@@ -2,15 +2,15 @@ import CLRuntime
 import Kernels
 
 /// One check and how it went.
-public struct VerifyResult: Sendable {
-    public var name: String
+package struct VerifyResult: Sendable {
+    package var name: String
     /// The sizes, or what was compared
-    public var detail: String
-    public var error: Double
-    public var tolerance: Double
-    public var passed: Bool { error <= tolerance }
+    package var detail: String
+    package var error: Double
+    package var tolerance: Double
+    package var passed: Bool { error <= tolerance }
 
-    public init(name: String, detail: String, error: Double, tolerance: Double) {
+    package init(name: String, detail: String, error: Double, tolerance: Double) {
         self.name = name
         self.detail = detail
         self.error = error
@@ -20,7 +20,7 @@ public struct VerifyResult: Sendable {
 
 extension OpCase {
     /// Every operation but the GEMM, which comes in several.
-    public static var kernelCases: [OpCase] {
+    package static var kernelCases: [OpCase] {
         layerNormCases + biasActivationCases + residualCases + embedCases + attentionCases + attentionPatternCases
             + slicesCases + noiseCases + metricsCases
     }
@@ -31,7 +31,7 @@ extension OpCase {
 ///   - seed: of weights and inputs
 ///   - report: called after each check
 /// - Throws: what the device or a compiler says; a wrong result is reported and not thrown.
-public func verify(
+package func verify(
     context: Context, gemms: [GEMMChoice], seed: UInt64, report: (VerifyResult) throws -> Void
 ) throws {
     let library = KernelLibrary(context)

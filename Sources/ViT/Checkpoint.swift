@@ -3,18 +3,18 @@ import Foundation
 /// A Hugging Face `ViTForImageClassification`: its configuration, its weights, and the raw contents of its
 /// `preprocessor_config.json`. The weights' values stay in their files, which are mapped, and become Floats one tensor
 /// after the other when somebody asks for them (`Weight`).
-public struct Checkpoint: Sendable {
-    public let config: ViTConfig
-    public let weights: ViTWeights
+package struct Checkpoint: Sendable {
+    package let config: ViTConfig
+    package let weights: ViTWeights
     /// Contents of preprocessor_config.json; nil where the folder has none
-    public let preprocessor: Data?
+    package let preprocessor: Data?
     /// The folder's last path component, or the name given
-    public let name: String
+    package let name: String
     /// SHA-256 in hex of config.json followed by the weight files, shards in the order of their names:
     /// `cat config.json model.safetensors | sha256sum`
-    public let sha256: String
+    package let sha256: String
     /// Tensors in the weight files that a classifying ViT does not use (a pooler, say), sorted
-    public let unusedTensors: [String]
+    package let unusedTensors: [String]
 
     /// Reads `folder`: config.json, model.safetensors or the shards of model.safetensors.index.json, and
     /// preprocessor_config.json if it is there.
@@ -25,7 +25,7 @@ public struct Checkpoint: Sendable {
     ///
     /// - Throws: `CheckpointError`; every shape is compared with the configuration before memory is taken for it,
     ///   and a weight that is NaN or infinite is refused.
-    public static func load(folder: String) throws(CheckpointError) -> Checkpoint {
+    package static func load(folder: String) throws(CheckpointError) -> Checkpoint {
         let root = URL(fileURLWithPath: folder).standardizedFileURL
         switch fileKind(folder) {
         case .folder: break
@@ -51,7 +51,7 @@ public struct Checkpoint: Sendable {
     ///   - weights: contents of model.safetensors
     ///   - preprocessor: contents of preprocessor_config.json, if there is one
     ///   - name: what to call the model, also in messages
-    public init(config: Data, weights: Data, preprocessor: Data?, name: String) throws(CheckpointError) {
+    package init(config: Data, weights: Data, preprocessor: Data?, name: String) throws(CheckpointError) {
         try self.init(
             config: config, configName: "\(name)/config.json",
             source: TensorSource(try SafeTensors(data: weights, name: "\(name)/model.safetensors")),

@@ -1,5 +1,5 @@
 /// Why a model could not be read. `description` is one sentence that names the file and what is at fault in it.
-public enum CheckpointError: Error, Equatable, Sendable, CustomStringConvertible {
+package enum CheckpointError: Error, Equatable, Sendable, CustomStringConvertible {
     /// A file or folder that is missing, unreadable or of the wrong kind.
     case file(path: String, reason: String)
     /// A safetensors file whose header or layout is malformed.
@@ -9,7 +9,7 @@ public enum CheckpointError: Error, Equatable, Sendable, CustomStringConvertible
     /// One tensor: absent, malformed, of another shape or type, or with a value that is not finite.
     case tensor(name: String, file: String, reason: String)
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .file(let path, let reason): "\(path): \(reason)"
         case .header(let file, let reason): "\(file): \(reason)"

@@ -9,7 +9,7 @@ extension ViTConfig {
     ///
     /// - Parameter name: the file's name, for messages.
     /// - Throws: `CheckpointError.config`.
-    public init(json: Data, name: String) throws(CheckpointError) {
+    package init(json: Data, name: String) throws(CheckpointError) {
         guard let values = JSON.object(json) else {
             throw CheckpointError.config(file: name, reason: "not a JSON object in UTF-8")
         }
@@ -31,7 +31,7 @@ extension ViTConfig {
     }
 
     /// The index of the class called `label`; nil where no class, or more than one (ImageNet has two "crane"), is.
-    public func classIndex(of label: String) -> Int? {
+    package func classIndex(of label: String) -> Int? {
         guard let first = labels.firstIndex(of: label), labels.lastIndex(of: label) == first else { return nil }
         return first
     }

@@ -1,6 +1,6 @@
 /// What `config.json` says of a `ViTForImageClassification`. Field names follow transformers' `ViTConfig`.
-public struct ViTConfig: Sendable, Equatable {
-    public enum Activation: String, Sendable, CaseIterable {
+package struct ViTConfig: Sendable, Equatable {
+    package enum Activation: String, Sendable, CaseIterable {
         /// x Φ(x), with the error function
         case gelu
         /// the tanh approximation (`gelu_new`, also `gelu_pytorch_tanh`)
@@ -10,20 +10,20 @@ public struct ViTConfig: Sendable, Equatable {
         case relu
     }
 
-    public var hiddenSize: Int  // D
-    public var layers: Int  // L
-    public var heads: Int  // H
-    public var intermediateSize: Int  // M
-    public var imageSize: Int  // S, square
-    public var patchSize: Int  // P
-    public var channels: Int
-    public var activation: Activation
-    public var layerNormEps: Float
-    public var qkvBias: Bool
+    package var hiddenSize: Int  // D
+    package var layers: Int  // L
+    package var heads: Int  // H
+    package var intermediateSize: Int  // M
+    package var imageSize: Int  // S, square
+    package var patchSize: Int  // P
+    package var channels: Int
+    package var activation: Activation
+    package var layerNormEps: Float
+    package var qkvBias: Bool
     /// Class names by index; C of them.
-    public var labels: [String]
+    package var labels: [String]
 
-    public init(
+    package init(
         hiddenSize: Int, layers: Int, heads: Int, intermediateSize: Int, imageSize: Int, patchSize: Int,
         channels: Int = 3, activation: Activation = .gelu, layerNormEps: Float = 1e-12, qkvBias: Bool = true,
         labels: [String]
@@ -42,15 +42,15 @@ public struct ViTConfig: Sendable, Equatable {
     }
 
     /// Dh, the width of one head
-    public var headDim: Int { hiddenSize / heads }
+    package var headDim: Int { hiddenSize / heads }
     /// Patches along one side of the image
-    public var grid: Int { imageSize / patchSize }
+    package var grid: Int { imageSize / patchSize }
     /// Np, patches an image
-    public var patches: Int { grid * grid }
+    package var patches: Int { grid * grid }
     /// T, patches and the CLS token
-    public var tokens: Int { patches + 1 }
+    package var tokens: Int { patches + 1 }
     /// C
-    public var classes: Int { labels.count }
+    package var classes: Int { labels.count }
     /// Values in one flattened patch, channel-major: channels * P * P
-    public var patchValues: Int { channels * patchSize * patchSize }
+    package var patchValues: Int { channels * patchSize * patchSize }
 }

@@ -11,10 +11,10 @@ import Kernels
 /// everything else for token 0.
 ///
 /// Follows transformers' `ViTForImageClassification` (pre-norm, CLS pooling).
-public final class Encoder {
-    public let config: ViTConfig
-    public let context: Context
-    public let gemm: any GEMM
+package final class Encoder {
+    package let config: ViTConfig
+    package let context: Context
+    package let gemm: any GEMM
 
     private struct Layer {
         let ln1Weight: Buffer<Float>, ln1Bias: Buffer<Float>  // [D]
@@ -43,7 +43,7 @@ public final class Encoder {
     private let activation: ActivationKind
 
     /// Uploads the weights.
-    public init(config: ViTConfig, weights: ViTWeights, library: KernelLibrary, gemm: any GEMM) throws(CLError) {
+    package init(config: ViTConfig, weights: ViTWeights, library: KernelLibrary, gemm: any GEMM) throws(CLError) {
         self.config = config
         self.gemm = gemm
         context = library.context
@@ -64,7 +64,8 @@ public final class Encoder {
         let (d, m) = (config.hiddenSize, config.intermediateSize)
         // A weight's values are on the host only while it is uploaded.
         func upload(_ weight: Weight) throws(CLError) -> Buffer<Float> { try Buffer(context, weight.floats) }
-        func prepare(_ weight: Weight, _ bias: Weight, _ outputs: Int, _ inputs: Int) throws(CLError) -> any GEMMWeight {
+        func prepare(_ weight: Weight, _ bias: Weight, _ outputs: Int, _ inputs: Int) throws(CLError) -> any GEMMWeight
+        {
             try gemm.prepare(weight: weight.floats, bias: bias.floats, outputs: outputs, inputs: inputs)
         }
         patchProjection = try prepare(weights.patchWeight, weights.patchBias, d, config.patchValues)
@@ -78,7 +79,8 @@ public final class Encoder {
             } else {
                 let (weight, bias) = (layer.qkvWeight.floats, layer.qkvBias.floats)
                 q = try gemm.prepare(weight: Array(weight[..<(d * d)]), bias: Array(bias[..<d]), outputs: d, inputs: d)
-                kv = try gemm.prepare(weight: Array(weight[(d * d)...]), bias: Array(bias[d...]), outputs: 2 * d, inputs: d)
+                kv = try gemm.prepare(
+                    weight: Array(weight[(d * d)...]), bias: Array(bias[d...]), outputs: 2 * d, inputs: d)
             }
             layers.append(
                 Layer(
@@ -94,17 +96,17 @@ public final class Encoder {
     }
 
     /// Tokens that layer `layer` computes for later layers: all, or in the last layer CLS.
-    public func tokens(after layer: Int) -> Int { layer == config.layers - 1 ? 1 : config.tokens }
+    package func tokens(after layer: Int) -> Int { layer == config.layers - 1 ? 1 : config.tokens }
 
     /// Floats between two rows of x
-    public var rowStride: Int { config.tokens * config.hiddenSize }
+    package var rowStride: Int { config.tokens * config.hiddenSize }
 
     /// Gaussian noise of `strength` standard deviations of each image's own patch projections (causal tracing, Meng et al.
     /// 2022, whose rule takes one deviation for all data). `keys`: where in the pixels' buffer the generator's words are.
-    public struct EmbeddingNoise: Sendable {
-        public var strength: Float
-        public var keys: Int
-        public init(strength: Float, keys: Int) { (self.strength, self.keys) = (strength, keys) }
+    package struct EmbeddingNoise: Sendable {
+        package var strength: Float
+        package var keys: Int
+        package init(strength: Float, keys: Int) { (self.strength, self.keys) = (strength, keys) }
     }
 
     // MARK: Stages
@@ -114,7 +116,7 @@ public final class Encoder {
     ///   - pixels: [images, channels, S, S], normalised, from element `offset` on
     ///   - row: the first row of x
     ///   - noise: added to the patch projections, before CLS and positions
-    public func embed(
+    package func embed(
         pixels: Buffer<Float>, offset: Int = 0, images: Int, x: Buffer<Float>, row: Int = 0,
         noise embeddingNoise: EmbeddingNoise? = nil, workspace: Workspace
     ) throws(CLError) {
@@ -142,8 +144,9 @@ public final class Encoder {
     ///
     /// The chunk's passes stand in slots of the workspace's q, k, v and z, which other chunks' entries may copy from.
     /// - Parameter o: [*, tokens(after: layer), D]
-    public func attention(
-        layer index: Int, x: Buffer<Float>, lists: Buffer<Int32>, chunk: StageChunk, o: Buffer<Float>, workspace: Workspace
+    package func attention(
+        layer index: Int, x: Buffer<Float>, lists: Buffer<Int32>, chunk: StageChunk, o: Buffer<Float>,
+        workspace: Workspace
     ) throws(CLError) {
         let layer = layers[index]
         let (t, d) = (config.tokens, config.hiddenSize)
@@ -214,7 +217,8 @@ public final class Encoder {
         }
         try swapZ(chunk.zSlices)
         try gemm(
-            a: Matrix(workspace.z, offset: chunk.slot * queries * d, stride: d), weight: layer.proj, rows: rows * queries,
+            a: Matrix(workspace.z, offset: chunk.slot * queries * d, stride: d), weight: layer.proj,
+            rows: rows * queries,
             activation: .none, out: Matrix(o, offset: chunk.position * queries * d, stride: d),
             residual: residualRows(chunk, x: x, lists: lists, tokens: queries))
     }
@@ -223,8 +227,9 @@ public final class Encoder {
     ///
     /// The chunk's passes stand in slots of the workspace's hidden layer, which other chunks' entries may copy from.
     /// - Parameter o: [*, tokens(after: layer), D]
-    public func mlp(
-        layer index: Int, x: Buffer<Float>, lists: Buffer<Int32>, chunk: StageChunk, o: Buffer<Float>, workspace: Workspace
+    package func mlp(
+        layer index: Int, x: Buffer<Float>, lists: Buffer<Int32>, chunk: StageChunk, o: Buffer<Float>,
+        workspace: Workspace
     ) throws(CLError) {
         let layer = layers[index]
         let (m, d) = (config.intermediateSize, config.hiddenSize)
@@ -232,7 +237,8 @@ public final class Encoder {
         let rows = chunk.rows.count * tokens
         func swapHidden(_ entries: Entries) throws(CLError) {
             try slices(
-                buffer: workspace.hidden, offset: 0, slotStride: tokens * m, tokenStride: m, lists: lists, entries: entries)
+                buffer: workspace.hidden, offset: 0, slotStride: tokens * m, tokenStride: m, lists: lists,
+                entries: entries)
         }
         let hidden = Matrix(workspace.hidden, offset: chunk.slot * tokens * m, stride: m)
         if chunk.start == .stream {
@@ -240,7 +246,8 @@ public final class Encoder {
                 input: x, rowStride: rowStride, rows: lists, list: chunk.rows, tokens: tokens, weight: layer.ln2Weight,
                 bias: layer.ln2Bias, eps: config.layerNormEps, out: workspace.normed)
             try gemm(
-                a: Matrix(workspace.normed, stride: d), weight: layer.fc1, rows: rows, activation: activation, out: hidden)
+                a: Matrix(workspace.normed, stride: d), weight: layer.fc1, rows: rows, activation: activation,
+                out: hidden)
         } else {
             try swapHidden(chunk.copies)
         }
@@ -251,12 +258,13 @@ public final class Encoder {
             residual: residualRows(chunk, x: x, lists: lists, tokens: tokens))
     }
 
-    private func residualRows(_ chunk: StageChunk, x: Buffer<Float>, lists: Buffer<Int32>, tokens: Int) -> ResidualRows? {
+    private func residualRows(_ chunk: StageChunk, x: Buffer<Float>, lists: Buffer<Int32>, tokens: Int) -> ResidualRows?
+    {
         chunk.adds.map { ResidualRows(x: x, rowStride: rowStride, lists: lists, first: $0, tokens: tokens) }
     }
 
     /// Copies slices of a stage's output o [*, tokens(after: layer), D] between positions.
-    public func swapOutput(
+    package func swapOutput(
         layer: Int, o: Buffer<Float>, lists: Buffer<Int32>, entries: Entries
     ) throws(CLError) {
         let d = config.hiddenSize
@@ -265,22 +273,24 @@ public final class Encoder {
     }
 
     /// Copies slices of the residual stream x [rows, T, D] between rows.
-    public func swapStream(x: Buffer<Float>, lists: Buffer<Int32>, entries: Entries) throws(CLError) {
+    package func swapStream(x: Buffer<Float>, lists: Buffer<Int32>, entries: Entries) throws(CLError) {
         try slices(
             buffer: x, offset: 0, slotStride: rowStride, tokenStride: config.hiddenSize, lists: lists, entries: entries)
     }
 
     /// The classifier's logits for the rows `lists[list]`, from their CLS tokens.
     /// - Parameter out: [list.count, C] from element `offset` on
-    public func logits(
-        x: Buffer<Float>, lists: Buffer<Int32>, list: Range<Int>, out: Buffer<Float>, offset: Int = 0, workspace: Workspace
+    package func logits(
+        x: Buffer<Float>, lists: Buffer<Int32>, list: Range<Int>, out: Buffer<Float>, offset: Int = 0,
+        workspace: Workspace
     ) throws(CLError) {
         for chunk in chunks(list, of: workspace.rows * config.tokens) {
             try layerNorm(
                 input: x, rowStride: rowStride, rows: lists, list: chunk, tokens: 1, weight: lnWeight, bias: lnBias,
                 eps: config.layerNormEps, out: workspace.normed)
             try gemm(
-                a: Matrix(workspace.normed, stride: config.hiddenSize), weight: head, rows: chunk.count, activation: .none,
+                a: Matrix(workspace.normed, stride: config.hiddenSize), weight: head, rows: chunk.count,
+                activation: .none,
                 out: Matrix(
                     out, offset: offset + (chunk.lowerBound - list.lowerBound) * config.classes,
                     stride: config.classes))
@@ -288,7 +298,7 @@ public final class Encoder {
     }
 
     /// `x[dst] = o[src] + x[base]`, for the tokens that layer `layer` computes. See `Residual.add`.
-    public func add(
+    package func add(
         layer: Int, x: Buffer<Float>, o: Buffer<Float>, lists: Buffer<Int32>, dst: Int, base: Int, src: Int, count: Int
     ) throws(CLError) {
         try residual.add(
@@ -297,7 +307,7 @@ public final class Encoder {
     }
 
     /// `x[dst] = x[src]`, all tokens. See `Residual.copy`.
-    public func copy(x: Buffer<Float>, lists: Buffer<Int32>, dst: Int, src: Int, count: Int) throws(CLError) {
+    package func copy(x: Buffer<Float>, lists: Buffer<Int32>, dst: Int, src: Int, count: Int) throws(CLError) {
         try residual.copy(
             x: x, rowStride: rowStride, lists: lists, dst: dst, src: src, count: count, tokens: config.tokens,
             width: config.hiddenSize)

@@ -3,7 +3,7 @@ import Foundation
 
 /// SHA-256 of the chunks one after the other, as 64 hex digits: what `cat a b | sha256sum` prints.
 /// Nothing is copied; nil only if libcrypto cannot give the digest.
-public func sha256Hex(_ chunks: [Data]) -> String? {
+package func sha256Hex(_ chunks: [Data]) -> String? {
     sha256Hex { update in for chunk in chunks { update(chunk) } }
 }
 

@@ -44,6 +44,8 @@ final class MappedFile: Sendable {
     func forget(_ range: Range<Int>) {
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         let first = (max(0, range.lowerBound) + page - 1) / page * page, end = min(size, range.upperBound) / page * page
-        if first < end { madvise(UnsafeMutableRawPointer(bitPattern: address + UInt(first)), end - first, MADV_DONTNEED) }
+        if first < end {
+            madvise(UnsafeMutableRawPointer(bitPattern: address + UInt(first)), end - first, MADV_DONTNEED)
+        }
     }
 }

@@ -7,9 +7,9 @@ import Foundation
 /// the header to the last of the file, without holes or overlaps, each as long as its shape and type say.
 /// The bytes stay in the file (mapped) until a tensor is read. A name given twice leaves either a hole or the
 /// same tensor, so it needs no check of its own.
-public struct SafeTensors: Sendable {
+package struct SafeTensors: Sendable {
     /// Element types of the format that take whole bytes.
-    public enum DType: String, Sendable, CaseIterable {
+    package enum DType: String, Sendable, CaseIterable {
         case bool = "BOOL"
         case u8 = "U8"
         case i8 = "I8"
@@ -29,7 +29,7 @@ public struct SafeTensors: Sendable {
         case c64 = "C64"
 
         /// Bytes in one element
-        public var size: Int {
+        package var size: Int {
             switch self {
             case .bool, .u8, .i8, .f8e5m2, .f8e4m3, .f8e8m0: 1
             case .i16, .u16, .f16, .bf16: 2
@@ -40,23 +40,23 @@ public struct SafeTensors: Sendable {
     }
 
     /// What the header says of one tensor.
-    public struct Info: Sendable, Equatable {
-        public let dtype: DType
-        public let shape: [Int]
+    package struct Info: Sendable, Equatable {
+        package let dtype: DType
+        package let shape: [Int]
         /// Elements; the product of `shape`
-        public let count: Int
+        package let count: Int
         /// Bytes of the tensor, counted from the start of the file's data
-        public let range: Range<Int>
+        package let range: Range<Int>
     }
 
     /// The file's name, for messages
-    public let name: String
+    package let name: String
     /// Every tensor by name
-    public let tensors: [String: Info]
+    package let tensors: [String: Info]
     /// The header's `__metadata__`; empty where it has none
-    public let metadata: [String: String]
+    package let metadata: [String: String]
     /// The whole file
-    public let data: Data
+    package let data: Data
     /// Where `data` is a mapping
     private let mapping: MappedFile?
     private let dataStart: Int
@@ -65,16 +65,16 @@ public struct SafeTensors: Sendable {
     static let headerLimit = 100_000_000
 
     /// Tensor names, sorted
-    public var names: [String] { tensors.keys.sorted() }
+    package var names: [String] { tensors.keys.sorted() }
 
     /// Opens and checks the file at `path`. It is mapped, so it must not be cut short while it is in use (`MappedFile`).
-    public init(path: String) throws(CheckpointError) {
+    package init(path: String) throws(CheckpointError) {
         let file = try MappedFile(path: path)
         try self.init(data: file.data, mapping: file, name: path)
     }
 
     /// Checks a file that is already in memory; `name` stands for it in messages.
-    public init(data: Data, name: String) throws(CheckpointError) {
+    package init(data: Data, name: String) throws(CheckpointError) {
         try self.init(data: data, mapping: nil, name: name)
     }
 
@@ -136,7 +136,7 @@ public struct SafeTensors: Sendable {
 
     /// Type, shape and bytes of a tensor as stored (little-endian, row-major). The slice is not a copy and keeps
     /// the indices of `data`.
-    public func bytes(_ tensor: String) throws(CheckpointError) -> (dtype: DType, shape: [Int], data: Data) {
+    package func bytes(_ tensor: String) throws(CheckpointError) -> (dtype: DType, shape: [Int], data: Data) {
         guard let info = tensors[tensor] else {
             throw CheckpointError.tensor(name: tensor, file: name, reason: "the file does not have it")
         }
@@ -148,7 +148,7 @@ public struct SafeTensors: Sendable {
     ///
     /// - Parameter shape: the shape the tensor must have.
     /// - Throws: `CheckpointError.tensor` where it is absent, of another shape or of another type.
-    public func tensor(_ tensor: String, shape: [Int]) throws(CheckpointError) -> StoredTensor {
+    package func tensor(_ tensor: String, shape: [Int]) throws(CheckpointError) -> StoredTensor {
         let (dtype, found, bytes) = try bytes(tensor)
         guard found == shape else {
             throw CheckpointError.tensor(

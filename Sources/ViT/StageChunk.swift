@@ -2,9 +2,9 @@ import Kernels
 
 /// Some passes that an attention or MLP stage computes together, and what is swapped inside it. All offsets count into
 /// the wave's lists.
-public struct StageChunk: Sendable, Equatable {
+package struct StageChunk: Sendable, Equatable {
     /// What the passes of a chunk start from
-    public enum Start: Sendable, Equatable {
+    package enum Start: Sendable, Equatable {
         /// Their residual stream: layer norm, then everything
         case stream
         /// Copies of other passes' q, k, v, or of their hidden layer: born, or given, here
@@ -13,27 +13,27 @@ public struct StageChunk: Sendable, Equatable {
         case outer
     }
 
-    public var start: Start
+    package var start: Start
     /// List entries that name the rows of x; only their number counts where the start is not the stream
-    public var rows: Range<Int>
+    package var rows: Range<Int>
     /// The first pass's slot in the workspace; the others follow
-    public var slot: Int
+    package var slot: Int
     /// The first pass's position in o; the others follow
-    public var position: Int
+    package var position: Int
     /// What `inner` and `outer` start from: k and v (columns 0 ..< 2D), hidden layer or z; and q
-    public var copies = Entries(), qCopies = Entries()
+    package var copies = Entries(), qCopies = Entries()
     /// Swaps in k and v (columns 0 ..< 2D) or in the hidden layer; and in q
-    public var slices = Entries(), qSlices = Entries()
+    package var slices = Entries(), qSlices = Entries()
     /// Patterns taken from other passes: see `Attention.pattern`
-    public var patterns = Entries()
-    public var zSlices = Entries()
+    package var patterns = Entries()
+    package var zSlices = Entries()
     /// List entries, one a pass as `rows`: the row of x that its output is added to as it is computed, or a negative number
     /// where it goes to o. nil: all go to o
-    public var adds: Int?
+    package var adds: Int?
     /// Whose weights: 0 the model, 1 the donor
-    public var model = 0
+    package var model = 0
 
-    public init(start: Start, rows: Range<Int>, slot: Int, position: Int) {
+    package init(start: Start, rows: Range<Int>, slot: Int, position: Int) {
         self.start = start
         self.rows = rows
         self.slot = slot

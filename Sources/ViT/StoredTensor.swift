@@ -2,7 +2,7 @@ import Foundation
 
 /// A tensor as a checkpoint stores it, F32, F16, BF16 or F64, that is read as Float: F32 as it is, F16 and BF16 widened
 /// exactly, F64 rounded to the nearest Float.
-public struct StoredTensor: Sendable {
+package struct StoredTensor: Sendable {
     private enum Format { case f32, f16, bf16, f64 }
     private let format: Format
     /// Little-endian, of any alignment
@@ -10,7 +10,7 @@ public struct StoredTensor: Sendable {
     /// The mapping that `bytes` lies in
     private let file: MappedFile?
     /// Number of values
-    public let count: Int
+    package let count: Int
 
     /// nil where the type is none of the four
     init?(dtype: SafeTensors.DType, bytes: Data, file: MappedFile?) {
@@ -27,7 +27,7 @@ public struct StoredTensor: Sendable {
     }
 
     /// The values, converted anew each time. Pages of a mapped file are let go after it.
-    public var floats: [Float] {
+    package var floats: [Float] {
         defer { forget() }
         return bytes.withUnsafeBytes { source in
             [Float](unsafeUninitializedCapacity: count) { out, initialized in
@@ -43,7 +43,7 @@ public struct StoredTensor: Sendable {
     }
 
     /// The first NaN or infinity, as Float; found without memory for the values.
-    public var firstNonFinite: (index: Int, value: Float)? {
+    package var firstNonFinite: (index: Int, value: Float)? {
         // The common case, no such value, is a maximum over bit patterns: integer and branch-free, so it vectorises.
         let largest = bytes.withUnsafeBytes { source in
             switch format {

@@ -1,19 +1,19 @@
 /// One encoder layer's weights on the host, in PyTorch's shapes.
-public struct LayerWeights: Sendable {
-    public var ln1Weight: Weight  // [D]  layernorm_before
-    public var ln1Bias: Weight  // [D]
-    public var qkvWeight: Weight  // [3D, D]  query, key, value rows stacked
-    public var qkvBias: Weight  // [3D]  zeros where qkv_bias is off
-    public var projWeight: Weight  // [D, D]  attention.output.dense
-    public var projBias: Weight  // [D]
-    public var ln2Weight: Weight  // [D]  layernorm_after
-    public var ln2Bias: Weight  // [D]
-    public var fc1Weight: Weight  // [M, D]  intermediate.dense
-    public var fc1Bias: Weight  // [M]
-    public var fc2Weight: Weight  // [D, M]  output.dense
-    public var fc2Bias: Weight  // [D]
+package struct LayerWeights: Sendable {
+    package var ln1Weight: Weight  // [D]  layernorm_before
+    package var ln1Bias: Weight  // [D]
+    package var qkvWeight: Weight  // [3D, D]  query, key, value rows stacked
+    package var qkvBias: Weight  // [3D]  zeros where qkv_bias is off
+    package var projWeight: Weight  // [D, D]  attention.output.dense
+    package var projBias: Weight  // [D]
+    package var ln2Weight: Weight  // [D]  layernorm_after
+    package var ln2Bias: Weight  // [D]
+    package var fc1Weight: Weight  // [M, D]  intermediate.dense
+    package var fc1Bias: Weight  // [M]
+    package var fc2Weight: Weight  // [D, M]  output.dense
+    package var fc2Bias: Weight  // [D]
 
-    public init(
+    package init(
         ln1Weight: Weight, ln1Bias: Weight, qkvWeight: Weight, qkvBias: Weight, projWeight: Weight,
         projBias: Weight, ln2Weight: Weight, ln2Bias: Weight, fc1Weight: Weight, fc1Bias: Weight,
         fc2Weight: Weight, fc2Bias: Weight
@@ -34,18 +34,18 @@ public struct LayerWeights: Sendable {
 }
 
 /// A whole model's weights on the host.
-public struct ViTWeights: Sendable {
-    public var patchWeight: Weight  // [D, channels * P * P]  the convolution's kernel, flattened
-    public var patchBias: Weight  // [D]
-    public var cls: Weight  // [D]
-    public var position: Weight  // [T, D]
-    public var layers: [LayerWeights]
-    public var lnWeight: Weight  // [D]  the final norm
-    public var lnBias: Weight  // [D]
-    public var headWeight: Weight  // [C, D]
-    public var headBias: Weight  // [C]
+package struct ViTWeights: Sendable {
+    package var patchWeight: Weight  // [D, channels * P * P]  the convolution's kernel, flattened
+    package var patchBias: Weight  // [D]
+    package var cls: Weight  // [D]
+    package var position: Weight  // [T, D]
+    package var layers: [LayerWeights]
+    package var lnWeight: Weight  // [D]  the final norm
+    package var lnBias: Weight  // [D]
+    package var headWeight: Weight  // [C, D]
+    package var headBias: Weight  // [C]
 
-    public init(
+    package init(
         patchWeight: Weight, patchBias: Weight, cls: Weight, position: Weight, layers: [LayerWeights],
         lnWeight: Weight, lnBias: Weight, headWeight: Weight, headBias: Weight
     ) {
@@ -63,9 +63,10 @@ public struct ViTWeights: Sendable {
 
 extension LayerWeights {
     /// Number of values
-    public var count: Int {
+    package var count: Int {
         [
-            ln1Weight, ln1Bias, qkvWeight, qkvBias, projWeight, projBias, ln2Weight, ln2Bias, fc1Weight, fc1Bias, fc2Weight,
+            ln1Weight, ln1Bias, qkvWeight, qkvBias, projWeight, projBias, ln2Weight, ln2Bias, fc1Weight, fc1Bias,
+            fc2Weight,
             fc2Bias,
         ].map(\.count).reduce(0, +)
     }
@@ -73,7 +74,7 @@ extension LayerWeights {
 
 extension ViTWeights {
     /// Number of values
-    public var count: Int {
+    package var count: Int {
         [patchWeight, patchBias, cls, position, lnWeight, lnBias, headWeight, headBias].map(\.count).reduce(0, +)
             + layers.map(\.count).reduce(0, +)
     }

@@ -5,21 +5,21 @@ import Kernels
 ///
 /// `rows` passes are computed at a time. Where activations inside a stage are patched, the passes they come from keep
 /// their q, k, v, z or hidden layer for the rest of the stage: `kept` slots in front of the chunk's.
-public final class Workspace {
+package final class Workspace {
     /// How large a workspace is
-    public struct Shape: Sendable, Equatable {
+    package struct Shape: Sendable, Equatable {
         /// Passes in a chunk
-        public var rows: Int
+        package var rows: Int
         /// Slots in front for attention's q, k, v, z, and for the MLP's hidden layer
-        public var keptAttention: Int, keptHidden: Int
+        package var keptAttention: Int, keptHidden: Int
 
-        public init(rows: Int, keptAttention: Int = 0, keptHidden: Int = 0) {
+        package init(rows: Int, keptAttention: Int = 0, keptHidden: Int = 0) {
             (self.rows, self.keptAttention, self.keptHidden) = (rows, keptAttention, keptHidden)
         }
     }
 
-    public let shape: Shape
-    public var rows: Int { shape.rows }
+    package let shape: Shape
+    package var rows: Int { shape.rows }
     let patches: Buffer<Float>  // [rows * Np, channels * P * P]
     let normed: Buffer<Float>  // [rows * T, D]  layer norm's output
     let qkv: Buffer<Float>  // [slots * T, 3D]; [slots * T, 2D] in the last layer
@@ -28,7 +28,7 @@ public final class Workspace {
     let lastQ: Buffer<Float>  // [slots, D]  the last layer's queries
     let deviations: Buffer<Float>  // [rows]  of patch projections
 
-    public init(_ context: Context, config: ViTConfig, shape: Shape) throws(CLError) {
+    package init(_ context: Context, config: ViTConfig, shape: Shape) throws(CLError) {
         self.shape = shape
         let counts = Self.counts(config, shape)
         patches = try Buffer(context, count: counts[0])
@@ -41,7 +41,7 @@ public final class Workspace {
     }
 
     /// Elements of each buffer, in the order above.
-    public static func counts(_ config: ViTConfig, _ shape: Shape) -> [Int] {
+    package static func counts(_ config: ViTConfig, _ shape: Shape) -> [Int] {
         let tokens = shape.rows * config.tokens
         let slots = shape.rows + shape.keptAttention, hiddenSlots = shape.rows + shape.keptHidden
         return [
@@ -52,7 +52,7 @@ public final class Workspace {
     }
 
     /// Bytes of all buffers, and of the GEMM provider's largest temporary.
-    public static func bytes(_ config: ViTConfig, _ shape: Shape, gemm: any GEMM) throws(CLError) -> Int {
+    package static func bytes(_ config: ViTConfig, _ shape: Shape, gemm: any GEMM) throws(CLError) -> Int {
         let (d, m, tokens) = (config.hiddenSize, config.intermediateSize, shape.rows * config.tokens)
         var temporary = 0
         for (n, k) in [(3 * d, d), (d, d), (m, d), (d, m), (d, config.patchValues), (config.classes, d)] {
@@ -64,7 +64,7 @@ public final class Workspace {
     // MARK: Slots that are given, not computed
 
     /// Fills slots' q, k, v and z (for the stage of a layer with `tokens` queries) with zeros.
-    public func zeroAttention(slots: Range<Int>, config: ViTConfig, tokens: Int) throws(CLError) {
+    package func zeroAttention(slots: Range<Int>, config: ViTConfig, tokens: Int) throws(CLError) {
         let (t, d) = (config.tokens, config.hiddenSize)
         if shape.keptAttention == 0 { return }
         let wide = tokens == t && config.tokens > 1 ? 3 * d : 2 * d
@@ -74,14 +74,14 @@ public final class Workspace {
     }
 
     /// Fills slots' hidden layer with zeros.
-    public func zeroHidden(slots: Range<Int>, config: ViTConfig, tokens: Int) throws(CLError) {
+    package func zeroHidden(slots: Range<Int>, config: ViTConfig, tokens: Int) throws(CLError) {
         if shape.keptHidden == 0 { return }
         let width = tokens * config.intermediateSize
         try hidden.fill(0, (slots.lowerBound * width)..<(slots.upperBound * width))
     }
 
     /// Activations inside a stage
-    public enum Site: Sendable { case q, k, v, z, hidden }
+    package enum Site: Sendable { case q, k, v, z, hidden }
 
     /// Pieces of a buffer that hold a slot's [tokens, width] values of a site, row after row.
     private func pieces(
@@ -99,18 +99,20 @@ public final class Workspace {
     }
 
     /// A slot's values of a site [tokens, width], in a stage of `tokens` queries.
-    public func values(_ site: Site, slot: Int, config: ViTConfig, tokens: Int) throws(CLError) -> [Float] {
+    package func values(_ site: Site, slot: Int, config: ViTConfig, tokens: Int) throws(CLError) -> [Float] {
         let (buffer, first, stride, width, rows) = pieces(site, slot: slot, config: config, tokens: tokens)
         let values = try buffer.read(first..<(first + (rows - 1) * stride + width))
         return (0..<rows).flatMap { values[($0 * stride)..<($0 * stride + width)] }
     }
 
     /// Puts `values` [tokens, width] into a slot, where slots of the site are kept.
-    public func give(
+    package func give(
         _ values: Buffer<Float>, _ site: Site, slot: Int, config: ViTConfig, tokens: Int
     ) throws(CLError) {
         if (site == .hidden ? shape.keptHidden : shape.keptAttention) == 0 { return }
         let (buffer, first, stride, width, rows) = pieces(site, slot: slot, config: config, tokens: tokens)
-        for row in 0..<rows { try buffer.copy(from: values, (row * width)..<((row + 1) * width), to: first + row * stride) }
+        for row in 0..<rows {
+            try buffer.copy(from: values, (row * width)..<((row + 1) * width), to: first + row * stride)
+        }
     }
 }

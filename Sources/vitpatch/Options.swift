@@ -5,15 +5,22 @@ import Kernels
 import Patch
 
 struct DeviceOptions: ParsableArguments {
-    @Option(help: "Index, or part of a name, from `vitpatch devices`; sweep takes several of one kind, 0,1; VITPATCH_DEVICE is the default.")
+    @Option(
+        help:
+            "Index, or part of a name, from `vitpatch devices`; sweep takes several of one kind, 0,1; VITPATCH_DEVICE is the default."
+    )
     var device: String?
 
-    @Option(help: "GEMM provider: \(GEMMProvider.allCases.map(\.rawValue).joined(separator: " | ")) (default: what `vitpatch tune` measured, else packed on CPUs, clblast elsewhere).")
+    @Option(
+        help:
+            "GEMM provider: \(GEMMProvider.allCases.map(\.rawValue).joined(separator: " | ")) (default: what `vitpatch tune` measured, else packed on CPUs, clblast elsewhere)."
+    )
     var gemm: String?
 
     func validate() throws {
         if let gemm, GEMMProvider(rawValue: gemm) == nil {
-            throw ValidationError("--gemm \(gemm) is unknown; valid are \(GEMMProvider.allCases.map(\.rawValue).joined(separator: ", "))")
+            throw ValidationError(
+                "--gemm \(gemm) is unknown; valid are \(GEMMProvider.allCases.map(\.rawValue).joined(separator: ", "))")
         }
     }
 
@@ -68,7 +75,8 @@ struct PrecisionOptions: ParsableArguments {
         if precision == "fp32" { return }
         throw ValidationError(
             ["tf32", "fp16", "bf16"].contains(precision)
-                ? "--precision \(precision) is not built yet; only fp32 is" : "--precision \(precision) is unknown; valid is fp32")
+                ? "--precision \(precision) is not built yet; only fp32 is"
+                : "--precision \(precision) is unknown; valid is fp32")
     }
 }
 

@@ -38,5 +38,7 @@ enum Terminal {
         }
     }
 
-    static func warning(_ text: String) { standardError((isRich(STDERR_FILENO) ? "\r\u{1B}[K" : "") + "Warning: \(text)\n") }
+    static func warning(_ text: String) {
+        standardError((isRich(STDERR_FILENO) ? "\r\u{1B}[K" : "") + "Warning: \(text)\n")
+    }
 }

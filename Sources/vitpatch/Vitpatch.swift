@@ -12,7 +12,8 @@ struct Vitpatch: ParsableCommand {
         discussion: "Without a model and images of your own, `vitpatch sweep` runs on the built-in demo.",
         version: vitpatchVersion,
         subcommands: [
-            Sweep.self, ReportCommand.self, Export.self, Summary.self, Merge.self, Compare.self, Search.self, Classify.self,
+            Sweep.self, ReportCommand.self, Export.self, Summary.self, Merge.self, Compare.self, Search.self,
+            Classify.self,
             Verify.self, Bench.self, Tune.self, Inspect.self, Devices.self,
         ])
 
@@ -28,7 +29,7 @@ struct Vitpatch: ParsableCommand {
             fail(error.description, code: 1)
         } catch SweepError.option(let message) {
             fail(message, code: 64)
-        } catch where isOwn(error) {
+        } catch  where isOwn(error) {
             fail("\(error)", code: 1)
         } catch {
             exit(withError: error)
@@ -38,7 +39,8 @@ struct Vitpatch: ParsableCommand {
     private static func check(command name: String) throws {
         let known = configuration.subcommands.map { $0._commandName } + ["help"]
         if !name.hasPrefix("-"), !known.contains(name) {
-            throw ValidationError("there is no command '\(name)'; valid are \(known.dropLast().joined(separator: ", "))")
+            throw ValidationError(
+                "there is no command '\(name)'; valid are \(known.dropLast().joined(separator: ", "))")
         }
     }
 

@@ -12,10 +12,13 @@ struct BadInputTests {
         data = try folder.images(count: 1)
     }
 
-    private func expect(_ words: String..., options: [String] = [], sourceLocation: SourceLocation = #_sourceLocation) throws {
+    private func expect(_ words: String..., options: [String] = [], sourceLocation: SourceLocation = #_sourceLocation)
+        throws
+    {
         for command in ["sweep", "classify"] {
             try expectFailure(
-                [command, "--model", model, "--data", data] + (command == "sweep" ? ["--out", folder("out")] : []) + options,
+                [command, "--model", model, "--data", data] + (command == "sweep" ? ["--out", folder("out")] : [])
+                    + options,
                 naming: words, sourceLocation: sourceLocation)
         }
         // A sweep that cannot start leaves nothing behind.
@@ -147,12 +150,15 @@ struct BadInputTests {
         let options = ["--model", model, "--data", data]
         try expectFailure(["sweep", "--out", "/proc/nosuch"] + options, naming: ["/proc/nosuch"])
         _ = try sweep(options, out: folder("out"))
-        try expectFailure(["sweep", "--out", folder("out")] + options, naming: [folder("out"), "--resume", "--overwrite"])
         try expectFailure(
-            ["sweep", "--out", folder("out"), "--resume", "--seed", "3"] + options, naming: [folder("out"), "seed is 0 there"])
+            ["sweep", "--out", folder("out")] + options, naming: [folder("out"), "--resume", "--overwrite"])
+        try expectFailure(
+            ["sweep", "--out", folder("out"), "--resume", "--seed", "3"] + options,
+            naming: [folder("out"), "seed is 0 there"])
         try expectFailure(["sweep", "--out", folder("nosuch"), "--resume"] + options, naming: [folder("nosuch")])
         try expectFailure(
-            ["export", folder("out"), "--format", "csv", "--to", folder("nosuch/x.csv")], naming: [folder("nosuch/x.csv")])
+            ["export", folder("out"), "--format", "csv", "--to", folder("nosuch/x.csv")],
+            naming: [folder("nosuch/x.csv")])
         for command in [["export", "--format", "csv"], ["summary"]] {
             try expectFailure(command + [folder("nosuch")], naming: [folder("nosuch")])
             try folder.write("foreign/results.sqlite", Data("junk".utf8))

@@ -44,9 +44,12 @@ struct CommandLineTests {
     @Test func helpListsOptionsWithTheirDefaults() throws {
         let options = [
             "sweep": [
-                "--model", "--donor", "--data", "--corruption", "--direction", "--site", "--window", "--layers", "--heads",
-                "--tokens", "--patch-with", "--target", "--keep", "--limit", "--offset", "--seed", "--samples", "--shard",
-                "--device", "--memory", "--out", "--resume", "--overwrite", "--precision", "--profile", "(default: grayscale)", "(default: restore)",
+                "--model", "--donor", "--data", "--corruption", "--direction", "--site", "--window", "--layers",
+                "--heads",
+                "--tokens", "--patch-with", "--target", "--keep", "--limit", "--offset", "--seed", "--samples",
+                "--shard",
+                "--device", "--memory", "--out", "--resume", "--overwrite", "--precision", "--profile",
+                "(default: grayscale)", "(default: restore)",
                 "(default: attn_out)", "(default: label)", "(default: runs/<time>", "VITPATCH_DEVICE", "130",
             ],
             "export": ["--format", "--to", "<folder>", "(default: standard output)"],
@@ -79,7 +82,8 @@ struct CommandLineTests {
         #expect(result.code == 0 && result.errors == "")
         #expect(result.output.split(separator: "\n").filter { $0.hasPrefix("* ") }.count == 1)
         try expectFailure(["sweep", "--limit", "1", "--device", "99"], naming: ["\"99\""])
-        try expectFailure(["classify", "--limit", "1"], naming: ["\"nosuch\""], environment: ["VITPATCH_DEVICE": "nosuch"])
+        try expectFailure(
+            ["classify", "--limit", "1"], naming: ["\"nosuch\""], environment: ["VITPATCH_DEVICE": "nosuch"])
     }
 
     @Test func nothingIsColouredWithoutATerminal() throws {
@@ -110,7 +114,9 @@ struct CommandLineTests {
         for command in ["classify", "summary '\(folder("out"))'", "export '\(folder("out"))' --format csv"] {
             let full = try run(shell, ["-c", "'\(vitpatch.path)' \(command) > /dev/full"])
             #expect(full.code == 1, "\(command): \(full.errors)")
-            let errors = full.errors.split(separator: "\n").filter { $0.hasPrefix("Error: cannot write standard output") }
+            let errors = full.errors.split(separator: "\n").filter {
+                $0.hasPrefix("Error: cannot write standard output")
+            }
             #expect(errors.count == 1, "\(command): \(full.errors)")
             let closed = try run(shell, ["-c", "'\(vitpatch.path)' \(command) | head -n 1"])
             #expect(closed.code == 0 && closed.output.split(separator: "\n").count == 1)

@@ -5,7 +5,9 @@ import Testing
 struct ControlTests {
     let folder: TemporaryFolder
     /// Of the demo: six layers, so that windows of 3 have random places beside them
-    let options = ["--window", "1", "--window", "3", "--layers", "1-4", "--limit", "6", "--control", "5", "--seed", "3"]
+    let options = [
+        "--window", "1", "--window", "3", "--layers", "1-4", "--limit", "6", "--control", "5", "--seed", "3",
+    ]
 
     init() throws { folder = try TemporaryFolder() }
 
@@ -16,11 +18,14 @@ struct ControlTests {
         #expect(with.header.suffix(2) == ["control", "extent"])
         #expect(with.rows.filter { $0["control"] == "0" } == without.rows)
         let controls = with.rows.filter { $0["control"] == "1" }
-        #expect(controls.count == 6 * 5 && controls.allSatisfy { $0["extent"] == "attn_out 3 layers" && $0["window"] == "" })
+        #expect(
+            controls.count == 6 * 5 && controls.allSatisfy { $0["extent"] == "attn_out 3 layers" && $0["window"] == "" }
+        )
         #expect(with["control"].prefix(13) == (Array(repeating: "0", count: 8) + Array(repeating: "1", count: 5))[...])
         // A random place is the patch of these layers, bit for bit.
         let layers = controls.prefix(5).map { $0["layer"] ?? "" }
-        let asked = try Table(try sweep(["--limit", "6", "--layers", layers.joined(separator: ",")], out: folder("asked")))
+        let asked = try Table(
+            try sweep(["--limit", "6", "--layers", layers.joined(separator: ",")], out: folder("asked")))
         #expect(asked["logit_patched"] == controls.map { $0["logit_patched"] ?? "" })
     }
 
@@ -34,7 +39,8 @@ struct ControlTests {
         let again = try runVitpatch(["sweep", "--resume", "--out", folder("whole")] + options)
         #expect(again.code == 0 && again.errors.contains("6 of 6 images are done already"), "\(again.errors)")
         try expectFailure(
-            ["sweep", "--resume", "--out", folder("whole")] + options + ["--control", "4"], naming: ["control is 5 there and 4 now"])
+            ["sweep", "--resume", "--out", folder("whole")] + options + ["--control", "4"],
+            naming: ["control is 5 there and 4 now"])
         let printed = try runVitpatch(["sweep", "--print-spec"] + options)
         #expect(printed.output.contains("\ncontrol: 5  #"))
         try folder.write("spec.yaml", Data(printed.output.utf8))
@@ -43,22 +49,32 @@ struct ControlTests {
 
     @Test func summaryReportAndCompare() throws {
         let result = try runVitpatch(["sweep", "--out", folder("a")] + options)
-        #expect(result.output.contains("\n  random 3 layers     5  ") && result.output.contains("  too few\n"), "\(result.output)")
+        #expect(
+            result.output.contains("\n  random 3 layers     5  ") && result.output.contains("  too few\n"),
+            "\(result.output)")
         #expect(result.output.contains("\n  all 1 layer         4  "))
         let report = try runVitpatch(["report", folder("a")])
         #expect(report.code == 0, "\(report.errors)")
         #expect(FileManager.default.fileExists(atPath: folder("a/figures/random-places-restore-attn_out.csv")))
         _ = try sweep(["--limit", "6", "--window", "3"], out: folder("b"))
         let compare = try runVitpatch(["compare", folder("a"), folder("b")])
-        #expect(compare.code == 0 && compare.output.contains("4 patches only in A and 2 only in B are left out"), "\(compare.output)")
+        #expect(
+            compare.code == 0 && compare.output.contains("4 patches only in A and 2 only in B are left out"),
+            "\(compare.output)")
     }
 
     @Test func warnings() throws {
         let single = try runVitpatch(["sweep", "--site", "z", "--limit", "1", "--control", "3", "--out", folder("a")])
-        #expect(single.code == 0 && single.errors.contains("every patch of this sweep is a single place"), "\(single.errors)")
+        #expect(
+            single.code == 0 && single.errors.contains("every patch of this sweep is a single place"),
+            "\(single.errors)")
         #expect(single.output.contains("\n  all 1 layer 1 head    24  "), "\(single.output)")
-        let few = try runVitpatch(["sweep", "--window", "5", "--layers", "2", "--limit", "1", "--control", "9", "--out", folder("b")])
-        #expect(few.code == 0 && few.errors.contains("the network has only 5 other places of attn_out 5 layers"), "\(few.errors)")
+        let few = try runVitpatch([
+            "sweep", "--window", "5", "--layers", "2", "--limit", "1", "--control", "9", "--out", folder("b"),
+        ])
+        #expect(
+            few.code == 0 && few.errors.contains("the network has only 5 other places of attn_out 5 layers"),
+            "\(few.errors)")
         for wrong in ["-1", "1001", "x"] { #expect(try runVitpatch(["sweep", "--control=\(wrong)"]).code == 64) }
     }
 }

@@ -15,7 +15,8 @@ struct DataTests {
     @Test func namesAndOrder() throws {
         let jpeg = try Data(contentsOf: fixtures.appendingPathComponent("images/decode/444.jpg"))
         for name in [
-            "ash/B.PNG", "ash/a.png", "birch/x,1.png", "cedar/\"q\".png", "cedar/ä.png", "cedar/z.png", "dogwood/10.png",
+            "ash/B.PNG", "ash/a.png", "birch/x,1.png", "cedar/\"q\".png", "cedar/ä.png", "cedar/z.png",
+            "dogwood/10.png",
             "dogwood/9.png", "elm/1.png",
         ] { try folder.write("data/\(name)", randomPNG(side: 12)) }
         try folder.write("data/birch/y.JPEG", jpeg)
@@ -33,7 +34,10 @@ struct DataTests {
         #expect(table["label"] == labels)
         let rows = try Table(
             try sweep(
-                ["--model", folder("model"), "--data", folder("data") + "/", "--site", "embed", "--offset", "2", "--limit", "5"],
+                [
+                    "--model", folder("model"), "--data", folder("data") + "/", "--site", "embed", "--offset", "2",
+                    "--limit", "5",
+                ],
                 out: folder("out")))
         #expect(rows["image"] == Array(ids[2..<7]))
     }

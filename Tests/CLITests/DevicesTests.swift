@@ -85,7 +85,8 @@ struct DevicesTests {
         let name = "data/elm/2.png", good = try Data(contentsOf: URL(fileURLWithPath: folder(name)))
         try folder.write(name, good.prefix(100))
         try expectFailure(
-            ["sweep", "--out", folder("out")] + options + both, naming: [folder(name), "cannot be decoded"], environment: two)
+            ["sweep", "--out", folder("out")] + options + both, naming: [folder(name), "cannot be decoded"],
+            environment: two)
         let before = try Table(try export(folder("out")))
         let rows = try Table(whole).rows
         #expect(!before.rows.isEmpty && before.rows.allSatisfy(rows.contains))
@@ -129,7 +130,9 @@ struct DevicesTests {
         ] {
             let result = try runVitpatch([command, "--device", device], environment: two)
             #expect(result.code == 64 && result.output == "")
-            #expect(result.errors.hasPrefix("Error: --device \(device): ") && result.errors.contains(words), "\(result.errors)")
+            #expect(
+                result.errors.hasPrefix("Error: --device \(device): ") && result.errors.contains(words),
+                "\(result.errors)")
         }
         for device in ["\(one[1]),99", "\(one[1]),"] {
             try expectFailure(["sweep", "--device", device], naming: ["does not exist"], environment: two)

@@ -29,9 +29,11 @@ import Testing
         #expect(try runVitpatch(["summary", folder + "/run", "--by", "half"]).output == summary)
         let classes = try runVitpatch(["summary", folder + "/run", "--by", "class"]).output
         #expect(classes.hasPrefix(summary) && classes.contains("by class, corruption grayscale"))
-        let csv = try runVitpatch(["summary", folder + "/run", "--by", "half", "--format", "csv"]).output.split(separator: "\n")
+        let csv = try runVitpatch(["summary", folder + "/run", "--by", "half", "--format", "csv"]).output.split(
+            separator: "\n")
         #expect(csv.first?.hasPrefix("corruption,group,value,direction,site,") == true)
-        #expect(csv.dropFirst().allSatisfy { $0.hasPrefix("grayscale,half,even,") || $0.hasPrefix("grayscale,half,odd,") })
+        #expect(
+            csv.dropFirst().allSatisfy { $0.hasPrefix("grayscale,half,even,") || $0.hasPrefix("grayscale,half,odd,") })
         #expect(csv.count > 4)
         let unknown = try runVitpatch(["summary", folder + "/run", "--by", "age"])
         #expect(unknown.code == 1 && unknown.errors == "Error: --by age: the sweep has class, half\n")

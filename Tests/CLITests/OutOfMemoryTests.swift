@@ -24,12 +24,14 @@ struct OutOfMemoryTests {
         ["--site", "resid_mid", "--tokens", "each"],
         ["--corruption", "noise:0.7,2", "--samples", "2", "--direction", "noise", "--logits"],
         ["--corruption", "mask:0.4", "--samples", "3", "--keep", "clean-correct"],
-        ["--patch-with", "mean", "--site", "z"], ["--patch-with", "resample", "--site", "resid_mid", "--tokens", "each"],
+        ["--patch-with", "mean", "--site", "z"],
+        ["--patch-with", "resample", "--site", "resid_mid", "--tokens", "each"],
     ])
     func aSweep(_ options: [String]) throws {
         let whole = try sweep(small + options, out: folder("whole"))
         for limit in ["350k", "170k"] {
-            let result = try runVitpatch(["sweep", "--out", folder(limit)] + small + options, environment: environment(limit))
+            let result = try runVitpatch(
+                ["sweep", "--out", folder(limit)] + small + options, environment: environment(limit))
             #expect(result.code == 0, "\(result.errors)")
             expectOneWarning(result.errors)
             #expect(try export(folder(limit)) == whole, "\(limit)")
@@ -41,7 +43,8 @@ struct OutOfMemoryTests {
         var found: [String] = [], limit = 100_000.0
         while limit > 10_000 {
             let result = try runVitpatch(
-                ["sweep", "--limit", "2", "--out", folder("out"), "--overwrite"] + small, environment: environment("\(Int(limit))"))
+                ["sweep", "--limit", "2", "--out", folder("out"), "--overwrite"] + small,
+                environment: environment("\(Int(limit))"))
             let last = String(result.errors.split(separator: "\n").last ?? "")
             let words = ["the weights of", "the smallest wave, one image and one patch"].first { last.contains($0) }
             #expect(result.code == (words == nil ? 0 : 1), "\(result.errors)")

@@ -11,7 +11,8 @@ struct ProfileTests {
     func aSweep(_ gemm: String) throws {
         let trace = folder("trace.json"), start = Date()
         let result = try runVitpatch([
-            "sweep", "--limit", "3", "--site", "resid_mid", "--memory", "4M", "--gemm", gemm, "--profile", trace, "--out",
+            "sweep", "--limit", "3", "--site", "resid_mid", "--memory", "4M", "--gemm", gemm, "--profile", trace,
+            "--out",
             folder("out"),
         ])
         let wall = Date().timeIntervalSince(start) * 1e6
@@ -31,7 +32,8 @@ struct ProfileTests {
             events.filter { $0["pid"] as? Int == process && $0["tid"] as? Int == thread && $0["ph"] as? String == "X" }
         }
         let names = Set(track(2, 0).compactMap { $0["name"] as? String })
-        #expect(names.isSuperset(of: ["embed", "attention 0", "mlp 5", "resid_mid 2", "classifier", "metrics"]), "\(names)")
+        #expect(
+            names.isSuperset(of: ["embed", "attention 0", "mlp 5", "resid_mid 2", "classifier", "metrics"]), "\(names)")
         let layers = track(2, 0).filter { $0["name"] as? String == "attention 0" }.count
         #expect(layers > 0 && layers == track(2, 0).filter { $0["name"] as? String == "metrics" }.count)
         #expect(track(1, 0).count == layers && track(1, 1).count == layers)

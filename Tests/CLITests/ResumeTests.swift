@@ -21,7 +21,7 @@ struct ResumeTests {
         let table = try Table(before)
         #expect(whole.hasPrefix(before) && table.rows.count % 30 == 0 && (1...12 * 30).contains(table.rows.count))
         let resume = ["sweep", "--resume", "--out", folder("out")] + options
-                try folder.write(name, good)
+        try folder.write(name, good)
         let result = try runVitpatch(resume)
         #expect(result.code == 0, "\(result.errors)")
         #expect(result.errors.contains("\(table.rows.count / 30) of 20 images are done already."))

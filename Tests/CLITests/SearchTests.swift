@@ -12,7 +12,9 @@ import Testing
     }
 
     private func rows(_ csv: String) -> [[String: String]] {
-        let lines = csv.split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
+        let lines = csv.split(separator: "\n").map {
+            $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        }
         return lines.dropFirst().map { Dictionary(zip(lines[0], $0)) { a, _ in a } }
     }
 
@@ -52,7 +54,8 @@ import Testing
         #expect(sweep.code == 0, "\(sweep.errors)")
         let summary = rows(try runVitpatch(["summary", folder, "--format", "csv"]).output)
         let strongest = try #require(try summary.min { try number($0, "mean_effect") < number($1, "mean_effect") })
-        let found = rows(try search(["--format", "csv", "--direction", "noise", "--max", "1", "--holdout", "0"]).output)
+        let found = rows(
+            try search(["--format", "csv", "--direction", "noise", "--max", "1", "--holdout", "0"]).output)
         #expect(found.count == 1 && found[0]["layer"] == strongest["layer"] && found[0]["head"] == strongest["head"])
         #expect(abs(try number(found[0], "effect") + number(strongest, "mean_effect")) < 1e-9)
         #expect(abs(try number(found[0], "share") - number(strongest, "recovered")) < 1e-9)
@@ -73,7 +76,9 @@ import Testing
     @Test func writesWhatItPrints() throws {
         let folder = FileManager.default.temporaryDirectory.path + "/vitpatch-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        let arguments = ["--site", "attn_out", "--site", "mlp_out", "--keep", "clean-correct", "--max", "2", "--out", folder]
+        let arguments = [
+            "--site", "attn_out", "--site", "mlp_out", "--keep", "clean-correct", "--max", "2", "--out", folder,
+        ]
         let csv = try search(arguments + ["--format", "csv"])
         #expect(csv.code == 0, "\(csv.errors)")
         #expect(try String(contentsOfFile: folder + "/search.csv", encoding: .utf8) == csv.output)
@@ -98,9 +103,12 @@ import Testing
     }
 
     @Test(arguments: [
-        ["--until", "0"], ["--until", "nan"], ["--max", "0"], ["--holdout", "1"], ["--holdout", "-0.5"], ["--limit", "0"],
-        ["--offset=-1"], ["--site", "y"], ["--layers", "99"], ["--heads", "99"], ["--tokens", "9x9"], ["--format", "xml"],
-        ["--direction", "both"], ["--corruption", "none"], ["--corruption", "blur:1,2"], ["--target", "x"], ["--keep", "x"],
+        ["--until", "0"], ["--until", "nan"], ["--max", "0"], ["--holdout", "1"], ["--holdout", "-0.5"],
+        ["--limit", "0"],
+        ["--offset=-1"], ["--site", "y"], ["--layers", "99"], ["--heads", "99"], ["--tokens", "9x9"],
+        ["--format", "xml"],
+        ["--direction", "both"], ["--corruption", "none"], ["--corruption", "blur:1,2"], ["--target", "x"],
+        ["--keep", "x"],
         ["--memory", "lots"], ["--samples", "0"], ["--overwrite"], ["--unknown"],
     ])
     func badOptionsAreUsageErrors(_ arguments: [String]) throws {

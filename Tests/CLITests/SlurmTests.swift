@@ -13,20 +13,22 @@ struct SlurmTests {
         return try runVitpatch(["sweep", "--out", "never-made"] + options, environment: environment)
     }
 
-    @Test(arguments: [
-        ([0, 0, 3, 4, 1], "0/4"), ([3, 0, 3, 4, 1], "3/4"), ([2, 1, 4, 4, 1], "1/4"), ([5, 1, 7, 4, 2], "2/4"),
-        ([6, 6, 6, 1, 1], "0/1"), ([2, 0, nil, 4, nil], "2/4"),
-    ] as [([Int?], String)])
+    @Test(
+        arguments: [
+            ([0, 0, 3, 4, 1], "0/4"), ([3, 0, 3, 4, 1], "3/4"), ([2, 1, 4, 4, 1], "1/4"), ([5, 1, 7, 4, 2], "2/4"),
+            ([6, 6, 6, 1, 1], "0/1"), ([2, 0, nil, 4, nil], "2/4"),
+        ] as [([Int?], String)])
     func shardOfATask(_ variables: [Int?], _ shard: String) throws {
         let result = try sweep(variables)
         #expect(result.errors.hasPrefix("shard \(shard) from the Slurm job array\nError: no OpenCL device"))
         #expect(result.code == 1)
     }
 
-    @Test(arguments: [
-        [1, 1, 4, 3, 1], [4, 1, 4, 3, 1], [2, 0, 4, 3, 1], [5, 0, 3, 4, 1], [0, 0, 3, 4, 0], [4, 0, nil, 4, nil],
-        [0, 0, 3, 0, 1], [0, 3, 0, 4, 1],
-    ] as [[Int?]])
+    @Test(
+        arguments: [
+            [1, 1, 4, 3, 1], [4, 1, 4, 3, 1], [2, 0, 4, 3, 1], [5, 0, 3, 4, 1], [0, 0, 3, 4, 0], [4, 0, nil, 4, nil],
+            [0, 0, 3, 0, 1], [0, 3, 0, 4, 1],
+        ] as [[Int?]])
     func arraysWithGapsAreRefused(_ variables: [Int?]) throws {
         let result = try sweep(variables)
         #expect(result.errors.contains("evenly spaced; make it an array like 0-3, or give --shard I/N"))
@@ -46,7 +48,8 @@ struct SlurmTests {
             try sweep([2]).errors
                 == "Error: SLURM_ARRAY_TASK_ID is set, but SLURM_ARRAY_TASK_COUNT is not; give --shard I/N\n")
         #expect(
-            try sweep([2, 0, 3, -4, 1]).errors == "Error: SLURM_ARRAY_TASK_COUNT=-4 is no number from 0; give --shard I/N\n")
+            try sweep([2, 0, 3, -4, 1]).errors
+                == "Error: SLURM_ARRAY_TASK_COUNT=-4 is no number from 0; give --shard I/N\n")
     }
 
     @Test func resumeNeedsNoFolderInATask() throws {

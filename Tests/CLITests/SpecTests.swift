@@ -28,7 +28,9 @@ struct SpecTests {
 
     /// The columns of each row by name; no field of these tables is quoted.
     private func rows(_ table: String) -> [[String: String]] {
-        let lines = table.split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
+        let lines = table.split(separator: "\n").map {
+            $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        }
         guard let header = lines.first else { return [] }
         return lines.dropFirst().map { Dictionary(zip(header, $0)) { a, _ in a } }
     }
@@ -37,8 +39,10 @@ struct SpecTests {
     @Test func whatIsPrintedIsTheSameSweep() throws {
         defer { try? FileManager.default.removeItem(at: folder) }
         let arguments = [
-            "--site", "z", "--site", "attn_out+mlp_out", "--direction", "restore", "--direction", "noise", "--heads", "0+2,1",
-            "--layers", "1,0+3", "--corruption", "noise:0.5,2", "--samples", "2", "--seed", "\(UInt32.random(in: 0 ... .max))",
+            "--site", "z", "--site", "attn_out+mlp_out", "--direction", "restore", "--direction", "noise", "--heads",
+            "0+2,1",
+            "--layers", "1,0+3", "--corruption", "noise:0.5,2", "--samples", "2", "--seed",
+            "\(UInt32.random(in: 0 ... .max))",
             "--limit", "3", "--offset", "1", "--tokens", "cls,2:4x0:3",
         ]
         let printed = try runVitpatch(
@@ -103,7 +107,8 @@ struct SpecTests {
     @Test(arguments: ["heads-across-layers", "dose-response", "ablation", "everything"])
     func examplesRun(_ name: String) throws {
         defer { try? FileManager.default.removeItem(at: folder) }
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
         let spec = root.appendingPathComponent("examples/specs/\(name).yaml").path
         #expect(try export(["--spec", spec, "--limit", "2"], out: "a").contains("\n"))
     }
@@ -118,7 +123,9 @@ struct SpecTests {
         #expect(missing.code == 1)
         #expect(missing.errors == "Error: the spec \(path("none")) cannot be read: there is no such file\n")
         let flag = try runVitpatch(["sweep", "--spec", spec, "--keep", "some"])
-        #expect(flag.code == 64 && flag.errors.hasPrefix("Error: --keep some is unknown; valid are all, clean-correct, flipped\n"))
+        #expect(
+            flag.code == 64
+                && flag.errors.hasPrefix("Error: --keep some is unknown; valid are all, clean-correct, flipped\n"))
         #expect(try runVitpatch(["sweep", "--print-spec", "--samples", "0"]).code == 64)
     }
 }

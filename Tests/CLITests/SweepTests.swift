@@ -51,7 +51,9 @@ struct SweepTests {
                 #expect(Float(text)?.description == text)
             }
         }
-        for (a, b) in try zip(table.floats("kl_patched"), table.floats("p_patched")) { #expect(a > -1e-6 && (0...1).contains(b)) }
+        for (a, b) in try zip(table.floats("kl_patched"), table.floats("p_patched")) {
+            #expect(a > -1e-6 && (0...1).contains(b))
+        }
     }
 
     /// The clean and corrupted columns name the pass, whatever its role.
@@ -106,7 +108,8 @@ struct SweepTests {
 
     @Test(arguments: [
         [], ["--corruption", "noise:0.7,2", "--samples", "2", "--direction", "noise"],
-        ["--corruption", "mask:0.4", "--samples", "3", "--keep", "clean-correct"], ["--corruption", "mean", "--site", "z"],
+        ["--corruption", "mask:0.4", "--samples", "3", "--keep", "clean-correct"],
+        ["--corruption", "mean", "--site", "z"],
         ["--patch-with", "resample", "--site", "resid_mid", "--tokens", "each"],
     ])
     func theSameBitsHoweverItIsCut(_ options: [String]) throws {
@@ -121,7 +124,9 @@ struct SweepTests {
         #expect(shards[0] + shards[1].dropFirst() == whole)
         let parts = try [["--limit", "4"], ["--offset", "4"]].map { try sweep("part\($0[0])", $0) }
         #expect(parts[0] + parts[1].dropFirst() == whole)
-        #expect(try sweep("seed", ["--seed", "7"]) != whole || !options.contains { $0.contains("noise") || $0.contains("mask") })
+        #expect(
+            try sweep("seed", ["--seed", "7"]) != whole
+                || !options.contains { $0.contains("noise") || $0.contains("mask") })
     }
 
     /// On the demo, where the colour matters.

@@ -9,7 +9,8 @@ struct TuneTests {
         let folder = try TemporaryFolder()
         let environment = ["XDG_CACHE_HOME": folder.path, "POCL_CACHE_DIR": folder("pocl")]
         let result = try runVitpatch(
-            ["tune", "--model", fixtures.appendingPathComponent("tiny").path, "--seconds", "0"], environment: environment)
+            ["tune", "--model", fixtures.appendingPathComponent("tiny").path, "--seconds", "0"],
+            environment: environment)
         #expect(result.code == 0, "\(result.errors)")
         let lines = result.output.split(separator: "\n")
         let best = try #require(lines.last { $0.hasSuffix("*") }).split(separator: "  ")[0]

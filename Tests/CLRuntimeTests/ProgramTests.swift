@@ -38,7 +38,9 @@ struct ProgramTests {
         return [context.counters.compiled, context.counters.loaded]
     }
 
-    private func files(_ folder: String) throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: folder) }
+    private func files(_ folder: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder)
+    }
 
     @Test func theSecondContextLoads() throws {
         try withTemporaryFolder { folder in
@@ -61,7 +63,9 @@ struct ProgramTests {
         }
     }
 
-    @Test(arguments: ["empty", "garbage", "half", "another program's source"]) func aSpoiltFileIsReplaced(_ spoilt: String) throws {
+    @Test(arguments: ["empty", "garbage", "half", "another program's source"]) func aSpoiltFileIsReplaced(
+        _ spoilt: String
+    ) throws {
         try withTemporaryFolder { folder in
             let cache = ProgramCache(folder: folder)
             _ = try run(cache)

@@ -17,7 +17,8 @@ import Testing
             ("shuffle:02", .shuffle(cells: 2), "shuffle:2"), ("mask:0", .mask(fraction: 0), "mask:0"),
             ("mask:1.0", .mask(fraction: 1), "mask:1"), ("mask:.25", .mask(fraction: 0.25), "mask:0.25"),
             ("mask:a,b:c/0.5.PNG", .maskFile(path: "a,b:c/0.5.PNG"), "mask:a,b:c/0.5.PNG"),
-            ("pair:/data/a,b", .pair(folder: "/data/a,b"), "pair:/data/a,b"), ("pair:c:d", .pair(folder: "c:d"), "pair:c:d"),
+            ("pair:/data/a,b", .pair(folder: "/data/a,b"), "pair:/data/a,b"),
+            ("pair:c:d", .pair(folder: "c:d"), "pair:c:d"),
         ])
     func valid(spec: String, corruption: Corruption, spelled: String) throws {
         #expect(try Corruption(spec: spec) == corruption)

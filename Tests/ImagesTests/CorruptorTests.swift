@@ -233,7 +233,8 @@ private func zeroed(_ tensor: [Float]) -> Set<Int> {
         for i in [0, 2, 3] { try partners.write("a/\(i).jpg", [0]) }
         let dataset = try ImageDataset(path: data.path)
         let spec = "pair:\(partners.path)"
-        let sentence = "\(partners.path)/a/1.png: there is no such file, nor one with .png, .jpg or .jpeg, to pair with "
+        let sentence =
+            "\(partners.path)/a/1.png: there is no such file, nor one with .png, .jpg or .jpeg, to pair with "
             + "\(data.path)/a/1.png"
         #expect(message { _ = try corruptor(spec, dataset) } == sentence + ".")
         try FileManager.default.removeItem(atPath: partners.path + "/a/3.jpg")

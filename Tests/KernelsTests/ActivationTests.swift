@@ -15,7 +15,9 @@ struct ActivationTests {
         // Steps of 2^-11 over the bend, of 2^-17 around zero, and powers of two up to the ends of fp32.
         let bend = (0..<width).map { (Float($0) - Float(width) / 2 + shift) / 2048 }
         let near = (0..<width).map { (Float($0) - Float(width) / 2 + shift) / 131_072 }
-        let ends = (0..<width).map { Float(sign: $0 % 2 == 0 ? .plus : .minus, exponent: $0 / 2 % 254 - 126, significand: 1 + shift) }
+        let ends = (0..<width).map {
+            Float(sign: $0 % 2 == 0 ? .plus : .minus, exponent: $0 / 2 % 254 - 126, significand: 1 + shift)
+        }
         let values = bend + near + ends
         let out = try Buffer(library.context, values)
         let bias = try Buffer<Float>(library.context, count: width)
@@ -36,7 +38,8 @@ struct ActivationTests {
             let out = try Buffer(library.context, [Float](repeating: .nan, count: width))
             let bias = try Buffer<Float>(library.context, count: width)
             try bias.fill(0)
-            try BiasActivation(library)(out: out, stride: width, rows: 1, width: width, bias: bias, activation: activation)
+            try BiasActivation(library)(
+                out: out, stride: width, rows: 1, width: width, bias: bias, activation: activation)
             #expect(try out.read().allSatisfy(\.isNaN), "\(activation)")
         }
     }

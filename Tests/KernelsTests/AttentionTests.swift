@@ -19,7 +19,8 @@ struct AttentionTests {
         ) throws {
             try operation(
                 q: .init(qkv, offset: q, stride: stride), queries: tokens, k: .init(qkv, offset: 10, stride: stride),
-                v: v ?? .init(qkv, offset: 20, stride: stride), tokens: tokens, images: images, heads: 2, scale: 1, z: z,
+                v: v ?? .init(qkv, offset: 20, stride: stride), tokens: tokens, images: images, heads: 2, scale: 1,
+                z: z,
                 zOffset: zOffset)
         }
         expectShapeError(context) { try run(z: short) }

@@ -55,7 +55,8 @@ import Verification
         let lists = try Buffer<Int32>(context, [0, 1, 2])
         func run(rowStride: Int = 6, first: Int = 0, tokens: Int = 2) throws {
             try gemm(
-                a: Matrix(values, stride: 1), weight: weight, rows: 5, activation: .none, out: Matrix(values, stride: 3),
+                a: Matrix(values, stride: 1), weight: weight, rows: 5, activation: .none,
+                out: Matrix(values, stride: 3),
                 residual: ResidualRows(x: x, rowStride: rowStride, lists: lists, first: first, tokens: tokens))
         }
         expectShapeError(context) { try run(tokens: 0) }
@@ -100,7 +101,8 @@ import Verification
             let weight = try other.prepare(weight: [1], bias: [1], outputs: 1, inputs: 1)
             expectShapeError(library.context) {
                 try gemm(
-                    a: Matrix(values, stride: 1), weight: weight, rows: 1, activation: .none, out: Matrix(values, stride: 1))
+                    a: Matrix(values, stride: 1), weight: weight, rows: 1, activation: .none,
+                    out: Matrix(values, stride: 1))
             }
         }
     }

@@ -16,7 +16,8 @@ struct LayerNormTests {
         let out = try Buffer<Float>(context, count: 39)
         func run(list: Range<Int> = 0..<2, tokens: Int = 3, rowStride: Int = 20, bias: Buffer<Float>? = nil) throws {
             try operation(
-                input: input, rowStride: rowStride, rows: rows, list: list, tokens: tokens, weight: weight, bias: bias ?? weight,
+                input: input, rowStride: rowStride, rows: rows, list: list, tokens: tokens, weight: weight,
+                bias: bias ?? weight,
                 eps: 1e-6, out: out)
         }
         expectShapeError(context) { try run(bias: short) }

@@ -23,7 +23,8 @@ struct MetricsTests {
     @Test func refusesWrongSizes() throws {
         let library = try library(), context = library.context
         let operation = try Metrics(library)
-        let logits = try Buffer<Float>(context, [Float](repeating: 0, count: 12)), input = try Buffer<Float>(context, [-1])
+        let logits = try Buffer<Float>(context, [Float](repeating: 0, count: 12)),
+            input = try Buffer<Float>(context, [-1])
         let out = try Buffer<Float>(context, count: Metrics.count(rows: 4, images: 1))
         func run(classes: Int = 3, rows: Int = 4, corrupted: Int = 1, labels: Int = 0) throws {
             try operation(

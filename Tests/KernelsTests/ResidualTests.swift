@@ -31,7 +31,8 @@ struct ResidualTests {
         let o = try Buffer<Float>(context, count: 9)
         func add(x: Buffer<Float>, rowStride: Int = 10, o: Buffer<Float>, tokens: Int = 2, count: Int = 1) throws {
             try operation.add(
-                x: x, rowStride: rowStride, o: o, lists: lists, dst: 0, base: 0, src: 0, count: count, tokens: tokens, width: 5)
+                x: x, rowStride: rowStride, o: o, lists: lists, dst: 0, base: 0, src: 0, count: count, tokens: tokens,
+                width: 5)
         }
         func copy(rowStride: Int = 10, tokens: Int = 2) throws {
             try operation.copy(

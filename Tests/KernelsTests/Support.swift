@@ -26,7 +26,8 @@ func expectPassing(_ cases: [OpCase], on library: KernelLibrary) throws {
         let result = try operation.check(library, seed: seed)
         #expect(
             result.passed,
-            "\(result.name), \(result.detail), seed \(seed), \(library.tuning): error \(result.error) above \(result.tolerance)")
+            "\(result.name), \(result.detail), seed \(seed), \(library.tuning): error \(result.error) above \(result.tolerance)"
+        )
     }
 }
 

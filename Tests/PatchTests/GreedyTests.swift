@@ -67,7 +67,8 @@ import ViT
 
     @Test func mergingDoesNotDependOnTheOrder() {
         var random = SplitMix64.fresh()
-        let candidates = heads((3, 4)) + [Patch(sites: [.attnOut, .mlpOut], layers: [1]), Patch(sites: [.embed], layers: [])]
+        let candidates =
+            heads((3, 4)) + [Patch(sites: [.attnOut, .mlpOut], layers: [1]), Patch(sites: [.embed], layers: [])]
         let merged = Patch(merging: candidates)
         for _ in 0..<5 { #expect(Patch(merging: candidates.shuffled(using: &random)) == merged, "seed \(random.seed)") }
         // All heads of all layers alike: one part.
@@ -156,7 +157,9 @@ import ViT
                 zip(passes, base).map { sign * (Double($0.p) - Double($1.p)) }.reduce(0, +) / Double(images)
             }
             let expected = greedy.remaining.map { gain(set + [$0]) }
-            for (found, expected) in zip(gains, expected) { #expect(abs(found - expected) < 2e-5, "seed \(random.seed)") }
+            for (found, expected) in zip(gains, expected) {
+                #expect(abs(found - expected) < 2e-5, "seed \(random.seed)")
+            }
             let best = expected.max() ?? 0
             if let taken = greedy.take(gains, total: 1) {
                 // Equal but for rounding may be taken either way.

@@ -50,7 +50,8 @@ final class Lab {
     ///   - noise: on the corrupted passes' embeddings, in standard deviations
     ///   - meanOf: images whose clean activations' mean is put in by `PatchWith.mean`
     init(
-        _ size: TinySize = .usual, images: Int = 2, donor wantsDonor: Bool = false, noise: Float? = nil, meanOf: Int = 0,
+        _ size: TinySize = .usual, images: Int = 2, donor wantsDonor: Bool = false, noise: Float? = nil,
+        meanOf: Int = 0,
         seed: UInt64? = nil
     ) throws {
         var random = seed.map { SplitMix64(seed: $0) } ?? SplitMix64.fresh()
@@ -79,7 +80,8 @@ final class Lab {
         }
         if let noise {
             input.noise = (
-                noise, (0..<images).map { _ in
+                noise,
+                (0..<images).map { _ in
                     func word() -> UInt32 { UInt32.random(in: 0 ... .max, using: &random) }
                     return (word(), word(), word(), word())
                 }
@@ -88,10 +90,12 @@ final class Lab {
         self.input = input
         let pixels = (0..<meanOf).map { _ in model.pixels(using: &random) }
         meanPixels = pixels
-        means = meanOf == 0
+        means =
+            meanOf == 0
             ? nil
             : try ActivationMeans.over(
-                images: meanOf, encoder: rig.encoder, library: rig.library, sites: Set(Site.allCases).subtracting([.pattern])
+                images: meanOf, encoder: rig.encoder, library: rig.library,
+                sites: Set(Site.allCases).subtracting([.pattern])
             ) { range in range.flatMap { pixels[$0] } }
     }
 
@@ -116,7 +120,8 @@ final class Lab {
     func run(
         _ patches: [Patch], images range: Range<Int>, shape: WaveShape, own: Bool = false
     ) throws -> Wavefront.Output {
-        let wavefront = try Wavefront(encoder: rig.encoder, donor: donor, library: rig.library, shape: shape, means: means)
+        let wavefront = try Wavefront(
+            encoder: rig.encoder, donor: donor, library: rig.library, shape: shape, means: means)
         return try wavefront.run(input(range), patches: patches, keepLogits: true, own: own)
     }
 
@@ -171,10 +176,11 @@ final class Lab {
     /// random models there are some with several.
     private func conditioning(_ patch: Patch, image: Int) -> Double {
         let wanted = probabilities(logits(patch, image: image))
-        return 16 * (0..<4 as Range<UInt64>).map { draw in
-            var random = SplitMix64(seed: draw)
-            return maxAbsDiff(probabilities(logits(patch, image: image, rounding: &random)), wanted)
-        }.reduce(0, max)
+        return 16
+            * (0..<4 as Range<UInt64>).map { draw in
+                var random = SplitMix64(seed: draw)
+                return maxAbsDiff(probabilities(logits(patch, image: image, rounding: &random)), wanted)
+            }.reduce(0, max)
     }
 
     /// Runs the patches in one wave and holds each to the reference.
@@ -239,7 +245,8 @@ final class Lab {
                 guard let values = source[ReferencePlace(site, layer: layer)] else { continue }
                 interventions.append(
                     Intervention(
-                        site, layer: layer, heads: part.heads, tokens: part.tokens, neurons: part.neurons, values: input(values)))
+                        site, layer: layer, heads: part.heads, tokens: part.tokens, neurons: part.neurons,
+                        values: input(values)))
             }
         }
         let base = input(embedding(restores ? "corrupted" : "clean", image))
@@ -293,7 +300,8 @@ final class Lab {
         if let known = captured["mean"] { return known }
         var sums: ReferenceActivations = [:]
         for pixels in meanPixels {
-            let all = reference.forward(pixels: pixels.map(Double.init), capturing: Set(ReferenceSite.allCases)).activations
+            let all = reference.forward(pixels: pixels.map(Double.init), capturing: Set(ReferenceSite.allCases))
+                .activations
             sums.merge(all) { add($0, $1) }
         }
         let made = sums.mapValues { $0.map { $0 / Double(meanPixels.count) } }
@@ -308,7 +316,8 @@ extension Lab {
         let config = rig.config, last = config.tokens - 1
         let tokenSets = ([nil, [0], [last], [last, 0, config.tokens / 2]] as [[Int]?])
         let headSets: [[Int]?] = config.heads > 1 ? [nil, [0], [config.heads - 1, 0]] : [nil]
-        let neuronSets: [[Int]?] = config.intermediateSize > 3 ? [nil, [1], [0, 2, 3, config.intermediateSize - 1]] : [nil]
+        let neuronSets: [[Int]?] =
+            config.intermediateSize > 3 ? [nil, [1], [0, 2, 3, config.intermediateSize - 1]] : [nil]
         var patches: [Patch] = []
         for direction in Direction.allCases {
             for site in sites {
@@ -316,7 +325,8 @@ extension Lab {
                     for tokens in tokenSets {
                         for heads in site.hasHeads ? headSets : [nil] {
                             for neurons in site == .mlpAct ? neuronSets : [nil] {
-                                let part = Part(site: site, layers: layers, heads: heads, tokens: tokens, neurons: neurons)
+                                let part = Part(
+                                    site: site, layers: layers, heads: heads, tokens: tokens, neurons: neurons)
                                 patches.append(Patch(direction: direction, with: with, parts: [part]))
                             }
                         }

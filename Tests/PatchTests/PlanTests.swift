@@ -20,7 +20,9 @@ import Testing
         let weights = rig.context.allocatedBytes
         for patches in [0, 1, 7, 100] {
             for limit in [80_000, 200_000, 1 << 20, 16 << 20] {
-                let all = (0..<patches).map { Patch(sites: [$0 % 2 == 0 ? .attnOut : .z], layers: [$0 % rig.config.layers]) }
+                let all = (0..<patches).map {
+                    Patch(sites: [$0 % 2 == 0 ? .attnOut : .z], layers: [$0 % rig.config.layers])
+                }
                 guard let plan = try? WavePlan(encoder: rig.encoder, patches: all, images: 50, memory: weights + limit)
                 else { continue }
                 #expect(plan.bytes <= limit)
@@ -45,17 +47,26 @@ import Testing
         let rig = lab.rig, layers = Array(0..<rig.config.layers)
         let weights = rig.context.allocatedBytes
         let odd = (0..<33).map { 2 * $0 + 1 }
-        var lists: [[Patch]] = [kind.patches(lab), Array(repeating: Patch(with: kind.with, sites: [.attnOut], layers: [1]), count: 9)]
+        var lists: [[Patch]] = [
+            kind.patches(lab), Array(repeating: Patch(with: kind.with, sites: [.attnOut], layers: [1]), count: 9),
+        ]
         let parts = [
             Part(site: .mlpAct, layers: layers, neurons: odd), Part(site: .z, layers: layers, heads: [0, 2, 4]),
-            Part(site: kind == .mean ? .v : .pattern, layers: layers), Part(site: .attnOut, layers: layers, tokens: [0, 3]),
-            Part(site: .k, layers: layers, heads: [1, 3], tokens: [0, 2, 4]), Part(site: .residMid, layers: layers, tokens: [3]),
+            Part(site: kind == .mean ? .v : .pattern, layers: layers),
+            Part(site: .attnOut, layers: layers, tokens: [0, 3]),
+            Part(site: .k, layers: layers, heads: [1, 3], tokens: [0, 2, 4]),
+            Part(site: .residMid, layers: layers, tokens: [3]),
         ]
-        lists.append((0..<7).map { Patch(direction: $0 % 2 == 0 ? .restore : .noise, with: kind.with, parts: Array(parts[($0 % 3)...])) })
+        lists.append(
+            (0..<7).map {
+                Patch(direction: $0 % 2 == 0 ? .restore : .noise, with: kind.with, parts: Array(parts[($0 % 3)...]))
+            })
         for patches in lists {
             for limit in [60_000, 150_000, 1 << 20] {
-                guard let plan = try? WavePlan(
-                    encoder: rig.encoder, donor: lab.donor, patches: patches, images: lab.images, memory: weights + limit)
+                guard
+                    let plan = try? WavePlan(
+                        encoder: rig.encoder, donor: lab.donor, patches: patches, images: lab.images,
+                        memory: weights + limit)
                 else { continue }
                 #expect(plan.bytes <= limit)
                 #expect(plan.patchRanges.flatMap { Array($0) } == Array(patches.indices))
@@ -75,15 +86,18 @@ import Testing
 
     @Test func tooLittleMemoryIsOneSentence() throws {
         let rig = try Rig(fixture: "tiny")
-        #expect(performing: {
-            _ = try WavePlan(encoder: rig.encoder, patches: [Patch(sites: [.z], layers: [0])], images: 1, memory: 1000)
-        }, throws: { "\($0)".contains("--memory") })
+        #expect(
+            performing: {
+                _ = try WavePlan(
+                    encoder: rig.encoder, patches: [Patch(sites: [.z], layers: [0])], images: 1, memory: 1000)
+            }, throws: { "\($0)".contains("--memory") })
     }
 
     @Test func manyPatchesAreCutIntoSeveralWaves() throws {
         let rig = try Rig(fixture: "tiny")
         let patches = [Patch](repeating: Patch(sites: [.z], layers: [0]), count: 500)
-        let one = try WavePlan(encoder: rig.encoder, patches: patches, images: 4, memory: rig.context.allocatedBytes + 300_000)
+        let one = try WavePlan(
+            encoder: rig.encoder, patches: patches, images: 4, memory: rig.context.allocatedBytes + 300_000)
         #expect(one.shape.images == 1)
         #expect(one.patchRanges.count > 1)
     }

@@ -66,7 +66,10 @@ import Testing
             for with in PatchWith.allCases {
                 for site in Site.allCases where with != .mean || site != .pattern {
                     patches.append(Patch(direction: direction, with: with, sites: [site], layers: [1]))
-                    patches.append(Patch(direction: direction, with: with, sites: [site], layers: window, heads: [1], tokens: [0, 2]))
+                    patches.append(
+                        Patch(
+                            direction: direction, with: with, sites: [site], layers: window, heads: [1], tokens: [0, 2])
+                    )
                 }
             }
         }
@@ -78,17 +81,29 @@ import Testing
         let lab = try Lab(TinySize(heads: 3, layers: 4))
         let sets: [[Part]] = [
             [Part(site: .z, layers: [0], heads: [2]), Part(site: .z, layers: [2], heads: [0, 1])],
-            [Part(site: .z, layers: [1], heads: [0], tokens: [1]), Part(site: .z, layers: [1], heads: [2], tokens: [0, 3])],
+            [
+                Part(site: .z, layers: [1], heads: [0], tokens: [1]),
+                Part(site: .z, layers: [1], heads: [2], tokens: [0, 3]),
+            ],
             [Part(site: .q, layers: [0, 3], heads: [1]), Part(site: .k, layers: [0, 2], heads: [1], tokens: [4])],
             [Part(site: .pattern, layers: [1], heads: [1]), Part(site: .v, layers: [1], heads: [0, 1])],
             [Part(site: .q, layers: [1]), Part(site: .k, layers: [1]), Part(site: .v, layers: [1], tokens: [2])],
             [Part(site: .pattern, layers: [2]), Part(site: .z, layers: [2], heads: [0])],
-            [Part(site: .mlpAct, layers: [0], neurons: [6, 2, 3]), Part(site: .mlpAct, layers: [2], tokens: [0], neurons: [0])],
-            [Part(site: .mlpAct, layers: [1], neurons: [2]), Part(site: .mlpAct, layers: [1]), Part(site: .mlpOut, layers: [1], tokens: [0])],
+            [
+                Part(site: .mlpAct, layers: [0], neurons: [6, 2, 3]),
+                Part(site: .mlpAct, layers: [2], tokens: [0], neurons: [0]),
+            ],
+            [
+                Part(site: .mlpAct, layers: [1], neurons: [2]), Part(site: .mlpAct, layers: [1]),
+                Part(site: .mlpOut, layers: [1], tokens: [0]),
+            ],
             [Part(site: .attnOut, layers: [1, 3]), Part(site: .z, layers: [0, 1, 2], heads: [1])],
             [Part(site: .attnOut, layers: [1], tokens: [3]), Part(site: .z, layers: [1], heads: [1])],
             [Part(site: .residMid, layers: [1], tokens: [0, 1]), Part(site: .mlpOut, layers: [1, 3])],
-            [Part(site: .residPost, layers: [1]), Part(site: .attnOut, layers: [0]), Part(site: .mlpOut, layers: [2], tokens: [1])],
+            [
+                Part(site: .residPost, layers: [1]), Part(site: .attnOut, layers: [0]),
+                Part(site: .mlpOut, layers: [2], tokens: [1]),
+            ],
             [Part(site: .embed, layers: [], tokens: [2]), Part(site: .residPre, layers: [0, 3], tokens: [4])],
             [Part(site: .residPre, layers: [0], tokens: [1]), Part(site: .embed, layers: [])],
         ]

@@ -12,7 +12,8 @@ import Testing
         func logits() -> [Float] { (0..<images * classes).map { _ in .random(in: -4...4, using: &random) } }
         let none = [Wavefront.Pass](repeating: .init(p: 0, logit: 0, logitDiff: 0, kl: 0, prediction: 0), count: images)
         var output = Wavefront.Output(
-            clean: none, corrupted: none, donor: nil, patched: Array(repeating: none, count: patches), targets: [4, 0, 2],
+            clean: none, corrupted: none, donor: nil, patched: Array(repeating: none, count: patches),
+            targets: [4, 0, 2],
             foils: [0, 1, 0])
         output.cleanLogits = logits()
         output.corruptedLogits = logits()
@@ -48,7 +49,8 @@ import Testing
             let foil = top(mean(draws.map { softmax(row($0.corruptedLogits, image)) }), but: target)
             #expect(result.foils[image] == foil, "seed \(seed)")
             var blocks: [(Wavefront.Pass, [[Float]])] = [
-                (result.clean[image], draws.map(\.cleanLogits)), (result.corrupted[image], draws.map(\.corruptedLogits)),
+                (result.clean[image], draws.map(\.cleanLogits)),
+                (result.corrupted[image], draws.map(\.corruptedLogits)),
             ]
             for k in 0..<patches { blocks.append((result.patched[k][image], draws.map { $0.patchedLogits[k] })) }
             for (pass, logits) in blocks {
@@ -70,13 +72,18 @@ import Testing
     /// One draw's average is what the device says of it.
     @Test func drawsOfTheEngineAreAveraged() throws {
         let lab = try Lab(donor: true, noise: 1)
-        let patches = [Patch(direction: .noise, sites: [.attnOut], layers: [1]), Patch(direction: .noise, sites: [.z], layers: [0])]
+        let patches = [
+            Patch(direction: .noise, sites: [.attnOut], layers: [1]),
+            Patch(direction: .noise, sites: [.z], layers: [0]),
+        ]
         let output = try lab.run(patches)
         var average = SampleAverage(classes: lab.rig.config.classes)
         average.add(output)
         let result = try #require(average.result())
         #expect(result.targets == output.targets && result.foils == output.foils)
-        for (found, wanted) in zip([result.clean, result.corrupted] + result.patched, [output.clean, output.corrupted] + output.patched) {
+        for (found, wanted) in zip(
+            [result.clean, result.corrupted] + result.patched, [output.clean, output.corrupted] + output.patched)
+        {
             for (a, b) in zip(found, wanted) {
                 #expect(abs(a.p - b.p) < 1e-5 && abs(a.logit - b.logit) < 1e-5 && abs(a.logitDiff - b.logitDiff) < 1e-5)
                 #expect(abs(a.kl - b.kl) < 1e-5 && a.prediction == b.prediction, "seed \(lab.seed)")

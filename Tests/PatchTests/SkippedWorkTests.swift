@@ -20,7 +20,8 @@ import ViT
             reachesAll.contains(site) || layer < last || (tokens?.contains(0) ?? true)
         }
         func whole(_ layer: Int) -> Bool {
-            let allTokens = tokens == nil || (layer == last && !reachesAll.contains(site) && tokens?.contains(0) ?? true)
+            let allTokens =
+                tokens == nil || (layer == last && !reachesAll.contains(site) && tokens?.contains(0) ?? true)
             return allTokens && heads == nil && neurons == nil
         }
         let touched = (site == .embed ? [0] : layers).filter(touches)
@@ -61,7 +62,8 @@ import ViT
     /// put in before it, and what is put in inside it. Nothing where the output is given, or nothing was put in.
     private func states(_ part: Part, of count: Int) -> [String] {
         let site = part.site, last = count - 1
-        let reachesAll: Set<Site> = [.embed, .residPre, .k, .v], inside: Set<Site> = [.z, .q, .k, .v, .pattern, .mlpAct]
+        let reachesAll: Set<Site> = [.embed, .residPre, .k, .v],
+            inside: Set<Site> = [.z, .q, .k, .v, .pattern, .mlpAct]
         /// What is put in, once it is cut to the tokens that the layer computes; nil: nothing
         func change(_ layer: Int) -> String? {
             let clipped = layer == last && !reachesAll.contains(site)
@@ -70,7 +72,9 @@ import ViT
             return whole ? "all" : "\(part.heads ?? []) \(part.neurons ?? []) \(clipped ? [] : part.tokens ?? [])"
         }
         var changes = (site == .embed ? [0] : part.layers).compactMap { layer in change(layer).map { (layer, $0) } }
-        if [.embed, .residPre, .residMid, .residPost].contains(site), let overwritten = changes.lastIndex(where: { $0.1 == "all" }) {
+        if [.embed, .residPre, .residMid, .residPost].contains(site),
+            let overwritten = changes.lastIndex(where: { $0.1 == "all" })
+        {
             changes = Array(changes[overwritten...])
         }
         // The first stage that comes after the site: 2 * layer for attention, 2 * layer + 1 for the MLP
@@ -103,7 +107,9 @@ import ViT
                     for heads in site.hasHeads ? [nil, [1]] : [nil] as [[Int]?] {
                         for neurons in site == .mlpAct ? [nil, [3]] : [nil] as [[Int]?] {
                             patches.append(
-                                Patch(parts: [Part(site: site, layers: window, heads: heads, tokens: tokens, neurons: neurons)]))
+                                Patch(parts: [
+                                    Part(site: site, layers: window, heads: heads, tokens: tokens, neurons: neurons)
+                                ]))
                         }
                     }
                 }
@@ -118,10 +124,15 @@ import ViT
         let distinct = Set(patches.flatMap(\.parts).flatMap { states($0, of: layers) })
         let shape = WaveShape(images: images, patches: patches, chunkRows: 3)
         let wavefront = try Wavefront(encoder: lab.rig.encoder, library: lab.rig.library, shape: shape)
-        #expect(try wavefront.run(lab.input, patches: patches).evaluations == images * (2 * 2 * layers + distinct.count))
+        #expect(
+            try wavefront.run(lab.input, patches: patches).evaluations == images * (2 * 2 * layers + distinct.count))
         for patch in patches.shuffled(using: &random).prefix(12) {
-            #expect(try wavefront.run(lab.input, patches: [patch]).evaluations == expected([patch]), "\(lab.describe(patch))")
-            #expect(patch.parts.map { states($0, of: layers).count }.reduce(0, +) * images + images * 4 * layers == expected([patch]))
+            #expect(
+                try wavefront.run(lab.input, patches: [patch]).evaluations == expected([patch]),
+                "\(lab.describe(patch))")
+            #expect(
+                patch.parts.map { states($0, of: layers).count }.reduce(0, +) * images + images * 4 * layers
+                    == expected([patch]))
         }
     }
 

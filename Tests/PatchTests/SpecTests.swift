@@ -27,7 +27,9 @@ private func expectSentence(
     private func indices(_ text: String) throws -> [[Int]?] {
         try ListText.parse(text, below: 12, option: "--layers").map(\.indices)
     }
-    private func texts(_ text: String) throws -> [String] { try ListText.parse(text, below: 12, option: "--layers").map(\.text) }
+    private func texts(_ text: String) throws -> [String] {
+        try ListText.parse(text, below: 12, option: "--layers").map(\.text)
+    }
 
     @Test func itemsRangesAndSets() throws {
         #expect(try indices("0,5,7") == [[0], [5], [7]])
@@ -39,7 +41,9 @@ private func expectSentence(
         #expect(try indices("4-4,2+0+2,11") == [[4], [0, 2], [11]])
     }
 
-    @Test(arguments: ["", ",", "1,", "12", "-1", "1-", "-", "3-1", "0-12", "1-2-3", "a", "0+", "+", "0+12", "1.5", "0 1", "٣"])
+    @Test(arguments: [
+        "", ",", "1,", "12", "-1", "1-", "-", "3-1", "0-12", "1-2-3", "a", "0+", "+", "0+12", "1.5", "0 1", "٣",
+    ])
     func wrongListsAreOneSentence(_ text: String) {
         expectSentence("--layers \(text)") { _ = try indices(text) }
     }
@@ -56,15 +60,18 @@ private func expectSentence(
         #expect(try items("all") == [.init(text: "", indices: nil)])
         #expect(try items("each").map(\.indices) == (0..<17).map { [$0] })
         #expect(try items("each").map(\.text) == (0..<17).map(String.init))
-        #expect(try items("cls,patches") == [
-            .init(text: "cls", indices: [0]), .init(text: "patches", indices: Array(1..<17)),
-        ])
+        #expect(
+            try items("cls,patches") == [
+                .init(text: "cls", indices: [0]), .init(text: "patches", indices: Array(1..<17)),
+            ])
         // Rows 1 and 2, columns 0 to 2 of the 4 x 4 grid; token 0 is CLS.
         #expect(try items("1:3x0:3") == [.init(text: "1:3x0:3", indices: [5, 6, 7, 9, 10, 11])])
         #expect(try items("0:4x0:4,16,3-4,0+1").map(\.indices) == [Array(1..<17), [16], [3], [4], [0, 1]])
     }
 
-    @Test(arguments: ["17", "1:5x0:1", "2:2x0:1", "3:1x0:1", "0:1", "0:1x0:1x0:1", "x", "0:1x", "-1:1x0:1", "0-1x0-1", "1:3x0:5"])
+    @Test(arguments: [
+        "17", "1:5x0:1", "2:2x0:1", "3:1x0:1", "0:1", "0:1x0:1x0:1", "x", "0:1x", "-1:1x0:1", "0-1x0-1", "1:3x0:5",
+    ])
     func wrongTokensAreOneSentence(_ text: String) {
         expectSentence("--tokens \(text)") { _ = try ListText.tokens(text, config: config) }
     }
@@ -72,7 +79,9 @@ private func expectSentence(
 
 @Suite struct SweepSpecTests {
     private func columns(_ spec: SweepSpec) throws -> [String] {
-        try spec.items(config: config).map { "\($0.direction) \($0.site) l\($0.layer) h\($0.head) t\($0.token) w\($0.window)" }
+        try spec.items(config: config).map {
+            "\($0.direction) \($0.site) l\($0.layer) h\($0.head) t\($0.token) w\($0.window)"
+        }
     }
 
     @Test func theDefaultIsAttentionWithWindowsOf1And3() throws {
@@ -117,7 +126,10 @@ private func expectSentence(
         }
         #expect(try columns(spec) == expected)
         let set = try spec.items(config: config).filter { $0.layer == "0+5" && $0.site != "z" }
-        #expect(set.allSatisfy { $0.patch.parts.map(\.layers) == [[0, 5], [0, 5]] && $0.patch.parts.map(\.site) == [.attnOut, .mlpOut] })
+        #expect(
+            set.allSatisfy {
+                $0.patch.parts.map(\.layers) == [[0, 5], [0, 5]] && $0.patch.parts.map(\.site) == [.attnOut, .mlpOut]
+            })
         #expect(set.allSatisfy { $0.patch.parts.allSatisfy { $0.heads == nil } })
     }
 
@@ -141,9 +153,11 @@ private func expectSentence(
         var spec = SweepSpec()
         (spec.site, spec.layers, spec.heads, spec.tokens) = (["z+mlp_act"], "2", "1", "0+3")
         let parts = try spec.items(config: config)[0].patch.parts
-        #expect(parts == [
-            Part(site: .z, layers: [2], heads: [1], tokens: [0, 3]), Part(site: .mlpAct, layers: [2], tokens: [0, 3]),
-        ])
+        #expect(
+            parts == [
+                Part(site: .z, layers: [2], heads: [1], tokens: [0, 3]),
+                Part(site: .mlpAct, layers: [2], tokens: [0, 3]),
+            ])
         (spec.site, spec.tokens, spec.neurons) = (["mlp_act"], "all", "7,2+9")
         let items = try spec.items(config: config)
         #expect(items.map(\.patch.parts) == [[7], [2, 9]].map { [Part(site: .mlpAct, layers: [2], neurons: $0)] })

@@ -59,9 +59,14 @@ struct Rig {
             for tokens in [nil, [0], some] {
                 patches.append(Patch(direction: direction, sites: [.embed], layers: [], tokens: tokens))
                 for sites in Site.allCases.filter(\.hasLayers).map({ [$0] })
-                    + [[.attnOut, .mlpOut], [.residMid, .mlpOut], [.q, .k], [.v, .pattern], [.z, .mlpAct], [.q, .z, .attnOut]]
+                    + [
+                        [.attnOut, .mlpOut], [.residMid, .mlpOut], [.q, .k], [.v, .pattern], [.z, .mlpAct],
+                        [.q, .z, .attnOut],
+                    ]
                 {
-                    for heads in sites.contains(where: \.hasHeads) && config.heads > 1 ? [nil, [config.heads - 1]] : [nil] {
+                    for heads in sites.contains(where: \.hasHeads) && config.heads > 1
+                        ? [nil, [config.heads - 1]] : [nil]
+                    {
                         for width in 1...3 {
                             for centre in 0..<config.layers {
                                 patches.append(

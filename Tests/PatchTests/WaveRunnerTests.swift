@@ -40,7 +40,8 @@ import Testing
                     seen[patch] += Array(piece.images)
                     let range = piece.images.lowerBound * classes..<piece.images.upperBound * classes
                     #expect(
-                        output.patchedLogits[position].map(\.bitPattern) == whole.patchedLogits[patch][range].map(\.bitPattern),
+                        output.patchedLogits[position].map(\.bitPattern)
+                            == whole.patchedLogits[patch][range].map(\.bitPattern),
                         comment)
                     #expect(output.patched[position] == Array(whole.patched[patch][piece.images]), comment)
                 }
@@ -80,7 +81,8 @@ import Testing
         let work = try Work(.clean), context = work.lab.rig.context
         var limit = 0
         do {
-            let wavefront = try Wavefront(encoder: work.lab.rig.encoder, library: work.lab.rig.library, shape: work.plan.shape)
+            let wavefront = try Wavefront(
+                encoder: work.lab.rig.encoder, library: work.lab.rig.library, shape: work.plan.shape)
             limit = context.allocatedBytes + 8
             withExtendedLifetime(wavefront) {}
         }
@@ -162,7 +164,8 @@ import Testing
             rig.context.allocationLimit = limit
             defer { rig.context.allocationLimit = .max }
             let means = try ActivationMeans.over(
-                images: lab.images, encoder: rig.encoder, library: rig.library, sites: [.attnOut, .z, .mlpAct, .residMid]
+                images: lab.images, encoder: rig.encoder, library: rig.library,
+                sites: [.attnOut, .z, .mlpAct, .residMid]
             ) { Array(lab.input.clean[$0.lowerBound * size..<$0.upperBound * size]) }
             rig.context.allocationLimit = .max
             held = rig.context.allocatedBytes - before
@@ -177,7 +180,9 @@ import Testing
         let most = ActivationMeans.bytes(patches, config: rig.config)
         #expect(held <= most && held > most / 2, "\(held) of \(most) bytes")
         let wave = try WavePlan(encoder: rig.encoder, patches: [], images: 8, memory: nil).bytes
-        for share in [0.7, 0.4, 0.3] { #expect(try means(limit: before + Int(share * Double(wave))) == whole, "\(share)") }
+        for share in [0.7, 0.4, 0.3] {
+            #expect(try means(limit: before + Int(share * Double(wave))) == whole, "\(share)")
+        }
         #expect(throws: SweepError.self) { try means(limit: before + 100) }
     }
 }

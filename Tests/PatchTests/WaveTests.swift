@@ -31,7 +31,8 @@ import ViT
             var random = SplitMix64(seed: lab.seed)
             let sites = Site.allCases.filter { self != .mean || $0 != .pattern }
             let all = lab.everyCombination(with: with, sites: sites)
-            return all.shuffled(using: &random).prefix(60) + (0..<10).map { _ in lab.randomPatch(&random, with: [with]) }
+            return all.shuffled(using: &random).prefix(60)
+                + (0..<10).map { _ in lab.randomPatch(&random, with: [with]) }
         }
     }
 
@@ -52,7 +53,8 @@ import ViT
             #expect(some.donor == whole.donor.map { Array($0[images]) }, note)
             #expect(some.targets == Array(whole.targets[images]) && some.foils == Array(whole.foils[images]), note)
             for k in range {
-                #expect(bits(some.patchedLogits[k - range.lowerBound], all) == bits(whole.patchedLogits[k], images), note)
+                #expect(
+                    bits(some.patchedLogits[k - range.lowerBound], all) == bits(whole.patchedLogits[k], images), note)
                 #expect(some.patched[k - range.lowerBound] == Array(whole.patched[k][images]), note)
             }
         }
@@ -110,11 +112,14 @@ import ViT
 
     @Test(arguments: Kind.allCases) func ownActivationsChangeNoBit(_ kind: Kind) throws {
         let lab = try kind.lab(.noBias, images: 2)
-        let patches = lab.everyCombination(with: kind.with, sites: Site.allCases.filter { kind != .mean || $0 != .pattern })
+        let patches = lab.everyCombination(
+            with: kind.with, sites: Site.allCases.filter { kind != .mean || $0 != .pattern })
         let output = try lab.run(patches, chunkRows: 9, own: true)
-        for (patch, logits) in zip(patches, output.patchedLogits) where kind != .zero || patch.parts[0].site != .pattern {
+        for (patch, logits) in zip(patches, output.patchedLogits) where kind != .zero || patch.parts[0].site != .pattern
+        {
             let base = patch.direction == .restore ? output.corruptedLogits : output.cleanLogits
-            #expect(logits.map(\.bitPattern) == base.map(\.bitPattern), "seed \(lab.seed), \(kind): \(lab.describe(patch))")
+            #expect(
+                logits.map(\.bitPattern) == base.map(\.bitPattern), "seed \(lab.seed), \(kind): \(lab.describe(patch))")
         }
     }
 
@@ -147,7 +152,8 @@ import ViT
                 },
                 throws: { if case CLError.shape = $0 { true } else { false } })
         }
-        let plain = [Patch(sites: [.attnOut], layers: [0])], resample = [Patch(with: .resample, sites: [.z], layers: [0])]
+        let plain = [Patch(sites: [.attnOut], layers: [0])],
+            resample = [Patch(with: .resample, sites: [.z], layers: [0])]
         let mean = [Patch(with: .mean, sites: [.z], layers: [0])]
         let shape = WaveShape(images: 2, patches: plain, chunkRows: 2)
         refuses(shape, lab.input, resample)  // no room for another pass

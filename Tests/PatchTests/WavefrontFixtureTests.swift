@@ -35,7 +35,8 @@ import Testing
                 let expected = softmax(item.logits)
                 let found = softmax(output.patchedLogits[k].map(Double.init))
                 #expect(maxAbsDiff(found, expected) < Self.tolerance, "\(name): \(item)")
-                #expect(abs(Double(output.patched[k][0].p) - expected[pair.target]) < Self.tolerance, "\(name): \(item)")
+                #expect(
+                    abs(Double(output.patched[k][0].p) - expected[pair.target]) < Self.tolerance, "\(name): \(item)")
                 // A patch that does nothing would pass wherever it is expected to do nothing; elsewhere it must not.
                 let base = item.direction == .restore ? corrupted : clean
                 if !item.noop { #expect(maxAbsDiff(found, base) > 1e-4, "\(name): \(item) has no effect") }

@@ -3,7 +3,9 @@ import Profiling
 import Testing
 
 /// Commands that follow each other, 10 ns apart.
-func commands(_ parts: [(stage: String, kernel: String, nanoseconds: UInt64)], from start: UInt64 = 1000) -> [ProfiledCommand] {
+func commands(_ parts: [(stage: String, kernel: String, nanoseconds: UInt64)], from start: UInt64 = 1000)
+    -> [ProfiledCommand]
+{
     var now = start
     return parts.map { part in
         now += 10 + part.nanoseconds
@@ -13,7 +15,8 @@ func commands(_ parts: [(stage: String, kernel: String, nanoseconds: UInt64)], f
 
 struct ProfileSummaryTests {
     let wave = commands([
-        ("embed", "embed", 5), ("attention 0", "layernorm", 10), ("attention 0", "gemm", 20), ("resid_mid 0", "copy", 1),
+        ("embed", "embed", 5), ("attention 0", "layernorm", 10), ("attention 0", "gemm", 20),
+        ("resid_mid 0", "copy", 1),
         ("mlp 0", "gemm", 40), ("attention 11", "gemm", 30), ("resid_post 11", "copy", 2), ("classifier", "gemm", 3),
     ])
 

@@ -22,7 +22,8 @@ struct TraceFileTests {
         trace.name(stages, "stages")
         let start = hostNanoseconds() + 1_000_000
         trace.add(
-            commands([("mlp 3", "gemm", 1005), ("mlp 3", "add", 7), ("metrics", "rows", 50)], from: start), stages: stages,
+            commands([("mlp 3", "gemm", 1005), ("mlp 3", "add", 7), ("metrics", "rows", 50)], from: start),
+            stages: stages,
             kernels: kernels)
         try trace.close()
         #expect(trace.events == 5 && trace.written == 5)

@@ -24,7 +24,8 @@ import Testing
                 images: [record],
                 effects: patches.indices.map { number in
                     let base = patches[number].direction == "noise" ? 0.75 : 0.25
-                    return EffectRecord(image: position, corruption: 0, patch: number, patched: pass(base + effect(number, id)))
+                    return EffectRecord(
+                        image: position, corruption: 0, patch: number, patched: pass(base + effect(number, id)))
                 })
         }
         return store
@@ -42,7 +43,8 @@ import Testing
         let a = try store("a", patches: inA.map { patch($0, $0 == 3 ? "noise" : "restore") }, ids: Array(0..<12)) {
             value(inA[$0], $1, false)
         }
-        let b = try store("b", patches: inB.map { patch($0, $0 == 3 ? "noise" : "restore") }, ids: (4..<15).reversed()) {
+        let b = try store("b", patches: inB.map { patch($0, $0 == 3 ? "noise" : "restore") }, ids: (4..<15).reversed())
+        {
             value(inB[$0], $1, true)
         }
         let found = try compare(a, b, bootstrap: Bootstrap(resamples: 500, seed: 1))
@@ -61,7 +63,8 @@ import Testing
             #expect(patch.pHolm >= patch.pValue)
         }
         let csv = comparisonData(found).split(separator: "\n")
-        #expect(csv.count == 4 && csv.allSatisfy { $0.split(separator: ",", omittingEmptySubsequences: false).count == 28 })
+        #expect(
+            csv.count == 4 && csv.allSatisfy { $0.split(separator: ",", omittingEmptySubsequences: false).count == 28 })
         #expect(csv[1].hasPrefix("grayscale,grayscale,restore,attn_out,0,,,1,8,"))
         let text = comparisonText(found, a: "one", b: "two")
         #expect(text.contains("8 shared; 4 only in A and 3 only in B are left out") && !text.contains("\u{1B}"))
@@ -74,7 +77,10 @@ import Testing
         let patches = (0..<70).map { patch($0) }
         let a = try store("a", patches: patches, ids: [1, 2, 3]) { patch, id in Double(patch * id) / 1000 }
         let found = try compare(a, a)
-        #expect(found.corruptions[0].patches.allSatisfy { $0.p.mean == 0 && $0.p.low == 0 && $0.p.high == 0 && $0.pHolm == 1 })
+        #expect(
+            found.corruptions[0].patches.allSatisfy {
+                $0.p.mean == 0 && $0.p.low == 0 && $0.p.high == 0 && $0.pHolm == 1
+            })
         #expect(comparisonText(found, a: "a", b: "a").contains("the 60 that differ most of 70"))
     }
 

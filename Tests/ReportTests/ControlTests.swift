@@ -16,9 +16,12 @@ import Testing
     init() throws {
         var random = SeededRandom()
         seed = random.seed
-        func place(_ direction: String, _ layer: String, _ window: String, _ extent: String, control: Bool = false) -> PatchRecord {
+        func place(_ direction: String, _ layer: String, _ window: String, _ extent: String, control: Bool = false)
+            -> PatchRecord
+        {
             PatchRecord(
-                direction: direction, site: "attn_out", layer: layer, head: "", token: "", window: window, control: control,
+                direction: direction, site: "attn_out", layer: layer, head: "", token: "", window: window,
+                control: control,
                 extent: "attn_out " + extent)
         }
         var patches: [PatchRecord] = []
@@ -26,7 +29,9 @@ import Testing
             patches += (0..<4).map { place(direction, "\($0)", "1", "1 layer") }
             patches += (0..<4).map { place(direction, "\($0)", "3", $0 == 0 || $0 == 3 ? "2 layers" : "3 layers") }
         }
-        patches.append(PatchRecord(direction: "restore", site: "embed", layer: "", head: "", token: "", window: "", extent: "embed"))
+        patches.append(
+            PatchRecord(
+                direction: "restore", site: "embed", layer: "", head: "", token: "", window: "", extent: "embed"))
         for direction in ["restore", "noise"] {
             patches += (0..<24).map { place(direction, "a\($0)", "", "3 layers", control: true) }
             patches += (0..<3).map { place(direction, "b\($0)", "", "2 layers", control: true) }
@@ -43,12 +48,15 @@ import Testing
             }
         }
         for index in 0..<Self.images {
-            func pass(_ p: Double) -> PassMetrics { PassMetrics(p: Float(p), logit: 0, logitDiff: Float(p), kl: Float(1 - p), prediction: 0) }
+            func pass(_ p: Double) -> PassMetrics {
+                PassMetrics(p: Float(p), logit: 0, logitDiff: Float(p), kl: Float(1 - p), prediction: 0)
+            }
             try temporary.store.append(
                 images: [image(index, clean: pass(0.75), corrupted: pass(0.25))],
                 effects: patches.indices.map {
                     let base = patches[$0].direction == "noise" ? 0.75 : 0.25
-                    return EffectRecord(image: index, corruption: 0, patch: $0, patched: pass(base + effects[$0][index]))
+                    return EffectRecord(
+                        image: index, corruption: 0, patch: $0, patched: pass(base + effects[$0][index]))
                 })
         }
         self.effects = effects
@@ -84,21 +92,28 @@ import Testing
                 #expect((sign * patch.p.mean > sign * control.p95) == (control.pValue <= 0.05))
                 #expect(control.isAbove == (control.pValue <= 0.05))
             }
-            let paired = (0..<Self.images).map { row in effects[patch.patch][row] - mean(others.map { effects[$0][row] }) }
+            let paired = (0..<Self.images).map { row in
+                effects[patch.patch][row] - mean(others.map { effects[$0][row] })
+            }
             let wanted = summarise(paired, rows: Self.images, total: nil, columns: 1, bootstrap)[0]
-            #expect(abs(control.difference.mean - wanted.mean) < 1e-12 && abs(control.difference.low - wanted.low) < 1e-12)
+            #expect(
+                abs(control.difference.mean - wanted.mean) < 1e-12 && abs(control.difference.low - wanted.low) < 1e-12)
             #expect(abs(control.difference.high - wanted.high) < 1e-12)
         }
-        #expect(found.patches.filter { $0.control?.isAbove == true }.map(\.record.text) == [
-            "restore attn_out layer 1 window 3", "noise attn_out layer 1 window 3",
-        ])
-        #expect(found.controls.map { "\($0.direction) \($0.extent) \($0.isDrawn) \($0.places)" } == [
-            "restore attn_out 1 layer false 4", "restore attn_out 2 layers true 3", "restore attn_out 3 layers true 24",
-            "noise attn_out 1 layer false 4", "noise attn_out 2 layers true 3", "noise attn_out 3 layers true 24",
-        ])
+        #expect(
+            found.patches.filter { $0.control?.isAbove == true }.map(\.record.text) == [
+                "restore attn_out layer 1 window 3", "noise attn_out layer 1 window 3",
+            ])
+        #expect(
+            found.controls.map { "\($0.direction) \($0.extent) \($0.isDrawn) \($0.places)" } == [
+                "restore attn_out 1 layer false 4", "restore attn_out 2 layers true 3",
+                "restore attn_out 3 layers true 24",
+                "noise attn_out 1 layer false 4", "noise attn_out 2 layers true 3", "noise attn_out 3 layers true 24",
+            ])
         for control in found.controls where control.isDrawn {
             let members = patches.indices.filter {
-                patches[$0].control && patches[$0].direction == control.direction && patches[$0].extent == control.extent
+                patches[$0].control && patches[$0].direction == control.direction
+                    && patches[$0].extent == control.extent
             }
             #expect(abs(control.p.mean - mean(members.map { mean(effects[$0]) })) < 1e-12)
         }
@@ -127,10 +142,14 @@ import Testing
         found.controls = []
         for index in found.patches.indices { found.patches[index].control = nil }
         #expect(found == plain)
-        #expect(try groupStatistics(of: temporary.store, by: temporary.store.classGroups())
-            == groupStatistics(of: alone.store, by: alone.store.classGroups()))
-        let (page, plainPage) = (try ReportPage(store: temporary.store, images: nil), try ReportPage(store: alone.store, images: nil))
-        #expect(page.figures.filter { !$0.name.hasPrefix("random-places") }.map(\.file) == plainPage.figures.map(\.file))
+        #expect(
+            try groupStatistics(of: temporary.store, by: temporary.store.classGroups())
+                == groupStatistics(of: alone.store, by: alone.store.classGroups()))
+        let (page, plainPage) = (
+            try ReportPage(store: temporary.store, images: nil), try ReportPage(store: alone.store, images: nil)
+        )
+        #expect(
+            page.figures.filter { !$0.name.hasPrefix("random-places") }.map(\.file) == plainPage.figures.map(\.file))
         // A sweep with random places goes with one without.
         let comparison = try compare(alone.store, temporary.store)
         #expect(comparison.patchesOnlyA + comparison.patchesOnlyB == 0)
@@ -140,7 +159,9 @@ import Testing
 
     @Test func asDataAndText() throws {
         let found = try statistics(of: temporary.store)
-        let lines = summaryData(found, format: .csv).split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
+        let lines = summaryData(found, format: .csv).split(separator: "\n").map {
+            $0.split(separator: ",", omittingEmptySubsequences: false)
+        }
         #expect(lines.count == 1 + found[0].patches.count)
         for (line, patch) in zip(lines.dropFirst(), found[0].patches) {
             let fields = line.dropLast(6).suffix(7).map(String.init)  // the last six are of recovered shares
@@ -148,7 +169,9 @@ import Testing
                 #expect(fields == Array(repeating: "", count: 7))
                 continue
             }
-            #expect(fields[0] == "\(control.places)" && Double(fields[1]) == control.mean && Double(fields[6]) == control.pValue)
+            #expect(
+                fields[0] == "\(control.places)" && Double(fields[1]) == control.mean
+                    && Double(fields[6]) == control.pValue)
             #expect(Double(fields[3]) == control.difference.mean && Double(fields[5]) == control.difference.high)
         }
         let text = try summaryText(store: temporary.store, width: 80)
@@ -173,9 +196,10 @@ import Testing
             let table = try #require(figure.table)
             #expect(table.columns.suffix(7) == controlColumns[...] && table.rows.count == 4)
             for row in table.rows {
-                let patch = try #require(found.patches.first {
-                    [$0.record.direction, $0.record.layer, $0.record.window] == [row[0], row[2], row[3]]
-                })
+                let patch = try #require(
+                    found.patches.first {
+                        [$0.record.direction, $0.record.layer, $0.record.window] == [row[0], row[2], row[3]]
+                    })
                 #expect(row.suffix(7) == controlCells(patch)[...])
                 #expect(figure.panels[0].body.contains("\(row[0] == "noise" ? "\n5th" : "\n95th") percentile: "))
             }

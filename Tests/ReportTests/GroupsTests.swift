@@ -59,8 +59,10 @@ import Testing
                 #expect(abs(difference.mean - (mean(own) - mean(rest))) < 1e-12, "seed \(random.seed)")
                 // An unpaired bootstrap by hand; its quantiles scatter by a few percent of the width.
                 let drawn = (0..<4000).map { _ in
-                    (mean(own.map { _ in own[Int.random(in: 0..<own.count, using: &random)] }),
-                     mean(rest.map { _ in rest[Int.random(in: 0..<rest.count, using: &random)] }))
+                    (
+                        mean(own.map { _ in own[Int.random(in: 0..<own.count, using: &random)] }),
+                        mean(rest.map { _ in rest[Int.random(in: 0..<rest.count, using: &random)] })
+                    )
                 }
                 for (found, resamples) in [
                     (value.effect, drawn.map(\.0).sorted()), (difference, drawn.map { $0.0 - $0.1 }.sorted()),

@@ -39,9 +39,13 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
             #expect(isXML(svg), "\(svg.prefix(200))")
         }
         let expected: [Synthetic: [String]] = [
-            .layers: ["effect-by-layer-restore", "effect-by-layer-noise", "window-sums-noise-mlp_out", "classes-restore-attn_out"],
+            .layers: [
+                "effect-by-layer-restore", "effect-by-layer-noise", "window-sums-noise-mlp_out",
+                "classes-restore-attn_out",
+            ],
             .heads: ["effect-by-heads-restore-z-window-1"], .tokens: ["effect-by-tokens-restore-resid_post-window-1"],
-            .doses: ["dose-response-noise", "dose-response-noise-restore", "effect-by-layer-restore-noise-0.5"], .places: ["strongest-restore-pattern"],
+            .doses: ["dose-response-noise", "dose-response-noise-restore", "effect-by-layer-restore-noise-0.5"],
+            .places: ["strongest-restore-pattern"],
         ]
         let names = files.figures.compactMap { $0.split(separator: "/").last?.dropLast(4) }.map(String.init)
         for name in expected[kind] ?? [] { #expect(names.contains(name), "\(names)") }
@@ -58,9 +62,13 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         var rows = 0
         for figure in page.figures where figure.name.hasPrefix("effect-by") {
             let table = try #require(figure.table)
-            let lines = table.csv.split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
+            let lines = table.csv.split(separator: "\n").map {
+                $0.split(separator: ",", omittingEmptySubsequences: false)
+            }
             for (line, row) in zip(lines.dropFirst(), table.rows) {
-                func cell(_ name: String) -> String { table.columns.firstIndex(of: name).map { String(line[$0]) } ?? "" }
+                func cell(_ name: String) -> String {
+                    table.columns.firstIndex(of: name).map { String(line[$0]) } ?? ""
+                }
                 let patch = try #require(
                     found.patches.first {
                         $0.record.direction == cell("direction") && $0.record.site == cell("site")
@@ -118,9 +126,13 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
 
     @Test func smallPicturesAreEnlargedAsSquares() {
         func header(_ width: UInt8, _ height: UInt8) -> Data {
-            Data([0x89, 0x50, 0x4E, 0x47, 13, 10, 26, 10, 0, 0, 0, 13, 0x49, 0x48, 0x44, 0x52, 0, 0, 0, width, 0, 0, 0, height])
+            Data([
+                0x89, 0x50, 0x4E, 0x47, 13, 10, 26, 10, 0, 0, 0, 13, 0x49, 0x48, 0x44, 0x52, 0, 0, 0, width, 0, 0, 0,
+                height,
+            ])
         }
-        #expect(Picture(header(32, 32)).isSmall && !Picture(header(32, 200)).isSmall && !Picture(header(255, 1)).isSmall)
+        #expect(
+            Picture(header(32, 32)).isSmall && !Picture(header(32, 200)).isSmall && !Picture(header(255, 1)).isSmall)
         #expect(!Picture(Data()).isSmall && !Picture(header(32, 32).dropLast()).isSmall)
     }
 
@@ -178,7 +190,8 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         func message() -> String? { #expect(throws: ReportError.self) { try writeReport(of: store) }?.description }
         #expect(message() == "cannot write \(folder.path)/figures: a file has the name of the folder")
         try FileManager.default.removeItem(atPath: folder.path + "/figures")
-        try FileManager.default.createDirectory(atPath: folder.path + "/report.html", withIntermediateDirectories: false)
+        try FileManager.default.createDirectory(
+            atPath: folder.path + "/report.html", withIntermediateDirectories: false)
         #expect(message() == "cannot write \(folder.path)/report.html: a folder has that name")
     }
 
@@ -249,7 +262,9 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
             let rows = perImage.images.indices.filter { perImage.images[$0].label == item.label }.map { values[$0] }
             #expect(item.images == rows.count)
             #expect(abs(item.effects[0].mean - rows.reduce(0, +) / Double(rows.count)) < 1e-12)
-            let totals = perImage.images.filter { $0.label == item.label }.map { Double($0.clean.p) - Double($0.corrupted.p) }
+            let totals = perImage.images.filter { $0.label == item.label }.map {
+                Double($0.clean.p) - Double($0.corrupted.p)
+            }
             #expect(abs(item.total.mean - totals.reduce(0, +) / Double(totals.count)) < 1e-12)
         }
         #expect(try perImage.byClass([best.patch], most: 3).map(\.label) == [0, 1, 2])  // 4 images each, then 3
@@ -274,7 +289,8 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         #expect(strongest[..<3] == ["4", best.record.text, plus(best.p.mean, 4)])
         // A share of a total effect that may be zero is not drawn.
         found[0].totalP.low = -1
-        #expect(DoseSeries.all(found)[0].figures[1].panels[1].body.components(separatedBy: "<circle").count == 1 + 2 * 3)
+        #expect(
+            DoseSeries.all(found)[0].figures[1].panels[1].body.components(separatedBy: "<circle").count == 1 + 2 * 3)
         found[0].spec = "grayscale"
         found[1].spec = "blur:1"
         found[2].spec = "noise:10"
@@ -291,7 +307,9 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         #expect(Scale([-3, 2], from: 0, to: 1).labels == ["−3", "−2", "−1", "0", "1", "2"])
         // A little below zero takes no step of its own.
         let little = Scale([-0.004, 0.187], from: 100, to: 0, ticks: 4)
-        #expect(little.labels == ["0.00", "0.05", "0.10", "0.15", "0.20"] && little(-0.004) < 100 && little(0) < little(-0.004))
+        #expect(
+            little.labels == ["0.00", "0.05", "0.10", "0.15", "0.20"] && little(-0.004) < 100
+                && little(0) < little(-0.004))
         for values in [[], [.nan], [0], [5], [-1e-9, 1e-9], [1e20, 1e21], [.infinity, 1]] as [[Double]] {
             let scale = Scale(values, from: 0, to: 10)
             #expect(scale.ticks.count >= 2 && scale.ticks.count < 12, "\(values): \(scale.ticks)")
@@ -307,7 +325,10 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
             #expect(panel.body.contains("rotate(-90)") && panel.body.contains("class=\"axis\""), "\(panel.label)")
         }
         let labels = try #require(page.figures.first).panels.map(\.label)
-        #expect(labels.prefix(2) == ["attn_out, single layers: mean Δp by layer", "attn_out, windows of 3: mean Δp by centre layer"])
+        #expect(
+            labels.prefix(2) == [
+                "attn_out, single layers: mean Δp by layer", "attn_out, windows of 3: mean Δp by centre layer",
+            ])
     }
 
     /// Where an axis counts ranks, tooltips say which patch it is.
@@ -316,7 +337,9 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         let page = try ReportPage(store: Synthetic.places.store(folder: folder.path, images: 4, seed: 1), images: nil)
         let figure = try #require(page.figures.first { $0.name == "strongest-restore-pattern" })
         let best = try #require(page.statistics[0].patches.max { abs($0.p.mean) < abs($1.p.mean) })
-        #expect(figure.panels[0].body.contains("<title>\(best.record.text)\nΔp: \(plus(best.p.mean, decimals(for: [best.p.mean]))) ["))
+        #expect(
+            figure.panels[0].body.contains(
+                "<title>\(best.record.text)\nΔp: \(plus(best.p.mean, decimals(for: [best.p.mean]))) ["))
     }
 
     @Test func sitesInWords() {
@@ -328,7 +351,9 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         #expect(number(-0.0001, 3) == "0.000" && number(-1.5, 1) == "−1.5" && number(.nan, 2) == "–")
         #expect(plus(0.5, 2) == "+0.50" && plus(0.001, 2) == "0.00" && plus(-2, 0) == "−2")
         #expect(pText(0.0004) == "< 0.001" && pText(0.25) == "0.250")
-        #expect(SVG.number(1.25) == "1.3" && SVG.number(-0.04) == "0" && SVG.number(-0.26) == "-0.3" && SVG.number(.nan) == "0")
+        #expect(
+            SVG.number(1.25) == "1.3" && SVG.number(-0.04) == "0" && SVG.number(-0.26) == "-0.3"
+                && SVG.number(.nan) == "0")
         #expect(escaped("a<b>&\"\u{1}\n") == "a&lt;b&gt;&amp;&quot; \n")
         #expect(fileName(["A b", "", "noise:0.5/é"]) == "a-b-noise-0.5--")
     }
@@ -339,15 +364,19 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         #expect(FigureStyle.colourClass(-9, limit: 1) == "n32" && FigureStyle.colourClass(.nan, limit: 1) == "none")
         #expect(FigureStyle.colourClass(0.5, limit: 0) == "z")
         for theme in FigureStyle.Theme.allCases {
-            let colours = Dictionary(uniqueKeysWithValues: FigureStyle.diverging(theme).map { ($0.name, Oklab.lab($0.value)[0]) })
+            let colours = Dictionary(
+                uniqueKeysWithValues: FigureStyle.diverging(theme).map { ($0.name, Oklab.lab($0.value)[0]) })
             for sign in ["n", "p"] {
                 let shades = ["z"] + (1...FigureStyle.steps).map { "\(sign)\($0)" }
                 let lightness = shades.compactMap { colours[$0] }
                 let sorted = theme == .light ? lightness.sorted(by: >) : lightness.sorted()
-                #expect(lightness.count == 33 && zip(lightness, sorted).allSatisfy { abs($0 - $1) < 0.006 }, "\(lightness)")
+                #expect(
+                    lightness.count == 33 && zip(lightness, sorted).allSatisfy { abs($0 - $1) < 0.006 }, "\(lightness)")
             }
         }
-        #expect(Oklab.mix(["#000000", "#ffffff"], at: 0) == "#000000" && Oklab.mix(["#12ab9f", "#ffffff"], at: 0) == "#12ab9f")
+        #expect(
+            Oklab.mix(["#000000", "#ffffff"], at: 0) == "#000000"
+                && Oklab.mix(["#12ab9f", "#ffffff"], at: 0) == "#12ab9f")
         #expect(Oklab.mix(["#000000", "#ffffff"], at: 2) == "#ffffff")
     }
 }

@@ -7,7 +7,8 @@ import Testing
         var random = SeededRandom()
         let totals = (0..<40).map { _ in Double.random(in: 0.2...1, using: &random) }
         // Where every image's effect is the same part of its total, so is every resample's.
-        let same = recoveredShare(effects: totals.map { 0.25 * $0 }, totals: totals, bootstrap: Bootstrap(seed: random.seed))
+        let same = recoveredShare(
+            effects: totals.map { 0.25 * $0 }, totals: totals, bootstrap: Bootstrap(seed: random.seed))
         for value in [same.share, same.low, same.high] { #expect(abs(value - 0.25) < 1e-12, "seed \(random.seed)") }
         #expect(abs(same.effect - 0.25 * totals.reduce(0, +) / 40) < 1e-12)
 
@@ -24,7 +25,9 @@ import Testing
             return effect / total
         }.sorted()
         let width = drawn[3899] - drawn[100]
-        #expect(abs(share.low - drawn[100]) < 0.15 * width && abs(share.high - drawn[3899]) < 0.15 * width, "seed \(random.seed)")
+        #expect(
+            abs(share.low - drawn[100]) < 0.15 * width && abs(share.high - drawn[3899]) < 0.15 * width,
+            "seed \(random.seed)")
     }
 
     @Test func aSingleImageHasNoInterval() {

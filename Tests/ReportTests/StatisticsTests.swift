@@ -133,7 +133,8 @@ import Testing
     }
 
     @Test func noImagesAndNaN() throws {
-        let temporary = try TemporaryStore(testManifest(patches: [patch(0), patch(1)], corruptions: ["none", "blur:1"]))
+        let temporary = try TemporaryStore(
+            testManifest(patches: [patch(0), patch(1)], corruptions: ["none", "blur:1"]))
         #expect(try statistics(of: temporary.store).allSatisfy { $0.images == 0 && $0.patches[0].p.mean.isNaN })
         let pass = PassMetrics(p: 0.5, logit: 0, logitDiff: 0, kl: 0, prediction: 0)
         var broken = pass
@@ -210,7 +211,9 @@ import Testing
             if quantile(0.025, ofSorted: means) <= truth, truth <= quantile(0.975, ofSorted: means) { percentile += 1 }
         }
         let share = Double(covered) / Double(sweeps)
-        if full { print("coverage u^\(power), \(images) images: \(share), percentile \(Double(percentile) / Double(sweeps))") }
+        if full {
+            print("coverage u^\(power), \(images) images: \(share), percentile \(Double(percentile) / Double(sweeps))")
+        }
         #expect((full ? 0.93...0.97 : 0.92...0.98).contains(share), "\(share)")
     }
 }
@@ -246,7 +249,9 @@ import Testing
         let temporary = try TemporaryStore(testManifest(patches: places))
         var totals: [Double] = [], effects: [Double] = []
         for index in 0..<400 {
-            func pass(_ p: Double) -> PassMetrics { PassMetrics(p: Float(p), logit: 0, logitDiff: 0, kl: 0, prediction: 0) }
+            func pass(_ p: Double) -> PassMetrics {
+                PassMetrics(p: Float(p), logit: 0, logitDiff: 0, kl: 0, prediction: 0)
+            }
             let total = Double(Int.random(in: 64...256, using: &random)) / 512
             let own = total * 0.5 + Double(Int.random(in: -32...32, using: &random)) / 512
             totals.append(total)
@@ -265,7 +270,9 @@ import Testing
         let error = (influence.reduce(0) { $0 + $1 * $1 } / 400 / 400).squareRoot()
         for number in [0, 2] {
             let p = found.patches[number].p
-            #expect([p.recovered, p.recoveredLow, p.recoveredHigh].allSatisfy { abs($0 - 0.25) < 1e-6 }, "seed \(random.seed)")
+            #expect(
+                [p.recovered, p.recoveredLow, p.recoveredHigh].allSatisfy { abs($0 - 0.25) < 1e-6 },
+                "seed \(random.seed)")
         }
         for number in [1, 3] {
             let p = found.patches[number].p

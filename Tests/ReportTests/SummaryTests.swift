@@ -117,18 +117,25 @@ private func plainText(_ text: String) -> String {
     @Test(arguments: [TerminalColour.full, .palette])
     func headsAsAHeatMap(_ colour: TerminalColour) throws {
         let effects: [Float] = [0.25, -0.25, 0, 0.125, -0.125, 0.0625]
-        let temporary = try store((0..<6).map { patch(0, site: "z", head: "\($0)") }) { patch, _ in effects[Int(patch.head) ?? 0] }
+        let temporary = try store((0..<6).map { patch(0, site: "z", head: "\($0)") }) { patch, _ in
+            effects[Int(patch.head) ?? 0]
+        }
         let text = try summaryText(store: temporary.store, colour: colour)
         let row = try #require(text.split(separator: "\n").first { plainText(String($0)).hasPrefix("      0  ") })
-        let grounds = row.matches(of: try Regex("48;(2;[0-9]+;[0-9]+;[0-9]+|5;[0-9]+)m")).map { String($0.output[1].substring ?? "") }
+        let grounds = row.matches(of: try Regex("48;(2;[0-9]+;[0-9]+;[0-9]+|5;[0-9]+)m")).map {
+            String($0.output[1].substring ?? "")
+        }
         #expect(
-            grounds == (colour == .full
-                ? ["2;169;220;255", "2;255;201;138", "2;37;40;45", "2;42;114;184", "2;180;96;26", "2;44;76;111"]
-                : ["5;153", "5;222", "5;235", "5;25", "5;130", "5;24"]), "\(grounds)")
+            grounds
+                == (colour == .full
+                    ? ["2;169;220;255", "2;255;201;138", "2;37;40;45", "2;42;114;184", "2;180;96;26", "2;44;76;111"]
+                    : ["5;153", "5;222", "5;235", "5;25", "5;130", "5;24"]),
+            "\(grounds)")
         // Six cells of seven columns, the largest one bold.
         #expect(plainText(String(row)) == "      0   +.250  -.250   .000  +.125  -.125  +.062")
         #expect(row.contains("\u{1B}[1;38;"))
-        let legend = try #require(text.split(separator: "\n").first { plainText(String($0)).hasPrefix("        -0.250 ") })
+        let legend = try #require(
+            text.split(separator: "\n").first { plainText(String($0)).hasPrefix("        -0.250 ") })
         #expect(plainText(String(legend)) == "        -0.250 " + String(repeating: " ", count: 33) + " +0.250")
         #expect(legend.components(separatedBy: "\u{1B}[48;").count == 34)
     }
@@ -136,7 +143,9 @@ private func plainText(_ text: String) -> String {
     /// Eight colours and none: shades before the numbers.
     @Test func headsAsShades() throws {
         let effects: [Float] = [0.25, -0.25, 0, 0.125, -0.125, 0.0625]
-        let temporary = try store((0..<6).map { patch(0, site: "z", head: "\($0)") }) { patch, _ in effects[Int(patch.head) ?? 0] }
+        let temporary = try store((0..<6).map { patch(0, site: "z", head: "\($0)") }) { patch, _ in
+            effects[Int(patch.head) ?? 0]
+        }
         let plain = try summaryText(store: temporary.store)
         #expect(plain.contains("\n      0  █+.250 █-.250   .000 ▒+.125 ▒-.125 ░+.062\n"), "\(plain)")
         #expect(plain.contains("\n        about ░ 0.062  ▒ 0.125  ▓ 0.188  █ 0.250, of either sign\n"))
@@ -210,9 +219,10 @@ private func plainText(_ text: String) -> String {
         #expect(bars.bar(.nan) == ("  ", "    "))
     }
 
-    @Test(arguments: [
-        [], [0], [-1], [1e-40, 0], [-1e-45], [.nan, .infinity], [1e38, -1e38], [-.infinity, 3],
-    ] as [[Double]])
+    @Test(
+        arguments: [
+            [], [0], [-1], [1e-40, 0], [-1e-45], [.nan, .infinity], [1e38, -1e38], [-.infinity, 3],
+        ] as [[Double]])
     func anyValues(values: [Double]) {
         for width in 1...9 {
             let bars = BarScale(values, width: width)

@@ -17,7 +17,8 @@ enum Synthetic: String, CaseIterable {
     case odd
 
     private func place(
-        _ layer: String, direction: String = "restore", site: String = "attn_out", head: String = "", token: String = "",
+        _ layer: String, direction: String = "restore", site: String = "attn_out", head: String = "",
+        token: String = "",
         window: String = "1"
     ) -> PatchRecord {
         PatchRecord(direction: direction, site: site, layer: layer, head: head, token: token, window: window)
@@ -34,7 +35,8 @@ enum Synthetic: String, CaseIterable {
                 }
             }
         case .heads: (0..<12).flatMap { layer in (0..<12).map { place("\(layer)", site: "z", head: "\($0)") } }
-        case .tokens: (0..<4).flatMap { layer in (0..<65).map { place("\(layer)", site: "resid_post", token: "\($0)") } }
+        case .tokens:
+            (0..<4).flatMap { layer in (0..<65).map { place("\(layer)", site: "resid_post", token: "\($0)") } }
         case .doses: ["1", "3"].flatMap { window in (0..<8).map { place("\($0)", window: window) } }
         case .places:
             (0..<2).flatMap { layer in
@@ -103,7 +105,8 @@ enum Synthetic: String, CaseIterable {
                     effects: patches.enumerated().map { number, patch in
                         let effect = strength * size(patch) * (own + 0.3) + .random(in: -0.06...0.06, using: &random)
                         let p = patch.direction == "noise" ? clean - effect : corrupted + effect
-                        return EffectRecord(image: index, corruption: corruption, patch: number, patched: pass(p, label))
+                        return EffectRecord(
+                            image: index, corruption: corruption, patch: number, patched: pass(p, label))
                     })
             }
         }

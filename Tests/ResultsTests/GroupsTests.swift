@@ -17,7 +17,8 @@ import Testing
     }
 
     @Test func quotedFieldsOfRFC4180() throws {
-        let text = "\u{FEFF}image,sex,\"skin, tone\"\r\n"
+        let text =
+            "\u{FEFF}image,sex,\"skin, tone\"\r\n"
             + "\"a,1.png\",f,\"a \"\"b\"\" c\"\r\n\r\n"
             + "b.png,,\"two\r\nlines\"\n"
             + "x.png,m,1\r"
@@ -36,7 +37,8 @@ import Testing
         var random = SeededRandom()
         let alphabet: [Character] = ["a", "ü", ",", "\"", "\n", "\r", " ", "7"]
         func word() -> String {
-            String((0..<Int.random(in: 0...5, using: &random)).compactMap { _ in alphabet.randomElement(using: &random) })
+            String(
+                (0..<Int.random(in: 0...5, using: &random)).compactMap { _ in alphabet.randomElement(using: &random) })
         }
         for _ in 0..<50 {
             let ids = (0..<10).map { "\($0)" + word() }, values = ids.map { _ in [word(), word()] }
@@ -59,26 +61,34 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", "first line"), ("id,sex\na,f", "image,<column>"), ("image\na", "image,<column>"), ("image,a,a\nx,1,2", "differ"),
-        ("image,\na,f", "differ"), ("image,sex\na", "line 2: 1 fields"), ("image,sex\n\na,f\nb,f,g", "line 4: 3 fields"),
+        ("", "first line"), ("id,sex\na,f", "image,<column>"), ("image\na", "image,<column>"),
+        ("image,a,a\nx,1,2", "differ"),
+        ("image,\na,f", "differ"), ("image,sex\na", "line 2: 1 fields"),
+        ("image,sex\n\na,f\nb,f,g", "line 4: 3 fields"),
         ("image,sex\n\"a\nb\",f\na,f,f", "line 4"), ("image,sex\na,f\na,m", "line 3: the image a is there twice"),
         ("image,sex\na,\"f", "line 2: a quote is opened"), ("image,sex\n\"a\"b,f", "line 2: text follows"),
         ("image,sex\nz,f", "none of its 1 images"), ("image,sex\n", "none of its 0 images"),
     ])
     func badFilesAreNamedWithTheirLine(_ text: String, _ message: String) throws {
-        #expect(performing: { try read(text, ids: ["a", "b"]) }, throws: {
-            let text = "\($0)"
-            return text.contains(message) && text.contains("groups.csv") && !text.contains("\n")
-        })
+        #expect(
+            performing: { try read(text, ids: ["a", "b"]) },
+            throws: {
+                let text = "\($0)"
+                return text.contains(message) && text.contains("groups.csv") && !text.contains("\n")
+            })
     }
 
     @Test func bytesThatAreNoTextAndFilesThatAreNotThere() throws {
-        #expect(performing: { try read(Data("image,a\na,".utf8) + [0xFF, 0xFE], ids: ["a"]) }, throws: {
-            "\($0)".contains("line 2: the text is not UTF-8")
-        })
-        #expect(performing: { try ImageGroups.read(path: folder.path + "/none.csv", ids: []) }, throws: {
-            "\($0)".contains("there is no such file")
-        })
+        #expect(
+            performing: { try read(Data("image,a\na,".utf8) + [0xFF, 0xFE], ids: ["a"]) },
+            throws: {
+                "\($0)".contains("line 2: the text is not UTF-8")
+            })
+        #expect(
+            performing: { try ImageGroups.read(path: folder.path + "/none.csv", ids: []) },
+            throws: {
+                "\($0)".contains("there is no such file")
+            })
     }
 
     @Test func theStoreKeepsThem() throws {

@@ -76,10 +76,12 @@ import Testing
         var random = SeededRandom()
         var expected: [LogitsRecord] = []
         for part in 0..<3 {
-            let store = try ResultsStore.create(folder: "\(folder.path)/\(part)", manifest: manifest(shard: "\(part)/3"))
+            let store = try ResultsStore.create(
+                folder: "\(folder.path)/\(part)", manifest: manifest(shard: "\(part)/3"))
             let logits = randomLogits(part, patches: 0..<2, &random)
             try store.append(
-                images: [randomImage(part, &random)], effects: randomEffects(part, patches: 0..<2, &random), logits: logits)
+                images: [randomImage(part, &random)], effects: randomEffects(part, patches: 0..<2, &random),
+                logits: logits)
             expected += logits
             try store.finish()
             try store.close()

@@ -38,23 +38,36 @@ import Testing
             return now.differences(from: testManifest())
         }
         #expect(differences { $0.limit = nil } == ["limit is 100 there and not set now"])
-        #expect(differences { $0.seed = 8; $0.offset = 5 } == [
-            "seed is 7 there and 8 now", "offset is 0 there and 5 now",
-        ])
-        #expect(differences { $0.model = "b"; $0.modelHash = "0123456789abcdef" } == [
-            "model is models/tiny (aa11bb22cc33) there and b (0123456789ab) now"
-        ])
+        #expect(
+            differences {
+                $0.seed = 8; $0.offset = 5
+            } == [
+                "seed is 7 there and 8 now", "offset is 0 there and 5 now",
+            ])
+        #expect(
+            differences {
+                $0.model = "b"; $0.modelHash = "0123456789abcdef"
+            } == [
+                "model is models/tiny (aa11bb22cc33) there and b (0123456789ab) now"
+            ])
         #expect(differences { $0.dataHash = "ee" } == ["data is images (ff00) there and images (ee) now"])
-        #expect(differences { $0.donor = "d"; $0.donorHash = "e" } == ["donor is not set there and d (e) now"])
+        #expect(
+            differences {
+                $0.donor = "d"; $0.donorHash = "e"
+            } == ["donor is not set there and d (e) now"])
         #expect(differences { $0.corruptions = ["blur:2"] } == ["corruption is grayscale there and blur:2 now"])
         #expect(differences { $0.patches.removeLast() } == ["the number of patches is 3 there and 2 now"])
-        #expect(differences { $0.patches[1].window = "3" } == [
-            "patch 1 is restore attn_out layer 1 window 1 there and restore attn_out layer 1 window 3 now"
-        ])
-        #expect(differences { $0.control = 5; $0.patches[2].control = true } == [
-            "control is 0 there and 5 now",
-            "patch 2 is restore attn_out layer 2 window 1 there and control restore attn_out layer 2 window 1 now",
-        ])
+        #expect(
+            differences { $0.patches[1].window = "3" } == [
+                "patch 1 is restore attn_out layer 1 window 1 there and restore attn_out layer 1 window 3 now"
+            ])
+        #expect(
+            differences {
+                $0.control = 5; $0.patches[2].control = true
+            } == [
+                "control is 0 there and 5 now",
+                "patch 2 is restore attn_out layer 2 window 1 there and control restore attn_out layer 2 window 1 now",
+            ])
         #expect(differences { $0.classNames = [] } == ["the class names differ"])
         #expect(differences { $0.spec = "{}" } == [#"the spec is {"site":"attn_out"} there and {} now"#])
         for change: (inout Manifest) -> Void in [
@@ -73,8 +86,9 @@ import Testing
         let error = #expect(throws: ResultsError.self) {
             try ResultsStore.resume(folder: folder.path, manifest: other)
         }
-        #expect(error?.description
-            == "\(folder.path)/results.sqlite holds another sweep: seed is 7 there and 1 now")
+        #expect(
+            error?.description
+                == "\(folder.path)/results.sqlite holds another sweep: seed is 7 there and 1 now")
         _ = try ResultsStore.resume(folder: folder.path, manifest: manifest)
     }
 }

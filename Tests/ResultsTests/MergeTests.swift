@@ -68,9 +68,12 @@ import Testing
         #expect(message(shards + [shards[1]])?.hasSuffix("are both shard 1/4") == true)
         #expect(message([whole.folder]) == "cannot merge: \(whole.folder) is no shard: its sweep had no --shard")
         #expect(message(shards, into: shards[2], overwrite: true)?.contains("is one of the shards") == true)
-        #expect(message(shards, into: shards[2] + "/../shard2/", overwrite: true)?.contains("is one of the shards") == true)
+        #expect(
+            message(shards, into: shards[2] + "/../shard2/", overwrite: true)?.contains("is one of the shards") == true)
 
-        func other(_ name: String, _ change: (inout Manifest) -> Void, finish: Bool = true, image: Int? = nil) throws -> String {
+        func other(_ name: String, _ change: (inout Manifest) -> Void, finish: Bool = true, image: Int? = nil) throws
+            -> String
+        {
             var manifest = try ResultsStore.open(folder: shards[3]).manifest
             manifest.ended = nil
             change(&manifest)
@@ -82,7 +85,8 @@ import Testing
         let seed = try other("seed", { $0.seed = 8 })
         #expect(
             message([shards[0], shards[1], shards[2], seed])
-                == "cannot merge: \(shards[0]) and \(seed) are of different sweeps: seed is 7 in the first and 8 in the second")
+                == "cannot merge: \(shards[0]) and \(seed) are of different sweeps: seed is 7 in the first and 8 in the second"
+        )
         let five = try other("five", { $0.shard = "3/5" })
         #expect(message([shards[0], five]) == "cannot merge: \(five) is one of 5 shards and \(shards[0]) one of 4")
         let running = try other("running", { _ in }, finish: false)

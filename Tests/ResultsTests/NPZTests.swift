@@ -17,7 +17,10 @@ import Testing
                 // One image lacks a patch, as after an interruption.
                 let patches = index == 3 ? 0..<2 : 0..<3
                 try store.append(
-                    images: [randomImage(index, corruption: corruption, id: ["a", "", "ünï/é👀", "b"][index], kept: kept, &random)],
+                    images: [
+                        randomImage(
+                            index, corruption: corruption, id: ["a", "", "ünï/é👀", "b"][index], kept: kept, &random)
+                    ],
                     effects: kept ? randomEffects(index, corruption: corruption, patches: patches, &random) : [])
             }
         }
@@ -40,7 +43,9 @@ import Testing
         #expect(lines.count == 16)
         func column(_ name: String) throws -> Int { try #require(ResultsStore.exportColumns.firstIndex(of: name)) }
         func array(_ name: String) throws -> Array1 { try #require(arrays[name + ".npy"], "\(name)") }
-        let rows = try array("image").text.indices.map { ($0, try array("image").text[$0], try array("corruption").text[$0]) }
+        let rows = try array("image").text.indices.map {
+            ($0, try array("image").text[$0], try array("corruption").text[$0])
+        }
         #expect(rows.map(\.1) == ["a", "a", "ünï/é👀", "ünï/é👀", "b", "b"])
         var seen = 0
         for (row, id, corruption) in rows {
@@ -54,11 +59,14 @@ import Testing
                     #expect(value == wanted || value.isNaN && wanted.isNaN, "seed \(random.seed)")
                     for pass in ["clean", "corrupted"] where name != "kl" {
                         if let line {
-                            #expect(try array("\(name)_\(pass)").floats[row] == Float(line[try column("\(name)_\(pass)")]))
+                            #expect(
+                                try array("\(name)_\(pass)").floats[row] == Float(line[try column("\(name)_\(pass)")]))
                         }
                     }
                 }
-                #expect(try array("pred_patched").ints[row * 3 + patch] == (line.flatMap { Int($0[try column("pred_patched")]) } ?? -1))
+                #expect(
+                    try array("pred_patched").ints[row * 3 + patch]
+                        == (line.flatMap { Int($0[try column("pred_patched")]) } ?? -1))
                 guard let line else { continue }
                 seen += 1
                 for name in ["label", "target", "foil", "pred_clean", "pred_corrupted"] {
@@ -101,7 +109,6 @@ import Testing
         #expect(NPY.text("a", width: 2) == [0x61, 0, 0, 0, 0, 0, 0, 0] && NPY.text("", width: 0) == [0, 0, 0, 0])
     }
 }
-
 
 private struct Broken: Error { var what: String }
 
@@ -148,10 +155,14 @@ private func readZip(_ bytes: [UInt8]) throws -> [String: [UInt8]] {
             try next(&local)
         }
         try need(packed == length, "stored sizes")
-        try need(try number(local, 4) == 0x0403_4B50 && number(local + 14, 4) == crc && number(local + 26, 2) == name, "local header")
+        try need(
+            try number(local, 4) == 0x0403_4B50 && number(local + 14, 4) == crc && number(local + 26, 2) == name,
+            "local header")
         let localSize = try number(local + 22, 4), localExtra = try number(local + 28, 2)
         if localSize == 0xFFFF_FFFF {
-            try need(try number(local + 30 + name + 4, 8) == length && number(local + 30 + name + 12, 8) == length, "local zip64")
+            try need(
+                try number(local + 30 + name + 4, 8) == length && number(local + 30 + name + 12, 8) == length,
+                "local zip64")
         } else {
             try need(localSize == length && localExtra == 0, "local size")
         }
@@ -179,10 +190,12 @@ private struct Array1 {
     init(npy bytes: [UInt8]) throws {
         let length = 10 + Int(bytes[8]) + Int(bytes[9]) << 8
         let header = String(decoding: bytes[10..<length], as: UTF8.self)
-        guard bytes[..<8] == [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59, 1, 0][...], header.contains("'fortran_order': False") else {
+        guard bytes[..<8] == [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59, 1, 0][...], header.contains("'fortran_order': False")
+        else {
             throw Broken(what: header)
         }
-        shape = "(" + (header.components(separatedBy: "'shape': (").last?.components(separatedBy: ")").first ?? "") + ")"
+        shape =
+            "(" + (header.components(separatedBy: "'shape': (").last?.components(separatedBy: ")").first ?? "") + ")"
         let type = header.components(separatedBy: "'descr': '<").last?.components(separatedBy: "'").first ?? ""
         let words = stride(from: length, to: bytes.count, by: 4).map { at in
             bytes[at..<at + 4].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }

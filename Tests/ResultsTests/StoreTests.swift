@@ -121,8 +121,9 @@ import Testing
     @Test func recordsOutsideTheManifestAreRefused() throws {
         var random = SeededRandom()
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 2))
-        #expect(throws: ResultsError.invalidRecord(
-            path: store.path, detail: "an effect of image 0 names corruption 0 of 1 and patch 2 of 2")
+        #expect(
+            throws: ResultsError.invalidRecord(
+                path: store.path, detail: "an effect of image 0 names corruption 0 of 1 and patch 2 of 2")
         ) {
             try store.append(images: [randomImage(0, &random)], effects: randomEffects(0, patches: 2..<3, &random))
         }
@@ -174,8 +175,11 @@ import Testing
         #expect(try String(contentsOfFile: folder.path + "/notes.txt", encoding: .utf8) == "keep me")
     }
 
-    @Test(arguments: ["", "not a database at all, only text, but longer than the hundred bytes of a header ........."
-        + "......................"])
+    @Test(arguments: [
+        "",
+        "not a database at all, only text, but longer than the hundred bytes of a header ........."
+            + "......................",
+    ])
     func aForeignFileIsNeitherReadNorReplaced(content: String) throws {
         let path = folder.path + "/results.sqlite"
         try content.write(toFile: path, atomically: true, encoding: .utf8)
@@ -303,7 +307,8 @@ import Testing
         let queue = try DatabaseQueue(path: ResultsStore.path(in: live))
         try queue.inDatabase { db in
             // One page of cache: the half of the transaction that is done goes to the file.
-            try db.execute(sql: "PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN IMMEDIATE; UPDATE effects SET p = 0")
+            try db.execute(
+                sql: "PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN IMMEDIATE; UPDATE effects SET p = 0")
             try db.execute(sql: "CREATE TABLE more AS SELECT randomblob(100000)")
             for suffix in ["", "-journal"] {
                 try FileManager.default.copyItem(

@@ -59,10 +59,19 @@ struct ProblemTests {
         ),
         // Further sites
         ("places: z", "s.yaml:1: places: expected a list, found \"z\""),
-        ("places:\n  - z", "s.yaml:2: a place is a mapping with the keys site, window, layers, heads, tokens, neurons; found \"z\""),
+        (
+            "places:\n  - z",
+            "s.yaml:2: a place is a mapping with the keys site, window, layers, heads, tokens, neurons; found \"z\""
+        ),
         ("places:\n  - {layers: 1}", "s.yaml:2: the place lacks its site"),
-        ("places: [{site: z, seed: 1}]", "s.yaml:1: a place has the unknown key \"seed\"; valid are site, window, layers, heads, tokens, neurons"),
-        ("places: [{site: z},\n {site: [q, y]}]", "s.yaml:2: site y: \"y\" is unknown; valid are embed, resid_pre, resid_mid, resid_post, attn_out, mlp_out, z, q, k, v, pattern, mlp_act"),
+        (
+            "places: [{site: z, seed: 1}]",
+            "s.yaml:1: a place has the unknown key \"seed\"; valid are site, window, layers, heads, tokens, neurons"
+        ),
+        (
+            "places: [{site: z},\n {site: [q, y]}]",
+            "s.yaml:2: site y: \"y\" is unknown; valid are embed, resid_pre, resid_mid, resid_post, attn_out, mlp_out, z, q, k, v, pattern, mlp_act"
+        ),
         ("places:\n  - {site: z, window: 0}", "s.yaml:2: window 0: expected 1 to 1000000"),
         ("layers: 1\nplaces:\n  - {site: z, layers: 9}", "s.yaml:3: layers 9: 9 does not exist; the model has 0-4"),
         ("places:\n  - site: z\n    heads: [1, 3]", "s.yaml:3: heads 3: 3 does not exist; the model has 0-2"),
@@ -91,7 +100,10 @@ struct ProblemTests {
             "patches:\n  - name: a\n    direction: up\n    parts: [{site: z, layers: 1}]",
             "s.yaml:3: direction up is unknown; valid are restore, noise"
         ),
-        ("patches:\n  - {name: z, parts: [{site: z, layers: 1}]}", "s.yaml:2: the patch \"z\" has the name of a site; choose another"),
+        (
+            "patches:\n  - {name: z, parts: [{site: z, layers: 1}]}",
+            "s.yaml:2: the patch \"z\" has the name of a site; choose another"
+        ),
         (
             "patches:\n  - {name: a, parts: [{site: z, layers: 1}]}\n  - {name: a, parts: [{site: z, layers: 2}]}",
             "s.yaml:3: there are two patches \"a\""
@@ -110,12 +122,16 @@ struct ProblemTests {
         ("{site: z, layers: []}", "layers: the list is empty"),
         ("{site: z, layers: [1, 5]}", "layers 5: 5 does not exist; the model has 0-4"),
         ("{site: z, layers: 1, heads: 0+3}", "heads 0+3: 3 does not exist; the model has 0-2"),
-        ("{site: z, layers: 1, heads: each}", "heads each: a part is one set; write a patch for each, or use the key heads of the spec"),
+        (
+            "{site: z, layers: 1, heads: each}",
+            "heads each: a part is one set; write a patch for each, or use the key heads of the spec"
+        ),
         ("{site: z, layers: 1, tokens: -1}", "tokens -1: \"\" is no number; write e.g. 0-11, 3,7 or 0+5"),
         ("{site: mlp_act, layers: 1, neurons: 17}", "neurons 17: 17 does not exist; the model has 0-16"),
     ])
     func ofAPart(_ part: String, _ expected: String) {
-        #expect(problem("patches:\n- name: a\n  parts:\n  - {site: q, layers: 0}\n  - \(part)") == "s.yaml:5: \(expected)")
+        #expect(
+            problem("patches:\n- name: a\n  parts:\n  - {site: q, layers: 0}\n  - \(part)") == "s.yaml:5: \(expected)")
     }
 
     @Test func aPartNamesOneOfTheSites() throws {
@@ -214,11 +230,15 @@ struct ProblemTests {
 
     /// 10^9 values in a few lines, as values and as a key, and 10^10 parts
     @Test func bombsAreRefused() throws {
-        let levels = (1...9).map { "&l\($0) [" + Array(repeating: "*l\($0 - 1)", count: 10).joined(separator: ",") + "]" }
+        let levels = (1...9).map {
+            "&l\($0) [" + Array(repeating: "*l\($0 - 1)", count: 10).joined(separator: ",") + "]"
+        }
         let lists = "x: [&l0 [0,0], \(levels.joined(separator: ", "))]\n"
         #expect(problem(lists)?.hasPrefix("s.yaml:1: the spec has the unknown key \"x\"") == true)
         #expect(problem("site: [&l0 [0,0], \(levels.joined(separator: ", "))]")?.hasSuffix("found a list") == true)
-        #expect(problem("? [&l0 [0,0], \(levels.joined(separator: ", "))]\n: 1") == "s.yaml:1: the spec has a key that is no text")
+        #expect(
+            problem("? [&l0 [0,0], \(levels.joined(separator: ", "))]\n: 1")
+                == "s.yaml:1: the spec has a key that is no text")
         let part = "{site: z, layers: 0}", parts = Array(repeating: part, count: 10_000).joined(separator: ", ")
         let patches = (0..<10_000).map { "- {name: p\($0), parts: *p}" }.joined(separator: "\n")
         let text = "patches:\n- {name: first, parts: &p [\(parts)]}\n\(patches)\n"

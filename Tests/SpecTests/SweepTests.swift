@@ -105,28 +105,38 @@ struct SweepTests {
         let text = "patches: [{name: a, parts: [{site: z, layers: 1}]}]\n"
         #expect(try sweep(text).items(config: config).count == 1)
         #expect(try sweep(text + "site: []\n").items(config: config).count == 1)
-        #expect(try sweep(text + "site: resid_mid\n").items(config: config).map(\.site) == Array(repeating: "resid_mid", count: 5) + ["a"])
+        #expect(
+            try sweep(text + "site: resid_mid\n").items(config: config).map(\.site) == Array(
+                repeating: "resid_mid", count: 5) + ["a"])
     }
 
     /// Further sites have windows, layers, heads and tokens of their own; the sweep's are not theirs.
     @Test func furtherSites() throws {
-        let text = "places:\n  - {site: z, layers: [1, 3], heads: 0}\n  - {site: [resid_post, embed], tokens: \"cls,patches\"}\n"
+        let text =
+            "places:\n  - {site: z, layers: [1, 3], heads: 0}\n  - {site: [resid_post, embed], tokens: \"cls,patches\"}\n"
         let alone = try sweep(text + "layers: 4\n")
         #expect(alone.site == [] && alone.places.count == 2)
         func names(_ spec: SweepSpec) throws -> [String] {
-            try spec.items(config: config).map { [$0.direction, $0.site, $0.layer, $0.head, $0.token, $0.window].joined(separator: " ") }
+            try spec.items(config: config).map {
+                [$0.direction, $0.site, $0.layer, $0.head, $0.token, $0.window].joined(separator: " ")
+            }
         }
-        let further = ["z 1 0  1", "z 3 0  1"]
+        let further =
+            ["z 1 0  1", "z 3 0  1"]
             + ["cls", "patches"].flatMap { token in (0..<5).map { "resid_post \($0)  \(token) 1" } }
             + ["embed   cls ", "embed   patches "]
         #expect(try names(alone) == further.map { "restore " + $0 })
         let both = try sweep(text + "site: attn_out\nwindow: 3\nlayers: 2\ntokens: cls\ndirection: [restore, noise]\n")
-        #expect(try names(both) == ["restore", "noise"].flatMap { direction in
-            (["attn_out 2  cls 3"] + further).map { "\(direction) \($0)" }
-        })
+        #expect(
+            try names(both)
+                == ["restore", "noise"].flatMap { direction in
+                    (["attn_out 2  cls 3"] + further).map { "\(direction) \($0)" }
+                })
         // What the file has stays beside flags.
         let flagged = try SweepOptions(yaml: text, name: "s.yaml").overridden(by: flags([.site: "q", .heads: "1"]))
-        #expect(try names(flagged.spec(for: config)).filter { !$0.contains("restore q") } == further.map { "restore " + $0 })
+        #expect(
+            try names(flagged.spec(for: config)).filter { !$0.contains("restore q") } == further.map { "restore " + $0 }
+        )
     }
 
     @Test func theMeanOfPatternIsRefusedInPartsToo() throws {
@@ -154,7 +164,8 @@ struct SweepTests {
     @Test func everyKeyCanBeAFlag() throws {
         let values: [SweepKey: String] = [
             .model: "m", .donor: "d", .data: "i", .corruption: "mean", .direction: "noise", .site: "q", .window: "2",
-            .layers: "1", .heads: "2", .tokens: "3", .neurons: "4", .patchWith: "zero", .control: "9", .target: "clean", .keep: "flipped",
+            .layers: "1", .heads: "2", .tokens: "3", .neurons: "4", .patchWith: "zero", .control: "9", .target: "clean",
+            .keep: "flipped",
             .limit: "5", .offset: "6", .seed: "7", .samples: "8", .shard: "1/9",
         ]
         #expect(Set(values.keys) == Set(SweepKey.allCases))
@@ -162,7 +173,9 @@ struct SweepTests {
         let both = file.overridden(by: given)
         #expect(both.yaml == given.yaml)
         let settings = try both.settings()
-        #expect(settings.model == "m" && settings.donor == "d" && settings.data == "i" && settings.corruptions == [.mean] && settings.control == 9)
+        #expect(
+            settings.model == "m" && settings.donor == "d" && settings.data == "i" && settings.corruptions == [.mean]
+                && settings.control == 9)
         #expect(settings.target == .clean && settings.keep == .flipped && settings.limit == 5 && settings.offset == 6)
         #expect(settings.seed == 7 && settings.samples == 8 && settings.shard == .init(index: 1, count: 9))
         var spec = SweepSpec()
@@ -177,9 +190,19 @@ struct SweepTests {
         var random = SplitMix(state: seed)
         func pick(_ texts: String...) -> String { texts.randomElement(using: &random) ?? "" }
         var options = SweepOptions()
-        func flag(_ key: SweepKey, _ texts: [String]) { if Bool.random(using: &random) { options.set(flag: key, texts) } }
-        flag(.model, [pick("a/b", "null", "~", "no: way", "*star", "# not a comment", "'\"\\", "é ü", "-", "12", "[x", " a ")])
-        flag(.data, [pick("true", "a\tb".replacing("\t", with: "  "), "&a", "!t", "{", "a,b", "%x", "@y", "| z", "> z", "- z", "? z")])
+        func flag(_ key: SweepKey, _ texts: [String]) {
+            if Bool.random(using: &random) { options.set(flag: key, texts) }
+        }
+        flag(
+            .model,
+            [pick("a/b", "null", "~", "no: way", "*star", "# not a comment", "'\"\\", "é ü", "-", "12", "[x", " a ")])
+        flag(
+            .data,
+            [
+                pick(
+                    "true", "a\tb".replacing("\t", with: "  "), "&a", "!t", "{", "a,b", "%x", "@y", "| z", "> z", "- z",
+                    "? z")
+            ])
         flag(.donor, [pick("demo", "+1", "0x10", "1e5", "Null", ".", "...", "---")])
         flag(.corruption, [pick("noise:0.5,1,2", "pair:a b:c"), "mask:*.png"])
         flag(.direction, [pick("restore", "noise")])

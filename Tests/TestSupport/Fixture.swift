@@ -2,8 +2,8 @@ import Foundation
 import Reference
 
 /// One patch of a fixture and what transformers answers to it in float64.
-public struct FixtureCase: Sendable, CustomStringConvertible {
-    public enum Direction: String, Sendable, Decodable {
+package struct FixtureCase: Sendable, CustomStringConvertible {
+    package enum Direction: String, Sendable, Decodable {
         /// clean activations into the corrupted pass
         case restore
         /// corrupted activations into the clean pass
@@ -11,22 +11,22 @@ public struct FixtureCase: Sendable, CustomStringConvertible {
     }
 
     /// Index into `Fixture.pairs`
-    public let pair: Int
-    public let direction: Direction
+    package let pair: Int
+    package let direction: Direction
     /// Patched together
-    public let sites: [ReferenceSite]
+    package let sites: [ReferenceSite]
     /// Patched together; empty for `embed`
-    public let layers: [Int]
+    package let layers: [Int]
     /// nil for all
-    public let heads: [Int]?
+    package let heads: [Int]?
     /// nil for all; query rows for `pattern`
-    public let tokens: [Int]?
+    package let tokens: [Int]?
     /// The patch cannot change the logits (make.py says why); every other one moves the target by more than 1e-3.
-    public let noop: Bool
+    package let noop: Bool
     /// [C]
-    public let logits: [Double]
+    package let logits: [Double]
 
-    public var description: String {
+    package var description: String {
         let site = sites.map(\.rawValue).joined(separator: "+")
         return "pair \(pair) \(direction) \(site) layers \(layers)"
             + (heads.map { " heads \($0)" } ?? "") + (tokens.map { " tokens \($0)" } ?? "")
@@ -34,48 +34,48 @@ public struct FixtureCase: Sendable, CustomStringConvertible {
 }
 
 /// One pass of a fixture's model over one image, as transformers computes it.
-public struct FixturePass: Sendable {
-    public let pixels: [Float]  // [channels, S, S]  normalised
-    public let logits: [Double]  // [C]  float64 arithmetic on the saved weights
-    public let logitsFloat: [Float]  // [C]  the stock model in float32
-    public let hidden: [[Double]]  // L + 1 of [T, D]: the encoder's input, then the stream after each layer
+package struct FixturePass: Sendable {
+    package let pixels: [Float]  // [channels, S, S]  normalised
+    package let logits: [Double]  // [C]  float64 arithmetic on the saved weights
+    package let logitsFloat: [Float]  // [C]  the stock model in float32
+    package let hidden: [[Double]]  // L + 1 of [T, D]: the encoder's input, then the stream after each layer
 
     /// `pixels` in Double, for the reference
-    public var pixelsDouble: [Double] { pixels.map(Double.init) }
+    package var pixelsDouble: [Double] { pixels.map(Double.init) }
 }
 
 /// A tiny model with images and answers from `Tests/Fixtures`; scripts/fixtures/make.py writes them.
-public struct Fixture: Sendable, CustomStringConvertible {
-    public struct Pair: Sendable {
-        public let clean: FixturePass
-        public let corrupted: FixturePass
+package struct Fixture: Sendable, CustomStringConvertible {
+    package struct Pair: Sendable {
+        package let clean: FixturePass
+        package let corrupted: FixturePass
         /// The class whose probability every effective patch moves by more than 1e-3
-        public let target: Int
+        package let target: Int
 
         /// The pass that a patch copies from, and the one it copies into.
-        public func passes(_ direction: FixtureCase.Direction) -> (source: FixturePass, base: FixturePass) {
+        package func passes(_ direction: FixtureCase.Direction) -> (source: FixturePass, base: FixturePass) {
             direction == .restore ? (clean, corrupted) : (corrupted, clean)
         }
     }
 
-    public let name: String
+    package let name: String
     /// The Hugging Face model folder
-    public let directory: URL
-    public let model: ReferenceModel
-    public let pairs: [Pair]
-    public let cases: [FixtureCase]
+    package let directory: URL
+    package let model: ReferenceModel
+    package let pairs: [Pair]
+    package let cases: [FixtureCase]
 
-    public var description: String { name }
+    package var description: String { name }
 
-    public static let names = ["tiny", "one-head-one-layer", "gelu-new", "quick-gelu", "relu", "bf16", "f16"]
+    package static let names = ["tiny", "one-head-one-layer", "gelu-new", "quick-gelu", "relu", "bf16", "f16"]
 
     /// Where a fixture's model folder is.
-    public static func directory(_ name: String) -> URL {
+    package static func directory(_ name: String) -> URL {
         URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .appendingPathComponent("Fixtures").appendingPathComponent(name)
     }
 
-    public static func load(_ name: String) throws -> Fixture {
+    package static func load(_ name: String) throws -> Fixture {
         let directory = directory(name)
         let model = try ReferenceModel.load(directory)
         let expected = try SafetensorsFile(directory.appendingPathComponent("expected.safetensors"))

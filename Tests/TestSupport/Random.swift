@@ -1,4 +1,4 @@
 import Reference
 
 /// The generator that `vitpatch verify` draws from too
-public typealias SplitMix64 = Reference.SplitMix64
+package typealias SplitMix64 = Reference.SplitMix64

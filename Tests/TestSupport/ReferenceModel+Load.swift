@@ -3,7 +3,7 @@ import Reference
 
 extension ReferenceModel {
     /// A Hugging Face `ViTForImageClassification` folder, its weights widened to Double.
-    public static func load(_ directory: URL) throws -> ReferenceModel {
+    package static func load(_ directory: URL) throws -> ReferenceModel {
         let config = try JSONDecoder().decode(
             Config.self, from: Data(contentsOf: directory.appendingPathComponent("config.json")))
         let file = try SafetensorsFile(directory.appendingPathComponent("model.safetensors"))

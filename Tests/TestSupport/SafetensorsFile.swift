@@ -1,17 +1,17 @@
 import Foundation
 
 /// A plain reader of safetensors files for the tests, apart from the one that is tested. It trusts its file.
-public struct SafetensorsFile {
-    public struct Entry: Decodable {
-        public let dtype: String
-        public let shape: [Int]
+package struct SafetensorsFile {
+    package struct Entry: Decodable {
+        package let dtype: String
+        package let shape: [Int]
         let data_offsets: [Int]
     }
 
-    public let entries: [String: Entry]
+    package let entries: [String: Entry]
     private let data: Data
 
-    public init(_ url: URL) throws {
+    package init(_ url: URL) throws {
         let file = try Data(contentsOf: url)
         let headerLength = file.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
         let json = Data(file[8..<8 + headerLength])
@@ -23,7 +23,7 @@ public struct SafetensorsFile {
     }
 
     /// A tensor's values, row-major, widened to Double.
-    public func doubles(_ name: String) throws -> [Double] {
+    package func doubles(_ name: String) throws -> [Double] {
         guard let entry = entries[name] else { throw Missing(tensor: name) }
         let bytes = [UInt8](data[entry.data_offsets[0]..<entry.data_offsets[1]])
         switch entry.dtype {
@@ -35,9 +35,9 @@ public struct SafetensorsFile {
         }
     }
 
-    public struct Missing: Error, CustomStringConvertible {
+    package struct Missing: Error, CustomStringConvertible {
         let tensor: String
-        public var description: String { "the fixture has no \(tensor)" }
+        package var description: String { "the fixture has no \(tensor)" }
     }
 }
 

@@ -7,12 +7,14 @@ import ViT
 
 /// Whole passes on fresh random models.
 @Suite(.serialized) struct EndToEndTests {
-    @Test(arguments: [
-        (nil, GEMMProvider.packed, ViTConfig.Activation.gelu),
-        (Tuning(vector: 4, group: 8, attentionLanes: 1, attentionGroup: 4), .clblast, .quickGelu),
-        (Tuning(vector: 4, group: 64, attentionLanes: 1, attentionGroup: 64), .tiled, .geluNew),
-    ] as [(Tuning?, GEMMProvider, ViTConfig.Activation)])
-    func agreesWithTheReference(_ tuning: Tuning?, _ provider: GEMMProvider, _ activation: ViTConfig.Activation) throws {
+    @Test(
+        arguments: [
+            (nil, GEMMProvider.packed, ViTConfig.Activation.gelu),
+            (Tuning(vector: 4, group: 8, attentionLanes: 1, attentionGroup: 4), .clblast, .quickGelu),
+            (Tuning(vector: 4, group: 64, attentionLanes: 1, attentionGroup: 64), .tiled, .geluNew),
+        ] as [(Tuning?, GEMMProvider, ViTConfig.Activation)])
+    func agreesWithTheReference(_ tuning: Tuning?, _ provider: GEMMProvider, _ activation: ViTConfig.Activation) throws
+    {
         let cache = ProgramCache(folder: FileManager.default.temporaryDirectory.path + "/vitpatch-tests")
         let library = KernelLibrary(try Context(device: try Device.select(nil), cache: cache), tuning: tuning)
         let seed = UInt64.random(in: 0..<1 << 32)

@@ -34,7 +34,8 @@ extension ViTWeights {
         }
         func ones(_ count: Int) -> Weight { Weight([Float](repeating: 1, count: count)) }
         return ViTWeights(
-            patchWeight: some(d * config.patchValues), patchBias: some(d), cls: some(d), position: some(config.tokens * d),
+            patchWeight: some(d * config.patchValues), patchBias: some(d), cls: some(d),
+            position: some(config.tokens * d),
             layers: (0..<config.layers).map { _ in
                 LayerWeights(
                     ln1Weight: ones(d), ln1Bias: some(d), qkvWeight: some(3 * d * d), qkvBias: some(3 * d),

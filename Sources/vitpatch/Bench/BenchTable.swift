@@ -25,16 +25,22 @@ enum BenchTable {
         _ what: String, _ shape: String, _ median: String, _ spread: String, _ gflops: String, _ ofPeak: String,
         _ gbs: String, _ ofCopy: String, _ naive: String, _ change: String
     ) -> String {
-        func left(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }
-        func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
+        func left(_ text: String, _ width: Int) -> String {
+            text + String(repeating: " ", count: max(0, width - text.count))
+        }
+        func right(_ text: String, _ width: Int) -> String {
+            String(repeating: " ", count: max(0, width - text.count)) + text
+        }
         let line =
-            left(what, 32) + left(shape, 50) + right(median, 9) + right(spread, 20) + right(gflops, 9) + right(ofPeak, 8)
+            left(what, 32) + left(shape, 50) + right(median, 9) + right(spread, 20) + right(gflops, 9)
+            + right(ofPeak, 8)
             + right(gbs, 8) + right(ofCopy, 8) + right(naive, 9) + (change.isEmpty ? "" : "  " + change)
         return line.replacingOccurrences(of: " +$", with: "", options: .regularExpression) + "\n"
     }
 
     private static func time(_ seconds: Double) -> String {
-        seconds >= 1 ? String(format: "%.2f s", seconds)
+        seconds >= 1
+            ? String(format: "%.2f s", seconds)
             : seconds >= 1e-3 ? String(format: "%.2f ms", seconds * 1e3) : String(format: "%.0f us", seconds * 1e6)
     }
     private static func times(_ factor: Double) -> String { String(format: factor >= 10 ? "%.0fx" : "%.1fx", factor) }

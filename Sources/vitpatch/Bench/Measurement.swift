@@ -18,7 +18,8 @@ struct Measurement: Codable {
     ///   - seconds: stop after about so long, but not before `atLeast` runs
     ///   - body: enqueues the work; it is waited for
     static func of(
-        _ group: String, _ name: String, _ shape: String, flops: Double, bytes: Double, context: Context, seconds: Double,
+        _ group: String, _ name: String, _ shape: String, flops: Double, bytes: Double, context: Context,
+        seconds: Double,
         atLeast: Int = 3, _ body: () throws -> Void
     ) throws -> Measurement {
         try body()

@@ -10,10 +10,14 @@ import ViT
 
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Time kernels, GEMM, the forward pass and a sweep: medians, GFLOP/s, GB/s and shares of the measured peak.",
+        abstract:
+            "Time kernels, GEMM, the forward pass and a sweep: medians, GFLOP/s, GB/s and shares of the measured peak.",
         discussion: "The column `naive` says how many times as fast as a plain kernel for the same work a line is.")
 
-    @Option(help: "Take the shapes from this model; `vit-b` stands for a random ViT-B/16 at 224 pixels (default: the demo's).")
+    @Option(
+        help:
+            "Take the shapes from this model; `vit-b` stands for a random ViT-B/16 at 224 pixels (default: the demo's)."
+    )
     var model: String?
 
     @Option(help: "Images in the forward pass and the sweep.")
@@ -22,7 +26,10 @@ struct Bench: ParsableCommand {
     @Option(help: "Seconds to spend on each line.")
     var seconds = 1.0
 
-    @Option(help: ArgumentHelp("\(Group.allCases.map(\.rawValue).joined(separator: " | ")): only these lines; repeatable (default: all).", valueName: "group"))
+    @Option(
+        help: ArgumentHelp(
+            "\(Group.allCases.map(\.rawValue).joined(separator: " | ")): only these lines; repeatable (default: all).",
+            valueName: "group"))
     var only: [String] = []
 
     @Flag(help: "Leave the naive kernels and the other GEMM provider away.")
@@ -114,7 +121,8 @@ struct Bench: ParsableCommand {
                 }
             }
             var measurement = try Measurement.of(
-                group.rawValue, name, "\(images) images", flops: 0, bytes: 0, context: encoder.context, seconds: seconds, run)
+                group.rawValue, name, "\(images) images", flops: 0, bytes: 0, context: encoder.context,
+                seconds: seconds, run)
             // What the evaluations cost: half of a layer's products each, attention's in the ones that are attention.
             measurement.flops = Double(evaluations) / 2 * config.layerFlops
             add(measurement)
@@ -122,9 +130,11 @@ struct Bench: ParsableCommand {
         try time(.pass, "forward", patches: [], corrupted: nil)
         var spec = SweepSpec()
         spec.window = [1]
-        try time(.sweep, "attn_out, window 1", patches: try spec.items(config: config).map(\.patch), corrupted: corrupted)
+        try time(
+            .sweep, "attn_out, window 1", patches: try spec.items(config: config).map(\.patch), corrupted: corrupted)
         spec.window = [3]
-        try time(.sweep, "attn_out, window 3", patches: try spec.items(config: config).map(\.patch), corrupted: corrupted)
+        try time(
+            .sweep, "attn_out, window 3", patches: try spec.items(config: config).map(\.patch), corrupted: corrupted)
         spec.window = nil
         spec.site = [Site.z.rawValue]
         try time(.sweep, "z, every head", patches: try spec.items(config: config).map(\.patch), corrupted: corrupted)
@@ -136,7 +146,9 @@ struct Bench: ParsableCommand {
         let out = try Buffer<Float>(context, count: max(peak.outputs, 1 << 24))
         let input = try Buffer<Float>(context, count: 1 << 24)
         try input.fill(1)
-        let fma = try Measurement.of("", "", "", flops: 0, bytes: 0, context: context, seconds: seconds) { try peak.fma(out: out) }
+        let fma = try Measurement.of("", "", "", flops: 0, bytes: 0, context: context, seconds: seconds) {
+            try peak.fma(out: out)
+        }
         var bytes = 0
         let copy = try Measurement.of("", "", "", flops: 0, bytes: 0, context: context, seconds: seconds) {
             bytes = try peak.copy(input: input, out: out)

@@ -7,7 +7,8 @@ import ViT
 
 struct Classify: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Classify images: image,label,prediction,p_label,logits... as CSV, and the accuracy on standard error.")
+        abstract:
+            "Classify images: image,label,prediction,p_label,logits... as CSV, and the accuracy on standard error.")
 
     @Option(help: "Hugging Face folder (default: the demo's colour model).")
     var model: String?
@@ -44,7 +45,9 @@ struct Classify: ParsableCommand {
         _ = try memory.map { try OptionText.bytes($0, option: "--memory") }
         do {
             let corruption = try Corruption(spec: corruption)
-            if corruption.stage == .device { throw ValidationError("--corruption \(corruption.spec) is for sweep; classify changes pixels") }
+            if corruption.stage == .device {
+                throw ValidationError("--corruption \(corruption.spec) is for sweep; classify changes pixels")
+            }
         } catch let error as ImageError { throw ValidationError("\(error)") }
     }
 
@@ -62,7 +65,8 @@ struct Classify: ParsableCommand {
             encoder: model.encoder, patches: [], images: count,
             memory: try memory.map { try OptionText.bytes($0, option: "--memory") })
         let runner = WaveRunner(
-            encoder: model.encoder, library: model.library, plan: plan, onFirstHalving: Waves.warn(planned: plan, of: model))
+            encoder: model.encoder, library: model.library, plan: plan,
+            onFirstHalving: Waves.warn(planned: plan, of: model))
         // The corrupted image takes the place of the clean one: a single pass an image.
         let corruptor = try Corruptor(
             Corruption(spec: corruption), dataset: data.dataset, preprocessor: model.preprocessor,
@@ -74,7 +78,8 @@ struct Classify: ParsableCommand {
         let waves = Prefetcher(count: ranges.count) { [loader] in try loader.load(ranges[$0].map { $0 + offset }) }
 
         let classes = checkpoint.config.classes
-        Terminal.standardOutput("image,label,prediction,p_label," + (0..<classes).map { "logit_\($0)" }.joined(separator: ",") + "\n")
+        Terminal.standardOutput(
+            "image,label,prediction,p_label," + (0..<classes).map { "logit_\($0)" }.joined(separator: ",") + "\n")
         var correct = 0
         while let prepared = try waves.take() {
             var text = ""
@@ -82,27 +87,34 @@ struct Classify: ParsableCommand {
                 let images = prepared[piece.images]
                 let result = try wavefront.run(
                     Wavefront.Input(
-                        clean: images.corrupted.flatMap { $0[0] }, corrupted: nil, labels: images.indices.map(data.label)),
+                        clean: images.corrupted.flatMap { $0[0] }, corrupted: nil,
+                        labels: images.indices.map(data.label)),
                     patches: [], keepLogits: true)
                 try profiler?.take(context, device: 0)
                 for (i, index) in images.indices.enumerated() {
                     let pass = result.clean[i], label = data.label(index)
                     if pass.prediction == label { correct += 1 }
-                    let logits = result.cleanLogits[(i * classes)..<((i + 1) * classes)].map(number).joined(separator: ",")
-                    text += "\(quoted(data.dataset.id(index))),\(label),\(pass.prediction),\(number(pass.p)),\(logits)\n"
+                    let logits = result.cleanLogits[(i * classes)..<((i + 1) * classes)].map(number).joined(
+                        separator: ",")
+                    text +=
+                        "\(quoted(data.dataset.id(index))),\(label),\(pass.prediction),\(number(pass.p)),\(logits)\n"
                 }
             }
             Terminal.standardOutput(text)
         }
         if let profiler { Terminal.standardError(try profiler.finish()) }
         Terminal.standardError(
-            "accuracy \(String(format: "%.2f", 100 * Double(correct) / Double(count)))% (\(correct) of \(count) images)\n")
+            "accuracy \(String(format: "%.2f", 100 * Double(correct) / Double(count)))% (\(correct) of \(count) images)\n"
+        )
     }
 
     /// RFC 4180
     private func quoted(_ field: String) -> String {
-        field.contains { "\",\r\n".contains($0) } ? "\"" + field.replacingOccurrences(of: "\"", with: "\"\"") + "\"" : field
+        field.contains { "\",\r\n".contains($0) }
+            ? "\"" + field.replacingOccurrences(of: "\"", with: "\"\"") + "\"" : field
     }
 
-    private func number(_ value: Float) -> String { value.isNaN ? "nan" : value.isInfinite ? (value < 0 ? "-inf" : "inf") : "\(value)" }
+    private func number(_ value: Float) -> String {
+        value.isNaN ? "nan" : value.isInfinite ? (value < 0 ? "-inf" : "inf") : "\(value)"
+    }
 }

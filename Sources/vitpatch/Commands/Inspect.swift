@@ -24,15 +24,27 @@ struct Inspect: ParsableCommand {
             text += "  " + name.padding(toLength: 12, withPad: " ", startingAt: 0) + value + "\n"
         }
         text += "\(checkpoint.name)\n"
-        line("encoder", "\(config.layers) layers, width \(config.hiddenSize), \(config.heads) heads of \(config.headDim), MLP \(config.intermediateSize)")
+        line(
+            "encoder",
+            "\(config.layers) layers, width \(config.hiddenSize), \(config.heads) heads of \(config.headDim), MLP \(config.intermediateSize)"
+        )
         line("", "\(config.activation.rawValue), layer_norm_eps \(config.layerNormEps), qkv_bias \(config.qkvBias)")
-        line("input", "\(config.imageSize) x \(config.imageSize) pixels, patches of \(config.patchSize): \(config.tokens) tokens with CLS")
+        line(
+            "input",
+            "\(config.imageSize) x \(config.imageSize) pixels, patches of \(config.patchSize): \(config.tokens) tokens with CLS"
+        )
         let shown = config.labels.prefix(8).joined(separator: ", ")
         line("classes", "\(config.classes): \(shown)\(config.classes > 8 ? ", ..." : "")")
         line("parameters", "\(checkpoint.weights.count.formatted(.number.locale(Locale(identifier: "en_US_POSIX"))))")
-        line("pixels", checkpoint.preprocessor == nil ? "no preprocessor_config.json: transformers' defaults" : "as preprocessor_config.json says")
+        line(
+            "pixels",
+            checkpoint.preprocessor == nil
+                ? "no preprocessor_config.json: transformers' defaults" : "as preprocessor_config.json says")
         if !checkpoint.unusedTensors.isEmpty {
-            line("not used", checkpoint.unusedTensors.prefix(4).joined(separator: ", ") + (checkpoint.unusedTensors.count > 4 ? ", ..." : ""))
+            line(
+                "not used",
+                checkpoint.unusedTensors.prefix(4).joined(separator: ", ")
+                    + (checkpoint.unusedTensors.count > 4 ? ", ..." : ""))
         }
         line("sha256", checkpoint.sha256)
 
@@ -53,7 +65,8 @@ struct Inspect: ParsableCommand {
         let patches = try spec.items(config: model.encoder.config).map(\.patch)
         let plan = try WavePlan(encoder: model.encoder, patches: patches, images: 1_000_000, memory: nil)
         let waves = plan.patchRanges.count == 1 ? "" : ", an image in \(plan.patchRanges.count) waves"
-        text += "  sweep       \(name): \(patches.count) patches an image; waves of \(plan.shape.images) image\(plan.shape.images == 1 ? "" : "s")\(waves) take \(Self.mebibytes(plan.bytes)) more\n"
+        text +=
+            "  sweep       \(name): \(patches.count) patches an image; waves of \(plan.shape.images) image\(plan.shape.images == 1 ? "" : "s")\(waves) take \(Self.mebibytes(plan.bytes)) more\n"
     }
 
     private static func mebibytes(_ bytes: Int) -> String { String(format: "%.1f MiB", Double(bytes) / 1_048_576) }

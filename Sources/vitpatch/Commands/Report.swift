@@ -23,7 +23,8 @@ struct ReportCommand: ParsableCommand {
         let store = try ResultsStore.open(folder: folder)
         let pictures = try SweepPictures(store.manifest, data: data)
         let files = try writeReport(
-            of: store, to: folder, images: pictures.map { pictures in { try pictures(id: $0, corruption: $1) } }, png: png)
+            of: store, to: folder, images: pictures.map { pictures in { try pictures(id: $0, corruption: $1) } },
+            png: png)
         if let first = files.others.first {
             let more = files.others.count > 1 ? " and \(files.others.count - 1) more are" : " is"
             Terminal.warning("\(folder)/figures: \(first)\(more) not of this report, but of an earlier one")

@@ -9,7 +9,8 @@ import ViT
 
 struct Search: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Find a small set of places that brings the answer back, greedily: the best one, then the best to add to it ...",
+        abstract:
+            "Find a small set of places that brings the answer back, greedily: the best one, then the best to add to it ...",
         discussion: """
             Images are split in two: places are chosen on one half, and the set is measured on the half held out too. Beside it \
             stand as many places ranked by their effect alone, and random ones.
@@ -19,7 +20,10 @@ struct Search: ParsableCommand {
               vitpatch search --model vit-cifar10 --data cifar-10-batches-bin --limit 1000 --max 10 --out runs/heads
             """)
 
-    @Option(help: "Hugging Face folder: config.json, model.safetensors, preprocessor_config.json if there (default: the demo's).")
+    @Option(
+        help:
+            "Hugging Face folder: config.json, model.safetensors, preprocessor_config.json if there (default: the demo's)."
+    )
     var model: String?
 
     @Option(help: "Folder of class subfolders with PNG/JPEG, or a CIFAR-10/100 folder (default: the demo's images).")
@@ -31,7 +35,10 @@ struct Search: ParsableCommand {
     @Option(help: "restore (clean into corrupted) | noise (corrupted into clean: the places that break most).")
     var direction = Direction.restore.rawValue
 
-    @Option(help: "\(Site.allCases.map(\.rawValue).joined(separator: " ")); repeatable; joined with + they are one place (default: z).")
+    @Option(
+        help:
+            "\(Site.allCases.map(\.rawValue).joined(separator: " ")); repeatable; joined with + they are one place (default: z)."
+    )
     var site: [String] = []
 
     @Option(help: "Layers to choose from, a LIST (default: all); 0+5 is one place.")
@@ -93,7 +100,9 @@ struct Search: ParsableCommand {
         if samples < 1 || samples > 10_000 { throw ValidationError("--samples \(samples): expected 1 to 10000") }
         if offset < 0 { throw ValidationError("--offset \(offset): expected at least 0") }
         if !(until > 0) { throw ValidationError("--until \(until): expected a share above 0, e.g. 0.8") }
-        if !(0..<1).contains(holdout) { throw ValidationError("--holdout \(holdout): expected a share from 0 to below 1, e.g. 0.5") }
+        if !(0..<1).contains(holdout) {
+            throw ValidationError("--holdout \(holdout): expected a share from 0 to below 1, e.g. 0.5")
+        }
         if overwrite && out == nil { throw ValidationError("--overwrite needs --out") }
         _ = try choice("--direction", direction, Direction.self)
         _ = try choice("--target", target, Target.self)
@@ -158,7 +167,9 @@ struct Search: ParsableCommand {
     private func parsedCorruption() throws -> Corruption {
         let corruption: Corruption
         do { corruption = try Corruption(spec: self.corruption) } catch { throw ValidationError("\(error)") }
-        if corruption == .none { throw ValidationError("--corruption none removes nothing that a search could bring back") }
+        if corruption == .none {
+            throw ValidationError("--corruption none removes nothing that a search could bring back")
+        }
         return corruption
     }
 
@@ -192,7 +203,8 @@ struct Search: ParsableCommand {
         let device = model.encoder.context.device
         return SearchResult(
             version: vitpatchVersion, model: self.model ?? "demo", modelHash: model.checkpoint.sha256,
-            data: self.data ?? "demo", dataHash: data.hash, corruption: corruption, direction: direction, target: target,
+            data: self.data ?? "demo", dataHash: data.hash, corruption: corruption, direction: direction,
+            target: target,
             keep: keep, seed: seed, samples: samples, until: until, device: device.name, gemm: model.encoder.gemm.name,
             seen: seen, searched: outcome.searched, heldOut: outcome.heldOut, candidates: items.count,
             totalEffect: outcome.totalEffect, heldOutTotalEffect: outcome.heldOutTotalEffect,
@@ -212,7 +224,8 @@ struct Search: ParsableCommand {
         } catch {
             throw CommandError("--out \(out): the folder cannot be made: \(error.localizedDescription)")
         }
-        for name in ["search.csv", "search.json"] where !overwrite && FileManager.default.fileExists(atPath: out + "/" + name) {
+        for name in ["search.csv", "search.json"]
+        where !overwrite && FileManager.default.fileExists(atPath: out + "/" + name) {
             throw CommandError("\(out)/\(name) is there already; --overwrite replaces it")
         }
         guard FileManager.default.isWritableFile(atPath: out) else {

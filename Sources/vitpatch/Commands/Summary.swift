@@ -13,7 +13,10 @@ struct Summary: ParsableCommand {
     @Option(help: "text | csv | json; csv and json have one row per patch with every statistic.")
     var format = "text"
 
-    @Option(help: ArgumentHelp("Effects by class, or by a column of --groups; csv and json then have one row per patch and group.", valueName: "column"))
+    @Option(
+        help: ArgumentHelp(
+            "Effects by class, or by a column of --groups; csv and json then have one row per patch and group.",
+            valueName: "column"))
     var by: String?
 
     func validate() throws {
@@ -43,7 +46,8 @@ struct Summary: ParsableCommand {
         let known = try store.groups()
         if let groups = known.first(where: { $0.column == name }) { return groups }
         guard name == "class" else {
-            throw CommandError("--by \(name): the sweep has \((["class"] + known.map(\.column)).joined(separator: ", "))")
+            throw CommandError(
+                "--by \(name): the sweep has \((["class"] + known.map(\.column)).joined(separator: ", "))")
         }
         return try store.classGroups()
     }

@@ -22,7 +22,10 @@ struct Sweep: ParsableCommand {
               vitpatch sweep --model vit --data photos --site mlp_out --site resid_mid --window 1 --layers 4-8
             """)
 
-    @Option(help: "Hugging Face folder: config.json, model.safetensors, preprocessor_config.json if there (default: the demo's).")
+    @Option(
+        help:
+            "Hugging Face folder: config.json, model.safetensors, preprocessor_config.json if there (default: the demo's)."
+    )
     var model: String?
 
     @Option(help: "Folder of class subfolders with PNG/JPEG, or a CIFAR-10/100 folder (default: the demo's images).")
@@ -31,13 +34,19 @@ struct Sweep: ParsableCommand {
     @Option(help: "Take the patched-in activations from this second model, a folder; `demo` is the demo's gray one.")
     var donor: String?
 
-    @Option(help: ArgumentHelp("none | grayscale | blur:SIGMA | noise:K | channel:r|g|b | shuffle:N | mask:FRACTION | mask:FILE | mean | pair:DIR; several strengths make a dose-response curve: noise:0.5,1,2; repeatable (default: grayscale)", valueName: "spec"))
+    @Option(
+        help: ArgumentHelp(
+            "none | grayscale | blur:SIGMA | noise:K | channel:r|g|b | shuffle:N | mask:FRACTION | mask:FILE | mean | pair:DIR; several strengths make a dose-response curve: noise:0.5,1,2; repeatable (default: grayscale)",
+            valueName: "spec"))
     var corruption: [String] = []
 
     @Option(help: "restore (clean into corrupted) | noise (corrupted into clean); repeatable (default: restore).")
     var direction: [String] = []
 
-    @Option(help: "\(Site.allCases.map(\.rawValue).joined(separator: " ")); repeatable; joined with + they are patched together (default: attn_out).")
+    @Option(
+        help:
+            "\(Site.allCases.map(\.rawValue).joined(separator: " ")); repeatable; joined with + they are patched together (default: attn_out)."
+    )
     var site: [String] = []
 
     @Option(help: "Layers per patch; repeatable (default: 1 and 3 for attn_out and mlp_out, 1 elsewhere).")
@@ -49,7 +58,10 @@ struct Sweep: ParsableCommand {
     @Option(help: "each | all | LIST, for z q k v pattern (default: each).")
     var heads: String?
 
-    @Option(help: "all | each | cls | patches | LIST | rectangles of the patch grid, 3:6x2:5; token 0 is CLS; for pattern: query rows (default: all).")
+    @Option(
+        help:
+            "all | each | cls | patches | LIST | rectangles of the patch grid, 3:6x2:5; token 0 is CLS; for pattern: query rows (default: all)."
+    )
     var tokens: String?
 
     @Option(help: "LIST of neurons, for mlp_act (default: all together).")
@@ -58,10 +70,15 @@ struct Sweep: ParsableCommand {
     @Option(help: "clean (the other pass) | zero | mean | resample (another image): what is put in (default: clean).")
     var patchWith: String?
 
-    @Option(help: "So many random places for every size of patch that covers several places, to compare it with (default: 0).")
+    @Option(
+        help:
+            "So many random places for every size of patch that covers several places, to compare it with (default: 0)."
+    )
     var control: Int?
 
-    @Option(help: ArgumentHelp("CSV of image id and group columns (image,<column>,...), for effects by group.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "CSV of image id and group columns (image,<column>,...), for effects by group.", valueName: "file"))
     var groups: String?
 
     @Option(help: "label | clean: the class whose probability is tracked (default: label).")
@@ -82,13 +99,21 @@ struct Sweep: ParsableCommand {
     @Option(help: "Noise draws per image, whose probabilities are averaged (default: 1).")
     var samples: Int?
 
-    @Flag(help: "Keep every pass's full logits in the results, for other metrics later; means over the draws with --samples.")
+    @Flag(
+        help:
+            "Keep every pass's full logits in the results, for other metrics later; means over the draws with --samples."
+    )
     var logits = false
 
-    @Option(help: "I/N: the I-th of N equal parts of the images (I from 0); in a Slurm job array the default is the task's.")
+    @Option(
+        help: "I/N: the I-th of N equal parts of the images (I from 0); in a Slurm job array the default is the task's."
+    )
     var shard: String?
 
-    @Option(help: ArgumentHelp("The options above as a YAML or JSON file (docs/spec.md); flags beside it override what it says.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "The options above as a YAML or JSON file (docs/spec.md); flags beside it override what it says.",
+            valueName: "file"))
     var spec: String?
 
     @Flag(help: "Print the options above as such a file, and stop.")
@@ -143,13 +168,16 @@ struct Sweep: ParsableCommand {
         }
         try checkNothingIsIgnored(spec)
         if settings.samples > 1, !corruptions.contains(where: \.isRandom) {
-            Terminal.warning("--samples \(settings.samples): no corruption of this sweep is random, so every image is run once")
+            Terminal.warning(
+                "--samples \(settings.samples): no corruption of this sweep is random, so every image is run once")
         }
         var items = try spec.items(config: checkpoint.config)
         items += controls(of: items, settings, checkpoint.config)
         let patches = items.map(\.patch)
         let images = try chosenImages(settings, count: data.dataset.count)
-        let donorCheckpoint = try settings.donor.map { try $0 == "demo" ? Demo.model(Demo.gray) : Checkpoint.load(folder: $0) }
+        let donorCheckpoint = try settings.donor.map {
+            try $0 == "demo" ? Demo.model(Demo.gray) : Checkpoint.load(folder: $0)
+        }
         let groups = try groups.map { try data.groups(path: $0) }
         if let donorCheckpoint {
             do {
@@ -231,7 +259,8 @@ struct Sweep: ParsableCommand {
         Terminal.standardError(
             "\(counted(outcome.images, "image")), \(outcome.passes) passes in \(Progress.measured(outcome.seconds)) "
                 + "(\(Int(Double(outcome.passes) / max(outcome.seconds, 1e-3))) passes/s, "
-                + "\(Self.mebibytes(peaks.max() ?? 0)) on \(peaks.count == 1 ? "the device" : "each of \(peaks.count) devices"))\n")
+                + "\(Self.mebibytes(peaks.max() ?? 0)) on \(peaks.count == 1 ? "the device" : "each of \(peaks.count) devices"))\n"
+        )
         Terminal.standardOutput("Results in \(folder); vitpatch export \(folder) --format csv\n")
     }
 
@@ -250,7 +279,8 @@ struct Sweep: ParsableCommand {
             (.model, one(model)), (.donor, one(donor)), (.data, one(data)), (.corruption, corruption),
             (.direction, direction), (.site, site), (.window, window.map(String.init)), (.layers, one(layers)),
             (.heads, one(heads)), (.tokens, one(tokens)), (.neurons, one(neurons)), (.patchWith, one(patchWith)),
-            (.control, one(control)), (.target, one(target)), (.keep, one(keep)), (.limit, one(limit)), (.offset, one(offset)), (.seed, one(seed)),
+            (.control, one(control)), (.target, one(target)), (.keep, one(keep)), (.limit, one(limit)),
+            (.offset, one(offset)), (.seed, one(seed)),
             (.samples, one(samples)), (.shard, one(shard)),
         ]
         var options = SweepOptions()
@@ -284,7 +314,8 @@ struct Sweep: ParsableCommand {
         let controls = SweepSpec.controls(of: items, count: settings.control, config: config, seed: settings.seed)
         if settings.control > 0, !items.contains(where: { $0.patch.coversSeveralPlaces(config) }) {
             Terminal.warning(
-                "--control \(settings.control): every patch of this sweep is a single place, which is compared with the others of its size; no random places are added")
+                "--control \(settings.control): every patch of this sweep is a single place, which is compared with the others of its size; no random places are added"
+            )
         }
         let counts = Dictionary(grouping: controls) { $0.patch.extent(config) }.mapValues { places in
             places.count / Set(places.map(\.direction)).count
@@ -316,9 +347,11 @@ struct Sweep: ParsableCommand {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let device = model.encoder.context.device
         return Manifest(
-            version: vitpatchVersion, model: settings.model ?? "demo", modelHash: model.checkpoint.sha256, donor: settings.donor,
+            version: vitpatchVersion, model: settings.model ?? "demo", modelHash: model.checkpoint.sha256,
+            donor: settings.donor,
             donorHash: donor?.checkpoint.sha256, data: settings.data ?? "demo", dataHash: data.hash,
-            spec: String(decoding: try encoder.encode(spec), as: UTF8.self), corruptions: settings.corruptions.map(\.spec),
+            spec: String(decoding: try encoder.encode(spec), as: UTF8.self),
+            corruptions: settings.corruptions.map(\.spec),
             patches: items.map {
                 PatchRecord(
                     direction: $0.direction, site: $0.site, layer: $0.layer, head: $0.head, token: $0.token,
@@ -341,12 +374,16 @@ struct Sweep: ParsableCommand {
 
     /// As a POSIX shell reads it back.
     private static func quoted(_ word: String) -> String {
-        let isPlain = !word.isEmpty && word.utf8.allSatisfy { byte in
-            switch UInt8(byte) {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
-            default: "_@%+=:,./-".utf8.contains(byte)
+        let isPlain =
+            !word.isEmpty
+            && word.utf8.allSatisfy { byte in
+                switch UInt8(byte) {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"):
+                    true
+                default: "_@%+=:,./-".utf8.contains(byte)
+                }
             }
-        }
         return isPlain ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
     }
 

@@ -41,7 +41,8 @@ struct Tune: ParsableCommand {
         for round in GEMMChoice.rounds(library) {
             for choice in round(best?.choice) {
                 // A candidate that the device cannot build or run is no candidate.
-                guard let gemm = try? choice.make(library), let seconds = try? time(gemm, layer, rows: rows, library) else {
+                guard let gemm = try? choice.make(library), let seconds = try? time(gemm, layer, rows: rows, library)
+                else {
                     continue
                 }
                 let isBest = best.map { seconds < $0.seconds } ?? true
@@ -56,7 +57,8 @@ struct Tune: ParsableCommand {
             try choices.store(best.choice, for: context.device)
         } catch { throw CommandError("\(choices.path(for: context.device)) cannot be written") }
         Terminal.standardOutput(
-            "\(try best.choice.make(library).name) is used on \(context.device.name) from now on (\(choices.path(for: context.device)))\n")
+            "\(try best.choice.make(library).name) is used on \(context.device.name) from now on (\(choices.path(for: context.device)))\n"
+        )
     }
 
     /// Seconds for a layer's four linear maps: the sum of the fastest runs.

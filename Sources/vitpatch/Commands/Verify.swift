@@ -7,7 +7,9 @@ import Verification
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Check this machine's device against the Double reference, operation by operation and end to end.",
-        discussion: "Without --gemm, all GEMM providers are checked, and what `vitpatch tune` remembers. An error is relative to the size of what was summed.")
+        discussion:
+            "Without --gemm, all GEMM providers are checked, and what `vitpatch tune` remembers. An error is relative to the size of what was summed."
+    )
 
     @OptionGroup var deviceOptions: DeviceOptions
 
@@ -43,9 +45,15 @@ struct Verify: ParsableCommand {
 
     private static func number(_ value: Double) -> String { value == 0 ? "0" : String(format: "%.1e", value) }
 
-    private static func line(_ name: String, _ shape: String, _ error: String, _ tolerance: String, _ verdict: String) -> String {
-        func left(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }
-        func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
+    private static func line(_ name: String, _ shape: String, _ error: String, _ tolerance: String, _ verdict: String)
+        -> String
+    {
+        func left(_ text: String, _ width: Int) -> String {
+            text + String(repeating: " ", count: max(0, width - text.count))
+        }
+        func right(_ text: String, _ width: Int) -> String {
+            String(repeating: " ", count: max(0, width - text.count)) + text
+        }
         return "\(left(name, 38)) \(left(shape, 50)) \(right(error, 9)) \(right(tolerance, 9))  \(verdict)\n"
     }
 }

@@ -26,7 +26,9 @@ struct Model {
         encoder = try Self.encoder(checkpoint, library, gemm)
     }
 
-    private static func encoder(_ checkpoint: Checkpoint, _ library: KernelLibrary, _ gemm: GEMMChoice) throws -> Encoder {
+    private static func encoder(_ checkpoint: Checkpoint, _ library: KernelLibrary, _ gemm: GEMMChoice) throws
+        -> Encoder
+    {
         do throws(CLError) {
             return try Encoder(
                 config: checkpoint.config, weights: checkpoint.weights, library: library, gemm: try gemm.make(library))
@@ -68,7 +70,8 @@ struct LabelledData: Sendable {
         let hash = hash
         guard stored != hash, stored.prefix(32) == hash.prefix(32) else { return hash }
         Terminal.warning(
-            "Files of \(dataset.name) have changed their size since the sweep began; images that are done already keep their results.")
+            "Files of \(dataset.name) have changed their size since the sweep began; images that are done already keep their results."
+        )
         return stored
     }
 }

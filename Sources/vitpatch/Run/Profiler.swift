@@ -6,11 +6,16 @@ import Report
 import Synchronization
 
 struct ProfileOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Time every kernel: write a trace for ui.perfetto.dev or chrome://tracing, and print where the time went.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Time every kernel: write a trace for ui.perfetto.dev or chrome://tracing, and print where the time went.",
+            valueName: "file"))
     var profile: String?
 
     /// - Throws: `TraceError` where the file cannot be written
-    func profiler(_ devices: [Device]) throws -> Profiler? { try profile.map { try Profiler(path: $0, devices: devices) } }
+    func profiler(_ devices: [Device]) throws -> Profiler? {
+        try profile.map { try Profiler(path: $0, devices: devices) }
+    }
 }
 
 /// What `--profile` gathers: a trace file, and sums by stage and kernel. Shared by threads.
@@ -87,7 +92,8 @@ final class Profiler: Sendable {
                 + entries.map {
                     let total = Double($0.nanoseconds) / 1e9
                     return Self.row(
-                        "  " + $0.name, "\($0.calls)", Self.time(total), percent(total / busy), Self.time($0.mean / 1e9))
+                        "  " + $0.name, "\($0.calls)", Self.time(total), percent(total / busy), Self.time($0.mean / 1e9)
+                    )
                 }.joined()
         }
         var text = table("stage", summary.stages) + "\n" + table("kernel", summary.kernels)
@@ -107,7 +113,8 @@ final class Profiler: Sendable {
     }
 
     private static func time(_ seconds: Double) -> String {
-        seconds >= 1 ? String(format: "%.2f s", seconds)
+        seconds >= 1
+            ? String(format: "%.2f s", seconds)
             : seconds >= 1e-3 ? String(format: "%.2f ms", seconds * 1e3) : String(format: "%.1f us", seconds * 1e6)
     }
 }

@@ -91,7 +91,8 @@ struct SearchRun {
 
     /// Sets of as many places as the greedy ones: those that are best alone, and random ones.
     private func baselines(_ greedy: Greedy, _ half: ImageWaves, _ outcome: inout Outcome) throws {
-        let orders = [greedy.ranked]
+        let orders =
+            [greedy.ranked]
             + randomOrders(count: greedy.candidates.count, orders: Self.orders, seed: waves.seed)
         let steps = outcome.steps.indices
         let sets = orders.map { order in steps.map { greedy.set(order.prefix($0 + 1)) } }
@@ -155,7 +156,8 @@ struct SearchRun {
         let isComplete = try all.forEach { images in
             try run(images, []) { output, piece in
                 for (i, index) in images.indices[piece.images].enumerated()
-                where keep.keeps(clean: output.clean[i], corrupted: output.corrupted[i], label: waves.data.label(index)) {
+                where keep.keeps(clean: output.clean[i], corrupted: output.corrupted[i], label: waves.data.label(index))
+                {
                     kept.append(index)
                 }
                 let passes = 2 * waves.draws(corruption) * piece.images.count

@@ -27,10 +27,12 @@ struct SweepPictures {
             dataset = try data == nil && path == "demo" ? Demo.images() : ImageDataset(path: path)
             guard dataset.hash == manifest.dataHash else {
                 throw CommandError(
-                    "\(path) is not what the sweep read: ids, classes or sizes of its files differ from the store's fingerprint")
+                    "\(path) is not what the sweep read: ids, classes or sizes of its files differ from the store's fingerprint"
+                )
             }
-        } catch where data == nil {
-            Terminal.warning("The report has no pictures: \(Self.sentence(error)). --data PATH says where the images are now.")
+        } catch  where data == nil {
+            Terminal.warning(
+                "The report has no pictures: \(Self.sentence(error)). --data PATH says where the images are now.")
             return nil
         }
         let dataset = dataset
@@ -79,7 +81,8 @@ struct SweepPictures {
             if corruption.stage == .tensor { pictures.note = "as the model reads it" }
             if corruption.isRandom, isRepeated { pictures.note += (pictures.note.isEmpty ? "" : ", ") + "first draw" }
         case .failure: pictures.note = "The corrupted picture is not available."
-        case nil where corruption.stage == .device: pictures.note = "Noise is added to the patch embeddings, not to pixels."
+        case nil where corruption.stage == .device:
+            pictures.note = "Noise is added to the patch embeddings, not to pixels."
         case nil: pictures.note = "The corrupted pass reads the same image."
         }
         return pictures

@@ -68,7 +68,9 @@ final class SweepQueue: @unchecked Sendable {
             if left > 0 {
                 left -= 1
                 condition.unlock()
-                return try raw.take().map { Job(corruption: $0.corruption, images: $0.images, isUnfiltered: isFiltered) }
+                return try raw.take().map {
+                    Job(corruption: $0.corruption, images: $0.images, isUnfiltered: isFiltered)
+                }
             }
             if !isFiltered || unfiltered.allSatisfy({ $0 == 0 }) {
                 condition.unlock()

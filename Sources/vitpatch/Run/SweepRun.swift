@@ -52,10 +52,14 @@ struct SweepRun {
             return tally.finish(interrupted: true)
         }
         let queue = SweepQueue(
-            try waves(0).waves(corruptions, images: images, plan: plan, partners: patches.contains { $0.with == .resample }),
-            corruptions: corruptions.count, perWave: plan.shape.images, isFiltered: keep != .all, devices: devices.count,
+            try waves(0).waves(
+                corruptions, images: images, plan: plan, partners: patches.contains { $0.with == .resample }),
+            corruptions: corruptions.count, perWave: plan.shape.images, isFiltered: keep != .all,
+            devices: devices.count,
             interruption: interruption)
-        let workers = zip(devices.indices, means).map { SweepWorker(self, device: $0, means: $1, queue: queue, tally: tally) }
+        let workers = zip(devices.indices, means).map {
+            SweepWorker(self, device: $0, means: $1, queue: queue, tally: tally)
+        }
         Self.work(workers)
         let outcome = tally.finish(interrupted: queue.isInterrupted)
         if let error = queue.error { throw error }

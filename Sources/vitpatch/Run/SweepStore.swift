@@ -22,7 +22,8 @@ struct SweepStore {
             }
         }
         try write(
-            records(images, corruption, result, kept: true), effects, logits(images, corruption, result, patches: patches))
+            records(images, corruption, result, kept: true), effects,
+            logits(images, corruption, result, patches: patches))
     }
 
     /// Images of a wave of clean and corrupted passes that `--keep` leaves out.
@@ -30,7 +31,8 @@ struct SweepStore {
         droppedOf images: PreparedImages, corruption: Int, _ result: Wavefront.Output, isKept: [Bool]
     ) throws {
         let dropped = isKept.indices.filter { !isKept[$0] }
-        let records = records(images, corruption, result, kept: false), logits = logits(images, corruption, result, patches: 0..<0)
+        let records = records(images, corruption, result, kept: false),
+            logits = logits(images, corruption, result, patches: 0..<0)
         try write(dropped.map { records[$0] }, [], keepLogits ? dropped.flatMap { logits[2 * $0..<2 * $0 + 2] } : [])
     }
 

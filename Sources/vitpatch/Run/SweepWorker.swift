@@ -42,7 +42,8 @@ final class SweepWorker: @unchecked Sendable {
             try queue.checkGoingOn()
             let images = job.images[piece.images], isFirst = piece.patches.lowerBound == 0
             let result = try waves.run(
-                images, corruption, wavefront, patches: Array(patches[piece.patches]), keepLogits: sweep.store.keepLogits)
+                images, corruption, wavefront, patches: Array(patches[piece.patches]),
+                keepLogits: sweep.store.keepLogits)
             try sweep.store.append(images, corruption: job.corruption, result, patches: piece.patches)
             add(
                 result, images: piece.patches.upperBound == patches.count ? images.indices.count : 0,
