@@ -98,14 +98,21 @@ package struct Device: @unchecked Sendable {
         return devices[try position(spec, names: devices.map(\.name), platforms: devices.map(\.platformName))]
     }
 
-    /// Which of some devices a spec means.
+    /// Which of some devices a spec means. A number that is no index names a device whose name has it as a whole number, of
+    /// three digits or more: 4090, but not the 1 of an avx512.
     package static func position(_ spec: String, names: [String], platforms: [String]) throws(CLError) -> Int {
         if let index = Int(spec), names.indices.contains(index) { return index }
         func listed(_ indices: some Sequence<Int>) -> [String] { indices.map { "\($0): \(names[$0])" } }
         let wanted = spec.lowercased()
+        let isNumber = Int(spec) != nil
+        func fits(_ text: String) -> Bool {
+            isNumber
+                ? wanted.count > 2 && text.split { !($0.isASCII && $0.isNumber) }.contains { $0 == wanted }
+                : text.contains(wanted)
+        }
         let isBlank = wanted.allSatisfy(\.isWhitespace)
         for texts in [names, platforms] where !isBlank {
-            let matches = texts.indices.filter { texts[$0].lowercased().contains(wanted) }
+            let matches = texts.indices.filter { fits(texts[$0].lowercased()) }
             if matches.count == 1 { return matches[0] }
             // A name that another begins with
             if let exact = matches.filter({ texts[$0].lowercased() == wanted }).first,

@@ -8,7 +8,9 @@ enum PoCLCache {
     /// Points PoCL, where the loader knows it, at a folder that it can use.
     /// - Returns: a warning where that is not the one it would have taken
     static func prepare() -> String? {
-        guard Drivers.libraries.contains(where: { ($0.icd + $0.library).lowercased().contains("pocl") }) else { return nil }
+        guard Drivers.libraries.contains(where: { ($0.icd + $0.library).lowercased().contains("pocl") }) else {
+            return nil
+        }
         let folder = folder(ProcessInfo.processInfo.environment)
         guard let problem = problem(folder) else { return nil }
         for fallback in fallbacks where self.problem(fallback, isPrivate: true) == nil {
@@ -47,7 +49,9 @@ enum PoCLCache {
         let inner = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
         for path in [folder] + inner.map({ "\(folder)/\($0)" }) {
             var isFolder: ObjCBool = false
-            guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else { continue }
+            guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+                continue
+            }
             if access(path, R_OK | W_OK | X_OK) != 0 { return "no permission to write to \(path)" }
         }
         let probe = "\(folder)/vitpatch-\(getpid())-\(UInt32.random(in: 0 ... .max))"

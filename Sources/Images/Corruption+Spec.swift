@@ -1,7 +1,8 @@
 extension Corruption {
     /// How each corruption is written
     package static let syntax = [
-        "none", "grayscale", "blur:SIGMA", "noise:K", "channel:r|g|b", "shuffle:N", "mask:FRACTION", "mask:FILE", "mean",
+        "none", "grayscale", "blur:SIGMA", "noise:K", "channel:r|g|b", "shuffle:N", "mask:FRACTION", "mask:FILE",
+        "mean",
         "pair:DIR",
     ]
     static let valid = syntax.joined(separator: ", ")

@@ -7,5 +7,7 @@ package struct SpecError: Error, Equatable, CustomStringConvertible {
     package var origin: Origin
     package var description: String
 
-    package init(_ description: String, origin: Origin = .file) { (self.description, self.origin) = (description, origin) }
+    package init(_ description: String, origin: Origin = .file) {
+        (self.description, self.origin) = (description, origin)
+    }
 }

@@ -75,7 +75,7 @@ package enum SweepKey: String, Sendable, CaseIterable {
         case .corruption:
             row(
                 .texts, "spec", "grayscale", values: Corruption.names,
-                "\(Corruption.syntax.joined(separator: " | ")); several strengths make a dose-response curve, noise:0.5,1,2"
+                "\(Corruption.syntax.joined(separator: " | ")); several strengths make a dose-response curve, noise:0.5,1,2; the cells of a shuffle may differ by a pixel"
             )
         case .direction:
             row(
@@ -119,7 +119,9 @@ package enum SweepKey: String, Sendable, CaseIterable {
         case .limit: row(.whole, "count", absent: "all", "at most so many images")
         case .offset: row(.whole, "count", "0", "images to skip first")
         case .seed:
-            row(.whole, "number", "0", "seed of noise, masks, shuffles, partners, random places and bootstrap intervals")
+            row(
+                .whole, "number", "0", "seed of noise, masks, shuffles, partners, random places and bootstrap intervals"
+            )
         case .samples: row(.whole, "count", "1", "noise draws per image, whose probabilities are averaged")
         case .shard:
             row(

@@ -53,7 +53,7 @@ extension SweepOptions {
         mayBeEmpty: Bool = false
     ) throws(SpecError) -> [Written] {
         let isNumber = kind == .whole || kind == .wholes, one = isNumber ? "a whole number" : "a text"
-        let isSingle = kind == .whole || kind == .text
+        let isSingle = [.whole, .text, .folder].contains(kind)
         func item(
             _ value: YAMLReader.Value, _ expected: String, _ reader: inout YAMLReader
         ) throws(SpecError) -> Written {

@@ -8,7 +8,9 @@ enum ProcessLimits {
     /// Raises the limit of open files where that is allowed.
     static func checkOpenFiles() throws {
         var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < files else { return }
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < files else {
+            return
+        }
         limit.rlim_cur = min(rlim_t(files), limit.rlim_max)
         _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         guard limit.rlim_cur >= files else {
@@ -20,7 +22,9 @@ enum ProcessLimits {
     /// OpenCL drivers write compiled kernels to files, and end the process where they cannot.
     static func checkFileSize() throws {
         var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0, limit.rlim_cur < fileBytes else { return }
+        guard getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0, limit.rlim_cur < fileBytes else {
+            return
+        }
         throw CommandError(
             "the limit of a file's size is \(limit.rlim_cur >> 10) KiB, and compiled kernels need \(fileBytes >> 10) KiB; raise it "
                 + "with ulimit -f")

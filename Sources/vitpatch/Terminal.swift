@@ -42,8 +42,10 @@ enum Terminal {
 
     static func warning(_ text: String) { message("Warning: \(printable(text))") }
 
-    /// One line; a compiler's log in it keeps its own.
-    static func error(_ text: String) { message("Error: \(printableLines(text, colours: false))") }
+    /// One line, but for a compiler's log.
+    static func error(_ text: String, isLog: Bool = false) {
+        message("Error: \(isLog ? printableLines(text, colours: false) : printable(text))")
+    }
 
     /// What is going on, for somebody who waits: on a terminal alone.
     static func note(_ text: String) { if isRich(STDERR_FILENO) { message(printable(text)) } }

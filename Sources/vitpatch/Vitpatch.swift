@@ -1,4 +1,5 @@
 import ArgumentParser
+import CLRuntime
 import Foundation
 
 let vitpatchVersion = "0.1.0"
@@ -28,10 +29,11 @@ struct Vitpatch: ParsableCommand {
             try command.run()
         } catch let code as ExitCode {
             exit(withError: code)
-        } catch let help as CleanExit {
-            exit(withError: help)
         } catch {
-            Terminal.error(sentence(of: error))
+            // Help that was asked for
+            if exitCode(for: error) == .success { exit(withError: error) }
+            let isLog = if case CLError.build = error { true } else { false }
+            Terminal.error(sentence(of: error), isLog: isLog)
             exit(withError: ExitCode(vitpatch.exitCode(of: error)))
         }
     }

@@ -80,7 +80,7 @@ struct BadInputTests {
     }
 
     @Test func onlyColourImagesAreRead() throws {
-        try folder.edit("model/config.json", "{", "{\"num_channels\": 1, ")
+        try folder.edit("model/config.json", "\"num_channels\": 3", "\"num_channels\": 1")
         try expect("config.json", "num_channels is 1, expected 3")
     }
 
@@ -98,7 +98,8 @@ struct BadInputTests {
             let result = try runVitpatch(command + ["--model", model, "--data", data])
             #expect(result.code == 0)
             #expect(
-                result.errors.contains("Warning: model has no preprocessor_config.json, so images are resized to 6 x 6 pixels")
+                result.errors.contains(
+                    "Warning: model has no preprocessor_config.json, so images are resized to 12 x 12 pixels")
                     && result.errors.contains("mean 0.5"), "\(result.errors)")
         }
     }
@@ -108,11 +109,12 @@ struct BadInputTests {
         try FileManager.default.createDirectory(atPath: folder("pipes"), withIntermediateDirectories: true)
         for name in ["pipes/results.sqlite", "pipe"] { #expect(mkfifo(folder(name), 0o600) == 0) }
         let options = ["--model", model, "--data", data, "--out", folder("out")]
-        for command in [["summary", folder("pipes")], ["export", folder("pipes"), "--format", "csv"], ["report", folder("pipes")],
+        for command in [
+            ["summary", folder("pipes")], ["export", folder("pipes"), "--format", "csv"], ["report", folder("pipes")],
             ["compare", folder("pipes"), folder("pipes")], ["merge", folder("pipes"), "--out", folder("out")],
             ["sweep", "--groups", folder("pipe")] + options, ["sweep", "--spec", folder("pipe")] + options,
-            ["bench", "--compare", folder("pipe")]]
-        {
+            ["bench", "--compare", folder("pipe")],
+        ] {
             try expectFailure(command, naming: ["it is a named pipe, not a regular file"])
         }
         try expectFailure(["sweep", "--groups", "/dev/zero"] + options, naming: ["/dev/zero", "it is a device"])
@@ -127,7 +129,8 @@ struct BadInputTests {
     func littleIsAllowed(_ limit: String, _ arguments: [String], _ words: String) throws {
         let option = words.contains("open files") ? "-n" : "-f"
         let result = try run(
-            URL(fileURLWithPath: "/bin/bash"), ["-c", "ulimit \(option) \(limit); exec \"$@\"", "bash", vitpatch.path] + arguments)
+            URL(fileURLWithPath: "/bin/bash"),
+            ["-c", "ulimit \(option) \(limit); exec \"$@\"", "bash", vitpatch.path] + arguments)
         #expect(result.code == 1 && result.output == "")
         #expect(result.errors.hasPrefix("Error: \(words)"), "\(result.errors)")
     }

@@ -7,11 +7,14 @@ struct CommandLineTests {
         "--site foo", "--site attn_out+", "--site +", "--direction up", "--corruption foo", "--corruption blur",
         "--corruption blur:0", "--corruption blur:x", "--corruption noise:nan", "--corruption noise:-1",
         "--corruption mask:1.5", "--corruption shuffle:1", "--corruption channel:x", "--corruption grayscale:1",
-        "--corruption noise:1,1", "--corruption pair", "--keep x", "--limit -1", "--limit 99999999999999999999", "--offset -1", "--shard -1/3",
-        "--window 1 --window 1", "--site z --site z", "--site attn_out+attn_out", "--direction noise --direction noising",
+        "--corruption noise:1,1", "--corruption pair", "--keep x", "--limit -1", "--limit 99999999999999999999",
+        "--offset -1", "--shard -1/3",
+        "--window 1 --window 1", "--site z --site z", "--site attn_out+attn_out",
+        "--direction noise --direction noising",
         "--corruption mask:-0.0", "--corruption blur:1e-320", "--corruption shuffle:16385", "--corruption none",
         "--ablate clean", "--ablate zero --direction restore", "--foil clean", "--foil nosuch", "--target nosuch",
-        "--precision bf16x3", "--device 99", "--device 4090", "--offset 9999", "--tokens -1", "--memory -1G", "--samples 0", "--seed=-1", "--seed x",
+        "--precision bf16x3", "--device 99", "--device 4090", "--offset 9999", "--tokens -1", "--memory -1G",
+        "--samples 0", "--seed=-1", "--seed x",
         "--shard 2/2", "--shard=-1/2", "--shard x", "--shard 0/0", "--shard 1", "--memory 0", "--memory x",
         "--memory=-1G", "--memory nan", "--memory 1e30", "--patch-with x", "--gemm x", "--resume",
         "--resume --overwrite --out x", "--layers x", "--layers 0-99", "--layers 1-", "--layers 3-1", "--layers 0,,1",
@@ -30,7 +33,8 @@ struct CommandLineTests {
         "verify --gemm x", "devices --x", "devices x", "tune --seconds x", "bench --images 0", "bench --only x",
         "search --precision tf32", "classify --precision bf16", "bench --precision x", "inspect", "merge x",
         "search --corruption none", "search --corruption mean --corruption noise:1", "search --direction up",
-        "search --direction restore --direction noise", "search --layers 99", "classify --limit -1", "classify --device 99",
+        "search --direction restore --direction noise", "search --layers 99", "classify --limit -1",
+        "classify --device 99",
         "compare x", "compare x y --format json",
     ])
     func soIsAWrongCommand(_ line: String) throws {
@@ -43,7 +47,9 @@ struct CommandLineTests {
         ["sweep", "--layers", ""], ["sweep", "--site", ""], ["sweep", "--corruption", ""], ["sweep", "--limit", ""],
         ["export", "x", "--format", "csv", "--to", ""], ["merge", "x", "--out", ""], ["search", "--out", ""],
     ])
-    func anEmptyName(_ arguments: [String]) throws { try expectUsageError(arguments, naming: [arguments[arguments.count - 2]]) }
+    func anEmptyName(_ arguments: [String]) throws {
+        try expectUsageError(arguments, naming: [arguments[arguments.count - 2]])
+    }
 
     @Test func theVariableIsNamedToo() throws {
         try expectUsageError(
@@ -56,9 +62,10 @@ struct CommandLineTests {
     @Test func completionOffersTheValues() throws {
         let script = try runVitpatch(["--generate-completion-script", "bash"])
         #expect(script.code == 0)
-        for values in ["restore noise denoise noising", "all clean-correct flipped", "fp32 bf16x3", "packed", "csv jsonl npz"] {
-            #expect(
-                script.output.replacing("'", with: "").replacing("\n", with: " ").contains(values), "lacks \(values)")
+        for values in [
+            "restore noise denoise noising", "all clean-correct flipped", "fp32 bf16x3", "packed", "csv jsonl npz",
+        ] {
+            #expect(script.output.contains(values.split(separator: " ").map { "'\($0)'" }.joined(separator: "$'\\n'")))
         }
     }
 
@@ -79,7 +86,9 @@ struct CommandLineTests {
             ],
             "export": ["--format", "--to", "<folder>", "(default: standard output)"],
             "summary": ["<folder>", "--format", "(default: text)"],
-            "classify": ["--model", "--data", "--corruption", "--format", "(default: none)", "(default: csv)", "--limit"],
+            "classify": [
+                "--model", "--data", "--corruption", "--format", "(default: none)", "(default: csv)", "--limit",
+            ],
             "verify": ["--device", "--seed", "(default: 1)"],
             "devices": [],
         ]

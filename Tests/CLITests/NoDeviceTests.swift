@@ -11,9 +11,11 @@ struct NoDeviceTests {
         let result = try runVitpatch(arguments, environment: ["OCL_ICD_VENDORS": empty.path + "/"])
         #expect(result.code == 1)
         #expect(result.output == "")
-        let advice = "has no .icd file: install a driver for your GPU, or PoCL for the CPU (Debian package pocl-opencl-icd)\n"
+        let advice =
+            "has no .icd file: install a driver for your GPU, or PoCL for the CPU (Debian package pocl-opencl-icd)\n"
         #expect(
-            result.errors.hasPrefix("Error: no OpenCL device found; OCL_ICD_VENDORS names \(empty.path)/, which has no .icd file"),
+            result.errors.hasPrefix(
+                "Error: no OpenCL device found; OCL_ICD_VENDORS names \(empty.path)/, which has no .icd file"),
             "\(result.errors)")
         #expect(result.errors.hasSuffix(advice) || result.errors.contains("nvidia.icd"), "\(result.errors)")
     }
@@ -24,7 +26,8 @@ struct NoDeviceTests {
         let result = try runVitpatch(["devices"], environment: ["OCL_ICD_VENDORS": folder.path])
         #expect(result.code == 1)
         #expect(
-            result.errors.contains("gone.icd names a driver that cannot be loaded: libnosuchdriver.so.1"), "\(result.errors)")
+            result.errors.contains("gone.icd names a driver that cannot be loaded: libnosuchdriver.so.1"),
+            "\(result.errors)")
     }
 
     /// PoCL shows no device where it cannot write to its cache.
@@ -35,7 +38,8 @@ struct NoDeviceTests {
         let devices = try runVitpatch(["devices"], environment: environment)
         #expect(devices.code == 0 && devices.output.contains("Portable Computing Language"))
         #expect(
-            devices.errors.hasPrefix("Warning: PoCL cannot keep compiled kernels in /proc/x (it cannot be made); they go to "),
+            devices.errors.hasPrefix(
+                "Warning: PoCL cannot keep compiled kernels in /proc/x (it cannot be made); they go to "),
             "\(devices.errors)")
     }
 }

@@ -12,19 +12,25 @@ struct DeviceTests {
 
     /// Numbers are indices first, then parts of names; what names two devices is refused.
     @Test func whatASpecNames() throws {
-        let names = ["NVIDIA GeForce RTX 4090", "NVIDIA A100-SXM4-80GB", "NVIDIA A100-SXM4-40GB", "cpu-zen4", "cpu-zen"]
+        let names = [
+            "NVIDIA GeForce RTX 4090", "NVIDIA A100-SXM4-80GB", "NVIDIA A100-SXM4-40GB", "cpu-zen4-avx512",
+            "cpu-zen4",
+        ]
         let platforms = ["NVIDIA CUDA", "NVIDIA CUDA", "NVIDIA CUDA", "PoCL", "PoCL"]
         func position(_ spec: String) throws -> Int { try Device.position(spec, names: names, platforms: platforms) }
         #expect(try position("4090") == 0 && position("rtx") == 0 && position("80gb") == 1 && position("2") == 2)
-        #expect(try position("zen4") == 3 && position("CPU-ZEN") == 4)
-        for (spec, matches) in [("A100", "1: NVIDIA A100-SXM4-80GB, 2: NVIDIA A100-SXM4-40GB"), ("pocl", "3: "), ("cuda", "0: ")] {
+        #expect(try position("avx") == 3 && position("CPU-ZEN4") == 4)
+        #expect(try position("512") == 3)
+        for (spec, matches) in [
+            ("A100", "1: NVIDIA A100-SXM4-80GB, 2: NVIDIA A100-SXM4-40GB"), ("pocl", "3: "), ("cuda", "0: "),
+        ] {
             let error = #expect(throws: CLError.self) { try position(spec) }
-            guard case .ambiguousDevice = error else { Issue.record("\(spec): \(error, default: "")"); continue }
+            guard case .ambiguousDevice = error else { Issue.record("\(spec)"); continue }
             #expect("\(try #require(error))".contains(matches))
         }
-        for spec in ["", " ", "5", "-1", "x", "4090,"] {
+        for spec in ["", " ", "5", "51", "409", "80", "-1", "quadro", "4090,"] {
             let error = #expect(throws: CLError.self) { try position(spec) }
-            guard case .unknownDevice = error else { Issue.record("\(spec): \(error, default: "")"); continue }
+            guard case .unknownDevice = error else { Issue.record("\(spec)"); continue }
         }
     }
 

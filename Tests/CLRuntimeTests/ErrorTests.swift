@@ -25,7 +25,8 @@ struct ErrorTests {
         #expect("\(CLError.call("clFinish", .outOfResources))" == "clFinish failed with CL_OUT_OF_RESOURCES")
         #expect("\(CLError.shape(operation: "gemm", expected: "3", got: "4"))" == "gemm needs 3, but got 4")
         #expect("\(CLError.noDevice("why"))" == "no OpenCL device found; why")
-        #expect("\(CLError.unknownDevice(spec: "x", available: ["0: a"]))" == "there is no device \"x\"; there are 0: a")
+        #expect(
+            "\(CLError.unknownDevice(spec: "x", available: ["0: a"]))" == "there is no device \"x\"; there are 0: a")
         #expect(CLError.ambiguousDevice(spec: "x", matches: []).isSelection && !CLError.noDevice("x").isSelection)
     }
 }

@@ -33,7 +33,9 @@ private let config = ViTConfig(
         }
         #expect(throws: DonorError.size("layers", donor: 5, model: 6)) { try check(stream) { $0.layers = 5 } }
         #expect(throws: DonorError.size("tokens", donor: 5, model: 17)) { try check(stream) { $0.imageSize = 4 } }
-        #expect(throws: DonorError.size("hidden_size", donor: 24, model: 12)) { try check(stream) { $0.hiddenSize = 24 } }
+        #expect(throws: DonorError.size("hidden_size", donor: 24, model: 12)) {
+            try check(stream) { $0.hiddenSize = 24 }
+        }
         #expect(throws: DonorError.size("heads (for sites z, q, k, v, pattern)", donor: 4, model: 3)) {
             try check(heads) { $0.heads = 4 }
         }

@@ -5,10 +5,10 @@ import ViT
 
 @testable import Spec
 
-private let config = ViTConfig(
+private let network = ViTConfig(
     hiddenSize: 12, layers: 6, heads: 3, intermediateSize: 10, imageSize: 8, patchSize: 2, labels: ["a", "b"])
 
-private let widerConfig = ViTConfig(
+private let wider = ViTConfig(
     hiddenSize: 12, layers: 12, heads: 3, intermediateSize: 10, imageSize: 8, patchSize: 2, labels: ["a", "b"])
 
 /// One sentence: starts with what is at fault, and says no more than one thing.
@@ -52,19 +52,19 @@ private func expectSentence(
         expectSentence("--layers \(text): ") {
             var spec = SweepSpec()
             spec.layers = text
-            _ = try spec.items(config: widerConfig)
+            _ = try spec.items(config: wider)
         }
     }
 
     @Test func heads() throws {
-        #expect(try ListText.heads("all", config: config) == [.init(text: "", indices: nil)])
-        #expect(try ListText.heads("each", config: config).map(\.indices) == [[0], [1], [2]])
-        #expect(try ListText.heads("0+2,1", config: config).map(\.text) == ["0+2", "1"])
-        #expect(throws: ListError.absent(3, count: 3)) { try ListText.heads("3", config: config) }
+        #expect(try ListText.heads("all", config: network) == [.init(text: "", indices: nil)])
+        #expect(try ListText.heads("each", config: network).map(\.indices) == [[0], [1], [2]])
+        #expect(try ListText.heads("0+2,1", config: network).map(\.text) == ["0+2", "1"])
+        #expect(throws: ListError.absent(3, count: 3)) { try ListText.heads("3", config: network) }
     }
 
     @Test func tokens() throws {
-        func items(_ text: String) throws -> [ListText.Item] { try ListText.tokens(text, config: config) }
+        func items(_ text: String) throws -> [ListText.Item] { try ListText.tokens(text, config: network) }
         #expect(try items("all") == [.init(text: "", indices: nil)])
         #expect(try items("each").map(\.indices) == (0..<17).map { [$0] })
         #expect(try items("each").map(\.text) == (0..<17).map(String.init))
@@ -84,20 +84,20 @@ private func expectSentence(
         expectSentence("--tokens \(text): ") {
             var spec = SweepSpec()
             spec.tokens = text
-            _ = try spec.items(config: config)
+            _ = try spec.items(config: network)
         }
     }
 }
 
 @Suite struct SweepSpecTests {
     private func columns(_ spec: SweepSpec) throws -> [String] {
-        try spec.items(config: config).map {
+        try spec.items(config: network).map {
             "\($0.direction) \($0.site) l\($0.layer) h\($0.head) t\($0.token) w\($0.window)"
         }
     }
 
     @Test func theDefaultIsAttentionWithWindowsOf1And3() throws {
-        let items = try SweepSpec().items(config: config)
+        let items = try SweepSpec().items(config: network)
         #expect(items.map(\.window) == Array(repeating: "1", count: 6) + Array(repeating: "3", count: 6))
         #expect(items.map(\.layer) == ["0", "1", "2", "3", "4", "5", "0", "1", "2", "3", "4", "5"])
         #expect(items.allSatisfy { $0.head.isEmpty && $0.token.isEmpty && $0.direction == "restore" })
@@ -112,7 +112,7 @@ private func expectSentence(
         ] {
             var spec = SweepSpec()
             (spec.site, spec.heads) = ([site], "all")
-            #expect(try Set(spec.items(config: config).map(\.window)) == Set(windows), "\(site)")
+            #expect(try Set(spec.items(config: network).map(\.window)) == Set(windows), "\(site)")
         }
     }
 
@@ -137,7 +137,7 @@ private func expectSentence(
             }
         }
         #expect(try columns(spec) == expected)
-        let set = try spec.items(config: config).filter { $0.layer == "0+5" && $0.site != "z" }
+        let set = try spec.items(config: network).filter { $0.layer == "0+5" && $0.site != "z" }
         #expect(
             set.allSatisfy {
                 $0.patch.parts.map(\.layers) == [[0, 5], [0, 5]] && $0.patch.parts.map(\.site) == [.attnOut, .mlpOut]
@@ -164,14 +164,14 @@ private func expectSentence(
     @Test func headsTokensAndNeuronsGoWhereTheyBelong() throws {
         var spec = SweepSpec()
         (spec.site, spec.layers, spec.heads, spec.tokens) = (["z+mlp_act"], "2", "1", "0+3")
-        let parts = try spec.items(config: config)[0].patch.parts
+        let parts = try spec.items(config: network)[0].patch.parts
         #expect(
             parts == [
                 Part(site: .z, layers: [2], heads: [1], tokens: [0, 3]),
                 Part(site: .mlpAct, layers: [2], tokens: [0, 3]),
             ])
         (spec.site, spec.tokens, spec.neurons) = (["mlp_act"], "all", "7,2+9")
-        let items = try spec.items(config: config)
+        let items = try spec.items(config: network)
         #expect(items.map(\.patch.parts) == [[7], [2, 9]].map { [Part(site: .mlpAct, layers: [2], neurons: $0)] })
         #expect(Set(items.map { "\($0.site) \($0.head) \($0.token)" }).count == 2)
     }
@@ -182,7 +182,7 @@ private func expectSentence(
         let parts = [Part(site: .z, layers: [0], heads: [1]), Part(site: .z, layers: [3], heads: [0, 2])]
         spec.patches = [.init(name: "two heads", direction: .noise, parts: parts)]
         #expect(try columns(spec) == ["restore resid_mid l0 h t w1", "noise two heads l h t w"])
-        let items = try spec.items(config: config)
+        let items = try spec.items(config: network)
         #expect(items[1].patch == Patch(direction: .noise, with: .zero, parts: parts))
         #expect(items[0].patch.with == .zero)
     }
@@ -191,7 +191,7 @@ private func expectSentence(
         func refuses(_ start: String, _ change: (inout SweepSpec) -> Void) {
             var spec = SweepSpec()
             change(&spec)
-            expectSentence(start) { _ = try spec.items(config: config) }
+            expectSentence(start) { _ = try spec.items(config: network) }
         }
         refuses("--site attn") { $0.site = ["attn"] }
         refuses("--site attn_out+") { $0.site = ["attn_out+"] }

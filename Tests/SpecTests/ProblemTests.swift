@@ -48,7 +48,10 @@ struct ProblemTests {
         ("site: z+z", "s.yaml:1: site z+z: \"z\" is given twice"),
         ("direction: [noise, noising]", "s.yaml:1: direction noising is given twice"),
         ("patch-with: ones", "s.yaml:1: patch-with ones is unknown; valid are clean, zero, mean, resample, other"),
-        ("direction: [restore,\n back]", "s.yaml:2: direction back is unknown; valid are restore, noise, denoise, noising"),
+        (
+            "direction: [restore,\n back]",
+            "s.yaml:2: direction back is unknown; valid are restore, noise, denoise, noising"
+        ),
         ("corruption:\n - blur:1\n - blur:1,2", "s.yaml:3: corruption blur:1 is given twice"),
         // What the model has
         ("layers: [0,\n 3,\n 99]", "s.yaml:3: layers 99: 99 does not exist; the model has 0-4"),

@@ -165,7 +165,8 @@ struct SweepTests {
     @Test func everyKeyCanBeAFlag() throws {
         let values: [SweepKey: String] = [
             .model: "m", .donor: "d", .data: "i", .corruption: "mean", .direction: "noise", .site: "q", .window: "2",
-            .layers: "1", .heads: "2", .tokens: "3", .neurons: "4", .patchWith: "zero", .control: "9", .target: "clean", .foil: "pooled",
+            .layers: "1", .heads: "2", .tokens: "3", .neurons: "4", .patchWith: "zero", .control: "9", .target: "clean",
+            .foil: "pooled",
             .keep: "flipped",
             .limit: "5", .offset: "6", .seed: "7", .samples: "8", .shard: "1/9",
         ]
@@ -218,7 +219,9 @@ struct SweepTests {
         #expect(try target("dog") == .index(2) && target("0") == .index(0) && target("clean") == .clean)
         // A name comes before an index.
         #expect(try target("7") == .index(1))
-        #expect(Target.index(2).index(label: 0) == 2 && Target.label.index(label: 4) == 4 && Target.clean.index(label: 4) == -1)
+        #expect(
+            Target.index(2).index(label: 0) == 2 && Target.label.index(label: 4) == 4
+                && Target.clean.index(label: 4) == -1)
         for (text, words) in [("cow", "0-4"), ("5", "0-4"), ("-1", "0-4"), ("crane", "several classes")] {
             let error = #expect(throws: SpecError.self) { try target(text) }
             #expect(error?.origin == .commandLine && error?.description.hasPrefix("--target \(text): ") == true)
@@ -244,10 +247,14 @@ struct SweepTests {
     @Test func everyOptionIsDescribed() {
         for key in SweepKey.allCases {
             #expect(!key.meaning.isEmpty && !key.absent.isEmpty && !key.placeholder.isEmpty, "\(key)")
-            #expect(key.defaults.map { $0.allSatisfy { key.values.isEmpty || key.values.contains($0) } } ?? true, "\(key)")
+            #expect(
+                key.defaults.map { $0.allSatisfy { key.values.isEmpty || key.values.contains($0) } } ?? true, "\(key)")
         }
         #expect(SweepKey.direction.values == ["restore", "noise", "denoise", "noising"])
-        #expect(SweepKey.corruption.values == ["none", "grayscale", "blur", "noise", "channel", "shuffle", "mask", "mean", "pair"])
+        #expect(
+            SweepKey.corruption.values == [
+                "none", "grayscale", "blur", "noise", "channel", "shuffle", "mask", "mean", "pair",
+            ])
     }
 
     /// What is printed reads back as the same sweep, whatever was given.

@@ -92,7 +92,6 @@ import Testing
 
     @Test(arguments: [
         "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "image_size", "patch_size",
-        "num_channels",
     ])
     func sizesOutOfRange(key: String) {
         for value in ["0", "-1", "9007199254740992", "-9223372036854775808"] {
@@ -101,6 +100,11 @@ import Testing
                 text?.hasPrefix("config.json: \(key) is \(value), expected 1 to ") == true, "\(text ?? "no error")"
             )
         }
+    }
+
+    @Test(arguments: [0, 1, 2, 4, 1024]) func imagesAreRGB(_ channels: Int) {
+        let text = fault("\"num_channels\": \(channels)")
+        #expect(text == "config.json: num_channels is \(channels), expected 3: images are read as RGB")
     }
 
     @Test func headsMustDivideTheWidth() {

@@ -16,7 +16,8 @@ struct Compare: ParsableCommand {
     var b: String
 
     @Option(
-        help: "\(oneOf(Format.self)); csv has one row per patch with every statistic.", completion: .choices(Format.self))
+        help: "\(oneOf(Format.self)); csv has one row per patch with every statistic.",
+        completion: .choices(Format.self))
     var format = Format.text.rawValue
 
     @Flag(help: "Compare sweeps of different data too; images are paired by their ids all the same.")

@@ -299,7 +299,8 @@ struct Sweep: ParsableCommand {
             classNames: model.checkpoint.config.labels, seed: settings.seed, samples: settings.samples,
             offset: settings.offset, limit: settings.limit, shard: settings.shard?.description,
             keep: settings.keep.rawValue, target: target.description, device: device.name, driver: device.driver,
-            precision: running.precision.precision, gemm: model.encoder.gemm.name, host: ProcessInfo.processInfo.hostName,
+            precision: running.precision.precision, gemm: model.encoder.gemm.name,
+            host: ProcessInfo.processInfo.hostName,
             command: CommandLine.arguments.joined(separator: " "),
             layers: model.encoder.config.layers, logits: logits, control: settings.control,
             preprocessing: model.checkpoint.defaultsText)

@@ -14,14 +14,17 @@ extension Option where Value == String? {
 extension Option where Value == [String] {
     init(wrappedValue: [String], _ key: SweepKey, absent: String? = nil, note: String? = nil) {
         self.init(
-            wrappedValue: wrappedValue, name: .customLong(key.rawValue), help: key.help(absent, note ?? "repeatable"),
+            wrappedValue: wrappedValue, name: .customLong(key.rawValue), help: key.help(absent, note ?? "repeatable, each value once"),
             completion: key.completion)
     }
 }
 
 extension SweepKey {
     fileprivate func help(_ absent: String?, _ note: String?) -> ArgumentHelp {
-        let meaning = meaning.prefix(1).uppercased() + meaning.dropFirst() + (note.map { "; \($0)" } ?? "")
+        // What begins with a value stays as it is written.
+        let beginsWithValue = !values.isEmpty || meaning.contains(" | ")
+        let first = beginsWithValue ? String(meaning.prefix(1)) : meaning.prefix(1).uppercased()
+        let meaning = first + meaning.dropFirst() + (note.map { "; \($0)" } ?? "")
         return ArgumentHelp("\(meaning) (default: \(absent ?? self.absent)).", valueName: placeholder)
     }
 

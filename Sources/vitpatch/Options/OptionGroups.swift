@@ -41,7 +41,8 @@ struct PlaceOptions: ParsableArguments, SweepFlags {
 
     var texts: [(SweepKey, [String])] {
         [
-            (.direction, direction), (.site, site), (.layers, one(layers)), (.heads, one(heads)), (.tokens, one(tokens)),
+            (.direction, direction), (.site, site), (.layers, one(layers)), (.heads, one(heads)),
+            (.tokens, one(tokens)),
         ]
     }
 }
