@@ -139,6 +139,42 @@ struct CommandLineTests {
         #expect(result.output.contains("total effect"))
     }
 
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/script"), "needs script(1)"))
+    func namesCannotSteerATerminal() throws {
+        let folder = try TemporaryFolder()
+        let table = try runVitpatch(["classify", "--limit", "4"]).output
+        let ids = try Table(table)["image"]
+        let rows = ids.enumerated().map { "\($1),\"evil\u{1B}]0;x\u{7}\n\($0 % 2)\"\n" }
+        let groups = try folder.write("groups.csv", Data(("image,kind\n" + rows.joined()).utf8))
+        _ = try sweep(["--limit", "4", "--layers", "0", "--groups", groups], out: folder("out"))
+        for command in ["summary '\(folder("out"))'", "summary '\(folder("out"))' --by kind"] {
+            let result = try run(
+                URL(fileURLWithPath: "/usr/bin/script"), ["-qec", "'\(vitpatch.path)' \(command)", "/dev/null"],
+                environment: ["NO_COLOR": "", "TERM": "xterm"])
+            #expect(result.code == 0)
+            #expect(!result.output.contains("\u{1B}]") && !result.output.contains("\u{7}"))
+            #expect(result.output.contains("evil\\u{1B}]0;x\\u{7}\\n0"), "\(result.output)")
+        }
+    }
+
+    /// Somebody who waits is told for what; a log is not.
+    @Test(
+        .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/script"), "needs script(1)"))
+    func theFirstStartSaysThatItCompiles() throws {
+        let folder = try TemporaryFolder()
+        let environment = ["XDG_CACHE_HOME": folder("cache"), "TERM": "xterm"]
+        func onATerminal() throws -> String {
+            try run(
+                URL(fileURLWithPath: "/usr/bin/script"),
+                ["-qec", "'\(vitpatch.path)' classify --limit 1", "/dev/null"], environment: environment
+            ).output
+        }
+        #expect(try onATerminal().contains("Compiling kernels for "))
+        #expect(try !onATerminal().contains("Compiling kernels"))
+        try FileManager.default.removeItem(atPath: folder("cache/vitpatch"))
+        #expect(try !runVitpatch(["classify", "--limit", "1"], environment: environment).errors.contains("Compiling"))
+    }
+
     @Test func aFullDiskIsAnErrorAndAClosedPipeIsNone() throws {
         let folder = try TemporaryFolder()
         _ = try sweep(["--limit", "40"], out: folder("out"))

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Patch
+import Report
 import Spec
 import ViT
 
@@ -22,7 +23,7 @@ struct Inspect: ParsableCommand {
 
         var text = ""
         func line(_ name: String, _ value: String) {
-            text += "  " + name.padding(toLength: 12, withPad: " ", startingAt: 0) + value + "\n"
+            text += "  " + name.padding(toLength: 12, withPad: " ", startingAt: 0) + printable(value) + "\n"
         }
         text += "\(checkpoint.name)\n"
         line(

@@ -14,7 +14,8 @@ extension Option where Value == String? {
 extension Option where Value == [String] {
     init(wrappedValue: [String], _ key: SweepKey, absent: String? = nil, note: String? = nil) {
         self.init(
-            wrappedValue: wrappedValue, name: .customLong(key.rawValue), help: key.help(absent, note ?? "repeatable, each value once"),
+            wrappedValue: wrappedValue, name: .customLong(key.rawValue),
+            help: key.help(absent, note ?? "repeatable, each value once"),
             completion: key.completion)
     }
 }
