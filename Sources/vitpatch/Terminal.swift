@@ -48,7 +48,7 @@ enum Terminal {
     }
 
     /// What is going on, for somebody who waits: on a terminal alone.
-    static func note(_ text: String) { if isRich(STDERR_FILENO) { message(printable(text)) } }
+    static func note(_ text: String) { if isatty(STDERR_FILENO) != 0 { message(printable(text)) } }
 
     private static func message(_ line: String) {
         let text = (isRich(STDERR_FILENO) ? "\r\u{1B}[K" : "") + line + "\n"
