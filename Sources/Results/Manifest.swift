@@ -142,7 +142,7 @@ extension Manifest {
         compare("gemm", stored.gemm, gemm)
         if stored.patches.count != patches.count {
             compare("the number of patches", "\(stored.patches.count)", "\(patches.count)")
-        } else if let first = patches.indices.first(where: { stored.patches[$0] != patches[$0] }) {
+        } else if let first = patches.indices.first(where: { !patches[$0].continues(stored.patches[$0]) }) {
             compare("patch \(first)", stored.patches[first].text, patches[first].text)
         }
         if stored.classNames != classNames { found.append("the class names differ") }
@@ -153,6 +153,13 @@ extension Manifest {
 }
 
 extension PatchRecord {
+    /// Whether it is the stored patch, which may not say how much it covers.
+    fileprivate func continues(_ stored: PatchRecord) -> Bool {
+        var own = self
+        if stored.extent.isEmpty { own.extent = "" }
+        return own == stored
+    }
+
     /// The columns that are set, in words: `restore attn_out layer 5 window 3`
     package var text: String {
         var parts = [control ? "control" : "", direction, site].filter { !$0.isEmpty }

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Patch
 
@@ -8,22 +9,13 @@ extension SweepOptions {
     ]
     private static let partKeys = ["site", "layers", "heads", "tokens", "neurons"]
 
-    /// Reads a spec file, YAML or JSON (docs/spec.md); a pipe will do.
+    /// Reads a spec file, YAML or JSON (docs/spec.md).
     package init(file path: String) throws(SpecError) {
-        let data: Data
-        do {
-            let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
-            defer { try? file.close() }
-            data = try file.read(upToCount: YAMLReader.maxBytes + 1) ?? Data()
-        } catch {
-            var isFolder: ObjCBool = false
-            let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-            throw SpecError(
-                "the spec \(path) cannot be read: "
-                    + (isFolder.boolValue ? "it is a folder" : exists ? "no permission" : "there is no such file"))
-        }
-        if data.count > YAMLReader.maxBytes { throw SpecError("\(path): the file is larger than 1 MB") }
-        guard let text = String(data: data, encoding: .utf8) else {
+        let bytes: [UInt8]
+        do throws(FileError) {
+            bytes = try readFile(path, limit: YAMLReader.maxBytes)
+        } catch { throw SpecError("the spec \(path) cannot be read: \(error.reason)") }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
             throw SpecError("\(path): the file is not UTF-8 text")
         }
         try self.init(yaml: text, name: path)

@@ -1,6 +1,6 @@
+import Files
 import Foundation
 import Report
-import Results
 
 /// What the terminal can do, and writing to it.
 enum Terminal {
@@ -31,7 +31,9 @@ enum Terminal {
     /// Ends the program where the text cannot be written: the disk is full, say.
     static func standardOutput(_ text: String) {
         do {
-            try OutputFile(nil).write(Array(text.utf8))
+            let output = try AtomicFile(nil)
+            try output.write(text)
+            try output.close()
         } catch {
             standardError("Error: \(error)\n")
             exit(1)

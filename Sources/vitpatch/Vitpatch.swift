@@ -21,6 +21,8 @@ struct Vitpatch: ParsableCommand {
     static func main() {
         // A closed pipe (`vitpatch export ... | head`) ends the program quietly.
         signal(SIGPIPE, SIG_DFL)
+        // A file that gets too large (ulimit -f) is an error like others.
+        signal(SIGXFSZ, SIG_IGN)
         do {
             if let name = CommandLine.arguments.dropFirst().first { try check(command: name) }
             var command = try parseAsRoot()

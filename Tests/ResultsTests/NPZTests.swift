@@ -53,7 +53,7 @@ import Testing
                 let line = lines.first {
                     $0[0] == id && $0[4] == corruption && $0[7] == "\(patch)"
                 }
-                for name in ["p", "logit", "logit_diff", "kl"] {
+                for name in ["p", "logit", "logit_diff", "kl", "log_odds"] {
                     let value = try array(name + "_patched").floats[row * 3 + patch]
                     let wanted = try line.flatMap { Float($0[try column(name + "_patched")]) } ?? .nan
                     #expect(value == wanted || value.isNaN && wanted.isNaN, "seed \(random.seed)")

@@ -59,7 +59,7 @@ struct Classify: ParsableCommand {
         }
         let count = min(limit ?? .max, data.dataset.count - offset)
         let context = try device.context(profiling: profile.profile != nil)
-        let profiler = try profile.profiler([context.device])
+        let profiler = try profile.profiler([context.device], keeping: [model, self.data].compactMap { $0 })
         let model = try Model(checkpoint, context: context, gemm: device.gemm(for: context.device))
         let plan = try WavePlan(
             encoder: model.encoder, patches: [], images: count,
@@ -78,11 +78,11 @@ struct Classify: ParsableCommand {
         let waves = Prefetcher(count: ranges.count) { [loader] in try loader.load(ranges[$0].map { $0 + offset }) }
 
         let classes = checkpoint.config.classes
-        Terminal.standardOutput(
-            "image,label,prediction,p_label," + (0..<classes).map { "logit_\($0)" }.joined(separator: ",") + "\n")
+        let logits = (0..<classes).map { "logit_\($0)" }
+        var table = TableText(.csv)
+        table.header(["image", "label", "prediction", "p_label"] + logits)
         var correct = 0
         while let prepared = try waves.take() {
-            var text = ""
             try runner.run(images: prepared.indices.count, patches: 0..<0) { wavefront, piece in
                 let images = prepared[piece.images]
                 let result = try wavefront.run(
@@ -94,27 +94,21 @@ struct Classify: ParsableCommand {
                 for (i, index) in images.indices.enumerated() {
                     let pass = result.clean[i], label = data.label(index)
                     if pass.prediction == label { correct += 1 }
-                    let logits = result.cleanLogits[(i * classes)..<((i + 1) * classes)].map(number).joined(
-                        separator: ",")
-                    text +=
-                        "\(quoted(data.dataset.id(index))),\(label),\(pass.prediction),\(number(pass.p)),\(logits)\n"
+                    table.beginRow()
+                    table.field("image", data.dataset.id(index), first: true)
+                    table.field("label", label)
+                    table.field("prediction", pass.prediction)
+                    table.field("p_label", pass.p)
+                    for c in 0..<classes { table.field(logits[c], result.cleanLogits[i * classes + c]) }
+                    table.endRow()
                 }
             }
-            Terminal.standardOutput(text)
+            Terminal.standardOutput(String(decoding: table.bytes, as: UTF8.self))
+            table.bytes.removeAll(keepingCapacity: true)
         }
         if let profiler { Terminal.standardError(try profiler.finish()) }
         Terminal.standardError(
             "accuracy \(String(format: "%.2f", 100 * Double(correct) / Double(count)))% (\(correct) of \(count) images)\n"
         )
-    }
-
-    /// RFC 4180
-    private func quoted(_ field: String) -> String {
-        field.contains { "\",\r\n".contains($0) }
-            ? "\"" + field.replacingOccurrences(of: "\"", with: "\"\"") + "\"" : field
-    }
-
-    private func number(_ value: Float) -> String {
-        value.isNaN ? "nan" : value.isInfinite ? (value < 0 ? "-inf" : "inf") : "\(value)"
     }
 }

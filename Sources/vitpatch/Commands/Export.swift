@@ -10,7 +10,7 @@ struct Export: ParsableCommand {
     var folder: String
 
     @Option(help: "csv | jsonl | npz")
-    var format: String
+    var format = "csv"
 
     @Option(help: "File to write (default: standard output).")
     var to: String?
