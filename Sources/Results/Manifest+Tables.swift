@@ -45,7 +45,8 @@ extension Manifest {
                 direction: cursor.text(1), site: cursor.text(2), layer: cursor.text(3), head: cursor.text(4),
                 token: cursor.text(5), window: cursor.text(6), control: cursor.int(7) != 0, extent: cursor.text(8))
             if let column = patch.outOfRange {
-                throw ResultsError.corrupt(path: path, detail: "patch \(patches.count) has a number out of range in \(column)")
+                throw ResultsError.corrupt(
+                    path: path, detail: "patch \(patches.count) has a number out of range in \(column)")
             }
             patches.append(patch)
         }

@@ -12,6 +12,7 @@ package final class NewStore: Sendable {
     private let overwrite: Bool
     private let lock: FolderLock
     private let madeFolder: Bool
+    private let identity: FileIdentity?
 
     private var path: String { ResultsStore.path(in: folder) }
 
@@ -31,6 +32,7 @@ package final class NewStore: Sendable {
         } catch {
             throw Self.error(error, path: folder)
         }
+        identity = FileIdentity(folder)
         lock = try FolderLock(folder: folder)
         try Self.check(path, overwrite: overwrite)
         if access(folder, W_OK) != 0 { throw ResultsError.readOnly(path: path) }
@@ -49,6 +51,7 @@ package final class NewStore: Sendable {
     ///
     /// - Parameter fill: gets the store as it is built; what it throws leaves the folder as it was
     func write(_ fill: (ResultsStore) throws -> Void) throws {
+        guard FileIdentity(folder) == identity else { throw ResultsError.removed(path: folder) }
         try removeRemains()
         let temporary = Self.temporaryPath(in: folder)
         do {
@@ -67,7 +70,9 @@ package final class NewStore: Sendable {
             try Self.sync(temporary)
             try Self.check(path, overwrite: overwrite)
             try clear()
-            guard rename(temporary, path) == 0 else { throw FileError(action: "create", path: path, reason: text(errno)) }
+            guard rename(temporary, path) == 0 else {
+                throw FileError(action: "create", path: path, reason: Self.text(errno))
+            }
             syncFolder(folder)
         } catch {
             for suffix in [""] + ResultsStore.companions { unlink(temporary + suffix) }
@@ -112,7 +117,8 @@ package final class NewStore: Sendable {
 
     /// Removes what killed processes left; the lock says that none is at work.
     private func removeRemains() throws {
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where name.hasPrefix(Self.prefix) {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        where name.hasPrefix(Self.prefix) {
             let digits = name.dropFirst(Self.prefix.count)
             if digits.utf8.count == 16, digits.allSatisfy(\.isHexDigit) { unlink("\(folder)/\(name)") }
         }
@@ -120,17 +126,16 @@ package final class NewStore: Sendable {
 
     private static func sync(_ path: String) throws {
         let descriptor = open(path, O_RDWR | O_CLOEXEC)
-        guard descriptor >= 0 else { throw FileError(action: "create", path: path, reason: text(errno)) }
+        guard descriptor >= 0 else { throw FileError(action: "create", path: path, reason: Self.text(errno)) }
         defer { close(descriptor) }
         if fsync(descriptor) != 0, errno != EINVAL, errno != ENOTSUP {
-            throw FileError(action: "create", path: path, reason: text(errno))
+            throw FileError(action: "create", path: path, reason: Self.text(errno))
         }
     }
 
     private static func text(_ code: Int32) -> String {
         code == ENOSPC || code == EDQUOT ? "the disk is full" : String(cString: strerror(code))
     }
-    private func text(_ code: Int32) -> String { Self.text(code) }
 
     /// What Foundation or SQLite say when a file cannot be made.
     private static func error(_ error: any Error, path: String) -> any Error {
@@ -148,7 +153,9 @@ package final class NewStore: Sendable {
                 return ResultsError.failed(action: "create", path: path, detail: detail)
             }
         }
-        guard let error = error as? DatabaseError else { return error as? ResultsError == .diskFull(path: path) ? full : error }
+        guard let error = error as? DatabaseError else {
+            return error as? ResultsError == .diskFull(path: path) ? full : error
+        }
         if error.resultCode == .SQLITE_CANTOPEN, access(AtomicFile.folder(of: path), W_OK) != 0 {
             return ResultsError.readOnly(path: path)
         }

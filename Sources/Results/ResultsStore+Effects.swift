@@ -78,7 +78,8 @@ extension ResultsStore {
     private func whole(_ row: Cursor, _ column: Int32) throws -> Int {
         let value = row.int(column)
         guard (-1...Int(Int32.max)).contains(value) else {
-            throw ResultsError.corrupt(path: path, detail: "it has the number \(value) where a class or a position is expected")
+            throw ResultsError.corrupt(
+                path: path, detail: "it has the number \(value) where a class or a position is expected")
         }
         return value
     }

@@ -83,7 +83,8 @@ extension ResultsStore {
 
     // MARK: Connections
 
-    static func configuration(readOnly: Bool = false, exclusive: Bool = false, busy: TimeInterval = 5) -> Configuration {
+    static func configuration(readOnly: Bool = false, exclusive: Bool = false, busy: TimeInterval = 5) -> Configuration
+    {
         var configuration = Configuration()
         configuration.readonly = readOnly
         configuration.busyMode = .timeout(busy)

@@ -65,6 +65,8 @@ package final class ResultsStore: Sendable {
     func read<T>(_ body: (Database) throws -> T) throws -> T {
         do {
             return try queue.read(body)
+        } catch let error as FileError {
+            throw error  // of an output that rows are written to
         } catch {
             throw ResultsError(error, path: path, action: "read")
         }

@@ -9,7 +9,9 @@ struct AtomicFileTests {
     init() throws { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) }
 
     private func names() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: folder).sorted() }
-    private func text(_ path: String) throws -> String { String(decoding: try readFile(path, limit: 1 << 24), as: UTF8.self) }
+    private func text(_ path: String) throws -> String {
+        String(decoding: try readFile(path, limit: 1 << 24), as: UTF8.self)
+    }
     private func remove() { try? FileManager.default.removeItem(atPath: folder) }
 
     @Test func aFileIsThereWhenItIsClosed() throws {

@@ -74,7 +74,8 @@ import Testing
             effects: values.enumerated().map { patch, value in
                 EffectRecord(
                     image: 0, corruption: 0, patch: patch,
-                    patched: PassMetrics(p: value, logit: value, logitDiff: value, kl: value, prediction: 0, logOdds: value))
+                    patched: PassMetrics(
+                        p: value, logit: value, logitDiff: value, kl: value, prediction: 0, logOdds: value))
             })
         let lines = try store.exported().split(separator: "\n").dropFirst()
         let json = try store.exported(.jsonl).split(separator: "\n")

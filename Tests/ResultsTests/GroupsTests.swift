@@ -110,7 +110,7 @@ import Testing
             #expect(try read(text, ids: ids).groups.count == size)
             return Double((ContinuousClock.now - start) / .milliseconds(1)) / 1000
         }
-        let (small, large) = (try seconds(1000), try seconds(4000))
+        let (small, large) = (try seconds(400), try seconds(1600))
         #expect(large < 16 * 4 * max(small, 0.01), "\(small) s and \(large) s")
     }
 

@@ -13,7 +13,9 @@ import Testing
     /// - Returns: its manifest, and its export as this version would write it
     private func old(_ version: Int, _ random: inout SeededRandom) throws -> (manifest: Manifest, exported: String) {
         var manifest = testManifest(patches: 3)
-        if version == 2 { for index in manifest.patches.indices { manifest.patches[index].extent = "attn_out 1 layer" } }
+        if version == 2 {
+            for index in manifest.patches.indices { manifest.patches[index].extent = "attn_out 1 layer" }
+        }
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest)
         var images = [randomImage(0, &random), randomImage(1, &random)]
         var effects = randomEffects(0, patches: 0..<3, &random) + randomEffects(1, patches: 0..<1, &random)

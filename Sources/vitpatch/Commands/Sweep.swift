@@ -230,7 +230,8 @@ struct Sweep: ParsableCommand {
 
         let run = SweepRun(
             devices: devices, data: data, corruptions: corruptions, keep: settings.keep, target: settings.target,
-            seed: settings.seed, samples: settings.samples, patches: patches, store: store, plan: plan, memory: memory, profiler: profiler)
+            seed: settings.seed, samples: settings.samples, patches: patches, store: store, plan: plan, memory: memory,
+            profiler: profiler)
         let outcome = try run.run(images: todo, interruption: Interruption())
         if let profiler { Terminal.standardError(try profiler.finish()) }
         if outcome.interrupted {
