@@ -121,6 +121,7 @@ extension ResultsStore {
             try db.execute(sql: "PRAGMA journal_mode = DELETE; BEGIN IMMEDIATE; COMMIT")
         }
         try queue.close()
+        unlink(path + "-shm")  // of another connection that failed
     }
 
     /// What lies at the store's path.

@@ -80,7 +80,7 @@ import Testing
         #expect(try array("layer").text == ["0", "1", "2"] && array("head").text == ["", "", ""])
         #expect(try array("class_names").text == ["cat", "dog, \"wild\""])
         #expect(try array("extent").text == ["", "", "attn_out 3 layers"] && array("control").ints == [0, 0, 1])
-        #expect(arrays.count == 5 + 2 + 5 + 7 + 7 + 2)
+        #expect(arrays.count == 6 + 2 + 5 + 9 + 7 + 2)
     }
 
     /// The 64-bit fields say the same where they are used, and equal results are equal files.
