@@ -101,8 +101,7 @@ package final class NewStore: Sendable {
         case .missing: break
         case .ours where overwrite: break
         case .ours: throw ResultsError.exists(path: path)
-        case .other where overwrite: throw ResultsError.notAStore(path: path)
-        case .other: throw ResultsError.exists(path: path)
+        case .other: throw ResultsError.notAStore(path: path)
         }
     }
 

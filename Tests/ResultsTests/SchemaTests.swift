@@ -106,6 +106,11 @@ import Testing
         ("UPDATE patches SET layer = '9223372036854775807'", "patch 0 has a number out of range in layer"),
         ("UPDATE patches SET window = '99999999999999999999999'", "patch 0 has a number out of range in window"),
         ("UPDATE patches SET layer = '0+10001' WHERE patch = 1", "patch 1 has a number out of range in layer"),
+        (
+            "INSERT INTO manifest VALUES ('layers', '9223372036854775807')",
+            "its manifest has layers = 9223372036854775807"
+        ),
+        ("UPDATE manifest SET value = '-1' WHERE key = 'samples'", "its manifest has samples = -1"),
     ])
     func storesThatNoSweepMakes(sql: String, message: String) throws {
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 2))
