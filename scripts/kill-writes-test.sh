@@ -115,7 +115,7 @@ before_sweep_over_a_log() { rm -rf out; cp -r logged out; }
 command_sweep_over_a_log() { command_sweep_overwrite; }
 after_sweep_over_a_log() { after_sweep_overwrite; }
 before_profile() { rm -rf out target; mkdir target; old target/file; }
-command_profile() { run sweep --limit 2 --out out --profile target/file; }
+command_profile() { run sweep --limit 2 --out out --overwrite --profile target/file; }
 after_profile() {
     if [ "$(wc -c < target/file)" = 4 ]; then olds=$((olds + 1)); return; fi
     python3 -c 'import json, sys; json.load(open(sys.argv[1]))' target/file || fail "$label: half a trace"
