@@ -43,14 +43,16 @@ package final class NewStore: Sendable {
 
     /// Puts an empty store into the folder and opens it.
     package func make() throws -> ResultsStore {
-        try write { _ in }
+        try write(inWAL: true) { _ in }
         return try ResultsStore.openForWriting(folder: folder, lock: lock)
     }
 
     /// Builds the store beside its place, has it filled and puts it there.
     ///
-    /// - Parameter fill: gets the store as it is built; what it throws leaves the folder as it was
-    func write(_ fill: (ResultsStore) throws -> Void) throws {
+    /// - Parameters:
+    ///   - inWAL: whether more is to be written, which then need not change the file's mode first
+    ///   - fill: gets the store as it is built; what it throws leaves the folder as it was
+    func write(inWAL: Bool = false, _ fill: (ResultsStore) throws -> Void) throws {
         guard FileIdentity(folder) == identity else { throw ResultsError.removed(path: folder) }
         try removeRemains()
         let temporary = Self.temporaryPath(in: folder)
@@ -66,6 +68,7 @@ package final class NewStore: Sendable {
                 try groups.write(into: db)
             }
             try fill(ResultsStore(folder: folder, queue: queue, manifest: manifest))
+            if inWAL { try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = WAL") } }
             try queue.close()
             try Self.sync(temporary)
             try Self.check(path, overwrite: overwrite)
@@ -88,7 +91,7 @@ package final class NewStore: Sendable {
             do {
                 try ResultsStore.settle(path)
             } catch let error as DatabaseError
-                where [.SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_CANTOPEN].contains(error.resultCode)
+                where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode)
             {
                 // A damaged store has nothing to keep.
             }
@@ -118,7 +121,8 @@ package final class NewStore: Sendable {
     private func removeRemains() throws {
         for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
         where name.hasPrefix(Self.prefix) {
-            let digits = name.dropFirst(Self.prefix.count)
+            var digits = name.dropFirst(Self.prefix.count)
+            for suffix in ResultsStore.companions where digits.hasSuffix(suffix) { digits.removeLast(suffix.count) }
             if digits.utf8.count == 16, digits.allSatisfy(\.isHexDigit) { unlink("\(folder)/\(name)") }
         }
     }

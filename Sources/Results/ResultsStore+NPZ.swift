@@ -4,7 +4,8 @@ extension ResultsStore {
     /// Writes the results as arrays for `numpy.load(..., allow_pickle=False)`, to the file `path` or to standard output.
     ///
     /// A row is a kept image under one corruption, in the order of `export`:
-    /// `p_patched logit_patched logit_diff_patched kl_patched log_odds_patched` float32 and `pred_patched` int32 are [rows, patches];
+    /// `p_patched logit_patched logit_diff_patched kl_patched log_odds_patched` float32 and `pred_patched` int32 are
+    /// [rows, patches];
     /// `image corruption` (text), `label target foil pred_clean pred_corrupted` (int32) and the clean and corrupted
     /// metrics (float32) are [rows]; `direction site layer head token window extent` (text) and `control` (int32) are
     /// [patches]; `class_names` is [classes]. Effects that an interrupted sweep lacks are nan and -1. Constant memory.

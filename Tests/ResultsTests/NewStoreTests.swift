@@ -72,7 +72,8 @@ import Testing
 
     /// What a kill leaves while a store is built
     @Test func remainsAreRemoved() throws {
-        for name in [".results.sqlite.0123456789abcdef", ".results.sqlite.mine"] {
+        let remains = ["", "-wal", "-journal"].map { ".results.sqlite.0123456789abcdef" + $0 }
+        for name in remains + [".results.sqlite.mine"] {
             try "x".write(toFile: folder.path + "/" + name, atomically: true, encoding: .utf8)
         }
         try ResultsStore.create(folder: folder.path, manifest: testManifest()).close()
