@@ -190,7 +190,7 @@ struct Sweep: ParsableCommand {
         let inputs = [settings.model, settings.donor, settings.data, self.groups, self.spec].compactMap { $0 }
         let profiler = try profile.profiler(
             contexts.map(\.device), keeping: inputs + ResultsStore.files(in: folder))
-        let gemm = device.gemm(for: contexts[0].device)
+        let gemm = try device.gemm(for: contexts[0].device, precision)
         let devices = try contexts.map { context in
             SweepModels(
                 model: try Model(checkpoint, context: context, gemm: gemm),
