@@ -99,7 +99,7 @@ import Testing
             throws: { "\($0)" == "cannot read \(path): it is a FIFO; a regular file is needed" })
     }
 
-    /// Twice the columns and twice the images take about four times as long, not eight.
+    /// Four times the columns and four times the images take about 16 times as long, not 64.
     @Test func manyColumnsTakeLinearTime() throws {
         func seconds(_ size: Int) throws -> Double {
             let header = "image," + (0..<size).map { "column\($0)" }.joined(separator: ",") + "\n"
@@ -110,8 +110,10 @@ import Testing
             #expect(try read(text, ids: ids).groups.count == size)
             return Double((ContinuousClock.now - start) / .milliseconds(1)) / 1000
         }
-        let (small, large) = (try seconds(400), try seconds(1600))
-        #expect(large < 16 * 4 * max(small, 0.01), "\(small) s and \(large) s")
+        // The fastest of three: what else the machine does only adds time.
+        func fastest(_ size: Int) throws -> Double { try (0..<3).map { _ in try seconds(size) }.min() ?? 0 }
+        let (small, large) = (try fastest(400), try fastest(1600))
+        #expect(large < 16 * 4 * max(small, 0.05), "\(small) s and \(large) s")
     }
 
     @Test func theStoreKeepsThem() throws {
