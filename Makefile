@@ -47,8 +47,9 @@ readme: demo  ## Run the demo and put its output into README.md
 bundle: setup  ## Make dist/vitpatch-VERSION-linux-ARCH.tar.xz for a machine without Swift
 	@sh scripts/bundle.sh
 
-kill-test: build  ## Kill demo sweeps at 100 random moments (KILLS=n), resume them, compare the exports
+kill-test: build  ## Kill demo sweeps at 100 random moments (KILLS=n), and every command that writes at its system calls
 	@scripts/kill-test.sh $(or $(KILLS),100)
+	@scripts/kill-writes-test.sh
 
 full-disk-test: build  ## Sweep into a full and into a read-only disk (a small tmpfs)
 	@scripts/full-disk-test.sh

@@ -145,7 +145,7 @@ extension Manifest {
         compare("gemm", stored.gemm, gemm)
         if stored.patches.count != patches.count {
             compare("the number of patches", "\(stored.patches.count)", "\(patches.count)")
-        } else if let first = patches.indices.first(where: { stored.patches[$0] != patches[$0] }) {
+        } else if let first = patches.indices.first(where: { !patches[$0].continues(stored.patches[$0]) }) {
             compare("patch \(first)", stored.patches[first].text, patches[first].text)
         }
         if stored.classNames != classNames { found.append("the class names differ") }
@@ -156,6 +156,13 @@ extension Manifest {
 }
 
 extension PatchRecord {
+    /// Whether it is the stored patch, which may not say how much it covers.
+    fileprivate func continues(_ stored: PatchRecord) -> Bool {
+        var own = self
+        if stored.extent.isEmpty { own.extent = "" }
+        return own == stored
+    }
+
     /// The columns that are set, in words: `restore attn_out layer 5 window 3`
     package var text: String {
         var parts = [control ? "control" : "", direction, site].filter { !$0.isEmpty }
@@ -197,19 +204,25 @@ extension Manifest {
             return value
         }
         func text(_ key: String) throws -> String { try value(key) { $0 } }
+        func whole(_ key: String, _ range: ClosedRange<Int>) throws -> Int {
+            try value(key) { Int($0).flatMap { range.contains($0) ? $0 : nil } }
+        }
+        func whole(ifThere key: String, _ range: ClosedRange<Int>) throws -> Int? {
+            rows[key] == nil ? nil : try whole(key, range)
+        }
         func names(_ text: String) -> [String]? { try? JSONDecoder().decode([String].self, from: Data(text.utf8)) }
         self.init(
             version: try text("version"), model: try text("model"), modelHash: try text("model_hash"),
             donor: rows["donor"], donorHash: rows["donor_hash"], data: try text("data"),
             dataHash: try text("data_hash"), spec: try text("spec"), corruptions: corruptions, patches: patches,
             classNames: try value("class_names", names), seed: try value("seed") { UInt64($0) },
-            samples: try value("samples") { Int($0) }, offset: try value("offset") { Int($0) },
-            limit: rows["limit"] == nil ? nil : try value("limit") { Int($0) }, shard: rows["shard"],
+            samples: try whole("samples", 1...1_000_000), offset: try whole("offset", 0...Int(Int32.max)),
+            limit: try whole(ifThere: "limit", 0...Int.max), shard: rows["shard"],
             keep: try text("keep"), target: try text("target"), device: try text("device"),
             driver: try text("driver"), precision: try text("precision"), gemm: try text("gemm"),
             host: try text("host"), command: try text("command"), started: try text("started"),
-            ended: rows["ended"], layers: rows["layers"] == nil ? nil : try value("layers") { Int($0) },
-            logits: rows["logits"] != nil, control: rows["control"] == nil ? 0 : try value("control") { Int($0) },
+            ended: rows["ended"], layers: try whole(ifThere: "layers", 0...10_000),
+            logits: rows["logits"] != nil, control: try whole(ifThere: "control", 0...Int.max) ?? 0,
             preprocessing: rows["preprocessing"])
     }
 }

@@ -54,7 +54,7 @@ func systemReason(_ error: any Error) -> String {
 
 extension ResultsError {
     /// That there are results already, with the advice that fits the command.
-    static func naming(_ advice: String, _ body: () throws -> ResultsStore) throws -> ResultsStore {
+    static func naming<Store>(_ advice: String, _ body: () throws -> Store) throws -> Store {
         do { return try body() } catch ResultsError.exists(let path) {
             throw CommandError("\(path) already exists; \(advice)")
         }

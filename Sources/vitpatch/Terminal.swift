@@ -1,6 +1,6 @@
+import Files
 import Foundation
 import Report
-import Results
 
 /// What the terminal can do, and writing to it.
 enum Terminal {
@@ -33,7 +33,9 @@ enum Terminal {
     /// Ends the program where the text cannot be written: the disk is full, say.
     static func standardOutput(_ text: String) {
         do {
-            try OutputFile(nil).write(Array(shown(text, on: STDOUT_FILENO).utf8))
+            let output = try AtomicFile(nil)
+            try output.write(shown(text, on: STDOUT_FILENO))
+            try output.close()
         } catch {
             Terminal.error("\(error)")
             exit(1)

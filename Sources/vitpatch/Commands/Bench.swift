@@ -1,5 +1,6 @@
 import ArgumentParser
 import CLRuntime
+import Files
 import Foundation
 import Kernels
 import Patch
@@ -87,9 +88,8 @@ struct Bench: ParsableCommand {
         if let json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            do {
-                try encoder.encode(results).write(to: URL(fileURLWithPath: json))
-            } catch { throw CommandError("--json \(json) cannot be written: \(systemReason(error))") }
+            try AtomicFile.write(
+                encoder.encode(results), to: json, keeping: [model, compare].compactMap { $0 })
         }
     }
 

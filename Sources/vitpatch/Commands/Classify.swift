@@ -52,7 +52,8 @@ struct Classify: ParsableCommand {
         let data = try LabelledData(path: settings.data, model: checkpoint.config)
         let chosen = try OptionText.images(settings, count: data.dataset.count), count = chosen.count
         let context = try running.device.context(profiling: profile.profile != nil)
-        let profiler = try profile.profiler([context.device])
+        let profiler = try profile.profiler(
+            [context.device], keeping: [settings.model, settings.data].compactMap { $0 })
         let model = try Model(checkpoint, context: context, gemm: try running.device.gemm(for: context.device))
         let plan = try WavePlan(
             encoder: model.encoder, patches: [], images: count,
@@ -71,13 +72,9 @@ struct Classify: ParsableCommand {
         let waves = Prefetcher(count: ranges.count) { [loader] in try loader.load(ranges[$0].map { $0 + offset }) }
 
         let classes = checkpoint.config.classes
+        let logits = (0..<classes).map { "logit_\($0)" }
         var table = TableText(.csv)
-        func flush() {
-            Terminal.standardOutput(String(decoding: table.bytes, as: UTF8.self))
-            table.bytes.removeAll(keepingCapacity: true)
-        }
-        table.header(["image", "label", "prediction", "p_label"] + (0..<classes).map { "logit_\($0)" })
-        flush()
+        table.header(["image", "label", "prediction", "p_label"] + logits)
         var correct = 0
         while let prepared = try waves.take() {
             try runner.run(images: prepared.indices.count, patches: 0..<0) { wavefront, piece in
@@ -91,15 +88,17 @@ struct Classify: ParsableCommand {
                 for (i, index) in images.indices.enumerated() {
                     let pass = result.clean[i], label = data.label(index)
                     if pass.prediction == label { correct += 1 }
+                    table.beginRow()
                     table.field("image", data.dataset.id(index), first: true)
                     table.field("label", label)
                     table.field("prediction", pass.prediction)
                     table.field("p_label", pass.p)
-                    for logit in result.cleanLogits[(i * classes)..<((i + 1) * classes)] { table.field("", logit) }
+                    for c in 0..<classes { table.field(logits[c], result.cleanLogits[i * classes + c]) }
                     table.endRow()
                 }
             }
-            flush()
+            Terminal.standardOutput(String(decoding: table.bytes, as: UTF8.self))
+            table.bytes.removeAll(keepingCapacity: true)
         }
         if let profiler { Terminal.standardError(try profiler.finish()) }
         Terminal.standardError(

@@ -11,7 +11,7 @@ struct Export: ParsableCommand {
     var folder: String
 
     @Option(help: "\(oneOf(Format.self)).", completion: .choices(Format.self))
-    var format: String
+    var format = Format.csv.rawValue
 
     @Option(help: ArgumentHelp("File to write (default: standard output).", valueName: "file"), completion: .file())
     var to: String?

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CLRuntime
+import Files
 import Foundation
 import Images
 import Patch
@@ -189,10 +190,6 @@ struct Search: ParsableCommand {
     }
 
     private func write(_ text: String, to folder: String, _ name: String) throws {
-        do {
-            try Data(text.utf8).write(to: URL(fileURLWithPath: folder).appendingPathComponent(name), options: .atomic)
-        } catch {
-            throw CommandError("\(folder)/\(name) cannot be written: \(systemReason(error))")
-        }
+        try AtomicFile.write(text.utf8, to: "\(folder)/\(name)", keeping: [input.model, input.data].compactMap { $0 })
     }
 }

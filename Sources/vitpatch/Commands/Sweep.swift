@@ -128,7 +128,10 @@ struct Sweep: ParsableCommand {
         }
 
         let contexts = try running.device.contexts(profiling: profile.profile != nil)
-        let profiler = try profile.profiler(contexts.map(\.device))
+        let folder = out ?? slurmTask?.folder ?? "runs/" + Self.timestamp()
+        let inputs = [settings.model, settings.donor, settings.data, self.groups, self.spec].compactMap { $0 }
+        let profiler = try profile.profiler(
+            contexts.map(\.device), keeping: inputs + ResultsStore.files(in: folder))
         let gemm = try running.device.gemm(for: contexts[0].device)
         let devices = try contexts.map { context in
             SweepModels(
@@ -148,21 +151,23 @@ struct Sweep: ParsableCommand {
         let most = share(images.count, among: devices.count)
         let plan = try planned(images: share(most, among: share(most, among: planned(images: most).shape.images)))
 
-        let folder = out ?? slurmTask?.folder ?? "runs/" + Self.timestamp()
         var manifest = try manifest(
             settings, target: target, model: model, donor: donor, data: data, spec: spec, items: items)
         if resume {
             manifest.dataHash = data.hash(resuming: try ResultsStore.open(folder: folder).manifest.dataHash)
         }
-        let store =
+        let start =
             resume
-            ? try ResultsStore.resume(folder: folder, manifest: manifest)
-            : try ResultsError.naming("--resume goes on with it, --overwrite replaces it") {
-                try ResultsStore.create(folder: folder, manifest: manifest, overwrite: overwrite)
-            }
-        if let groups { try store.setGroups(groups) }
+            ? SweepStore.Start.resumed(try ResultsStore.resume(folder: folder, manifest: manifest))
+            : .new(
+                try ResultsError.naming("--resume goes on with it, --overwrite replaces it") {
+                    try NewStore(folder: folder, manifest: manifest, groups: groups ?? [], overwrite: overwrite)
+                })
+        let store = SweepStore(
+            start, data: data, classes: checkpoint.config.classes, keepLogits: logits, profiler: profiler)
+        if let groups { try store.existing?.setGroups(groups) }
         let todo = try corruptions.indices.map { corruption in
-            let done = try store.completedImages(corruption: corruption)
+            let done = try store.existing?.completedImages(corruption: corruption) ?? []
             return images.filter { !done.contains($0) }
         }
         let all = images.count * corruptions.count, done = all - todo.map(\.count).reduce(0, +)
@@ -170,25 +175,28 @@ struct Sweep: ParsableCommand {
 
         let run = SweepRun(
             devices: devices, data: data, corruptions: corruptions, keep: settings.keep, target: target,
-            seed: settings.seed, samples: settings.samples, patches: patches,
-            store: SweepStore(
-                store: store, data: data, classes: checkpoint.config.classes, keepLogits: logits, profiler: profiler),
-            plan: plan, memory: memory, profiler: profiler)
+            seed: settings.seed, samples: settings.samples, patches: patches, store: store, plan: plan, memory: memory,
+            profiler: profiler)
         let outcome = try run.run(images: todo, interruption: Interruption())
         if let profiler { Terminal.standardError(try profiler.finish()) }
         if outcome.interrupted {
+            guard let store = store.existing else {
+                Terminal.standardError("Interrupted before the first wave; \(folder) is as it was.\n")
+                throw ExitCode(130)
+            }
             try store.close()
             Terminal.standardError(
                 "Interrupted; \(done + outcome.images) of \(all) images are in \(folder). Go on with:\n  "
                     + resumeCommand(folder) + "\n")
             throw ExitCode(130)
         }
-        try store.finish()
+        let results = try store.open()
+        try results.finish()
         Terminal.standardOutput(
             try summaryText(
-                store: store, colour: Terminal.colour, width: min(Terminal.width, 100)))
+                store: results, colour: Terminal.colour, width: min(Terminal.width, 100)))
         try report(outcome, folder: folder, peaks: contexts.map(\.peakBytes))
-        try store.close()
+        try results.close()
         if writesReport { try ReportCommand.write(folder: folder) }
     }
 
