@@ -33,6 +33,14 @@ package struct NoBuffer: KernelArgument {
     }
 }
 
+/// So many bytes of local memory for each work-group
+package struct LocalMemory: KernelArgument {
+    private let bytes: Int
+    package init(bytes: Int) { self.bytes = bytes }
+
+    package func set(_ index: cl_uint, of kernel: cl_kernel) -> cl_int { clSetKernelArg(kernel, index, bytes, nil) }
+}
+
 /// One kernel of a program. Arguments are passed by name, in the order of the `.cl` file; both are checked against
 /// what the compiler recorded, so a swapped pair is an error and not a wrong number.
 package final class Kernel {

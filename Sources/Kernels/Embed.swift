@@ -22,8 +22,10 @@ package struct Embed {
         guard offset + images.upperBound * channels * imageSize * imageSize <= pixels.count, needed <= out.count else {
             throw .shape(operation: "patches", expected: "room for \(needed) values", got: "\(out.count)")
         }
+        let runs = grid * grid * channels * patchSize * patchSize / (patchSize % 4 == 0 ? 4 : 1)
         try patchesKernel.launch(
-            global: [grid * grid, images.count],
+            global: [group > 1 ? wholeGroups(runs) : grid * grid, images.count],
+            local: group > 1 ? [groupSize, 1] : nil,
             [
                 "pixels": pixels, "offset": try Int32.checked(offset, "offset"),
                 "first": try Int32.checked(images.lowerBound, "first"),
