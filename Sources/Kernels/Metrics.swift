@@ -31,20 +31,18 @@ package struct Metrics {
         else {
             throw .shape(operation: "metrics", expected: "\(rows) rows of \(classes) logits", got: "\(logits.count)")
         }
-        let targets = try Int32.checked(rows * Self.valuesPerRow, "targets")
-        let width = try Int32.checked(classes, "C"), scratch = LocalMemory(bytes: 4 * group)
+        let targets = rows * Self.valuesPerRow, scratch = LocalMemory(bytes: 4 * group)
         try targetsKernel.launch(
             global: [group * images], local: group > 1 ? [group] : nil,
             [
-                "logits": logits, "C": width, "input": input, "labels": try Int32.checked(labels, "labels"),
-                "corrupted": try Int32.checked(corrupted, "corrupted"), "out": out, "targets": targets,
-                "scratch": scratch, "classes": scratch,
+                "logits": logits, "C": classes, "input": input, "labels": labels, "corrupted": corrupted, "out": out,
+                "targets": targets, "scratch": scratch, "classes": scratch,
             ])
         try rowsKernel.launch(
             global: [group * rows], local: group > 1 ? [group] : nil,
             [
-                "logits": logits, "C": width, "images": try Int32.checked(images, "images"), "out": out,
-                "targets": targets, "scratch": scratch, "classes": scratch,
+                "logits": logits, "C": classes, "images": images, "out": out, "targets": targets, "scratch": scratch,
+                "classes": scratch,
             ])
     }
 }

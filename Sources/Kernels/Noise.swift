@@ -33,16 +33,15 @@ package struct Noise {
         else {
             throw .shape(operation: "noise", expected: "\(images.count) x \(values) values", got: "\(e.count)")
         }
-        let count = try Int32.checked(values, "values")
         try deviationKernel.launch(
             global: [group * images.count], local: group > 1 ? [group] : nil,
-            ["e": e, "values": count, "deviations": deviations])
+            ["e": e, "values": values, "deviations": deviations])
         let blocks = (values + width - 1) / width
         try addKernel.launch(
             global: [group > 1 ? wholeGroups(blocks) : blocks, images.count], local: group > 1 ? [groupSize, 1] : nil,
             [
-                "e": e, "values": count, "deviations": deviations, "strength": strength, "input": input,
-                "keys": try Int32.checked(keys, "keys"), "first": try Int32.checked(images.lowerBound, "first"),
+                "e": e, "values": values, "deviations": deviations, "strength": strength, "input": input, "keys": keys,
+                "first": images.lowerBound,
             ])
     }
 }
