@@ -37,7 +37,7 @@ def tiled(rows, columns, depth, item_rows, item_columns, activation=0):
 
 # file, what tells it from others of that file, macros, work-items of a group
 CASES = [
-    tiled(128, 128, 8, 8, 8), tiled(128, 128, 8, 8, 8, 1), tiled(64, 64, 16, 8, 8), tiled(32, 32, 16, 4, 4),
+    tiled(256, 128, 16, 16, 8), tiled(256, 128, 16, 16, 8, 1), tiled(64, 64, 16, 8, 8), tiled(32, 32, 16, 4, 4),
     *[("attention_group", f"Dh {width}", {"DH": width, "BQ": 64}, 128) for width in (64, 80)],
     ("layernorm", "", {}, 64), ("residual", "", {}, 64), ("slices", "", {}, 64), ("embed", "", {}, 64),
     ("bias_activation", "", {}, 64), ("bias_activation", "act 1", {"ACTIVATION": 1}, 64),

@@ -41,15 +41,23 @@ package func verify(
     context: Context, gemms: [GEMMChoice], parts: Set<VerifyPart> = Set(VerifyPart.allCases), maxSize: Int = .max,
     seed: UInt64, report: (VerifyResult) throws -> Void
 ) throws {
-    let library = KernelLibrary(context)
-    func check(_ operations: [OpCase], _ library: KernelLibrary) throws {
+    let exact = KernelLibrary(context)
+    func check(_ operations: [OpCase], _ library: KernelLibrary, suffix: String = "") throws {
         for operation in operations where operation.size <= maxSize {
-            try report(try operation.check(library, seed: seed))
+            var result = try operation.check(library, seed: seed)
+            result.name += suffix
+            try report(result)
         }
     }
-    if parts.contains(.kernel) { try check(OpCase.kernelCases, library) }
+    if parts.contains(.kernel) { try check(OpCase.kernelCases, exact) }
     for choice in gemms {
+        let precision = choice.precision ?? .fp32
+        let library = precision == .fp32 ? exact : KernelLibrary(context, precision: precision)
         let gemm = try choice.make(library)
+        if precision != .fp32, parts.contains(.kernel) {
+            let operations = OpCase.attentionCases + OpCase.attentionPatternCases
+            try check(operations, library, suffix: " (\(precision.rawValue))")
+        }
         if parts.contains(.gemm) {
             try check(OpCase.gemmCases(gemm), library)
             if maxSize == .max {
@@ -60,7 +68,7 @@ package func verify(
         guard parts.contains(.pass) else { continue }
         try EndToEnd(library, gemm: gemm, seed: seed).run { result in
             var result = result
-            result.name += " (\(choice.provider.rawValue))"
+            result.name += " (\(precision == .fp32 ? choice.provider.rawValue : precision.rawValue))"
             try report(result)
         }
     }
