@@ -8,7 +8,7 @@ DEMO_OUTPUT ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test readme check-readme test-scripts bundle clean kill-test full-disk-test slurm-test \
-    benchmark test-intel
+    benchmark test-intel check-gpu
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -59,6 +59,10 @@ slurm-test: build  ## Run examples/slurm on a Slurm of its own (installs it), co
 
 test-intel: setup  ## Run all tests on Intel's OpenCL runtime for CPUs (installs it from PyPI)
 	@scripts/intel-opencl.sh $(SWIFT) test --disable-xctest
+
+check-gpu: build  ## Check the kernels that GPUs get on a machine without one (Oclgrind, clang-19, PyPI's ptxas)
+	@scripts/oclgrind.sh $(RELEASE)
+	@python3 scripts/static-check.py
 
 benchmark: build  ## Compare with PyTorch and TransformerLens (downloads them); writes Benchmarks/results.md
 	@Benchmarks/run.sh $(BENCHMARK_OPTIONS)

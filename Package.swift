@@ -47,7 +47,8 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]),
         .target(name: "Report", dependencies: ["Results", "Files"]),
-        .target(name: "Reference"),
+        // Loops in Double over whole models: optimised in debug builds too, or tests wait for nothing else.
+        .target(name: "Reference", swiftSettings: [.unsafeFlags(["-O"])]),
         .target(name: "Verification", dependencies: ["Patch", "ViT", "Kernels", "CLRuntime", "Reference"]),
         .executableTarget(
             name: "vitpatch",

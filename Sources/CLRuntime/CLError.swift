@@ -19,6 +19,9 @@ package enum CLError: Error, CustomStringConvertible, Sendable {
 
     package var description: String {
         switch self {
+        case .call(let name, .outOfResources):
+            "\(name) failed with CL_OUT_OF_RESOURCES: the device ran out of memory, or of what a kernel needs (registers, "
+                + "local memory), or a kernel failed on it"
         case .call(let name, let status): "\(name) failed with \(status)"
         case .build(let program, let log):
             "kernels/\(program) does not compile on this device; the compiler says:\n\(log)"
