@@ -67,18 +67,18 @@ def heads(rows: pd.DataFrame, metric: str) -> Figure:
     limit = _largest(rows[names["mean"]])
     sizes = [(part["head"].nunique(), part["layer"].nunique()) for _, part in groups]
     width = sum(max(2.2, 0.9 + 0.34 * wide) for wide, _ in sizes) + 1
-    with _style.figure(min(width, 16), 1.1 + max(1.2, 0.34 * max(high for _, high in sizes))) as figure:
+    with _style.figure(min(max(width, 4.2), 16), 1.1 + max(1.2, 0.34 * max(high for _, high in sizes))) as figure:
         axes = figure.subplots(1, len(groups), squeeze=False)[0]
         for ax, ((site, token, window), part) in zip(axes, groups, strict=True):
             _matrix(ax, part, "layer", "head", names, limit)
             detail = [f"token {token}" if token else "", f"window {window}" if window not in ("", "1") else ""]
             ax.set_title(", ".join([site, *filter(None, detail)]))
-        _scale(figure, axes, limit, metric)
+        _scale(figure, axes, limit, f"mean {_symbol(metric)}")
         figure.suptitle(_title("Effect by layer and head", rows), x=0.01, ha="left", fontsize=11)
     return figure
 
 
-def tokens(rows: pd.DataFrame, metric: str, picture: Any) -> Figure:
+def tokens(rows: pd.DataFrame, metric: str, picture: Any, image: str | None = None) -> Figure:
     rows = rows[rows["token"].notna()]
     groups = _split(rows, ["site", "head", "window"])
     if not groups:
@@ -88,6 +88,8 @@ def tokens(rows: pd.DataFrame, metric: str, picture: Any) -> Figure:
         raise VitpatchError(f"plot_tokens: the sweep has several kinds of token patches: {'; '.join(shown)}")
     (site, *_), part = groups[0]
     names = _names(rows, metric)
+    symbol = _symbol(metric) if image else f"mean {_symbol(metric)}"
+    what = f", {site}" + (f", {image}" if image else "")
     side = _grid(part["token"])
     if side is None:
         if picture is not None:
@@ -97,8 +99,8 @@ def tokens(rows: pd.DataFrame, metric: str, picture: Any) -> Figure:
         with _style.figure(min(16.0, 2 + 0.25 * wide), 1.2 + max(0.8, 0.3 * high)) as figure:
             ax = figure.subplots()
             _matrix(ax, part, "layer", "token", names, limit)
-            _scale(figure, [ax], limit, metric)
-            figure.suptitle(_title(f"Effect by layer and token, {site}", rows), x=0.01, ha="left", fontsize=11)
+            _scale(figure, [ax], limit, symbol)
+            figure.suptitle(_title(f"Effect by layer and token{what}", rows), x=0.01, ha="left", fontsize=11)
         return figure
     # Deep in the network the CLS token holds nearly all, and would leave the patches without colour.
     limit = _largest(part[part["token"] != 0][names["mean"]])
@@ -113,8 +115,8 @@ def tokens(rows: pd.DataFrame, metric: str, picture: Any) -> Figure:
             _patches(ax, cells, names["mean"], side, limit, picture)
             cls = cells.loc[cells["token"] == 0, names["mean"]].iloc[0]
             ax.set_title(f"{f'layer {layer}' if layer else site}\nCLS {cls:+.3f}")
-        _scale(figure, grid.ravel(), limit, metric)
-        figure.suptitle(_title(f"Effect by image patch, {site}", rows), x=0.01, ha="left", fontsize=11)
+        _scale(figure, grid.ravel(), limit, symbol)
+        figure.suptitle(_title(f"Effect by image patch{what}", rows), x=0.01, ha="left", fontsize=11)
     return figure
 
 
@@ -148,7 +150,7 @@ def dose(rows: pd.DataFrame, metric: str) -> Figure:
             if metric == "p":
                 first = of_kind.drop_duplicates("corruption")
                 points = sorted(
-                    (strengths[spec], _total(part)) for spec, part in first.groupby("corruption", sort=False)
+                    (strengths[str(spec)], _total(part)) for spec, part in first.groupby("corruption", sort=False)
                 )
                 ax.plot(*zip(*points, strict=True), color=_style.SOFT, linestyle=(0, (4, 3)), label="total effect")
             ax.set_xlabel(str(what))
@@ -219,13 +221,13 @@ def _patches(ax: Axes, cells: pd.DataFrame, mean: str, side: int, limit: float, 
     ax.set_yticks([])
 
 
-def _scale(figure: Figure, axes: Iterable[Axes], limit: float, metric: str) -> None:
+def _scale(figure: Figure, axes: Iterable[Axes], limit: float, label: str) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
     scale = ScalarMappable(Normalize(-limit, limit), _style.signed())
     bar = figure.colorbar(scale, ax=list(axes), fraction=0.05, pad=0.02)
-    bar.set_label(f"mean {_symbol(metric)}")
+    bar.set_label(label)
     bar.outline.set_visible(False)
 
 

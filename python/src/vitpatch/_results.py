@@ -216,7 +216,7 @@ class Results:
             rows = _tokens.of_image(rows, self.effects({"image": image, "control": 0}), image, metric)
             file = Path(self.manifest["data"]) / image
             picture = file if picture is None and file.is_file() else picture
-        return _plots.tokens(rows, metric, picture)
+        return _plots.tokens(rows, metric, picture, image)
 
     def plot_dose(self, *, metric: str = "p", direction: str | None = None) -> Figure:
         """The total effect and the strongest patch of every site and window, by the corruption's strength."""
