@@ -42,7 +42,7 @@ def test_errors_are_the_same_with_a_progress_bar(progress: bool, swept: Results)
 
 def test_no_driver_names_the_package_that_brings_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OCL_ICD_VENDORS", "/nowhere")
-    with pytest.raises(VitpatchError, match="no OpenCL device found.*pocl-opencl-icd"):
+    with pytest.raises(VitpatchError, match=r"no OpenCL device found.*pocl-opencl-icd"):
         vitpatch.sweep(limit=1, out=tmp_path / "x")
 
 
@@ -53,8 +53,8 @@ def test_the_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert re.fullmatch(r"runs/\d{4}-\d\d-\d\d-\d{6}(-\d)?", str(first.folder))
     assert first.folder != second.folder
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "0")
-    monkeypatch.setenv("SLURM_ARRAY_TASK_COUNT", "1")
-    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "7")
+    for name, value in {"TASK_COUNT": 1, "TASK_MIN": 0, "TASK_MAX": 0, "TASK_STEP": 1, "JOB_ID": 7}.items():
+        monkeypatch.setenv(f"SLURM_ARRAY_{name}", str(value))
     assert str(vitpatch.sweep(limit=1, layers=0, progress=False).folder) == "runs/7/0"
 
 

@@ -31,19 +31,21 @@ def expected() -> pd.DataFrame:
 
 def classified(table: pd.DataFrame) -> pd.DataFrame:
     """In the order in which pictures were handed over."""
-    return table.assign(place=table.image.str[-11:-4].astype(int)).sort_values("place").reset_index(drop=True)
+    place = table.image.str[-11:-4].astype(int)
+    ordered: pd.DataFrame = table.assign(place=place).sort_values("place").reset_index(drop=True)
+    return ordered
 
 
 @pytest.mark.parametrize("kind", ["array", "list", "pillow", "pair"])
 def test_pictures(kind: str, pictures: Pictures, expected: pd.DataFrame) -> None:
     pixels, labels = pictures[0][:24], pictures[1][:24]
-    options: dict[str, Any] = {
+    options: dict[str, dict[str, Any]] = {
         "array": {"data": pixels, "labels": np.array(labels)},
         "list": {"data": list(pixels), "labels": iter(labels)},
         "pillow": {"data": (Image.fromarray(p) for p in pixels), "labels": labels},
         "pair": {"data": (pixels, labels)},
-    }[kind]
-    table = classified(vitpatch.classify(COLOUR, **options))
+    }
+    table = classified(vitpatch.classify(COLOUR, **options[kind]))
     pd.testing.assert_frame_equal(table.drop(columns=["image", "place"]), expected.drop(columns="image"))
     assert table.image[1] == "green-cross/0000001.png"
 
@@ -119,11 +121,7 @@ class ClassLabel:
              "red-triangle")  # fmt: skip
 
 
-class Image_:
-    pass
-
-
-Image_.__name__ = "Image"
+ImageFeature = type("Image", (), {})
 
 
 class Dataset:
@@ -131,7 +129,7 @@ class Dataset:
 
     def __init__(self, pixels: Any, labels: list[int]) -> None:
         self.rows = [{"picture": Image.fromarray(p), "kind": k} for p, k in zip(pixels, labels, strict=True)]
-        self.features = {"picture": Image_(), "kind": ClassLabel()}
+        self.features = {"picture": ImageFeature(), "kind": ClassLabel()}
         self.column_names = list(self.features)
 
     def __iter__(self) -> Any:

@@ -36,7 +36,7 @@ def test_heads(swept: Results) -> None:
     summary = swept.summary()
     rows = summary[summary["head"].notna() & (summary.direction == "restore") & (summary.window == 1)]
     image: Any = figure.axes[0].images[0]
-    np.testing.assert_array_equal(image.get_array(), rows.mean_effect.to_numpy().reshape(4, 4))
+    np.testing.assert_array_equal(image.get_array(), rows.pivot(index="layer", columns="head", values="mean_effect"))
     heads = summary[summary["head"].notna() & (summary.direction == "restore")]
     assert image.norm.vmax == -image.norm.vmin == heads.mean_effect.abs().max()
 
@@ -106,7 +106,7 @@ def test_sweeps_without_such_patches(doses: Results, swept: Results) -> None:
     with pytest.raises(VitpatchError, match="no patches of single tokens"):
         doses.plot_tokens(corruption="noise:1")
     with pytest.raises(VitpatchError, match="one strength of each corruption"):
-        swept.plot_dose()
+        swept.plot_dose(direction="noise")
 
 
 def test_a_notebook_shows_a_figure_once(swept: Results) -> None:

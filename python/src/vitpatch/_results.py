@@ -66,8 +66,9 @@ class Results:
         `p_effect`, `logit_effect`, `logit_diff_effect`, `kl_effect` (nats) and, where the store has it,
         `log_odds_effect`: patched - corrupted, or patched - clean with direction `noise`.
 
-        Texts are categories; `layer`, `head`, `token` and `window` are integers where all of them are, and missing
-        where a patch covers all of them. Metrics are the stored 32-bit floats, widened.
+        Texts are categories. `layer`, `head`, `token` and `window` are integers where all of those read are (with
+        `control`, `where={"control": 0}` leaves out random sets of layers), and missing where a patch covers all.
+        Metrics are the stored 32-bit floats, widened.
 
         Args:
             where: only these rows, e.g. `{"site": "z", "layer": [3, 4], "direction": "restore"}`; any column that

@@ -94,9 +94,10 @@ class Store:
             out["kept"] = np.array(fields["kept"], bool)
         return list(zip(fields["image"], fields["corruption"], strict=True)), out
 
-    def patch_columns(self) -> dict[str, Column]:
-        """`direction` to `window`, `control`, `extent` [patches]"""
-        fields = _transposed([*_PLACE, "control", "extent"], self.patches)
+    def patch_columns(self, which: Array | None = None) -> dict[str, Column]:
+        """`direction` to `window`, `control`, `extent` of all patches, or of those in `which`"""
+        chosen = self.patches if which is None else [self.patches[index] for index in which]
+        fields = _transposed([*_PLACE, "control", "extent"], chosen)
         out: dict[str, Column] = {name: texts(fields[name]) for name in ["direction", "site"]}
         out |= {name: places(fields[name]) for name in ["layer", "head", "token", "window"]}
         out |= {"control": np.array(fields["control"], np.int64), "extent": texts(fields["extent"])}
@@ -106,11 +107,11 @@ class Store:
         """The export's columns, one row an image and patch, then `METRIC_effect` where asked for."""
         with self._database() as db:
             keys, image = self.image_columns(db, kept_only=True)
-            patch = self.patch_columns()
-            images, patches = self._wanted(where or {}, image, patch)
+            images, patches = self._wanted(where or {}, image, self.patch_columns())
+            patch = self.patch_columns(patches)
             found = self._read_effects(db, keys, images, patches)
-        row, which = found["row"], found["patch"]
-        base_is_clean = np.array([p[0] == "noise" for p in self.patches], bool)[which]
+        row, which = found["row"], np.searchsorted(patches, found["patch"])
+        base_is_clean = np.array([p[0] == "noise" for p in self.patches], bool)[found["patch"]]
 
         patched: dict[str, Array] = {m: np.ascontiguousarray(found[m]) for m in [*self.metrics, "kl"]}
         out: dict[str, Column] = {n: take(image[n], row) for n in ["image", "label", "target", "foil", "corruption"]}

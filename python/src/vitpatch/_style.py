@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ._errors import missing
 
 if TYPE_CHECKING:
-    from matplotlib.colors import ListedColormap
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 INK, SOFT, RULE, NONE = "#1c1d1f", "#5d6166", "#d9dadc", "#e9e9e9"
@@ -43,7 +43,7 @@ def figure(width: float, height: float) -> Iterator[Figure]:
             plt.close(made)
 
 
-def signed() -> ListedColormap:
+def signed() -> Colormap:
     """Orange below 0, blue above, evenly spaced in Oklab (Ottosson 2020)."""
     import numpy as np
     from matplotlib.colors import ListedColormap
@@ -51,9 +51,7 @@ def signed() -> ListedColormap:
     stops = np.array([_oklab(colour) for colour in _SIGNED])
     at = np.linspace(0, len(stops) - 1, 129)
     mixed = np.stack([np.interp(at, range(len(stops)), stops[:, axis]) for axis in range(3)], axis=1)
-    out = ListedColormap([_rgb(colour) for colour in mixed], "vitpatch")
-    out.set_bad(NONE)
-    return out
+    return ListedColormap([_rgb(colour) for colour in mixed], "vitpatch").with_extremes(bad=NONE)
 
 
 # Between the cube roots of cone responses and Oklab; and between linear RGB and cone responses
