@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -120,13 +121,23 @@ class Results:
         return copy
 
     def estimates(self) -> pd.DataFrame:
-        """First-order estimates of every effect (`sweep(estimate=...)`): the columns that say which image and patch,
-        then one column an estimate, `atp_log_odds` and the like.
+        """First-order estimates of every effect (`sweep(estimate=...)`), from `vitpatch export`: the columns that say
+        which image and patch, then one column an estimate, `atp_log_odds` and the like.
 
         Raises:
             VitpatchError: where the sweep made none
         """
-        raise VitpatchError(f"{self.folder}: this sweep made no estimates (sweep's estimate)")
+        try:
+            import pandas as pd
+        except ImportError:
+            raise missing("pandas", "this table") from None
+        table = pd.read_csv(io.StringIO(run(["export", str(self.folder), "--format", "csv"]).stdout))
+        names = [name for name in table if re.match(r"(atp|ig\d+)_", str(name))]
+        if not names:
+            raise VitpatchError(f"{self.folder}: this sweep made no estimates (sweep's estimate)")
+        places = ["image", "corruption", "direction", "site", "layer", "head", "token", "window"]
+        chosen: pd.DataFrame = table[[*places, *names]]
+        return chosen
 
     def logits(self, which: Literal["clean", "corrupted", "patched"] = "patched") -> pd.DataFrame:
         """Full logits, float32, one column a class and one row a pass; the index says which image, corruption and, of
