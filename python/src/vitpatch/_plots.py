@@ -171,7 +171,7 @@ def _line(
     """Means with their intervals: a line with a band where the axis is one of numbers, else points with bars."""
     x = np.arange(len(part)) if x is None else x
     mean, low, high = (part[names[key]].to_numpy(float) for key in ("mean", "low", "high"))
-    solid = part["p_holm"].to_numpy(float) < 0.05
+    solid = part["p_adjusted"].to_numpy(float) < 0.05
     if labels is None or (len(labels) > 1 and all(label.isdigit() for label in labels)):
         ax.plot(x, mean, color=colour, label=text)
         ax.fill_between(x, low, high, color=colour, alpha=0.17, linewidth=0)
@@ -190,7 +190,7 @@ def _matrix(ax: Axes, part: pd.DataFrame, y: str, x: str, names: dict[str, str],
     row, column = {v: i for i, v in enumerate(rows)}, {v: i for i, v in enumerate(columns)}
     values = np.full((len(rows), len(columns)), np.nan)
     at = [(row[a], column[b]) for a, b in zip(_labels(part[y]), _labels(part[x]), strict=True)]
-    for (i, j), value, p in zip(at, part[names["mean"]], part["p_holm"], strict=True):
+    for (i, j), value, p in zip(at, part[names["mean"]], part["p_adjusted"], strict=True):
         values[i, j] = value
         if p < 0.05:
             ax.plot(j, i, ".", color=_style.INK, markersize=5, markeredgecolor="white", markeredgewidth=0.6)

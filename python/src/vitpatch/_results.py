@@ -188,7 +188,7 @@ class Results:
         return figure
 
     def plot_layers(self, *, metric: str = "p", corruption: str | None = None, direction: str | None = None) -> Figure:
-        """Mean effects by layer, a panel a site and window, with 95% bands; full dots are significant (Holm), the
+        """Mean effects by layer, a panel a site and window, with 95% bands; full dots are significant (adjusted p < 0.05), the
         dashed line is the total effect.
 
         Args:
@@ -200,7 +200,8 @@ class Results:
         return _plots.layers(self._rows(corruption, direction), metric)
 
     def plot_heads(self, *, metric: str = "p", corruption: str | None = None, direction: str | None = None) -> Figure:
-        """Mean effects by layer and head, orange to blue around 0; dots are significant (Holm)."""
+        """Mean effects by layer and head, orange to blue around 0; dots are significant (adjusted
+        p < 0.05)."""
         from . import _plots
 
         return _plots.heads(self._rows(corruption, direction), metric)
@@ -238,7 +239,9 @@ class Results:
 
     def _rows(self, corruption: str | None, direction: str | None) -> pd.DataFrame:
         """The summary's rows of one corruption and direction; `*` for all corruptions."""
-        rows = self.summary()
+        from ._show import adjusted
+
+        rows = adjusted(self.summary())
         for name, wanted in (("corruption", corruption), ("direction", direction)):
             found = list(rows[name].unique())
             if wanted == "*" or not found:

@@ -6,6 +6,8 @@ import html
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ._results import Results
 
 _ROWS = 12
@@ -13,7 +15,7 @@ _ROWS = 12
 
 def page(results: Results) -> str:
     """What was swept, and under every corruption the strongest patches."""
-    summary, manifest = results.summary(), results.manifest
+    summary, manifest = adjusted(results.summary()), results.manifest
     out = [f"<p><b>vitpatch sweep</b> {_text(manifest['model'])} on {_text(manifest['data'])}: {_text(results.folder)}"]
     if "ended" not in manifest:
         out.append(" (not finished)")
@@ -35,11 +37,17 @@ def page(results: Results) -> str:
         ]
         table["recovered"] = strongest["recovered"].map("{:.1%}".format)
         table["accuracy"] = strongest["accuracy_patched"].map("{:.1%}".format)
-        table["p (Holm)"] = strongest["p_holm"].map("{:.2g}".format)
+        table["p (adjusted)"] = strongest["p_adjusted"].map("{:.2g}".format)
         out.append(table.to_html(index=False, border=0))
         if len(rows) > len(table):
             out.append(f"<p>the {len(table)} strongest of {len(rows)} patches</p>")
     return "".join(out)
+
+
+def adjusted(summary: pd.DataFrame) -> pd.DataFrame:
+    """The summary with its p-values corrected for many patches as `p_adjusted`; older programs call them
+    `p_holm`."""
+    return summary.rename(columns={"p_holm": "p_adjusted"})
 
 
 def _text(value: object) -> str:

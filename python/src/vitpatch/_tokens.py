@@ -25,7 +25,7 @@ def of_image(rows: pd.DataFrame, effects: pd.DataFrame, image: str, metric: str)
     out[f"{prefix}mean_effect"] = [
         own.get(_key(place), float("nan")) for place in rows[_KEYS].itertuples(index=False, name=None)
     ]
-    out["p_holm"] = float("nan")
+    out["p_adjusted"] = float("nan")
     return out
 
 
