@@ -188,8 +188,8 @@ class Results:
         return figure
 
     def plot_layers(self, *, metric: str = "p", corruption: str | None = None, direction: str | None = None) -> Figure:
-        """Mean effects by layer, a panel a site and window, with 95% bands; full dots are significant (adjusted p < 0.05), the
-        dashed line is the total effect.
+        """Mean effects by layer, a panel a site and window, with 95% bands; full dots are significant
+        (adjusted p < 0.05), the dashed line is the total effect.
 
         Args:
             metric: p, logit_diff, kl or another of the summary's

@@ -47,7 +47,8 @@ def page(results: Results) -> str:
 def adjusted(summary: pd.DataFrame) -> pd.DataFrame:
     """The summary with its p-values corrected for many patches as `p_adjusted`; older programs call them
     `p_holm`."""
-    return summary.rename(columns={"p_holm": "p_adjusted"})
+    renamed: pd.DataFrame = summary.rename(columns={"p_holm": "p_adjusted"})
+    return renamed
 
 
 def _text(value: object) -> str:
