@@ -96,6 +96,7 @@ def test_ctrl_c_keeps_what_is_done_and_resume_goes_on(tmp_path: Path) -> None:
     assert any(re.match(r"KeyboardInterrupt: .*", line) for line in last)
     found = re.search(r"Interrupted; (\d+) of 240 images are in", errors)
     assert found and 0 < int(found[1]) < 240
+    assert "░" not in errors  # the program's own bar
     done = vitpatch.load(tmp_path / "cut")
     assert "ended" not in done.manifest and "not finished" in repr(done)
     assert len(done.images()) == int(found[1])
