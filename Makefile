@@ -8,7 +8,7 @@ DEMO_OUTPUT ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test readme check-readme test-scripts bundle clean kill-test full-disk-test slurm-test \
-    benchmark test-intel check-gpu
+    benchmark test-intel check-gpu wheel test-python notebooks
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -46,6 +46,16 @@ readme: demo  ## Run the demo and put its output into README.md
 
 bundle: setup  ## Make dist/vitpatch-VERSION-linux-ARCH.tar.xz for a machine without Swift
 	@sh scripts/bundle.sh
+
+# A bundle that is there already, instead of a new one: make wheel BUNDLE=dist/vitpatch-...
+wheel: $(if $(BUNDLE),,bundle)  ## Make dist/vitpatch-VERSION-py3-none-manylinux_2_NN_ARCH.whl, the bundle for pip
+	@python3 scripts/wheel.py $(or $(BUNDLE),dist/vitpatch-$$(sh scripts/version.sh)-linux-$$(uname -m))
+
+test-python: wheel  ## Test the wheel in a fresh virtual environment: ruff, mypy --strict, pytest, the notebooks
+	@scripts/test-python.sh
+
+notebooks: wheel  ## Run examples/notebooks and store what they print
+	@scripts/test-python.sh --store-notebooks tests/test_notebooks.py
 
 kill-test: build  ## Kill demo sweeps at 100 random moments (KILLS=n), and every command that writes at its system calls
 	@scripts/kill-test.sh $(or $(KILLS),100)
