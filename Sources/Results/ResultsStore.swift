@@ -197,13 +197,21 @@ extension ResultsStore {
         }
     }
 
+    /// What the system says, without Foundation's words around it.
+    private static func reason(_ error: CocoaError) -> String {
+        if error.code == .fileWriteFileExists { return "there is a file of this name" }
+        let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError
+        return (cause?.domain == NSPOSIXErrorDomain ? cause.map { String(cString: strerror(Int32($0.code))) } : nil)
+            ?? "the system refuses"
+    }
+
     /// What Foundation or SQLite say when a file cannot be made.
     private static func creationError(_ error: any Error, path: String) -> ResultsError {
         if let error = error as? CocoaError {
             switch error.code {
             case .fileWriteNoPermission, .fileWriteVolumeReadOnly: return .readOnly(path: path)
             case .fileWriteOutOfSpace: return .failed(action: "create", path: path, detail: "the disk is full")
-            default: return .failed(action: "create", path: path, detail: error.localizedDescription)
+            default: return .failed(action: "create", path: path, detail: reason(error))
             }
         }
         if let error = error as? DatabaseError, error.resultCode == .SQLITE_CANTOPEN {

@@ -69,14 +69,6 @@ package enum Foil: Sendable, Equatable {
     package static let words = ["pooled", "clean", "corrupted"]
 }
 
-/// Arithmetic of matrix products. Activations, accumulators, the residual stream and the metrics are always fp32.
-package enum Precision: String, Choice {
-    case fp32, bf16x3, bf16, tf32, fp16, fp16x3
-
-    /// Whether this version has it; the device may still lack it.
-    package var isBuilt: Bool { self == .fp32 }
-}
-
 extension Direction: Choice {
     package static var aliases: [String: Direction] { ["denoise": .restore, "noising": .noise] }
 }

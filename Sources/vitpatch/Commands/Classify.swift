@@ -53,7 +53,7 @@ struct Classify: ParsableCommand {
         let chosen = try OptionText.images(settings, count: data.dataset.count), count = chosen.count
         let context = try running.device.context(profiling: profile.profile != nil)
         let profiler = try profile.profiler([context.device])
-        let model = try Model(checkpoint, context: context, gemm: running.device.gemm(for: context.device))
+        let model = try Model(checkpoint, context: context, gemm: try running.gemm(for: context.device))
         let plan = try WavePlan(
             encoder: model.encoder, patches: [], images: count,
             memory: try running.memoryBytes())

@@ -77,7 +77,7 @@ struct Search: ParsableCommand {
         try checkOut()
 
         let context = try running.device.context()
-        let model = try Model(checkpoint, context: context, gemm: running.device.gemm(for: context.device))
+        let model = try Model(checkpoint, context: context, gemm: try running.gemm(for: context.device))
         let patches = items.map(\.patch)
         let plan = try WavePlan(
             encoder: model.encoder, patches: patches, images: images.count,

@@ -129,7 +129,7 @@ struct Sweep: ParsableCommand {
 
         let contexts = try running.device.contexts(profiling: profile.profile != nil)
         let profiler = try profile.profiler(contexts.map(\.device))
-        let gemm = running.device.gemm(for: contexts[0].device)
+        let gemm = try running.gemm(for: contexts[0].device)
         let devices = try contexts.map { context in
             SweepModels(
                 model: try Model(checkpoint, context: context, gemm: gemm),

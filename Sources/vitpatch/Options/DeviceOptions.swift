@@ -5,6 +5,7 @@ import Kernels
 import Spec
 
 extension GEMMProvider: Choice {}
+extension Precision: Choice {}
 
 /// Which device.
 struct DeviceOption: ParsableArguments {
@@ -87,13 +88,44 @@ struct DeviceOptions: ParsableArguments {
 
     /// Several devices where they are asked for, all of one kind.
     func contexts(profiling: Bool) throws -> [Context] {
-        try selection.contexts(profiling: profiling) { $0.isSameKind(as: $1) && gemm(for: $0) == gemm(for: $1) }
+        try selection.contexts(profiling: profiling) {
+            $0.isSameKind(as: $1) && (try? gemm(for: $0)) == (try? gemm(for: $1))
+        }
     }
 
-    /// What --gemm asks for, else what `vitpatch tune` measured, else what is good without measuring.
-    func gemm(for device: Device) -> GEMMChoice {
+    /// What --precision and --gemm ask for, else what `vitpatch tune` measured, else what is good without measuring.
+    func gemm(for device: Device, _ precision: PrecisionOptions = PrecisionOptions()) throws -> GEMMChoice {
+        let precision = try precision.value(on: device), asked = try provider()
+        if precision != .fp32 {
+            if let asked, asked != .tensor {
+                throw UsageError("--gemm \(asked.rawValue) computes in fp32, not in \(precision.rawValue)")
+            }
+            return GEMMChoice(provider: .tensor, precision: precision)
+        }
         let tuned = GEMMChoices()?.load(for: device)
-        guard let asked = try? provider() else { return tuned ?? GEMMChoice(device: device) }
+        guard let asked else { return tuned ?? GEMMChoice(device: device) }
         return tuned?.provider == asked ? tuned ?? GEMMChoice(provider: asked) : GEMMChoice(provider: asked)
+    }
+}
+
+struct PrecisionOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Arithmetic of matrix products and attention: \(oneOf(Precision.self)); all but fp32 need an NVIDIA GPU with tensor cores.",
+            valueName: "which"), completion: .choices(Precision.self))
+    var precision = Precision.fp32.rawValue
+
+    func validate() throws { _ = try choice("--precision", precision, Precision.self) }
+
+    /// - Throws: `UsageError` where the device lacks it, with what it has
+    func value(on device: Device) throws -> Precision {
+        let value = try choice("--precision", precision, Precision.self)
+        let available = Precision.available(on: device)
+        guard available.contains(value) else {
+            throw UsageError(
+                "--precision \(precision): \(device.title) has \(available.map(\.rawValue).joined(separator: ", ")) only"
+            )
+        }
+        return value
     }
 }

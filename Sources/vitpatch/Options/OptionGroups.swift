@@ -1,4 +1,6 @@
 import ArgumentParser
+import CLRuntime
+import Kernels
 import Spec
 
 /// Flags that are keys of a sweep.
@@ -69,25 +71,9 @@ struct RunOptions: ParsableArguments {
 
     func validate() throws { _ = try memoryBytes() }
 
+    func gemm(for device: Device) throws -> GEMMChoice { try self.device.gemm(for: device, precision) }
+
     func memoryBytes() throws -> Int? { try memory.map { try OptionText.bytes($0, option: "--memory") } }
-}
-
-struct PrecisionOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp("Arithmetic of matrix products: \(oneOf(Precision.self)).", valueName: "which"),
-        completion: .choices(Precision.self))
-    var precision = Precision.fp32.rawValue
-
-    func validate() throws { _ = try value() }
-
-    func value() throws -> Precision {
-        let value = try choice("--precision", precision, Precision.self)
-        guard value.isBuilt else {
-            let built = Precision.allCases.filter(\.isBuilt).map(\.rawValue).joined(separator: ", ")
-            throw UsageError("--precision \(precision) is not built yet; valid is \(built)")
-        }
-        return value
-    }
 }
 
 func one(_ text: String?) -> [String] { text.map { [$0] } ?? [] }
