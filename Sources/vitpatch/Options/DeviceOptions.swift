@@ -94,8 +94,8 @@ struct DeviceOptions: ParsableArguments {
     }
 
     /// What --precision and --gemm ask for, else what `vitpatch tune` measured, else what is good without measuring.
-    func gemm(for device: Device, _ precision: PrecisionOptions = PrecisionOptions()) throws -> GEMMChoice {
-        let precision = try precision.value(on: device), asked = try provider()
+    func gemm(for device: Device, _ precision: PrecisionOptions? = nil) throws -> GEMMChoice {
+        let precision = try precision?.value(on: device) ?? .fp32, asked = try provider()
         if precision != .fp32 {
             if let asked, asked != .tensor {
                 throw UsageError("--gemm \(asked.rawValue) computes in fp32, not in \(precision.rawValue)")
