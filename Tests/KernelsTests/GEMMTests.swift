@@ -1,5 +1,5 @@
 import CLRuntime
-import Kernels
+@testable import Kernels
 import Testing
 import Verification
 
