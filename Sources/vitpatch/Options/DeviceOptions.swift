@@ -5,7 +5,6 @@ import Kernels
 import Spec
 
 extension GEMMProvider: Choice {}
-extension Precision: Choice {}
 
 /// Which device.
 struct DeviceOption: ParsableArguments {
@@ -124,27 +123,5 @@ struct DeviceOptions: ParsableArguments {
         let tuned = GEMMChoices()?.load(for: device)
         guard let asked = gemm.flatMap(GEMMProvider.init(rawValue:)) else { return tuned ?? GEMMChoice(device: device) }
         return tuned?.provider == asked ? tuned ?? GEMMChoice(provider: asked) : GEMMChoice(provider: asked)
-    }
-}
-
-struct PrecisionOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            "Arithmetic of matrix products and attention: \(oneOf(Precision.self)); all but fp32 need an NVIDIA GPU with tensor cores.",
-            valueName: "which"), completion: .choices(Precision.self))
-    var precision = Precision.fp32.rawValue
-
-    func validate() throws { _ = try choice("--precision", precision, Precision.self) }
-
-    /// - Throws: `UsageError` where the device lacks it, with what it has
-    func value(on device: Device) throws -> Precision {
-        let value = try choice("--precision", precision, Precision.self)
-        let available = Precision.available(on: device)
-        guard available.contains(value) else {
-            throw UsageError(
-                "--precision \(precision): \(device.title) has \(available.map(\.rawValue).joined(separator: ", ")) only"
-            )
-        }
-        return value
     }
 }

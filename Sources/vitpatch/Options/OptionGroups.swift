@@ -1,6 +1,4 @@
 import ArgumentParser
-import CLRuntime
-import Kernels
 import Spec
 
 /// Flags that are keys of a sweep.
@@ -69,8 +67,6 @@ struct RunOptions: ParsableArguments {
     @OptionGroup var device: DeviceOptions
 
     func validate() throws { _ = try memoryBytes() }
-
-    func gemm(for device: Device) throws -> GEMMChoice { try self.device.gemm(for: device, precision) }
 
     func memoryBytes() throws -> Int? { try memory.map { try OptionText.bytes($0, option: "--memory") } }
 }
