@@ -43,7 +43,7 @@ package enum ListText {
             switch part {
             case "each": items += (0..<config.tokens).map { Item(text: "\($0)", indices: [$0]) }
             case "cls": items.append(Item(text: "cls", indices: [0]))
-            case "patches": items.append(Item(text: "patches", indices: Array(1..<config.tokens)))
+            case "patches": items.append(Item(text: "patches", indices: Array(config.patchTokens)))
             default:
                 if part.contains("x") {
                     items.append(Item(text: String(part), indices: try rectangle(part, config: config, option: option)))
@@ -73,7 +73,7 @@ package enum ListText {
                 "\(option) \(part): write ROWSxCOLUMNS of the \(config.grid) x \(config.grid) patch grid, e.g. 3:6x2:5 for rows 3-5 and columns 2-4"
             )
         }
-        return ranges[0].flatMap { row in ranges[1].map { 1 + row * config.grid + $0 } }
+        return ranges[0].flatMap { row in ranges[1].map { config.prefixTokens + row * config.grid + $0 } }
     }
 
     private static func parse(

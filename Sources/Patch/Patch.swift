@@ -1,3 +1,5 @@
+import ViT
+
 /// Which pass gives and which receives.
 package enum Direction: String, Codable, Sendable, CaseIterable {
     /// clean activations into the corrupted pass (denoising; Meng et al. 2022 call it causal tracing)
@@ -70,9 +72,8 @@ package struct Patch: Codable, Sendable, Hashable {
         return low < high ? Array(low..<high) : []
     }
 
-    /// Whether activations inside an attention stage (an MLP stage) are patched, which the passes they come from must keep.
-    package var needsAttention: Bool { parts.contains { [.z, .q, .k, .v, .pattern].contains($0.site) } }
-    package var needsHidden: Bool { parts.contains { $0.site == .mlpAct } }
+    /// What the passes that activations come from must keep of a stage.
+    var kept: Workspace.Kept { parts.reduce([]) { $0.union($1.site.kept) } }
 }
 
 /// What can go wrong before or in a sweep; one sentence each.

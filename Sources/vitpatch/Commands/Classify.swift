@@ -66,31 +66,23 @@ struct Classify: ParsableCommand {
             memory: try memory.map { try OptionText.bytes($0, option: "--memory") })
         let runner = WaveRunner(
             encoder: model.encoder, library: model.library, plan: plan,
-            onFirstHalving: Waves.warn(planned: plan, of: model))
-        // The corrupted image takes the place of the clean one: a single pass an image.
-        let corruptor = try Corruptor(
-            Corruption(spec: corruption), dataset: data.dataset, preprocessor: model.preprocessor,
-            patchSize: checkpoint.config.patchSize, seed: seed)
-        var loader = ImageLoader(dataset: data.dataset, preprocessor: model.preprocessor, corruptor: corruptor)
-        loader.profiler = profiler
-        let ranges = plan.imageRanges(count: count), offset = offset
+            onFirstHalving: Experiment.warn(planned: plan, of: model))
+        let corruption = try Corruption(spec: corruption)
+        var experiment = Experiment(
+            model: model, donor: nil, data: data, target: .label, seed: seed, samples: 1, isSingle: true)
+        experiment.profiler = profiler
+        let feed = ImageFeed(
+            [.init(images: Array(offset..<offset + count), loader: try experiment.loader(corruption))],
+            perBatch: plan.shape.images)
         try profiler?.begin([context])
-        let waves = Prefetcher(count: ranges.count) { [loader] in try loader.load(ranges[$0].map { $0 + offset }) }
 
         let classes = checkpoint.config.classes
         Terminal.standardOutput(
             "image,label,prediction,p_label," + (0..<classes).map { "logit_\($0)" }.joined(separator: ",") + "\n")
         var correct = 0
-        while let prepared = try waves.take() {
+        _ = try feed.forEach { batch in
             var text = ""
-            try runner.run(images: prepared.indices.count, patches: 0..<0) { wavefront, piece in
-                let images = prepared[piece.images]
-                let result = try wavefront.run(
-                    Wavefront.Input(
-                        clean: images.corrupted.flatMap { $0[0] }, corrupted: nil,
-                        labels: images.indices.map(data.label)),
-                    patches: [], keepLogits: true)
-                try profiler?.take(context, device: 0)
+            try experiment.run(batch, corruption, on: runner, patches: [], keepLogits: true) { _, images, result in
                 for (i, index) in images.indices.enumerated() {
                     let pass = result.clean[i], label = data.label(index)
                     if pass.prediction == label { correct += 1 }
@@ -101,6 +93,7 @@ struct Classify: ParsableCommand {
                 }
             }
             Terminal.standardOutput(text)
+            return true
         }
         if let profiler { Terminal.standardError(try profiler.finish()) }
         Terminal.standardError(

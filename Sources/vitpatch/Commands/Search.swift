@@ -127,13 +127,13 @@ struct Search: ParsableCommand {
             encoder: model.encoder, patches: patches, images: images.count,
             memory: try memory.map { try OptionText.bytes($0, option: "--memory") })
         let run = SearchRun(
-            waves: Waves(
+            experiment: Experiment(
                 model: model, donor: nil, data: data, target: try choice("--target", target, Target.self), seed: seed,
                 samples: samples),
             corruption: try parsedCorruption(), keep: try choice("--keep", keep, Keep.self), heldOutShare: holdout,
             runner: WaveRunner(
                 encoder: model.encoder, library: model.library, plan: plan,
-                onFirstHalving: Waves.warn(planned: plan, of: model)),
+                onFirstHalving: Experiment.warn(planned: plan, of: model)),
             interruption: Interruption())
         let start = Date()
         let search = Greedy(candidates: patches, until: until, most: max)

@@ -11,7 +11,7 @@ struct SweepStore {
     let profiler: Profiler?
 
     /// A wave of images that count, with some of the sweep's patches.
-    func append(_ images: PreparedImages, corruption: Int, _ result: Wavefront.Output, patches: Range<Int>) throws {
+    func append(_ images: ImageBatch, corruption: Int, _ result: WaveResult, patches: Range<Int>) throws {
         var effects: [EffectRecord] = []
         effects.reserveCapacity(images.indices.count * patches.count)
         for (position, image) in images.indices.enumerated() {
@@ -28,7 +28,7 @@ struct SweepStore {
 
     /// Images of a wave of clean and corrupted passes that `--keep` leaves out.
     func append(
-        droppedOf images: PreparedImages, corruption: Int, _ result: Wavefront.Output, isKept: [Bool]
+        droppedOf images: ImageBatch, corruption: Int, _ result: WaveResult, isKept: [Bool]
     ) throws {
         let dropped = isKept.indices.filter { !isKept[$0] }
         let records = records(images, corruption, result, kept: false),
@@ -44,7 +44,7 @@ struct SweepStore {
 
     /// One record an image
     private func records(
-        _ images: PreparedImages, _ corruption: Int, _ result: Wavefront.Output, kept: Bool
+        _ images: ImageBatch, _ corruption: Int, _ result: WaveResult, kept: Bool
     ) -> [ImageRecord] {
         images.indices.enumerated().map { i, index in
             ImageRecord(
@@ -56,7 +56,7 @@ struct SweepStore {
 
     /// Image after image its clean, corrupted and patched passes; none where they are not kept
     private func logits(
-        _ images: PreparedImages, _ corruption: Int, _ result: Wavefront.Output, patches: Range<Int>
+        _ images: ImageBatch, _ corruption: Int, _ result: WaveResult, patches: Range<Int>
     ) -> [LogitsRecord] {
         guard keepLogits else { return [] }
         return images.indices.enumerated().flatMap { i, image in
@@ -72,7 +72,7 @@ struct SweepStore {
 }
 
 extension PassMetrics {
-    init(_ pass: Wavefront.Pass) {
+    init(_ pass: WaveResult.Pass) {
         self.init(p: pass.p, logit: pass.logit, logitDiff: pass.logitDiff, kl: pass.kl, prediction: pass.prediction)
     }
 }
