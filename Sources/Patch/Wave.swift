@@ -54,5 +54,7 @@ package struct NonFinite: Error, Equatable, Sendable, CustomStringConvertible {
     /// The first output of the pass that is not finite
     package var place: String
 
+    package init(image: Int, place: String) { (self.image, self.place) = (image, place) }
+
     package var description: String { "\(place) is not finite (NaN or infinite)" }
 }
