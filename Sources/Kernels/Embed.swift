@@ -51,7 +51,8 @@ package struct Embed {
         try embedKernel.launch(
             global: [group, tokens, count], local: [group, 1, 1],
             [
-                "e": e, "prefix": prefix, "prefixTokens": try Int32.checked(own, "prefixTokens"), "position": position, "T": try Int32.checked(tokens, "T"),
+                "e": e, "prefix": prefix, "prefixTokens": try Int32.checked(own, "prefixTokens"), "position": position,
+                "T": try Int32.checked(tokens, "T"),
                 "D": try Int32.checked(width, "D"), "first": try Int32.checked(first, "first"), "x": x,
             ])
     }

@@ -20,7 +20,9 @@ package struct Entries<Entry: ListEntry>: Sendable, Equatable {
         (self.first, self.count, self.tokens) = (first, count, tokens)
     }
 
-    func isWithin(_ lists: Buffer<Int32>) -> Bool { first >= 0 && count >= 0 && first + Entry.size * count <= lists.count }
+    func isWithin(_ lists: Buffer<Int32>) -> Bool {
+        first >= 0 && count >= 0 && first + Entry.size * count <= lists.count
+    }
 }
 
 /// What `slices_copy` copies: columns of some tokens, from slot to slot.

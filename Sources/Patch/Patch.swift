@@ -27,9 +27,9 @@ package struct Part: Codable, Sendable, Hashable {
     package var layers: [Int]
     /// nil: all; only for sites with heads
     package var heads: [Int]?
-    /// nil: all; 0 is CLS; for `pattern`: query tokens
+    /// nil: all; prefix tokens (CLS ...) come first; for `pattern`: query tokens
     package var tokens: [Int]?
-    /// nil: all; only for `mlp_act`
+    /// nil: all; only for sites that have neurons
     package var neurons: [Int]?
 
     package init(site: Site, layers: [Int], heads: [Int]? = nil, tokens: [Int]? = nil, neurons: [Int]? = nil) {

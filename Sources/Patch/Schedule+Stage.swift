@@ -120,7 +120,9 @@ extension Schedule {
             var entries = ChunkEntries()
             for index in piece {
                 let pass = passes[index / images], image = index % images, dst = slot + index - piece.lowerBound
-                if start != .stream { copy(pass, at: start, kind, layer: layer, dst: dst, image: image, into: &entries) }
+                if start != .stream {
+                    copy(pass, at: start, kind, layer: layer, dst: dst, image: image, into: &entries)
+                }
                 swap(pass, layer: layer, dst: dst, image: image, into: &entries)
             }
             chunk.copies = entries.copies.mapValues { lists.append($0) }

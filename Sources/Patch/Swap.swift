@@ -80,8 +80,9 @@ extension Patch {
         swaps = swaps.filter { depth, _ in overwritten.map { depth >= $0 } ?? true }
         return swaps.mapValues { swaps in
             // What is replaced whole hides what comes before it in the same stage.
-            guard let cut = swaps.filter({ $0.isFull && $0.site.isWholeCut || $0.isFull && $0.site.isResidual })
-                .map(\.site.row.cut).max()
+            guard
+                let cut = swaps.filter({ $0.isFull && $0.site.isWholeCut || $0.isFull && $0.site.isResidual })
+                    .map(\.site.row.cut).max()
             else { return swaps }
             return swaps.filter { $0.site.row.cut > cut || ($0.site.row.cut == cut && $0.isFull) }
         }
@@ -94,7 +95,8 @@ extension Patch {
             // What a pass starts from: at most q, k and v
             entries += 3 * SliceEntry.size
             for swap in swaps {
-                entries += swap.site.row.home == .pattern
+                entries +=
+                    swap.site.row.home == .pattern
                     ? (swap.heads?.count ?? shape.heads) * PatternEntry.size
                     : swap.columns(shape).count * SliceEntry.size
                 tokens += swap.tokens?.count ?? 0

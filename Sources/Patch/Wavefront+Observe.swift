@@ -21,7 +21,9 @@ extension Wavefront {
         let config = encoder.config, d = config.hiddenSize
         func hand(_ site: Site, _ layer: Int, _ buffer: Buffer<Float>, stride: Int, tokens: Int) throws(CLError) {
             let values = try buffer.read(0..<(images * stride))
-            for image in 0..<images { body(site, layer, image, values[(image * stride)..<(image * stride + tokens * d)]) }
+            for image in 0..<images {
+                body(site, layer, image, values[(image * stride)..<(image * stride + tokens * d)])
+            }
         }
         try walk(schedule, lists) { (point, layer) throws(CLError) in
             let tokens = encoder.tokens(after: layer)

@@ -18,7 +18,8 @@ extension Wavefront {
     /// All layers, all rows.
     /// - Parameter visit: called at every point, with the layer
     func walk(
-        _ schedule: Schedule, _ lists: Buffer<Int32>, visit: (Point, Int) throws(CLError) -> Void = { (_, _) throws(CLError) in }
+        _ schedule: Schedule, _ lists: Buffer<Int32>,
+        visit: (Point, Int) throws(CLError) -> Void = { (_, _) throws(CLError) in }
     ) throws(CLError) {
         for (index, layer) in schedule.layers.enumerated() {
             for stage in Depth.Stage.allCases {

@@ -12,9 +12,10 @@ package struct EndToEnd {
     package static let tolerance = 2e-5
     static let images = 3
     /// Patched together, each list
-    package static let sites: [[Site]] = Site.allCases.map { [$0] } + [
-        [.attnOut, .mlpOut], [.q, .pattern], [.v, .z, .mlpAct], [.mlpPre, .mlpAct],
-    ]
+    package static let sites: [[Site]] =
+        Site.allCases.map { [$0] } + [
+            [.attnOut, .mlpOut], [.q, .pattern], [.v, .z, .mlpAct], [.mlpPre, .mlpAct],
+        ]
 
     /// One patched pass, in words that engine and reference both understand.
     private struct Case {

@@ -68,9 +68,11 @@ extension OpCase {
             }
             let first = lists.count
             for (entry, list) in zip(entries, tokenLists) {
-                lists += Kernels.PatternEntry(
-                    from: entry.from, to: entry.to, head: entry.head, tokens: Int(list), tokenCount: entry.tokens.count
-                ).ints
+                lists +=
+                    Kernels.PatternEntry(
+                        from: entry.from, to: entry.to, head: entry.head, tokens: Int(list),
+                        tokenCount: entry.tokens.count
+                    ).ints
             }
             let (queryHeads, keyHeads, valueHeads) = (q, k, v)
             let operation = try Attention(library, headDim: headDim), context = library.context

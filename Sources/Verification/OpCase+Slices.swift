@@ -44,10 +44,11 @@ extension OpCase {
             }
             let first = lists.count
             for (entry, list) in zip(entries, tokenLists) {
-                lists += SliceEntry(
-                    dst: entry.dst, src: entry.src, column: entry.column, width: entry.width, tokens: Int(list),
-                    tokenCount: entry.tokens.count
-                ).ints
+                lists +=
+                    SliceEntry(
+                        dst: entry.dst, src: entry.src, column: entry.column, width: entry.width, tokens: Int(list),
+                        tokenCount: entry.tokens.count
+                    ).ints
             }
             let before = buffer
             let operation = try Slices(library)

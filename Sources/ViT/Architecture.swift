@@ -37,8 +37,10 @@ package struct Architecture: Sendable, Equatable {
     /// transformers' `ViTForImageClassification`
     package static let vit = Architecture(family: "ViT", prefix: [.cls], readout: .firstToken)
 
+    package var prefixText: String { Self.text(prefix) }
+
     /// `CLS`, `CLS, distillation, 4 registers`
-    package var prefixText: String {
+    package static func text(_ prefix: [PrefixToken]) -> String {
         var counts: [(PrefixToken, Int)] = []
         for token in prefix {
             if counts.last?.0 == token { counts[counts.count - 1].1 += 1 } else { counts.append((token, 1)) }

@@ -143,7 +143,8 @@ package final class Workspace {
     }
 
     /// A slot's values [tokens, width].
-    package func values(_ activation: Activation, slot: Int, config: ViTConfig, tokens: Int) throws(CLError) -> [Float] {
+    package func values(_ activation: Activation, slot: Int, config: ViTConfig, tokens: Int) throws(CLError) -> [Float]
+    {
         let place = place(activation, config: config, tokens: tokens), first = place.start(slot)
         let values = try place.buffer.read(first..<(first + (place.tokens - 1) * place.stride + place.width))
         return (0..<place.tokens).flatMap { values[($0 * place.stride)..<($0 * place.stride + place.width)] }

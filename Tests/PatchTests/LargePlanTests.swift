@@ -85,7 +85,8 @@ import ViT
                         #expect(4 * elements <= limits.maxAllocation && elements < 1 << 31 - 1, "\(note) \(buffer)")
                     }
                     #expect(plan.bytes <= Int(0.7 * Double(limits.memory)) - limits.allocated, note)
-                    #expect(plan.shape.images <= count && plan.patchRanges.flatMap { Array($0) } == Array(patches.indices))
+                    #expect(
+                        plan.shape.images <= count && plan.patchRanges.flatMap { Array($0) } == Array(patches.indices))
                     images.append(plan.shape.images)
                 }
                 // More images make no smaller waves, and a large device is used: not one image where hundreds fit.

@@ -10,7 +10,8 @@ import Testing
 
     private func draw(_ random: inout SplitMix64) -> WaveResult {
         func logits() -> [Float] { (0..<images * classes).map { _ in .random(in: -4...4, using: &random) } }
-        let none = [WaveResult.Pass](repeating: .init(p: 0, logit: 0, logitDiff: 0, kl: 0, prediction: 0), count: images)
+        let none = [WaveResult.Pass](
+            repeating: .init(p: 0, logit: 0, logitDiff: 0, kl: 0, prediction: 0), count: images)
         var output = WaveResult(
             clean: none, corrupted: none, donor: nil, patched: Array(repeating: none, count: patches),
             targets: [4, 0, 2],

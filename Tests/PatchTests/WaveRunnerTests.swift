@@ -158,7 +158,9 @@ import Testing
         let lab = try Lab(images: 11), rig = lab.rig
         let before = rig.context.allocatedBytes
         var held = 0
-        let patches = [Site.attnOut, .z, .mlpPre, .mlpAct, .residMid].map { Patch(with: .mean, sites: [$0], layers: [1]) }
+        let patches = [Site.attnOut, .z, .mlpPre, .mlpAct, .residMid].map {
+            Patch(with: .mean, sites: [$0], layers: [1])
+        }
         func means(limit: Int) throws -> [UInt32] {
             rig.context.allocationLimit = limit
             defer { rig.context.allocationLimit = .max }

@@ -5,7 +5,8 @@ extension Family {
     /// labels). `id2label` must name the classes 0 to C-1, in any order. Tensor names may be those that transformers saves
     /// (`vit.encoder.layer.0.attention.attention.query.weight`) or those its version 5 uses in memory
     /// (`vit.layers.0.attention.q_proj.weight`).
-    static let vit = Family(name: Architecture.vit.family, modelType: "vit", config: ViTFamily.config, weights: ViTFamily.weights)
+    static let vit = Family(
+        name: Architecture.vit.family, modelType: "vit", config: ViTFamily.config, weights: ViTFamily.weights)
 }
 
 private enum ViTFamily {

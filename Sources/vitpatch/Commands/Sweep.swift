@@ -64,7 +64,7 @@ struct Sweep: ParsableCommand {
     )
     var tokens: String?
 
-    @Option(help: "LIST of neurons, for mlp_act (default: all together).")
+    @Option(help: "LIST of neurons, for mlp_pre and mlp_act (default: all together).")
     var neurons: String?
 
     @Option(help: "clean (the other pass) | zero | mean | resample (another image): what is put in (default: clean).")

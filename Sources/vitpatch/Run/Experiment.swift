@@ -43,7 +43,8 @@ struct Experiment {
     ///   - body: called with each wave's part of images and patches
     /// - Throws: `CommandError` that names the image where logits are no numbers
     func run(
-        _ images: ImageBatch, _ corruption: Corruption, on runner: WaveRunner, patches: [Patch], keepLogits: Bool = false,
+        _ images: ImageBatch, _ corruption: Corruption, on runner: WaveRunner, patches: [Patch],
+        keepLogits: Bool = false,
         check: () throws -> Void = {}, _ body: (WaveRunner.Piece, ImageBatch, WaveResult) throws -> Void
     ) throws {
         try runner.run(images: images.indices.count, patches: patches.indices) { wavefront, piece in

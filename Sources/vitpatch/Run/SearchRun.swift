@@ -156,7 +156,8 @@ struct SearchRun {
         let isComplete = try all.forEach { images in
             try run(images, []) { output, piece in
                 for (i, index) in images.indices[piece.images].enumerated()
-                where keep.keeps(clean: output.clean[i], corrupted: output.corrupted[i], label: experiment.data.label(index))
+                where keep.keeps(
+                    clean: output.clean[i], corrupted: output.corrupted[i], label: experiment.data.label(index))
                 {
                     kept.append(index)
                 }

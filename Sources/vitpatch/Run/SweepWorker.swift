@@ -16,7 +16,8 @@ final class SweepWorker: @unchecked Sendable {
         (self.sweep, self.queue, self.tally) = (sweep, queue, tally)
         experiment = sweep.experiment(device)
         runner = WaveRunner(
-            encoder: experiment.model.encoder, donor: experiment.donor?.encoder, library: experiment.model.library, plan: sweep.plan,
+            encoder: experiment.model.encoder, donor: experiment.donor?.encoder, library: experiment.model.library,
+            plan: sweep.plan,
             means: means, onFirstHalving: Experiment.warn(planned: sweep.plan, of: experiment.model))
     }
 
@@ -73,6 +74,7 @@ final class SweepWorker: @unchecked Sendable {
 
     private func add(_ result: WaveResult, images: Int, passes: Int) {
         tally.add(
-            images: images, passes: passes, evaluations: result.evaluations, layers: experiment.model.encoder.config.layers)
+            images: images, passes: passes, evaluations: result.evaluations,
+            layers: experiment.model.encoder.config.layers)
     }
 }
