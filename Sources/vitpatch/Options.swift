@@ -60,8 +60,8 @@ struct DeviceOptions: ParsableArguments {
     private var asked: String { device.map { "--device \($0)" } ?? "VITPATCH_DEVICE=\(spec ?? "")" }
 
     /// What --precision and --gemm ask for, else what `vitpatch tune` measured, else what is good without measuring.
-    func gemm(for device: Device, _ precision: PrecisionOptions = PrecisionOptions()) throws -> GEMMChoice {
-        let precision = try precision.value(on: device)
+    func gemm(for device: Device, _ precision: PrecisionOptions? = nil) throws -> GEMMChoice {
+        let precision = try precision?.value(on: device) ?? .fp32
         if precision != .fp32 {
             if let gemm, gemm != GEMMProvider.tensor.rawValue {
                 throw ValidationError("--gemm \(gemm) computes in fp32, not in \(precision.rawValue)")
