@@ -35,7 +35,7 @@ let package = Package(
         .target(name: "ViT", dependencies: ["Kernels", "CLRuntime", "CCrypto"]),
         .target(name: "Images", dependencies: ["CImageIO"]),
         .target(name: "Patch", dependencies: ["ViT", "Kernels", "CLRuntime"]),
-        .target(name: "Spec", dependencies: ["Patch", "Images", "ViT", "Yams"]),
+        .target(name: "Spec", dependencies: ["Patch", "Images", "ViT", "Kernels", "Yams"]),
         .target(
             name: "Results",
             dependencies: [

@@ -76,14 +76,13 @@ package struct Patch: Codable, Sendable, Hashable {
     var kept: Workspace.Kept { parts.reduce([]) { $0.union($1.site.kept) } }
 }
 
-/// What can go wrong before or in a sweep; one sentence each.
+/// What can go wrong in a sweep; one sentence.
 package enum SweepError: Error, CustomStringConvertible, Sendable {
-    case option(String)
     case memory(String)
 
     package var description: String {
         switch self {
-        case .option(let message), .memory(let message): message
+        case .memory(let message): message
         }
     }
 }

@@ -87,7 +87,7 @@ extension Wavefront {
 
     /// The donor's block, where its logits are of the model's classes.
     func donorBlock(_ passes: [SourcePass]) -> Int? {
-        guard let donor, donor.config.classes == encoder.config.classes else { return nil }
+        guard let donor, donor.config.hasClasses(of: encoder.config) else { return nil }
         return passes.firstIndex { $0.model == 1 }
     }
 

@@ -95,7 +95,7 @@ private struct SummaryWriter {
         output += text + "\n"
     }
 
-    mutating func named(_ name: String, _ value: String) { line("  " + padded(name, 14) + value) }
+    mutating func named(_ name: String, _ value: String) { line("  " + padded(name, 14) + printable(value)) }
 
     mutating func header(_ manifest: Manifest, isFinished: Bool) {
         func content(_ name: String, _ hash: String) -> String {
@@ -138,7 +138,7 @@ private struct SummaryWriter {
         let noise = group.patches[0].record.direction == "noise"
         line()
         line(
-            "  " + terminal.bold(group.title)
+            "  " + terminal.bold(printable(group.title))
                 + terminal.dim("   mean p patched - p \(noise ? "clean" : "corrupted"), [95% interval]"))
         let best = strongest(group.patches)
         switch group.shape {

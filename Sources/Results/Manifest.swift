@@ -40,6 +40,8 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var logits: Bool
     /// Random places asked for, for every size of patch that covers several places
     package var control: Int
+    /// How images are read, where the model's folder does not say
+    package var preprocessing: String?
     package var device: String
     package var driver: String
     package var precision: String
@@ -60,11 +62,12 @@ package struct Manifest: Codable, Sendable, Equatable {
         shard: String? = nil, keep: String = "all", target: String = "label", device: String = "",
         driver: String = "", precision: String = "fp32", gemm: String = "", host: String = "",
         command: String = "", started: String = Manifest.timestamp(), ended: String? = nil, layers: Int? = nil,
-        logits: Bool = false, control: Int = 0
+        logits: Bool = false, control: Int = 0, preprocessing: String? = nil
     ) {
         self.layers = layers
         self.logits = logits
         self.control = control
+        self.preprocessing = preprocessing
         self.version = version
         self.model = model
         self.modelHash = modelHash
@@ -175,7 +178,7 @@ extension Manifest {
             ("class_names", classes), ("layers", layers.map(String.init)), ("seed", "\(seed)"),
             ("samples", "\(samples)"), ("offset", "\(offset)"),
             ("limit", limit.map(String.init)), ("shard", shard), ("keep", keep), ("target", target),
-            ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil), ("device", device),
+            ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil), ("preprocessing", preprocessing), ("device", device),
             ("driver", driver), ("precision", precision), ("gemm", gemm), ("host", host),
             ("command", command), ("started", started), ("ended", ended),
         ]
@@ -206,6 +209,7 @@ extension Manifest {
             driver: try text("driver"), precision: try text("precision"), gemm: try text("gemm"),
             host: try text("host"), command: try text("command"), started: try text("started"),
             ended: rows["ended"], layers: rows["layers"] == nil ? nil : try value("layers") { Int($0) },
-            logits: rows["logits"] != nil, control: rows["control"] == nil ? 0 : try value("control") { Int($0) })
+            logits: rows["logits"] != nil, control: rows["control"] == nil ? 0 : try value("control") { Int($0) },
+            preprocessing: rows["preprocessing"])
     }
 }

@@ -12,15 +12,14 @@ struct Verify: ParsableCommand {
     )
 
     @OptionGroup var deviceOptions: DeviceOptions
-    @OptionGroup var precision: PrecisionOptions
 
     @Option(help: "Seed of the random weights and inputs.")
     var seed: UInt64 = 1
 
     mutating func run() throws {
         let context = try deviceOptions.context()
-        var gemms = [try deviceOptions.gemm(for: context.device, precision)]
-        if deviceOptions.gemm == nil, precision.precision == Precision.fp32.rawValue {
+        var gemms = [try deviceOptions.gemm(for: context.device)]
+        if !deviceOptions.isExplicit {
             // A tuned CLBlast comes last: its parameters stay for the process.
             let providers =
                 GEMMProvider.exact.map { GEMMChoice(provider: $0) }

@@ -94,7 +94,7 @@ struct Experiment {
 
     private func wave(_ images: ImageBatch, _ corruption: Corruption, sample: Int) -> Wave {
         func draw(_ values: [[[Float]]]) -> [[Float]] { values.map { $0[min(sample, $0.count - 1)] } }
-        let labels = images.indices.map { target == .label ? data.label($0) : -1 }
+        let labels = images.indices.map { target.index(label: data.label($0)) }
         if isSingle { return Wave(clean: draw(images.corrupted), corrupted: nil, labels: labels) }
         var wave = Wave(clean: images.clean, corrupted: draw(images.corrupted), labels: labels)
         if donor != nil {
