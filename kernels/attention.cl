@@ -192,19 +192,24 @@ __kernel void attention_online(__global const float *q, int qOffset, int qStride
 
 // The patch of `pattern`: a pass's values weighted by another pass's pattern, which is that pass's queries and keys.
 //
-// lists   from `first` on six ints an entry: slot of the pattern, slot of the values and of z, head, 0, tokens,
-//         tokenCount; `tokens` is where in `lists` the query tokens stand
+// lists   from `first` on PatternEntry after PatternEntry
 // Slots are passes: slot s starts at s * queries rows of q and z, at s * T rows of kv.
 // ND-range: (ceil(most tokens / QL), entries), local (1, 1)
+
+// As PatternEntry in Attention.swift
+typedef struct {
+  int from, to;            // slots: whose pattern, and whose values and z
+  int head;
+  int tokens, tokenCount;  // where in `lists` the query tokens stand, and how many they are
+} PatternEntry;
 __kernel void attention_pattern(__global const float *q, int qOffset, int qStride, int queries,
                                 __global const float *kv, int kOffset, int vOffset, int kvStride, int T, float scale,
                                 __global float *z, int zStride, __global const int *lists, int first) {
-  __global const int *entry = lists + first + 6 * (int)get_global_id(1);
-  int t0 = get_global_id(0) * QL;
-  if (t0 >= entry[5]) return;
-  size_t from = entry[0], to = entry[1];
-  int h = entry[2];
-  attend(q + qOffset + from * queries * qStride + h * DH, qStride, lists + entry[4], t0, entry[5],
+  PatternEntry entry = ((__global const PatternEntry *)(lists + first))[get_global_id(1)];
+  int t0 = get_global_id(0) * QL, h = entry.head;
+  if (t0 >= entry.tokenCount) return;
+  size_t from = entry.from, to = entry.to;
+  attend(q + qOffset + from * queries * qStride + h * DH, qStride, lists + entry.tokens, t0, entry.tokenCount,
          kv + kOffset + from * T * kvStride + h * DH, kv + vOffset + to * T * kvStride + h * DH, kvStride, T, scale,
          z + to * queries * zStride + h * DH, zStride);
 }

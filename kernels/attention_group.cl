@@ -203,16 +203,23 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_onlin
          z + zOffset + i * queries * zStride + h * DH, zStride, qs, block, ps, shared);
 }
 
+// As PatternEntry in Attention.swift
+typedef struct {
+  int from, to;            // slots: whose pattern, and whose values and z
+  int head;
+  int tokens, tokenCount;  // where in `lists` the query tokens stand, and how many they are
+} PatternEntry;
+
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_pattern(
     __global const float *q, int qOffset, int qStride, int queries, __global const float *kv, int kOffset, int vOffset,
     int kvStride, int T, float scale, __global float *z, int zStride, __global const int *lists, int first) {
   LOCAL_MEMORY
-  __global const int *entry = lists + first + 6 * (int)get_global_id(1);
+  PatternEntry entry = ((__global const PatternEntry *)(lists + first))[get_global_id(1)];
   int t0 = get_group_id(0) * BQ;
-  if (t0 >= entry[5]) T = 0;  // nothing to do; all work-items must meet the same barriers
-  size_t from = entry[0], to = entry[1];
-  int h = entry[2];
-  attend(q + qOffset + from * queries * qStride + h * DH, qStride, lists + entry[4], t0, entry[5],
+  if (t0 >= entry.tokenCount) T = 0;  // nothing to do; all work-items must meet the same barriers
+  size_t from = entry.from, to = entry.to;
+  int h = entry.head;
+  attend(q + qOffset + from * queries * qStride + h * DH, qStride, lists + entry.tokens, t0, entry.tokenCount,
          kv + kOffset + from * T * kvStride + h * DH, kv + vOffset + to * T * kvStride + h * DH, kvStride, T, scale,
          z + to * queries * zStride + h * DH, zStride, qs, block, ps, shared);
 }

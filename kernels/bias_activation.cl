@@ -24,3 +24,17 @@ __kernel void bias_activation(__global float *out, int offset, int stride, int w
     for (int n = whole + lane; n < width; n += WG) row[n] = activate_float(row[n] + bias[n], ACTIVATION);
   }
 }
+
+// out[i] = act(in[i]): for a hidden layer that is kept before its activation
+//
+// ND-range: (ceil(count / V)); `offset` holds for both buffers
+__kernel void activate(__global const float *in, __global float *out, int offset, int count, int activation) {
+  int i = get_global_id(0) * V;
+  in += offset;
+  out += offset;
+  if (i + V <= count) {
+    STOREG(activate_floatv(LOADG(in + i), activation), out + i);
+  } else {
+    for (; i < count; i++) out[i] = activate_float(in[i], activation);
+  }
+}

@@ -33,15 +33,17 @@ __kernel void patches(__global const float *pixels, int offset, int first, int c
 }
 #endif
 
-// x[first + i, t, :] = (t == 0 ? cls : e[i * Np + t - 1, :]) + position[t, :]
+// x[first + i, t, :] = (t < n ? prefix[t, :] : e[i * Np + t - n, :]) + position[t, :],   n = prefixTokens
 //
 // e         [n * Np, D]   patch projections, bias included
+// prefix    [n, D]       CLS and whatever else stands in front of the patches
 // position  [T, D]
 // ND-range: (WG, T, n), local (WG, 1, 1)
-__kernel void embed(__global const float *e, __global const float *cls, __global const float *position, int T, int D,
-                    int first, __global float *x) {
+__kernel void embed(__global const float *e, __global const float *prefix, int prefixTokens,
+                    __global const float *position, int T, int D, int first, __global float *x) {
   int lane = get_local_id(0), t = get_global_id(1), i = get_global_id(2);
-  __global const float *from = t == 0 ? cls : e + ((size_t)i * (T - 1) + t - 1) * D;
+  __global const float *from = t < prefixTokens ? prefix + (size_t)t * D
+      : e + ((size_t)i * (T - prefixTokens) + t - prefixTokens) * D;
   __global const float *add = position + (size_t)t * D;
   __global float *to = x + ((size_t)(first + i) * T + t) * D;
   for (int d = lane; d < D; d += WG) to[d] = from[d] + add[d];

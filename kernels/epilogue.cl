@@ -31,6 +31,9 @@ static inline __global float *residual_row(__global float *x, int rowStride, __g
 // gelu(x) = max(x, 0) - |x| Phi(-|x|), and Phi(-a) = erfc(a / sqrt(2)) / 2 = 2^Q(a): no branch at small values, and no
 // 1 + erf that cancels at negative ones. Q is a weighted minimax fit (scripts/fit_gelu.py); the result is within 2
 // roundings of |x| of the exact one. Where Q ends, past 5, it falls without end, and the result with it.
+//
+// damped(x, y) = x / (1 + 2^y), for gelu_new and quick_gelu; NaN stays NaN. Not by the built-in exp, whose bits may differ
+// between a vector and a scalar: a value must not depend on where in a row it stands, or on which kernel activates it.
 #define DEFINE_ACTIVATION(T)                                                         \
   static inline T CAT(gelu_, T)(T x) {                                                      \
     T a = fabs(x);                                                                   \
@@ -45,13 +48,19 @@ static inline __global float *residual_row(__global float *x, int rowStride, __g
     T tail = CAT(exp2_, T)(q < (T)(-126.0f) ? (T)(-126.0f) : q);                     \
     return fma(-a, tail, x > (T)(0.0f) ? x : (T)(0.0f));                             \
   }                                                                                  \
+  static inline T CAT(damped_, T)(T x, T y) {                                        \
+    y = y < (T)(-126.0f) ? (T)(-126.0f) : y;                                         \
+    y = y > (T)(126.0f) ? (T)(126.0f) : y;                                           \
+    return x / ((T)(1.0f) + CAT(exp2_, T)(y));                                       \
+  }                                                                                  \
   static inline T CAT(activate_, T)(T x, int activation) {                                  \
     if (activation == ACT_GELU) return CAT(gelu_, T)(x);                             \
     if (activation == ACT_GELU_NEW) {                                                \
       T u = (T)(0.79788456080286536f) * fma((T)(0.044715f) * x * x, x, x);           \
-      return x / ((T)(1.0f) + exp((T)(-2.0f) * u));                                  \
+      return CAT(damped_, T)(x, (T)(-2.8853900817779268f) * u);                      \
     }                                                                                \
-    if (activation == ACT_QUICK_GELU) return x / ((T)(1.0f) + exp((T)(-1.702f) * x));\
+    if (activation == ACT_QUICK_GELU)                                                \
+      return CAT(damped_, T)(x, (T)(-2.4554669595930156f) * x);                      \
     if (activation == ACT_RELU) return fmax(x, (T)(0.0f));                           \
     return x;                                                                        \
   }

@@ -76,14 +76,19 @@ __kernel void residual_copy(__global float *x, int rowStride, __global const int
   for (int d = 0; d < D; d++) to[d] = from[d];
 }
 
+// As SliceEntry in Slices.swift
+typedef struct {
+  int dst, src, column, width, tokens, tokenCount;
+} SliceEntry;
+
 __kernel void slices_copy(__global float *buffer, int offset, int slotStride, int tokenStride,
                           __global const int *lists, int first) {
   int i = get_global_id(1);
-  __global const int *entry = lists + first + 6 * (int)get_global_id(2);
-  if (i >= entry[5]) return;
-  size_t at = (size_t)offset + (size_t)lists[entry[4] + i] * tokenStride + entry[2];
-  for (int d = 0; d < entry[3]; d++)
-    buffer[at + (size_t)entry[0] * slotStride + d] = buffer[at + (size_t)entry[1] * slotStride + d];
+  SliceEntry entry = ((__global const SliceEntry *)(lists + first))[get_global_id(2)];
+  if (i >= entry.tokenCount) return;
+  size_t at = (size_t)offset + (size_t)lists[entry.tokens + i] * tokenStride + entry.column;
+  for (int d = 0; d < entry.width; d++)
+    buffer[at + (size_t)entry.dst * slotStride + d] = buffer[at + (size_t)entry.src * slotStride + d];
 }
 
 // w  [N, K], as torch.nn.Linear has it

@@ -46,13 +46,22 @@ package final class Buffer<Element: DeviceScalar> {
         _ context: Context, count: Int, fill: (UnsafeMutableBufferPointer<Element>) -> Void
     ) throws(CLError) {
         try self.init(context, count: count)
+        try overwrite(count, fill)
+    }
+
+    /// Has `fill` write the first `count` elements, all of them, where the device reads them.
+    package func overwrite(
+        _ count: Int, _ fill: (UnsafeMutableBufferPointer<Element>) -> Void
+    ) throws(CLError) {
+        guard count >= 0, count <= self.count else {
+            throw .shape(operation: "upload", expected: "at most \(self.count) elements", got: "\(count)")
+        }
         if count == 0 { return }
         let bytes = count * MemoryLayout<Element>.stride
         var status: cl_int = 0
         let mapped = clEnqueueMapBuffer(
             context.queue, handle, cl_bool(CL_TRUE), cl_map_flags(CL_MAP_WRITE_INVALIDATE_REGION), 0, bytes, 0, nil,
-            nil,
-            &status)
+            nil, &status)
         try check("clEnqueueMapBuffer", status)
         guard let mapped else { throw .call("clEnqueueMapBuffer", .outOfHostMemory) }
         fill(UnsafeMutableBufferPointer(start: mapped.bindMemory(to: Element.self, capacity: count), count: count))

@@ -63,3 +63,30 @@ package struct BiasActivation {
             ])
     }
 }
+
+/// `out = act(in)`, values of one buffer to another's. See `bias_activation.cl`.
+package struct Activate {
+    private let kernel: Kernel
+    private let vector: Int
+
+    package init(_ library: KernelLibrary) throws(CLError) {
+        kernel = try library.kernel(.biasActivation, "activate")
+        vector = library.tuning.vector
+    }
+
+    /// - Parameter range: elements of both buffers
+    package func callAsFunction(
+        input: Buffer<Float>, out: Buffer<Float>, range: Range<Int>, activation: ActivationKind
+    ) throws(CLError) {
+        guard range.lowerBound >= 0, range.upperBound <= min(input.count, out.count) else {
+            throw .shape(operation: "activate", expected: "elements of both buffers", got: "\(range)")
+        }
+        if range.isEmpty { return }
+        try kernel.launch(
+            global: [(range.count + vector - 1) / vector],
+            [
+                "in": input, "out": out, "offset": try Int32.checked(range.lowerBound, "offset"),
+                "count": try Int32.checked(range.count, "count"), "activation": activation.rawValue,
+            ])
+    }
+}

@@ -1,5 +1,19 @@
 import CLRuntime
 
+/// What `attention_pattern` computes: z of one head of slot `to` for some query tokens, by the pattern of slot `from`.
+package struct PatternEntry: ListEntry {
+    package var from: Int, to: Int, head: Int
+    /// Where in the lists the query tokens stand, and how many they are
+    package var tokens: Int, tokenCount: Int
+
+    package init(from: Int, to: Int, head: Int, tokens: Int, tokenCount: Int) {
+        (self.from, self.to, self.head, self.tokens, self.tokenCount) = (from, to, head, tokens, tokenCount)
+    }
+
+    package var ints: [Int32] { [Int32(from), Int32(to), Int32(head), Int32(tokens), Int32(tokenCount)] }
+    package static let size = 5
+}
+
 /// Softmax attention without the [T, T] scores in memory. See `attention.cl`, and `attention_group.cl` for GPUs.
 package struct Attention {
     private let kernel: Kernel
@@ -113,10 +127,10 @@ package struct Attention {
     ///   - q: [slots, queries] token rows
     ///   - k, v: [slots, tokens] token rows
     ///   - z: [slots, queries, H * Dh]
-    ///   - entries: in `lists`, six ints each; see `attention.cl`
+    ///   - entries: in `lists`
     package func pattern(
         q: Rows, queries: Int, k: Rows, v: Rows, tokens: Int, heads: Int, scale: Float, z: Buffer<Float>,
-        lists: Buffer<Int32>, entries: Entries
+        lists: Buffer<Int32>, entries: Entries<PatternEntry>
     ) throws(CLError) {
         guard entries.isWithin(lists) else {
             throw .shape(operation: "attention_pattern", expected: "entries within \(lists.count)", got: "\(entries)")

@@ -1,6 +1,6 @@
 import CLRuntime
 
-/// Flattens image patches, and joins their projections with CLS and position embeddings. See `embed.cl`.
+/// Flattens image patches, and joins their projections with prefix tokens (CLS ...) and position embeddings. See `embed.cl`.
 package struct Embed {
     private let patchesKernel: Kernel
     private let embedKernel: Kernel
@@ -32,17 +32,17 @@ package struct Embed {
             ])
     }
 
-    /// `x[first + i, t] = (t == 0 ? cls : e[i, t - 1]) + position[t]` for `count` rows.
+    /// `x[first + i, t] = (t < n ? prefix[t] : e[i, t - n]) + position[t]` for `count` rows; n prefix tokens.
     /// - Parameters:
-    ///   - e: patch projections [count * (tokens - 1), D]
-    ///   - cls: [D]
+    ///   - e: patch projections [count * (tokens - n), D]
+    ///   - prefix: [n, D]
     ///   - position: [tokens, D]
     package func join(
-        e: Buffer<Float>, cls: Buffer<Float>, position: Buffer<Float>, tokens: Int, first: Int, count: Int,
+        e: Buffer<Float>, prefix: Buffer<Float>, position: Buffer<Float>, tokens: Int, first: Int, count: Int,
         x: Buffer<Float>
     ) throws(CLError) {
-        let width = cls.count
-        guard position.count == tokens * width, count * (tokens - 1) * width <= e.count,
+        let width = position.count / max(tokens, 1), own = prefix.count / max(width, 1)
+        guard position.count == tokens * width, prefix.count == own * width, count * (tokens - own) * width <= e.count,
             (first + count) * tokens * width <= x.count
         else {
             throw .shape(
@@ -51,7 +51,8 @@ package struct Embed {
         try embedKernel.launch(
             global: [group, tokens, count], local: [group, 1, 1],
             [
-                "e": e, "cls": cls, "position": position, "T": tokens, "D": width, "first": first, "x": x,
+                "e": e, "prefix": prefix, "prefixTokens": own, "position": position, "T": tokens, "D": width,
+                "first": first, "x": x,
             ])
     }
 }

@@ -1,7 +1,15 @@
 import CLRuntime
 
-/// Entries of six ints in a buffer of lists, for kernels that work on parts of passes.
-package struct Entries: Sendable, Equatable {
+/// A struct of ints that a kernel reads from a buffer of lists; the .cl file has one of the same name.
+package protocol ListEntry: Sendable {
+    /// The fields in their order
+    var ints: [Int32] { get }
+    /// How many they are
+    static var size: Int { get }
+}
+
+/// Entries of one kind in a buffer of lists, one after the other.
+package struct Entries<Entry: ListEntry>: Sendable, Equatable {
     /// Where in the lists the first one starts
     package var first: Int
     package var count: Int
@@ -12,7 +20,26 @@ package struct Entries: Sendable, Equatable {
         (self.first, self.count, self.tokens) = (first, count, tokens)
     }
 
-    func isWithin(_ lists: Buffer<Int32>) -> Bool { first >= 0 && count >= 0 && first + 6 * count <= lists.count }
+    func isWithin(_ lists: Buffer<Int32>) -> Bool {
+        first >= 0 && count >= 0 && first + Entry.size * count <= lists.count
+    }
+}
+
+/// What `slices_copy` copies: columns of some tokens, from slot to slot.
+package struct SliceEntry: ListEntry {
+    package var dst: Int, src: Int, column: Int, width: Int
+    /// Where in the lists the tokens stand, and how many they are
+    package var tokens: Int, tokenCount: Int
+
+    package init(dst: Int, src: Int, column: Int, width: Int, tokens: Int, tokenCount: Int) {
+        (self.dst, self.src, self.column, self.width) = (dst, src, column, width)
+        (self.tokens, self.tokenCount) = (tokens, tokenCount)
+    }
+
+    package var ints: [Int32] {
+        [Int32(dst), Int32(src), Int32(column), Int32(width), Int32(tokens), Int32(tokenCount)]
+    }
+    package static let size = 6
 }
 
 /// Copies slices of activations from pass to pass. See `slices.cl`.
@@ -27,9 +54,10 @@ package struct Slices {
 
     /// - Parameters:
     ///   - buffer: slots of `slotStride` floats from element `offset` on, tokens `tokenStride` apart
-    ///   - entries: in `lists`: dst, src, col, width, tokens, tokenCount
+    ///   - entries: in `lists`
     package func callAsFunction(
-        buffer: Buffer<Float>, offset: Int, slotStride: Int, tokenStride: Int, lists: Buffer<Int32>, entries: Entries
+        buffer: Buffer<Float>, offset: Int, slotStride: Int, tokenStride: Int, lists: Buffer<Int32>,
+        entries: Entries<SliceEntry>
     ) throws(CLError) {
         guard entries.isWithin(lists) else {
             throw .shape(operation: "slices_copy", expected: "entries within \(lists.count)", got: "\(entries)")

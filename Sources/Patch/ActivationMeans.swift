@@ -12,27 +12,22 @@ package final class ActivationMeans {
 
     /// - Parameters:
     ///   - sites: of the sweep's patches
-    ///   - images: how many there are; `pixels` gives the clean ones of a range, [count, channels, S, S]
+    ///   - images: how many there are; `pixels` gives the clean ones of a range, each [channels, S, S]
     ///   - memory: as of `WavePlan`
     /// - Returns: means in float32 of sums in Double, image after image, so that no wave changes a bit
     package static func over(
         images: Int, encoder: Encoder, library: KernelLibrary, sites: Set<Site>, memory: Int? = nil,
-        pixels: (Range<Int>) throws -> [Float]
+        pixels: (Range<Int>) throws -> [[Float]]
     ) throws -> ActivationMeans {
         var sums: [Key: [Double]] = [:]
-        let plan = try WavePlan(encoder: encoder, patches: [], images: min(images, 8), memory: memory)
+        let plan = try WavePlan(encoder: encoder, patches: [], observing: sites, images: min(images, 8), memory: memory)
         let runner = WaveRunner(encoder: encoder, library: library, plan: plan)
         for first in stride(from: 0, to: images, by: plan.shape.images) {
             let range = first..<min(first + plan.shape.images, images), clean = try pixels(range)
-            let size = clean.count / range.count
             try runner.run(images: range.count, patches: 0..<0) { wavefront, piece in
                 // Taken over once the wave is through: one that fails is run again.
                 var new = sums
-                try wavefront.observe(
-                    Array(clean[piece.images.lowerBound * size..<piece.images.upperBound * size]),
-                    images: piece.images.count,
-                    sites: sites
-                ) { site, layer, _, values in
+                try wavefront.observe(Array(clean[piece.images]), sites: sites) { site, layer, _, values in
                     let key = Key(site: site, layer: layer)
                     if new[key] == nil { new[key] = [Double](repeating: 0, count: values.count) }
                     values.withUnsafeBufferPointer { values in
@@ -54,7 +49,7 @@ package final class ActivationMeans {
     /// Bytes of device memory that the means of some patches take, at most; 0 where no patch puts in means.
     package static func bytes(_ patches: [Patch], config: ViTConfig) -> Int {
         sites(patches).map { site in
-            let width = site == .mlpAct ? config.intermediateSize : config.hiddenSize
+            let width = site.hasNeurons ? config.intermediateSize : config.hiddenSize
             return (site.hasLayers ? config.layers : 1) * config.tokens * width * MemoryLayout<Float>.size
         }.reduce(0, +)
     }
@@ -71,15 +66,6 @@ package final class ActivationMeans {
         return copy
     }
 
-    /// What the stage that ends in `site` may need, with the site each mean is of.
-    func at(_ site: Site, layer: Int) -> [(Buffer<Float>, Site)] {
-        let inside: [Site] =
-            switch site {
-            case .attnOut: [.attnOut, .z, .q, .k, .v]
-            case .mlpOut: [.mlpOut, .mlpAct]
-            case .residPre: layer == 0 ? [.embed, .residPre] : [.residPre]
-            default: [site]
-            }
-        return inside.compactMap { site in means[Key(site: site, layer: layer)].map { ($0, site) } }
-    }
+    /// nil where it was not asked for
+    func at(_ site: Site, layer: Int) -> Buffer<Float>? { means[Key(site: site, layer: layer)] }
 }

@@ -14,15 +14,15 @@ extension Patch {
     package static func checkDonor(
         _ donor: ViTConfig, recipient: ViTConfig, patches: [Patch]
     ) throws(DonorError) {
-        let heads = patches.contains(where: \.needsAttention)
+        let kept = patches.reduce(Workspace.Kept()) { $0.union($1.kept) }
         let sizes: [(String, Int, Int, Bool)] = [
             ("layers", donor.layers, recipient.layers, true),
             ("tokens", donor.tokens, recipient.tokens, true),
             ("hidden_size", donor.hiddenSize, recipient.hiddenSize, true),
-            ("heads (for sites z, q, k, v, pattern)", donor.heads, recipient.heads, heads),
+            ("heads (for sites z, q, k, v, pattern)", donor.heads, recipient.heads, kept.contains(.attention)),
             (
-                "intermediate_size (for site mlp_act)", donor.intermediateSize, recipient.intermediateSize,
-                patches.contains(where: \.needsHidden)
+                "intermediate_size (for sites mlp_pre, mlp_act)", donor.intermediateSize, recipient.intermediateSize,
+                kept.contains(.hidden)
             ),
         ]
         for (name, found, expected, counts) in sizes where counts && found != expected {

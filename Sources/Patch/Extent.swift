@@ -30,23 +30,29 @@ extension Patch {
             || parts.contains { part in
                 (part.heads.map { $0.count > 1 && $0.count < config.heads } ?? false)
                     || (part.neurons.map { $0.count > 1 && $0.count < config.intermediateSize } ?? false)
-                    || (part.tokens.map { $0.count > 1 && (1..<config.tokens - 1).contains($0.count { $0 > 0 }) }
-                        ?? false)
+                    || (part.tokens.map { tokens in
+                        tokens.count > 1
+                            && (1..<config.patches).contains(tokens.count(where: config.patchTokens.contains))
+                    } ?? false)
             }
     }
 
-    /// The patch moved: layer l becomes `layers[l]`, and so on. Lists of all stay, and CLS.
+    /// The patch moved: layer l becomes `layers[l]`, and so on. Lists of all stay, and the prefix tokens (CLS ...).
     ///
     /// - Parameters:
     ///   - layers: an order of all layers; heads, neurons and tokens likewise
     ///   - tokens: an order of the image patches, counted from 0
-    package func moved(layers: [Int], heads: [Int], tokens: [Int], neurons: [Int]) -> Patch {
+    ///   - prefixTokens: tokens in front of the patches
+    package func moved(
+        layers: [Int], heads: [Int], tokens: [Int], neurons: [Int], prefixTokens: Int
+    ) -> Patch {
         func moved(_ list: [Int]?, _ order: [Int]) -> [Int]? { list.map { $0.map { order[$0] }.sorted() } }
         var patch = self
         for index in parts.indices {
             patch.parts[index].layers = parts[index].layers.map { layers[$0] }.sorted()
             patch.parts[index].heads = moved(parts[index].heads, heads)
-            patch.parts[index].tokens = moved(parts[index].tokens, [0] + tokens.map { $0 + 1 })
+            patch.parts[index].tokens = moved(
+                parts[index].tokens, Array(0..<prefixTokens) + tokens.map { $0 + prefixTokens })
             patch.parts[index].neurons = moved(parts[index].neurons, neurons)
         }
         return patch
@@ -63,8 +69,11 @@ extension Part {
         var text = site.hasLayers ? counted(layers.count, "layer") : ""
         text += some(heads, of: config.heads, "head") + some(neurons, of: config.intermediateSize, "neuron")
         if let tokens, tokens.count < config.tokens {
-            let patches = tokens.count { $0 > 0 }
-            let names = [patches < tokens.count ? " CLS" : "", patches > 0 ? counted(patches, "token") : ""]
+            let patches = tokens.count(where: config.patchTokens.contains)
+            let prefix = tokens.filter { $0 < config.prefixTokens }.map { config.architecture.prefix[$0] }
+            let names = [
+                prefix.isEmpty ? "" : " " + Architecture.text(prefix), patches > 0 ? counted(patches, "token") : "",
+            ]
             text += names.filter { !$0.isEmpty }.joined(separator: " and")
         }
         return text

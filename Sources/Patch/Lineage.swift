@@ -1,12 +1,12 @@
 /// Which pass each patched pass descends from.
 ///
-/// Two patches with the same receiving and giving pass that do the same at all places before some place are one pass up
+/// Two patches with the same receiving and giving pass that do the same at all depths before some depth are one pass up
 /// to there: a window of layers 3-5 is the window of layers 3 and 4 until layer 5. So patches form a tree (a trie over
-/// what they do, place by place), and a pass is computed only from where it leaves its parent. Patches that do the same
+/// what they do, depth by depth), and a pass is computed only from where it leaves its parent. Patches that do the same
 /// everywhere are one pass.
 struct Lineage {
     struct Birth: Equatable {
-        var place: Place
+        var depth: Depth
         /// The patch whose row it is a copy of until then; nil: the receiving pass
         var parent: Int?
     }
@@ -19,28 +19,28 @@ struct Lineage {
     private(set) var order: [Int] = []
 
     /// - Parameters:
-    ///   - places: what each patch does, by place; patches without any are the receiving pass
+    ///   - swaps: what each patch does, by depth; patches without any are the receiving pass
     ///   - base, source: each patch's receiving and giving block
-    init(places: [[Place: [Swap]]], base: [Int], source: [Int]) {
-        births = Array(repeating: nil, count: places.count)
+    init(swaps: [[Depth: [Swap]]], base: [Int], source: [Int]) {
+        births = Array(repeating: nil, count: swaps.count)
         twins = births.map { _ in nil }
         var numbers: [[Swap]: Int] = [:]
-        let paths = places.map { places in
-            places.sorted { $0.key < $1.key }.map { place, swaps in
+        let paths = swaps.map { swaps in
+            swaps.sorted { $0.key < $1.key }.map { depth, swaps in
                 let known = numbers[swaps] ?? numbers.count
                 numbers[swaps] = known
-                return Step(place: place, kind: Step.Kind(swaps, at: place), swaps: known)
+                return Step(depth: depth, kind: Step.Kind(swaps), swaps: known)
             }
         }
-        // Neighbours in this order share the longest beginnings, and who goes on longer without a change comes first.
-        let sorted = places.indices.filter { !paths[$0].isEmpty }.sorted { a, b in
+        // Sorted so that neighbours share the longest prefix; the patch whose next change comes later sorts first.
+        let sorted = swaps.indices.filter { !paths[$0].isEmpty }.sorted { a, b in
             if base[a] != base[b] { return base[a] < base[b] }
             if source[a] != source[b] { return source[a] < source[b] }
             for (x, y) in zip(paths[a], paths[b]) where x != y { return x < y }
             return paths[a].count == paths[b].count ? a < b : paths[a].count < paths[b].count
         }
         for (k, patch) in sorted.enumerated() {
-            births[patch] = Birth(place: paths[patch][0].place)
+            births[patch] = Birth(depth: paths[patch][0].depth)
             guard k > 0, base[sorted[k - 1]] == base[patch], source[sorted[k - 1]] == source[patch] else { continue }
             let last = sorted[k - 1], shared = zip(paths[last], paths[patch]).prefix { $0 == $1 }.count
             if shared == paths[patch].count {
@@ -51,12 +51,12 @@ struct Lineage {
         }
         let births = births
         order = sorted.filter { births[$0] != nil }.sorted { a, b in
-            guard let x = births[a]?.place, let y = births[b]?.place, x != y else { return a < b }
+            guard let x = births[a]?.depth, let y = births[b]?.depth, x != y else { return a < b }
             return x < y
         }
     }
 
-    /// What a patch does at one place
+    /// What a patch does at one depth
     private struct Step: Equatable, Comparable {
         /// In the order in which children are made
         enum Kind: Int {
@@ -67,45 +67,43 @@ struct Lineage {
             /// The whole output of a stage, which is then not computed
             case whole
 
-            init(_ swaps: [Swap], at place: Place) {
-                let output: Site? = place.stage == .attention ? .attnOut : place.stage == .mlp ? .mlpOut : nil
-                let isOutput = swaps.allSatisfy { $0.site == output }
-                self = !isOutput ? .other : swaps.contains(where: \.isFull) ? .whole : .output
+            init(_ swaps: [Swap]) {
+                self = !swaps.allSatisfy(\.site.isOutput) ? .other : swaps.contains(where: \.isFull) ? .whole : .output
             }
         }
-        var place: Place
+        var depth: Depth
         var kind: Kind
         /// Equal where the swaps are
         var swaps: Int
 
         static func < (a: Step, b: Step) -> Bool {
-            if a.place != b.place { return a.place > b.place }
+            if a.depth != b.depth { return a.depth > b.depth }
             return a.kind == b.kind ? a.swaps < b.swaps : a.kind.rawValue < b.kind.rawValue
         }
     }
 
-    /// Has `patch` born from `last`, or from one of its ancestors, if that comes later than its own first place.
+    /// Has `patch` born from `last`, or from one of its ancestors, if that comes later than its own first depth.
     private mutating func descend(
         _ patch: Int, from last: Int, at step: Step, _ paths: [[Step]]
     ) {
         // An ancestor is the same pass as `last` until `last` leaves it.
-        func pass(aliveAt place: Place) -> Int? {
+        func pass(aliveAt depth: Depth) -> Int? {
             var some: Int? = last
-            while let patch = some, let birth = births[patch], birth.place >= place { some = birth.parent }
+            while let patch = some, let birth = births[patch], birth.depth >= depth { some = birth.parent }
             return some
         }
-        guard let old = births[patch], var parent = pass(aliveAt: step.place) else { return }
-        var place = step.place
-        if place.stage == .attention || place.stage == .mlp, step.kind != .whole {
+        guard let old = births[patch], var parent = pass(aliveAt: step.depth) else { return }
+        var depth = step.depth
+        if depth.stage.hasOutput, step.kind != .whole {
             // The parent's output serves if the parent computes it as this pass would. Otherwise the pass starts before
             // the stage.
-            let other = paths[parent].first { $0.place == step.place }
+            let other = paths[parent].first { $0.depth == step.depth }
             if step.kind != .output || other.map({ $0.kind != .output }) ?? false {
-                place.stage = place.stage == .attention ? .residPre : .residMid
-                guard let before = pass(aliveAt: place) else { return }
+                depth.stage = depth.stage == .attention ? .residPre : .residMid
+                guard let before = pass(aliveAt: depth) else { return }
                 parent = before
             }
         }
-        if place > old.place { births[patch] = Birth(place: place, parent: parent) }
+        if depth > old.depth { births[patch] = Birth(depth: depth, parent: parent) }
     }
 }

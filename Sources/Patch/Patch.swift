@@ -1,3 +1,5 @@
+import ViT
+
 /// Which pass gives and which receives.
 package enum Direction: String, Codable, Sendable, CaseIterable {
     /// clean activations into the corrupted pass (denoising; Meng et al. 2022 call it causal tracing)
@@ -25,9 +27,9 @@ package struct Part: Codable, Sendable, Hashable {
     package var layers: [Int]
     /// nil: all; only for sites with heads
     package var heads: [Int]?
-    /// nil: all; 0 is CLS; for `pattern`: query tokens
+    /// nil: all; prefix tokens (CLS ...) come first; for `pattern`: query tokens
     package var tokens: [Int]?
-    /// nil: all; only for `mlp_act`
+    /// nil: all; only for sites that have neurons
     package var neurons: [Int]?
 
     package init(site: Site, layers: [Int], heads: [Int]? = nil, tokens: [Int]? = nil, neurons: [Int]? = nil) {
@@ -70,9 +72,8 @@ package struct Patch: Codable, Sendable, Hashable {
         return low < high ? Array(low..<high) : []
     }
 
-    /// Whether activations inside an attention stage (an MLP stage) are patched, which the passes they come from must keep.
-    package var needsAttention: Bool { parts.contains { [.z, .q, .k, .v, .pattern].contains($0.site) } }
-    package var needsHidden: Bool { parts.contains { $0.site == .mlpAct } }
+    /// What the passes that activations come from must keep of a stage.
+    var kept: Workspace.Kept { parts.reduce([]) { $0.union($1.site.kept) } }
 }
 
 /// What can go wrong in a sweep; one sentence.

@@ -5,7 +5,7 @@ import Foundation
 package struct SampleAverage {
     private let classes: Int
     private var count = 0
-    private var last: Wavefront.Output?
+    private var last: WaveResult?
     private var donor: [Double] = []  // [images]  the donor's probabilities
     private var sums: [Sums] = []  // clean, corrupted, then the patches; [images] each in one
 
@@ -19,7 +19,7 @@ package struct SampleAverage {
     package init(classes: Int) { self.classes = classes }
 
     /// Adds one draw, which must have been run with its logits kept.
-    package mutating func add(_ output: Wavefront.Output) {
+    package mutating func add(_ output: WaveResult) {
         let blocks = [output.cleanLogits, output.corruptedLogits] + output.patchedLogits
         let images = output.targets.count
         if sums.isEmpty {
@@ -56,17 +56,17 @@ package struct SampleAverage {
     }
 
     /// The average; nil before the first draw.
-    package func result() -> Wavefront.Output? {
+    package func result() -> WaveResult? {
         guard var output = last else { return nil }
         let images = output.targets.count
         output.foils = (0..<images).map { image in
             argmax(sums[1].probabilities[image * classes..<(image + 1) * classes], but: output.targets[image])
         }
-        func passes(_ block: Sums) -> [Wavefront.Pass] {
+        func passes(_ block: Sums) -> [WaveResult.Pass] {
             (0..<images).map { image in
                 let first = image * classes, n = Double(count)
                 let target = first + output.targets[image], foil = first + output.foils[image]
-                return Wavefront.Pass(
+                return WaveResult.Pass(
                     p: Float(block.probabilities[target] / n), logit: Float(block.logits[target] / n),
                     logitDiff: Float((block.logits[target] - block.logits[foil]) / n), kl: Float(block.kl[image] / n),
                     prediction: argmax(block.probabilities[first..<(first + classes)], but: -1))

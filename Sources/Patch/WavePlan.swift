@@ -2,117 +2,50 @@ import CLRuntime
 import Kernels
 import ViT
 
-/// The size of a wave, and with it of every buffer.
-package struct WaveShape: Sendable, Equatable {
-    /// B, images in a wave
-    package var images: Int
-    /// Patches in a wave
-    package var patches: Int
-    /// Passes that a stage computes at a time
-    package var chunkRows: Int
-    /// Whether activations inside attention (inside the MLP) are patched
-    package var keepsAttention: Bool, keepsHidden: Bool
-    /// Passes beside clean and corrupted
-    package var extras: Extras
+/// What a device has room for.
+package struct DeviceLimits: Sendable {
+    package var name: String
+    /// Bytes of memory, those taken already, and those of the largest buffer
+    package var memory: Int, allocated: Int, maxAllocation: Int
+    package var isGPU: Bool
 
-    /// What activations are taken from, beside the clean and the corrupted pass.
-    package struct Extras: OptionSet, Sendable, Hashable {
-        package let rawValue: Int
-        package init(rawValue: Int) { self.rawValue = rawValue }
-        package static let donorClean = Extras(rawValue: 1), donorCorrupted = Extras(rawValue: 2)
-        /// Another image's clean pass
-        package static let partner = Extras(rawValue: 4)
-        /// Zeros, and means: given, not computed
-        package static let zeros = Extras(rawValue: 8), means = Extras(rawValue: 16)
-
-        package init(patches: [Patch], donor: Bool) {
-            self = []
-            for patch in patches {
-                switch patch.with {
-                case .clean:
-                    if donor { insert(patch.direction == .restore ? .donorClean : .donorCorrupted) }
-                case .zero: insert(.zeros)
-                case .mean: insert(.means)
-                case .resample: insert(.partner)
-                }
-            }
-        }
-
-        fileprivate var count: Int { rawValue.nonzeroBitCount }
-        fileprivate var donorPasses: Int { intersection([.donorClean, .donorCorrupted]).count }
-        /// Blocks that are given, zeros before means
-        var given: Int { intersection([.zeros, .means]).count }
-        fileprivate var partners: Int { intersection(.partner).count }
+    package init(name: String, memory: Int, allocated: Int = 0, maxAllocation: Int, isGPU: Bool) {
+        (self.name, self.memory, self.allocated) = (name, memory, allocated)
+        (self.maxAllocation, self.isGPU) = (maxAllocation, isGPU)
     }
 
-    package init(
-        images: Int, patches: Int, chunkRows: Int, keepsAttention: Bool = false, keepsHidden: Bool = false,
-        extras: Extras = []
-    ) {
-        self.images = images
-        self.patches = patches
-        self.chunkRows = chunkRows
-        self.keepsAttention = keepsAttention
-        self.keepsHidden = keepsHidden
-        self.extras = extras
-    }
-
-    /// For waves of so many images with these patches.
-    package init(images: Int, patches: [Patch], chunkRows: Int, donor: Bool = false) {
+    init(_ context: Context) {
+        let device = context.device
         self.init(
-            images: images, patches: patches.count, chunkRows: chunkRows,
-            keepsAttention: patches.contains(where: \.needsAttention),
-            keepsHidden: patches.contains(where: \.needsHidden),
-            extras: Extras(patches: patches, donor: donor))
+            name: device.name, memory: device.memory, allocated: context.allocatedBytes,
+            maxAllocation: device.maxAllocation, isGPU: device.isGPU)
     }
 
-    /// Blocks of rows that activations come from: clean and corrupted passes, and the extras
-    var blocks: Int { 2 + extras.count }
-    var rows: Int { images * (blocks + patches) }
-    var workspace: Workspace.Shape {
-        Workspace.Shape(
-            rows: chunkRows, keptAttention: keepsAttention ? images * blocks : 0,
-            keptHidden: keepsHidden ? images * blocks : 0)
-    }
+    /// Whether a buffer of so many 4-byte elements can be made, and its last one numbered by an Int32.
+    func allow(_ elements: Int) -> Bool { elements < Int(Int32.max) && elements <= maxAllocation / 4 }
+}
 
-    /// The sizes of a workspace that serves both models.
-    func workspaceConfig(_ encoder: Encoder, _ donor: Encoder?) -> ViTConfig {
-        var config = encoder.config
-        if let donor {
-            config.intermediateSize = max(config.intermediateSize, donor.config.intermediateSize)
-            config.channels = max(config.channels, donor.config.channels)
-            config.imageSize = config.grid * max(config.patchSize, donor.config.patchSize)
-            config.patchSize = max(config.patchSize, donor.config.patchSize)
+/// The models of a plan.
+package struct PlannedModels {
+    package var config: ViTConfig, donor: ViTConfig?
+    /// Bytes of the GEMM's temporaries for a workspace, one a provider
+    var temporaries: (Workspace.Shape) throws(CLError) -> [Int]
+
+    /// - Parameter gemm: of each model; one provider for both has one temporary
+    package init(_ config: ViTConfig, donor: ViTConfig? = nil, gemm: any GEMM, donorGEMM: (any GEMM)? = nil) {
+        (self.config, self.donor) = (config, donor)
+        temporaries = { (shape) throws(CLError) in
+            var bytes = [try Workspace.temporaryBytes(config, shape, gemm: gemm)]
+            if let donor, let donorGEMM {
+                let own = try Workspace.temporaryBytes(donor, shape, gemm: donorGEMM)
+                if donorGEMM === gemm { bytes[0] = max(bytes[0], own) } else { bytes.append(own) }
+            }
+            return bytes
         }
-        return config
     }
 
-    func counts(_ config: ViTConfig, donor: ViTConfig?) -> (stream: Int, logits: Int, out: Int, input: Int) {
-        func pixels(_ config: ViTConfig) -> Int { config.channels * config.imageSize * config.imageSize }
-        let image = (2 + extras.partners) * pixels(config) + extras.donorPasses * pixels(donor ?? config)
-        return (
-            stream: rows * config.tokens * config.hiddenSize, logits: rows * config.classes,
-            out: Metrics.count(rows: rows, images: images), input: images * (image + 1 + 4)
-        )
-    }
-
-    /// Bytes of the largest single buffer of `counts`.
-    fileprivate func largest(_ config: ViTConfig, donor: ViTConfig?) -> Int {
-        let counts = counts(config, donor: donor)
-        return max(counts.stream, counts.logits, counts.out, counts.input) * MemoryLayout<Float>.size
-    }
-
-    /// Bytes that a wave of this shape holds beside the weights.
-    /// - Parameter most: ints that one patch takes in a schedule's lists
-    func bytes(_ encoder: Encoder, donor: Encoder?, most: (entries: Int, tokens: Int)) throws(CLError) -> Int {
-        let config = workspaceConfig(encoder, donor)
-        let counts = counts(encoder.config, donor: donor?.config)
-        let lists =
-            Wavefront.mostSchedules
-            * Schedule.mostInts(
-                images: images, blocks: blocks, patches: patches, shape: NetworkShape(encoder.config), most: most)
-        return (2 * counts.stream + counts.logits + counts.out + counts.input + lists) * MemoryLayout<Float>.size
-            + (try Workspace.bytes(config, workspace, gemm: encoder.gemm))
+    init(_ encoder: Encoder, donor: Encoder?) {
+        self.init(encoder.config, donor: donor?.config, gemm: encoder.gemm, donorGEMM: donor?.gemm)
     }
 }
 
@@ -128,33 +61,47 @@ package struct WavePlan: Sendable, Equatable {
 
     /// - Parameters:
     ///   - patches: the sweep's
+    ///   - observing: sites that `Wavefront.observe` reads
     ///   - images: images of the sweep
     ///   - memory: most bytes of device memory to use, weights included; nil for seven tenths of the device's
     /// - Throws: `SweepError.memory` where one image with one patch does not fit.
-    package init(encoder: Encoder, donor: Encoder? = nil, patches all: [Patch], images: Int, memory: Int?) throws {
+    package init(
+        encoder: Encoder, donor: Encoder? = nil, patches: [Patch], observing: Set<Site> = [], images: Int, memory: Int?
+    ) throws {
+        try self.init(
+            PlannedModels(encoder, donor: donor), limits: DeviceLimits(encoder.context), patches: patches,
+            observing: observing, images: images, memory: memory)
+    }
+
+    /// The same for models and a device that need not be there.
+    package init(
+        _ models: PlannedModels, limits: DeviceLimits, patches all: [Patch], observing: Set<Site> = [], images: Int,
+        memory: Int?
+    ) throws {
         let patches = all.count
-        let model = WaveShape(images: 1, patches: all, chunkRows: 1, donor: donor != nil)
+        var model = WaveShape(images: 1, patches: all, chunkRows: 1, donor: models.donor != nil)
+        // What has a buffer of its own is there only where it is kept; the rest every chunk computes.
+        for site in observing where site.kept.contains(.pre) { model.kept.formUnion(site.kept) }
+        let template = model
         func shape(images: Int, patches: Int, chunkRows: Int) -> WaveShape {
-            var shape = model
+            var shape = template
             (shape.images, shape.patches, shape.chunkRows) = (images, patches, chunkRows)
             return shape
         }
-        let network = NetworkShape(encoder.config)
+        let network = NetworkShape(models.config), config = models.config
         let most = all.map { $0.listInts(network) }.reduce((entries: 0, tokens: 0)) {
             (max($0.entries, $1.entries), max($0.tokens, $1.tokens))
         }
-        let config = encoder.config, device = encoder.context.device
-        let limit = (memory ?? Int(0.7 * Double(device.memory))) - encoder.context.allocatedBytes
+        let limit = (memory ?? Int(0.7 * Double(limits.memory))) - limits.allocated
         // Enough tokens that every launch is large; more would only make waves, and so the loss at an interruption, longer.
-        let chunkTokens = device.isGPU ? 32_768 : 2_048
-        let waveTokens = device.isGPU ? 1 << 20 : 1 << 16
+        let chunkTokens = limits.isGPU ? 32_768 : 2_048
+        let waveTokens = limits.isGPU ? 1 << 20 : 1 << 16
         let chunk = max(1, chunkTokens / config.tokens)
 
         func fitting(_ shape: WaveShape) throws -> Int? {
-            let bytes = try shape.bytes(encoder, donor: donor, most: most)
-            let largest = shape.largest(config, donor: donor?.config)
-            return bytes <= limit && largest <= device.maxAllocation
-                && largest / MemoryLayout<Float>.size < Int(Int32.max) ? bytes : nil
+            let buffers = try shape.buffers(models, most: most)
+            let bytes = buffers.map(\.elements).reduce(0, +) * 4
+            return bytes <= limit && buffers.allSatisfy({ limits.allow($0.elements) }) ? bytes : nil
         }
         /// The largest n of 1 ... most for which `shape(n)` fits.
         func largest(_ most: Int, _ shape: (Int) -> WaveShape) throws -> (shape: WaveShape, bytes: Int)? {
@@ -188,12 +135,17 @@ package struct WavePlan: Sendable, Equatable {
             }
         }
         guard let found else {
-            let least = try shape(images: 1, patches: min(patches, 1), chunkRows: 1).bytes(
-                encoder, donor: donor, most: most)
+            let least = try shape(images: 1, patches: min(patches, 1), chunkRows: 1).buffers(models, most: most)
+            if let (name, elements) = least.first(where: { !limits.allow($0.elements) }) {
+                throw SweepError.memory(
+                    "one image with one patch needs a buffer of \(elements * 4 / 1_048_576 + 1) MiB for \(name), more than "
+                        + "\(limits.name) gives at once (\(min(limits.maxAllocation, 4 << 31) / 1_048_576) MiB)")
+            }
+            let bytes = least.map(\.elements).reduce(0, +) * 4
             throw SweepError.memory(
-                "one image with one patch needs \(least / 1_048_576 + 1) MiB of device memory beside the weights, but "
+                "one image with one patch needs \(bytes / 1_048_576 + 1) MiB of device memory beside the weights, but "
                     + (memory == nil
-                        ? "\(device.name) has \(max(limit, 0) / 1_048_576) MiB left"
+                        ? "\(limits.name) has \(max(limit, 0) / 1_048_576) MiB left"
                         : "the memory allowed leaves \(max(limit, 0) / 1_048_576) MiB"))
         }
         (self.shape, bytes) = found
@@ -215,7 +167,9 @@ package struct WavePlan: Sendable, Equatable {
             return nil
         }
         plan.patchRanges = Self.ranges(0..<(patchRanges.last?.upperBound ?? 0), atMost: plan.shape.patches)
-        plan.bytes = try plan.shape.bytes(encoder, donor: donor, most: (mostEntries, mostTokens))
+        plan.bytes =
+            try plan.shape.buffers(PlannedModels(encoder, donor: donor), most: (mostEntries, mostTokens))
+            .map(\.elements).reduce(0, +) * 4
         return plan
     }
 

@@ -56,8 +56,9 @@ extension ReferenceModel {
 
             // x += mlp(norm(x))
             let normed2 = layerNorm(x, weight: layer.ln2Weight, bias: layer.ln2Bias, eps: layerNormEps)
-            let hidden = matmul(normed2, layer.fc1Weight, bias: layer.fc1Bias, m: t, n: m, k: d)  // [T, M]
-            let mlpAct = at(.mlpAct, l, hidden.map { activation($0) })
+            let mlpPre = at(
+                .mlpPre, l, matmul(normed2, layer.fc1Weight, bias: layer.fc1Bias, m: t, n: m, k: d))  // [T, M]
+            let mlpAct = at(.mlpAct, l, mlpPre.map { activation($0) })
             let mlpOut = at(.mlpOut, l, matmul(mlpAct, layer.fc2Weight, bias: layer.fc2Bias, m: t, n: d, k: m))
             x = at(.residPost, l, add(x, mlpOut))
         }

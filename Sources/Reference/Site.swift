@@ -22,6 +22,8 @@ package enum ReferenceSite: String, Sendable, CaseIterable {
     case v
     /// [H, T, T] attention after softmax; the tokens of a patch are query rows
     case pattern
+    /// [T, M] the MLP's hidden layer before the activation function
+    case mlpPre = "mlp_pre"
     /// [T, M] the MLP's hidden layer after the activation function
     case mlpAct = "mlp_act"
 
@@ -29,9 +31,12 @@ package enum ReferenceSite: String, Sendable, CaseIterable {
     package var hasHeads: Bool {
         switch self {
         case .z, .q, .k, .v, .pattern: true
-        default: false
+        case .embed, .residPre, .residMid, .residPost, .attnOut, .mlpOut, .mlpPre, .mlpAct: false
         }
     }
+
+    /// Whether a patch may name columns, the MLP's neurons.
+    package var hasNeurons: Bool { self == .mlpPre || self == .mlpAct }
 }
 
 /// One site of one layer.
@@ -55,7 +60,7 @@ package struct Intervention: Sendable {
     package var heads: [Int]?
     /// The tokens (rows of the site) that are replaced; nil for all.
     package var tokens: [Int]?
-    /// The columns of `mlp_act` that are replaced; nil for all. Only for that site.
+    /// The columns that are replaced; nil for all. Only for sites that have neurons.
     package var neurons: [Int]?
     /// In the site's whole shape; only the named heads, tokens and neurons are taken.
     package var values: [Double]
@@ -65,7 +70,7 @@ package struct Intervention: Sendable {
         values: [Double]
     ) {
         precondition(heads == nil || site.hasHeads)
-        precondition(neurons == nil || site == .mlpAct)
+        precondition(neurons == nil || site.hasNeurons)
         self.place = ReferencePlace(site, layer: layer)
         self.heads = heads
         self.tokens = tokens

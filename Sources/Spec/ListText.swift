@@ -64,10 +64,10 @@ package enum ListText {
             switch part {
             case "each": items += (0..<config.tokens).map { Item(text: "\($0)", indices: [$0]) }
             case "cls": items.append(Item(text: "cls", indices: [0]))
-            case "patches": items.append(Item(text: "patches", indices: Array(1..<config.tokens)))
+            case "patches": items.append(Item(text: "patches", indices: Array(config.patchTokens)))
             default:
                 if part.contains("x") {
-                    items.append(Item(text: String(part), indices: try rectangle(part, grid: config.grid)))
+                    items.append(Item(text: String(part), indices: try rectangle(part, grid: config.grid, first: config.prefixTokens)))
                 } else {
                     items += try parse(item: part, below: config.tokens)
                 }
@@ -76,7 +76,7 @@ package enum ListText {
         return items
     }
 
-    private static func rectangle(_ part: Substring, grid: Int) throws(ListError) -> [Int] {
+    private static func rectangle(_ part: Substring, grid: Int, first: Int) throws(ListError) -> [Int] {
         var ranges: [Range<Int>] = []
         for side in part.split(separator: "x", omittingEmptySubsequences: false) {
             let ends = side.split(separator: ":", omittingEmptySubsequences: false).map { Int($0) }
@@ -88,7 +88,7 @@ package enum ListText {
             ranges.append(low..<high)
         }
         guard ranges.count == 2 else { throw .noRectangle(String(part), grid: grid) }
-        return ranges[0].flatMap { row in ranges[1].map { 1 + row * grid + $0 } }
+        return ranges[0].flatMap { row in ranges[1].map { first + row * grid + $0 } }
     }
 
     private static func parse(item part: Substring, below count: Int) throws(ListError) -> [Item] {

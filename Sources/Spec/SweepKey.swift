@@ -94,7 +94,7 @@ package enum SweepKey: String, Sendable, CaseIterable {
                 .list, "list", "all",
                 "all | each | cls | patches | LIST | rectangles of the patch grid, 3:6x2:5; token 0 is CLS; for pattern: query rows"
             )
-        case .neurons: row(.list, "list", absent: "all together", "LIST of neurons, for mlp_act")
+        case .neurons: row(.list, "list", absent: "all together", "LIST of neurons, for mlp_pre and mlp_act")
         case .patchWith:
             row(
                 .text, "what", PatchWith.clean.rawValue, values: PatchWith.spellings,

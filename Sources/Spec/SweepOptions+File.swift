@@ -132,7 +132,7 @@ extension SweepOptions {
             site: site, layers: try set("layers", isThere: site.hasLayers, &reader),
             heads: try set("heads", isThere: site.hasHeads, &reader),
             tokens: try set("tokens", isThere: true, &reader),
-            neurons: try set("neurons", isThere: site == .mlpAct, &reader))
+            neurons: try set("neurons", isThere: site.hasNeurons, &reader))
         if site.hasLayers, part.layers == nil { throw reader.fail(value.line, "the part lacks its layers") }
         return part
     }

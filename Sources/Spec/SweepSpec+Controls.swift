@@ -25,8 +25,8 @@ extension SweepSpec {
                 }
                 let patch = item.patch.moved(
                     layers: order(config.layers, "layers", \.layers), heads: order(config.heads, "heads", \.heads),
-                    tokens: order(config.tokens - 1, "tokens", \.tokens),
-                    neurons: order(config.intermediateSize, "neurons", \.neurons))
+                    tokens: order(config.patches, "tokens", \.tokens),
+                    neurons: order(config.intermediateSize, "neurons", \.neurons), prefixTokens: config.prefixTokens)
                 if known.insert(Patch(merging: [patch])).inserted { controls.append(item.control(patch)) }
             }
         }

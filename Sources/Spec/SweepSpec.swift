@@ -130,7 +130,7 @@ extension SweepSpec.Places {
             let sites = try list(.site, text, SweepSpec.sites)
             let heads = sites.contains(where: \.hasHeads) ? allHeads : none
             let places = sites.contains(where: \.hasLayers) ? places(sites, layers, config) : [([], "", "")]
-            let inner = sites.contains(.mlpAct) ? neurons : none
+            let inner = sites.contains(where: \.hasNeurons) ? neurons : none
             for (window, group) in grouped(places) {
                 for head in heads {
                     for token in tokens {
@@ -140,7 +140,7 @@ extension SweepSpec.Places {
                                     Part(
                                         site: $0, layers: $0.hasLayers ? indices : [],
                                         heads: $0.hasHeads ? head.indices : nil, tokens: token.indices,
-                                        neurons: $0 == .mlpAct ? neuron.indices : nil)
+                                        neurons: $0.hasNeurons ? neuron.indices : nil)
                                 }
                                 items.append(
                                     SweepSpec.Item(

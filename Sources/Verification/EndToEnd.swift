@@ -17,10 +17,10 @@ package struct EndToEnd {
     }
     static let images = 3
     /// Patched together, each list
-    package static let sites: [[Site]] = [
-        [.embed], [.residPre], [.residMid], [.residPost], [.attnOut], [.mlpOut], [.z], [.q], [.k], [.v], [.pattern],
-        [.mlpAct], [.attnOut, .mlpOut], [.q, .pattern], [.v, .z, .mlpAct],
-    ]
+    package static let sites: [[Site]] =
+        Site.allCases.map { [$0] } + [
+            [.attnOut, .mlpOut], [.q, .pattern], [.v, .z, .mlpAct], [.mlpPre, .mlpAct],
+        ]
 
     /// One patched pass, in words that engine and reference both understand.
     private struct Case {
@@ -83,7 +83,7 @@ package struct EndToEnd {
 
     // MARK: Against the reference
 
-    private func basePasses(_ wave: Wavefront.Output) -> VerifyResult {
+    private func basePasses(_ wave: WaveResult) -> VerifyResult {
         var error = 0.0
         for (pixels, logits) in [(clean, wave.cleanLogits), (corrupted, wave.corruptedLogits)] {
             for image in 0..<Self.images {
@@ -96,7 +96,7 @@ package struct EndToEnd {
             tolerance: tolerance)
     }
 
-    private func patched(_ sites: [Site], _ wave: Wavefront.Output) -> VerifyResult {
+    private func patched(_ sites: [Site], _ wave: WaveResult) -> VerifyResult {
         let names = sites.compactMap { ReferenceSite(rawValue: $0.rawValue) }
         var error = 0.0, effect = 0.0, count = 0
         for direction in Direction.allCases {
@@ -129,7 +129,7 @@ package struct EndToEnd {
 
     // MARK: Identities
 
-    private func identities(_ all: Wavefront.Output) throws -> [VerifyResult] {
+    private func identities(_ all: WaveResult) throws -> [VerifyResult] {
         let layers = Array(0..<model.config.layers), rows = Self.images * (2 + patches.count)
         var results: [VerifyResult] = []
         func add(_ detail: String, _ pairs: [([Float], [Float])]) {
@@ -169,12 +169,12 @@ package struct EndToEnd {
 
     private func wave(
         _ images: Range<Int>, chunkRows: Int, patches: [Patch], own: Bool = false
-    ) throws -> Wavefront.Output {
+    ) throws -> WaveResult {
         let shape = WaveShape(images: images.count, patches: patches, chunkRows: chunkRows)
         let wavefront = try Wavefront(encoder: encoder, library: library, shape: shape)
         return try wavefront.run(
             .init(
-                clean: images.flatMap { clean[$0] }, corrupted: images.flatMap { corrupted[$0] },
+                clean: Array(clean[images]), corrupted: Array(corrupted[images]),
                 labels: images.map { _ in -1 }),
             patches: patches, keepLogits: true, own: own)
     }

@@ -58,11 +58,42 @@ extension OpCase {
         }
     }
 
+    /// Elements `offset` ..< `offset + count` of one buffer to another; what is outside stays poison.
+    package static func activate(offset: Int, count: Int, activation: ActivationKind) -> OpCase {
+        OpCase(
+            name: "activate", shape: "\(activation), \(count) from \(offset)", flops: count, bytes: 4 * 2 * count,
+            tolerance: activation.roundings * Float.unitRoundoff
+        ) { library, random in
+            let values = random.normals(offset + count + margin, std: 2)
+            let operation = try Activate(library)
+            let input = try Buffer(library.context, values)
+            let out = try Buffer(library.context, [Float].poison(values.count))
+            return PreparedOp(
+                launch: {
+                    try operation(input: input, out: out, range: offset..<(offset + count), activation: activation)
+                },
+                output: { try out.read() },
+                expected: {
+                    var expected = Expected(exact: [])
+                    expected.appendPoison(values.count)
+                    for at in offset..<(offset + count) {
+                        let x = Double(values[at])
+                        expected.values[at] = activation.reference?(x) ?? x
+                        expected.scales[at] = activation.roundings == 0 ? 0 : abs(x)
+                    }
+                    return expected
+                })
+        }
+    }
+
     package static var biasActivationCases: [OpCase] {
-        ActivationKind.allCases.map { biasActivation(rows: 7, width: 53, stride: 59, offset: 5, activation: $0) } + [
-            biasActivation(rows: 1, width: 1, stride: 1, offset: 0, activation: .gelu),
-            biasActivation(rows: 3, width: 64, stride: 64, offset: 0, activation: .gelu),
-        ]
+        ActivationKind.allCases.map { activate(offset: 5, count: 131, activation: $0) }
+            + [activate(offset: 0, count: 1, activation: .gelu), activate(offset: 3, count: 64, activation: .gelu)]
+            + ActivationKind.allCases.map { biasActivation(rows: 7, width: 53, stride: 59, offset: 5, activation: $0) }
+            + [
+                biasActivation(rows: 1, width: 1, stride: 1, offset: 0, activation: .gelu),
+                biasActivation(rows: 3, width: 64, stride: 64, offset: 0, activation: .gelu),
+            ]
     }
 }
 

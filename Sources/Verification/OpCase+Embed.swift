@@ -61,7 +61,7 @@ extension OpCase {
             return PreparedOp(
                 launch: {
                     try operation.join(
-                        e: eBuffer, cls: clsBuffer, position: positionBuffer, tokens: tokens, first: first,
+                        e: eBuffer, prefix: clsBuffer, position: positionBuffer, tokens: tokens, first: first,
                         count: count,
                         x: x)
                 },

@@ -68,7 +68,11 @@ extension OpCase {
             }
             let first = lists.count
             for (entry, list) in zip(entries, tokenLists) {
-                lists += [Int32(entry.from), Int32(entry.to), Int32(entry.head), 0, list, Int32(entry.tokens.count)]
+                lists +=
+                    Kernels.PatternEntry(
+                        from: entry.from, to: entry.to, head: entry.head, tokens: Int(list),
+                        tokenCount: entry.tokens.count
+                    ).ints
             }
             let (queryHeads, keyHeads, valueHeads) = (q, k, v)
             let operation = try Attention(library, headDim: headDim), context = library.context

@@ -44,8 +44,11 @@ extension OpCase {
             }
             let first = lists.count
             for (entry, list) in zip(entries, tokenLists) {
-                lists += [entry.dst, entry.src, entry.column, entry.width].map { Int32($0) }
-                lists += [list, Int32(entry.tokens.count)]
+                lists +=
+                    SliceEntry(
+                        dst: entry.dst, src: entry.src, column: entry.column, width: entry.width, tokens: Int(list),
+                        tokenCount: entry.tokens.count
+                    ).ints
             }
             let before = buffer
             let operation = try Slices(library)

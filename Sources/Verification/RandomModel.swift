@@ -26,7 +26,7 @@ package struct RandomModel: Sendable {
         func scale() -> Weight { Weight(random.normals(d, mean: 1, std: 0.2)) }
         func bias(_ count: Int) -> Weight { Weight(random.normals(count, std: 0.2)) }
         weights = ViTWeights(
-            patchWeight: linear(d, config.patchValues, gain: 1.5), patchBias: bias(d), cls: bias(d),
+            patchWeight: linear(d, config.patchValues, gain: 1.5), patchBias: bias(d), prefix: bias(d),
             position: Weight(random.normals(config.tokens * d, std: 0.3)),
             layers: (0..<layers).map { _ in
                 LayerWeights(
@@ -58,7 +58,7 @@ package struct RandomModel: Sendable {
             hiddenSize: config.hiddenSize, heads: config.heads, intermediateSize: config.intermediateSize,
             imageSize: config.imageSize, patchSize: config.patchSize, channels: config.channels, activation: activation,
             layerNormEps: Double(config.layerNormEps), patchWeight: wide(weights.patchWeight),
-            patchBias: wide(weights.patchBias), cls: wide(weights.cls), position: wide(weights.position),
+            patchBias: wide(weights.patchBias), cls: wide(weights.prefix), position: wide(weights.position),
             layers: weights.layers.map { layer in
                 ReferenceLayer(
                     ln1Weight: wide(layer.ln1Weight), ln1Bias: wide(layer.ln1Bias), qkvWeight: wide(layer.qkvWeight),

@@ -35,7 +35,7 @@ package struct RealSize {
         let wavefront = try Wavefront(
             encoder: encoder, library: library, shape: WaveShape(images: 1, patches: [patch], chunkRows: 3))
         let result = try wavefront.run(
-            .init(clean: clean, corrupted: corrupted, labels: [-1]), patches: [patch], keepLogits: true)
+            .init(clean: [clean], corrupted: [corrupted], labels: [-1]), patches: [patch], keepLogits: true)
         var error = 0.0
         for (logits, wanted) in zip([result.cleanLogits, result.corruptedLogits, result.patchedLogits[0]], expected) {
             for (p, q) in zip(probabilities(logits.map(Double.init)), wanted) {

@@ -63,8 +63,8 @@ package struct Checkpoint: Sendable {
         config: Data, configName: String, source: TensorSource, preprocessor: Data?, name: String
     ) throws(CheckpointError) {
         self.config = try ViTConfig(json: config, name: configName)
-        var reader = WeightReader(source: source, config: self.config)
-        self.weights = try reader.model()
+        var reader = TensorReader(source: source)
+        self.weights = try Family.of(self.config).weights(&reader, self.config)
         self.unusedTensors = reader.unused
         self.preprocessor = preprocessor
         self.name = name
@@ -83,7 +83,7 @@ package struct Checkpoint: Sendable {
 private let jsonLimit = 100_000_000
 
 /// Where each tensor of a checkpoint lies: in one file, or in the shards of an index.
-private struct TensorSource {
+struct TensorSource {
     /// The weight files, sorted by name
     let files: [SafeTensors]
     /// The file a tensor is in, as an index of `files`
@@ -143,129 +143,4 @@ private struct TensorSource {
     }
 
     func file(of tensor: String) -> SafeTensors? { location[tensor].map { files[$0] } }
-}
-
-/// Reads a model's tensors by name and keeps count of those it used.
-private struct WeightReader {
-    let source: TensorSource
-    let config: ViTConfig
-    private var used: Set<String> = []
-
-    init(source: TensorSource, config: ViTConfig) {
-        self.source = source
-        self.config = config
-    }
-
-    var unused: [String] { source.location.keys.filter { !used.contains($0) }.sorted() }
-
-    mutating func model() throws(CheckpointError) -> ViTWeights {
-        let (d, p) = (config.hiddenSize, config.patchSize)
-        guard source.location["classifier.weight"] != nil else {
-            throw CheckpointError.tensor(
-                name: "classifier.weight", file: source.name,
-                reason:
-                    "missing: the checkpoint has no classification head; vitpatch reads ViTForImageClassification"
-            )
-        }
-        let head = try linear("classifier", out: config.classes, in: d)
-        let patch = "vit.embeddings.patch_embeddings.projection"
-        let patchWeight = try tensor(["\(patch).weight"], [d, config.channels, p, p])
-        let patchBias = try tensor(["\(patch).bias"], [d])
-        let cls = try tensor(["vit.embeddings.cls_token"], [1, 1, d])
-        let position = try tensor(
-            ["vit.embeddings.position_embeddings"], [1, config.tokens, d],
-            because: "image_size \(config.imageSize) and patch_size \(p) make \(config.tokens) tokens")
-        var layers: [LayerWeights] = []
-        for index in 0..<config.layers { layers.append(try layer(index)) }
-        let norm = try vector(["vit.layernorm"], d)
-        return ViTWeights(
-            patchWeight: patchWeight, patchBias: patchBias, cls: cls, position: position, layers: layers,
-            lnWeight: norm.weight, lnBias: norm.bias, headWeight: head.weight, headBias: head.bias)
-    }
-
-    private mutating func layer(_ index: Int) throws(CheckpointError) -> LayerWeights {
-        let (d, m) = (config.hiddenSize, config.intermediateSize)
-        /// A module's path as transformers saves it, and as its version 5 calls it in memory.
-        func paths(_ saved: String, _ inMemory: String) -> [String] {
-            ["vit.encoder.layer.\(index).\(saved)", "vit.layers.\(index).\(inMemory)"]
-        }
-        let ln1 = try vector(paths("layernorm_before", "layernorm_before"), d)
-        let ln2 = try vector(paths("layernorm_after", "layernorm_after"), d)
-        let qkv = try linear(
-            stacked: [
-                paths("attention.attention.query", "attention.q_proj"),
-                paths("attention.attention.key", "attention.k_proj"),
-                paths("attention.attention.value", "attention.v_proj"),
-            ], out: d, in: d, bias: config.qkvBias)
-        let proj = try linear(paths("attention.output.dense", "attention.o_proj"), out: d, in: d)
-        let fc1 = try linear(paths("intermediate.dense", "mlp.fc1"), out: m, in: d)
-        let fc2 = try linear(paths("output.dense", "mlp.fc2"), out: d, in: m)
-        return LayerWeights(
-            ln1Weight: ln1.weight, ln1Bias: ln1.bias, qkvWeight: qkv.weight, qkvBias: qkv.bias,
-            projWeight: proj.weight, projBias: proj.bias, ln2Weight: ln2.weight, ln2Bias: ln2.bias,
-            fc1Weight: fc1.weight, fc1Bias: fc1.bias, fc2Weight: fc2.weight, fc2Bias: fc2.bias)
-    }
-
-    /// weight [out, in] and bias [out]
-    private mutating func linear(
-        _ paths: [String], out: Int, in width: Int
-    ) throws(CheckpointError) -> (weight: Weight, bias: Weight) {
-        try linear(stacked: [paths], out: out, in: width, bias: true)
-    }
-
-    private mutating func linear(
-        _ path: String, out: Int, in width: Int
-    ) throws(CheckpointError) -> (weight: Weight, bias: Weight) {
-        try linear([path], out: out, in: width)
-    }
-
-    /// Linear maps of the same input, as one: weight [parts * out, in] and bias [parts * out]; zeros for the bias where
-    /// the configuration says that there is none.
-    private mutating func linear(
-        stacked parts: [[String]], out: Int, in width: Int, bias: Bool
-    ) throws(CheckpointError) -> (weight: Weight, bias: Weight) {
-        var weights: [StoredTensor] = [], biases: [StoredTensor] = []
-        for paths in parts {
-            weights.append(try stored(paths.map { "\($0).weight" }, [out, width]))
-            if bias { biases.append(try stored(paths.map { "\($0).bias" }, [out])) }
-        }
-        return (Weight(weights), bias ? Weight(biases) : Weight([Float](repeating: 0, count: parts.count * out)))
-    }
-
-    /// A layer norm's weight and bias, [width] each.
-    private mutating func vector(
-        _ paths: [String], _ width: Int
-    ) throws(CheckpointError) -> (weight: Weight, bias: Weight) {
-        (try tensor(paths.map { "\($0).weight" }, [width]), try tensor(paths.map { "\($0).bias" }, [width]))
-    }
-
-    private mutating func tensor(
-        _ names: [String], _ shape: [Int], because: String? = nil
-    ) throws(CheckpointError) -> Weight {
-        Weight([try stored(names, shape, because: because)])
-    }
-
-    /// The first of `names` that the checkpoint has, checked for shape and finite values.
-    ///
-    /// - Parameter because: where the expected shape comes from, appended to the message about another one.
-    private mutating func stored(
-        _ names: [String], _ shape: [Int], because: String? = nil
-    ) throws(CheckpointError) -> StoredTensor {
-        guard let name = names.first(where: { source.location[$0] != nil }), let file = source.file(of: name)
-        else {
-            throw CheckpointError.tensor(name: names[0], file: source.name, reason: "missing")
-        }
-        if let because, let found = file.tensors[name]?.shape, found != shape {
-            throw CheckpointError.tensor(
-                name: name, file: file.name,
-                reason: "expected shape \(shape) (\(because)), found \(shapeText(found))")
-        }
-        let tensor = try file.tensor(name, shape: shape)
-        if let (index, value) = tensor.firstNonFinite {
-            throw CheckpointError.tensor(
-                name: name, file: file.name, reason: "the value at index \(index) is \(value), not finite")
-        }
-        used.insert(name)
-        return tensor
-    }
 }

@@ -1,4 +1,4 @@
-/// What `config.json` says of a `ViTForImageClassification`. Field names follow transformers' `ViTConfig`.
+/// A model's sizes, class names and architecture. Field names follow transformers' `ViTConfig`.
 package struct ViTConfig: Sendable, Equatable {
     package enum Activation: String, Sendable, CaseIterable {
         /// x Φ(x), with the error function
@@ -20,13 +20,14 @@ package struct ViTConfig: Sendable, Equatable {
     package var activation: Activation
     package var layerNormEps: Float
     package var qkvBias: Bool
+    package var architecture: Architecture
     /// Class names by index; C of them.
     package var labels: [String]
 
     package init(
         hiddenSize: Int, layers: Int, heads: Int, intermediateSize: Int, imageSize: Int, patchSize: Int,
         channels: Int = 3, activation: Activation = .gelu, layerNormEps: Float = 1e-12, qkvBias: Bool = true,
-        labels: [String]
+        architecture: Architecture = .vit, labels: [String]
     ) {
         self.hiddenSize = hiddenSize
         self.layers = layers
@@ -38,6 +39,7 @@ package struct ViTConfig: Sendable, Equatable {
         self.activation = activation
         self.layerNormEps = layerNormEps
         self.qkvBias = qkvBias
+        self.architecture = architecture
         self.labels = labels
     }
 
@@ -47,10 +49,21 @@ package struct ViTConfig: Sendable, Equatable {
     package var grid: Int { imageSize / patchSize }
     /// Np, patches an image
     package var patches: Int { grid * grid }
-    /// T, patches and the CLS token
-    package var tokens: Int { patches + 1 }
+    /// Tokens in front of the patches
+    package var prefixTokens: Int { architecture.prefix.count }
+    /// T, prefix tokens and patches
+    package var tokens: Int { prefixTokens + patches }
+    /// Where the patches stand among the tokens
+    package var patchTokens: Range<Int> { prefixTokens..<tokens }
+    /// Tokens that layer `layer` computes for what comes after it, from the first on: all, or in the last layer those that
+    /// the classifier reads.
+    package func tokens(after layer: Int) -> Int {
+        layer == layers - 1 ? architecture.readout.tokensRead(of: tokens) : tokens
+    }
     /// C
     package var classes: Int { labels.count }
+    /// Values of one image: channels * S * S
+    package var imageValues: Int { channels * imageSize * imageSize }
     /// Values in one flattened patch, channel-major: channels * P * P
     package var patchValues: Int { channels * patchSize * patchSize }
 }

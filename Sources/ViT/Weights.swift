@@ -37,7 +37,7 @@ package struct LayerWeights: Sendable {
 package struct ViTWeights: Sendable {
     package var patchWeight: Weight  // [D, channels * P * P]  the convolution's kernel, flattened
     package var patchBias: Weight  // [D]
-    package var cls: Weight  // [D]
+    package var prefix: Weight  // [prefix tokens, D]
     package var position: Weight  // [T, D]
     package var layers: [LayerWeights]
     package var lnWeight: Weight  // [D]  the final norm
@@ -46,12 +46,12 @@ package struct ViTWeights: Sendable {
     package var headBias: Weight  // [C]
 
     package init(
-        patchWeight: Weight, patchBias: Weight, cls: Weight, position: Weight, layers: [LayerWeights],
+        patchWeight: Weight, patchBias: Weight, prefix: Weight, position: Weight, layers: [LayerWeights],
         lnWeight: Weight, lnBias: Weight, headWeight: Weight, headBias: Weight
     ) {
         self.patchWeight = patchWeight
         self.patchBias = patchBias
-        self.cls = cls
+        self.prefix = prefix
         self.position = position
         self.layers = layers
         self.lnWeight = lnWeight
@@ -75,7 +75,7 @@ extension LayerWeights {
 extension ViTWeights {
     /// Number of values
     package var count: Int {
-        [patchWeight, patchBias, cls, position, lnWeight, lnBias, headWeight, headBias].map(\.count).reduce(0, +)
+        [patchWeight, patchBias, prefix, position, lnWeight, lnBias, headWeight, headBias].map(\.count).reduce(0, +)
             + layers.map(\.count).reduce(0, +)
     }
 }

@@ -1,31 +1,57 @@
 import CLRuntime
 import Kernels
 
+/// An activation inside a stage, which a workspace holds: one slot a pass.
+package enum Activation: Int, Sendable, CaseIterable {
+    /// Attention's queries (before scaling), keys, values [T, D], and values weighted by the pattern [T, D]
+    case q, k, v, z
+    /// The MLP's hidden layer before and after the activation function [T, M]
+    case mlpPre, mlpAct
+}
+
 /// What the stages of an `Encoder` need beside x and o. Every layer uses the same.
 ///
 /// `rows` passes are computed at a time. Where activations inside a stage are patched, the passes they come from keep
-/// their q, k, v, z or hidden layer for the rest of the stage: `kept` slots in front of the chunk's.
+/// them for the rest of the stage: `keptSlots` slots in front of the chunk's.
 package final class Workspace {
+    /// What passes keep for the length of a stage
+    package struct Kept: OptionSet, Sendable, Hashable {
+        package let rawValue: Int
+        package init(rawValue: Int) { self.rawValue = rawValue }
+        /// q, k, v and z
+        package static let attention = Kept(rawValue: 1)
+        /// The MLP's hidden layer after the activation function
+        package static let hidden = Kept(rawValue: 2)
+        /// And before it, which is a buffer of its own
+        package static let pre = Kept(rawValue: 4)
+    }
+
     /// How large a workspace is
     package struct Shape: Sendable, Equatable {
         /// Passes in a chunk
         package var rows: Int
-        /// Slots in front for attention's q, k, v, z, and for the MLP's hidden layer
-        package var keptAttention: Int, keptHidden: Int
+        /// Slots in front, where the activations are kept
+        package var keptSlots: Int
+        package var kept: Kept
 
-        package init(rows: Int, keptAttention: Int = 0, keptHidden: Int = 0) {
-            (self.rows, self.keptAttention, self.keptHidden) = (rows, keptAttention, keptHidden)
+        package init(rows: Int, keptSlots: Int = 0, kept: Kept = []) {
+            (self.rows, self.keptSlots, self.kept) = (rows, kept.isEmpty ? 0 : keptSlots, kept)
         }
+
+        /// Slots in front of the chunk's for attention, and for the MLP
+        package var attentionSlots: Int { kept.contains(.attention) ? keptSlots : 0 }
+        package var hiddenSlots: Int { kept.contains(.hidden) ? keptSlots : 0 }
     }
 
     package let shape: Shape
     package var rows: Int { shape.rows }
     let patches: Buffer<Float>  // [rows * Np, channels * P * P]
     let normed: Buffer<Float>  // [rows * T, D]  layer norm's output
-    let qkv: Buffer<Float>  // [slots * T, 3D]; [slots * T, 2D] in the last layer
+    let qkv: Buffer<Float>  // [slots * T, 3D]; [slots * T, 2D] in a layer of fewer queries
+    let lastQ: Buffer<Float>  // [slots * queries, D]  its queries
     let z: Buffer<Float>  // [slots * T, D]
     let hidden: Buffer<Float>  // [slots * T, M]
-    let lastQ: Buffer<Float>  // [slots, D]  the last layer's queries
+    let pre: Buffer<Float>  // [slots * T, M]  where it is kept
     let deviations: Buffer<Float>  // [rows]  of patch projections
 
     package init(_ context: Context, config: ViTConfig, shape: Shape) throws(CLError) {
@@ -36,83 +62,103 @@ package final class Workspace {
         qkv = try Buffer(context, count: counts[2])
         z = try Buffer(context, count: counts[3])
         hidden = try Buffer(context, count: counts[4])
-        lastQ = try Buffer(context, count: counts[5])
-        deviations = try Buffer(context, count: counts[6])
+        pre = try Buffer(context, count: counts[5])
+        lastQ = try Buffer(context, count: counts[6])
+        deviations = try Buffer(context, count: counts[7])
     }
 
-    /// Elements of each buffer, in the order above.
+    /// Elements of each buffer, in the order in which they are made.
     package static func counts(_ config: ViTConfig, _ shape: Shape) -> [Int] {
         let tokens = shape.rows * config.tokens
-        let slots = shape.rows + shape.keptAttention, hiddenSlots = shape.rows + shape.keptHidden
+        let slots = shape.rows + shape.attentionSlots
+        let hidden = (shape.rows + shape.hiddenSlots) * config.tokens * config.intermediateSize
         return [
             shape.rows * config.patches * config.patchValues, tokens * config.hiddenSize,
             slots * config.tokens * 3 * config.hiddenSize, slots * config.tokens * config.hiddenSize,
-            hiddenSlots * config.tokens * config.intermediateSize, slots * config.hiddenSize, shape.rows,
+            hidden, shape.kept.contains(.pre) ? hidden : 0,
+            slots * config.tokens(after: config.layers - 1) * config.hiddenSize, shape.rows,
         ]
     }
 
-    /// Bytes of all buffers, and of the GEMM provider's largest temporary.
-    package static func bytes(_ config: ViTConfig, _ shape: Shape, gemm: any GEMM) throws(CLError) -> Int {
+    /// Bytes of the GEMM provider's largest temporary.
+    package static func temporaryBytes(_ config: ViTConfig, _ shape: Shape, gemm: any GEMM) throws(CLError) -> Int {
         let (d, m, tokens) = (config.hiddenSize, config.intermediateSize, shape.rows * config.tokens)
         var temporary = 0
         for (n, k) in [(3 * d, d), (d, d), (m, d), (d, m), (d, config.patchValues), (config.classes, d)] {
             temporary = max(temporary, try gemm.temporaryBytes(rows: tokens, outputs: n, inputs: k))
         }
-        return counts(config, shape).reduce(0, +) * MemoryLayout<Float>.size + temporary
+        return temporary
+    }
+
+    // MARK: Where activations stand
+
+    /// Slots of an activation in one layer: slot s, token t at offset + (s * tokens + t) * stride, `width` values.
+    package struct Place {
+        package let buffer: Buffer<Float>
+        package let offset: Int, stride: Int, width: Int, tokens: Int
+
+        package func start(_ slot: Int) -> Int { offset + slot * tokens * stride }
+        func matrix(_ slot: Int) -> Matrix { Matrix(buffer, offset: start(slot), stride: stride) }
+        func rows(_ slot: Int = 0) -> Attention.Rows { Attention.Rows(buffer, offset: start(slot), stride: stride) }
+    }
+
+    /// - Parameters:
+    ///   - tokens: tokens that the layer computes; where they are not all, its queries stand apart from keys and values
+    package func place(_ activation: Activation, config: ViTConfig, tokens: Int) -> Place {
+        let (t, d, m) = (config.tokens, config.hiddenSize, config.intermediateSize)
+        let isJoint = tokens == t
+        func joint(_ part: Int) -> Place {
+            isJoint
+                ? Place(buffer: qkv, offset: part * d, stride: 3 * d, width: d, tokens: t)
+                : Place(buffer: qkv, offset: (part - 1) * d, stride: 2 * d, width: d, tokens: t)
+        }
+        return switch activation {
+        case .q: isJoint ? joint(0) : Place(buffer: lastQ, offset: 0, stride: d, width: d, tokens: tokens)
+        case .k: joint(1)
+        case .v: joint(2)
+        case .z: Place(buffer: z, offset: 0, stride: d, width: d, tokens: tokens)
+        case .mlpPre: Place(buffer: pre, offset: 0, stride: m, width: m, tokens: tokens)
+        case .mlpAct: Place(buffer: hidden, offset: 0, stride: m, width: m, tokens: tokens)
+        }
+    }
+
+    /// Whether slots in front of the chunk's keep this activation.
+    package func keeps(_ activation: Activation) -> Bool {
+        if shape.keptSlots == 0 { return false }
+        return switch activation {
+        case .q, .k, .v, .z: shape.kept.contains(.attention)
+        case .mlpPre: shape.kept.contains(.pre)
+        case .mlpAct: shape.kept.contains(.hidden)
+        }
     }
 
     // MARK: Slots that are given, not computed
 
-    /// Fills slots' q, k, v and z (for the stage of a layer with `tokens` queries) with zeros.
-    package func zeroAttention(slots: Range<Int>, config: ViTConfig, tokens: Int) throws(CLError) {
-        let (t, d) = (config.tokens, config.hiddenSize)
-        if shape.keptAttention == 0 { return }
-        let wide = tokens == t && config.tokens > 1 ? 3 * d : 2 * d
-        try qkv.fill(0, (slots.lowerBound * t * wide)..<(slots.upperBound * t * wide))
-        try lastQ.fill(0, (slots.lowerBound * d)..<(slots.upperBound * d))
-        try z.fill(0, (slots.lowerBound * tokens * d)..<(slots.upperBound * tokens * d))
+    /// Fills slots with zeros.
+    package func zero(_ activation: Activation, slots: Range<Int>, config: ViTConfig, tokens: Int) throws(CLError) {
+        let place = place(activation, config: config, tokens: tokens)
+        // Where activations share a buffer, the range covers the others of these slots, in part those of the last slot.
+        let end = place.start(slots.upperBound - 1) + (place.tokens - 1) * place.stride + place.width
+        try place.buffer.fill(0, place.start(slots.lowerBound)..<end)
     }
 
-    /// Fills slots' hidden layer with zeros.
-    package func zeroHidden(slots: Range<Int>, config: ViTConfig, tokens: Int) throws(CLError) {
-        if shape.keptHidden == 0 { return }
-        let width = tokens * config.intermediateSize
-        try hidden.fill(0, (slots.lowerBound * width)..<(slots.upperBound * width))
+    /// A slot's values [tokens, width].
+    package func values(_ activation: Activation, slot: Int, config: ViTConfig, tokens: Int) throws(CLError) -> [Float]
+    {
+        let place = place(activation, config: config, tokens: tokens), first = place.start(slot)
+        let values = try place.buffer.read(first..<(first + (place.tokens - 1) * place.stride + place.width))
+        return (0..<place.tokens).flatMap { values[($0 * place.stride)..<($0 * place.stride + place.width)] }
     }
 
-    /// Activations inside a stage
-    package enum Site: Sendable { case q, k, v, z, hidden }
-
-    /// Pieces of a buffer that hold a slot's [tokens, width] values of a site, row after row.
-    private func pieces(
-        _ site: Site, slot: Int, config: ViTConfig, tokens: Int
-    ) -> (buffer: Buffer<Float>, first: Int, stride: Int, width: Int, rows: Int) {
-        let (t, d, m) = (config.tokens, config.hiddenSize, config.intermediateSize)
-        let isLast = tokens != t || t == 1
-        switch site {
-        case .q: return isLast ? (lastQ, slot * d, d, d, 1) : (qkv, slot * t * 3 * d, 3 * d, d, t)
-        case .k: return isLast ? (qkv, slot * t * 2 * d, 2 * d, d, t) : (qkv, slot * t * 3 * d + d, 3 * d, d, t)
-        case .v: return isLast ? (qkv, slot * t * 2 * d + d, 2 * d, d, t) : (qkv, slot * t * 3 * d + 2 * d, 3 * d, d, t)
-        case .z: return (z, slot * tokens * d, d, d, tokens)
-        case .hidden: return (hidden, slot * tokens * m, m, m, tokens)
-        }
-    }
-
-    /// A slot's values of a site [tokens, width], in a stage of `tokens` queries.
-    package func values(_ site: Site, slot: Int, config: ViTConfig, tokens: Int) throws(CLError) -> [Float] {
-        let (buffer, first, stride, width, rows) = pieces(site, slot: slot, config: config, tokens: tokens)
-        let values = try buffer.read(first..<(first + (rows - 1) * stride + width))
-        return (0..<rows).flatMap { values[($0 * stride)..<($0 * stride + width)] }
-    }
-
-    /// Puts `values` [tokens, width] into a slot, where slots of the site are kept.
+    /// Puts `values` [tokens, width] into a slot.
     package func give(
-        _ values: Buffer<Float>, _ site: Site, slot: Int, config: ViTConfig, tokens: Int
+        _ values: Buffer<Float>, _ activation: Activation, slot: Int, config: ViTConfig, tokens: Int
     ) throws(CLError) {
-        if (site == .hidden ? shape.keptHidden : shape.keptAttention) == 0 { return }
-        let (buffer, first, stride, width, rows) = pieces(site, slot: slot, config: config, tokens: tokens)
-        for row in 0..<rows {
-            try buffer.copy(from: values, (row * width)..<((row + 1) * width), to: first + row * stride)
+        let place = place(activation, config: config, tokens: tokens)
+        for token in 0..<place.tokens {
+            try place.buffer.copy(
+                from: values, (token * place.width)..<((token + 1) * place.width),
+                to: place.start(slot) + token * place.stride)
         }
     }
 }

@@ -59,7 +59,7 @@ struct AttentionTests {
         let stride = 30  // H 2, Dh 5
         let qkv = try Buffer<Float>(context, count: 4 * stride), other = try Buffer<Float>(context, count: 4 * stride)
         let z = try Buffer<Float>(context, count: 40), short = try Buffer<Float>(context, count: 39)
-        let lists = try Buffer<Int32>(context, [0, 1, 2, 3, 0, 0, 1, 0, 0, 4])
+        let lists = try Buffer<Int32>(context, [0, 1, 2, 3, 0, 1, 0, 0, 4])
         func run(
             q: Int = 0, v: Attention.Rows? = nil, tokens: Int = 4, first: Int = 4, count: Int = 1, most: Int = 4,
             z: Buffer<Float>

@@ -21,7 +21,7 @@ struct EmbedTests {
         let cls = try Buffer<Float>(context, count: 3), position = try Buffer<Float>(context, count: 12)
         let e = try Buffer<Float>(context, count: 18), x = try Buffer<Float>(context, count: 24)
         func join(position: Buffer<Float>, first: Int = 0, count: Int = 2) throws {
-            try operation.join(e: e, cls: cls, position: position, tokens: 4, first: first, count: count, x: x)
+            try operation.join(e: e, prefix: cls, position: position, tokens: 4, first: first, count: count, x: x)
         }
         expectShapeError(context) { try join(position: e) }
         expectShapeError(context) { try join(position: position, first: 1) }

@@ -1,7 +1,8 @@
 import CLRuntime
-@testable import Kernels
 import Testing
 import Verification
+
+@testable import Kernels
 
 @Suite(.serialized) struct GEMMTests {
     /// All providers; the packed one with the tiles for AVX2 and AVX-512, and with one that has small blocks; the tiled one

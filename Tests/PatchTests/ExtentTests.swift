@@ -56,7 +56,7 @@ private let config = ViTConfig(
             ])
         let other = patch.moved(
             layers: [4, 2, 0, 1, 3, 5], heads: [2, 0, 1], tokens: Array((0..<16).reversed()),
-            neurons: Array((0..<10).reversed()))
+            neurons: Array((0..<10).reversed()), prefixTokens: 1)
         #expect(
             other
                 == Patch(

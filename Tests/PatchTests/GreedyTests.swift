@@ -120,8 +120,7 @@ import ViT
         candidates.append(Patch(direction: direction, sites: [.mlpOut], layers: [1]))
         let images = 3
         let input = rig.input(images: images, &random)
-        let pixels = input.clean.count / images
-        func image(_ values: [Float], _ i: Int) -> [Double] { values[i * pixels..<(i + 1) * pixels].map(Double.init) }
+        func image(_ values: [[Float]], _ i: Int) -> [Double] { values[i].map(Double.init) }
         let sign = direction == .restore ? 1.0 : -1.0
 
         // Per image: activations of the pass that gives, pixels and probability of the one that receives.

@@ -48,13 +48,11 @@ import Testing
         let whole = try rig.wavefront(images: images, patches: patches, chunkRows: 64).run(
             input, patches: patches)
 
-        let size = input.clean.count / images
         let single = try rig.wavefront(images: 1, patches: patches, chunkRows: 1)
         for image in 0..<images {
-            let part = image * size..<(image + 1) * size
             let alone = try single.run(
                 .init(
-                    clean: Array(input.clean[part]), corrupted: input.corrupted.map { Array($0[part]) },
+                    clean: [input.clean[image]], corrupted: input.corrupted.map { [$0[image]] },
                     labels: [input.labels[image]]), patches: patches)
             #expect(alone.clean[0] == whole.clean[image], "seed \(random.seed)")
             #expect(alone.corrupted[0] == whole.corrupted[image], "seed \(random.seed)")

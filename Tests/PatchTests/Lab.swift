@@ -39,7 +39,7 @@ final class Lab {
     /// Another model of the same sizes, where it is wanted
     let donor: Encoder?
     private let donorReference: ReferenceModel?
-    let input: Wavefront.Input
+    let input: Wave
     let images: Int
     let means: ActivationMeans?
     private let meanPixels: [[Float]]
@@ -60,7 +60,7 @@ final class Lab {
         let model = Self.model(size, &random)
         rig = try Rig(config: model.config, weights: model.weights)
         reference = model.reference
-        var input = Wavefront.Input(
+        var input = Wave(
             clean: rig.pixels(images, &random), corrupted: rig.pixels(images, &random),
             labels: (0..<images).map { _ in Int.random(in: -1..<size.classes, using: &random) })
         input.partner = rig.pixels(images, &random)
@@ -73,8 +73,8 @@ final class Lab {
             donor = try Encoder(
                 config: model.config, weights: model.weights, library: rig.library, gemm: rig.encoder.gemm)
             donorReference = model.reference
-            input.donorClean = (0..<images).flatMap { _ in model.pixels(using: &random) }
-            input.donorCorrupted = (0..<images).flatMap { _ in model.pixels(using: &random) }
+            input.donorClean = (0..<images).map { _ in model.pixels(using: &random) }
+            input.donorCorrupted = (0..<images).map { _ in model.pixels(using: &random) }
         } else {
             (donor, donorReference) = (nil, nil)
         }
@@ -96,7 +96,7 @@ final class Lab {
             : try ActivationMeans.over(
                 images: meanOf, encoder: rig.encoder, library: rig.library,
                 sites: Set(Site.allCases).subtracting([.pattern])
-            ) { range in range.flatMap { pixels[$0] } }
+            ) { range in Array(pixels[range]) }
     }
 
     private static func model(_ size: TinySize, _ random: inout SplitMix64) -> RandomModel {
@@ -111,7 +111,7 @@ final class Lab {
     /// A wave of the images of a range.
     func run(
         _ patches: [Patch], images range: Range<Int>? = nil, chunkRows: Int = 3, own: Bool = false
-    ) throws -> Wavefront.Output {
+    ) throws -> WaveResult {
         let range = range ?? 0..<images
         let shape = WaveShape(images: range.count, patches: patches, chunkRows: chunkRows, donor: donor != nil)
         return try run(patches, images: range, shape: shape, own: own)
@@ -119,19 +119,16 @@ final class Lab {
 
     func run(
         _ patches: [Patch], images range: Range<Int>, shape: WaveShape, own: Bool = false
-    ) throws -> Wavefront.Output {
+    ) throws -> WaveResult {
         let wavefront = try Wavefront(
             encoder: rig.encoder, donor: donor, library: rig.library, shape: shape, means: means)
         return try wavefront.run(input(range), patches: patches, keepLogits: true, own: own)
     }
 
     /// The input of some of the images.
-    func input(_ range: Range<Int>) -> Wavefront.Input {
-        func part(_ pixels: [Float]) -> [Float] {
-            let size = pixels.count / images
-            return Array(pixels[(range.lowerBound * size)..<(range.upperBound * size)])
-        }
-        var some = Wavefront.Input(
+    func input(_ range: Range<Int>) -> Wave {
+        func part(_ pixels: [[Float]]) -> [[Float]] { Array(pixels[range]) }
+        var some = Wave(
             clean: part(input.clean), corrupted: input.corrupted.map(part), labels: Array(input.labels[range]))
         some.donorClean = input.donorClean.map(part)
         some.donorCorrupted = input.donorCorrupted.map(part)
@@ -145,7 +142,7 @@ final class Lab {
     /// The largest difference of a patch's probabilities from one pass of the reference, over all images, in units of
     /// `tolerance` or of `conditioning` if that is more; and the largest effect of the patch, so that a test can see that it
     /// is not about nothing.
-    func compare(_ patches: [Patch], _ output: Wavefront.Output) -> [(patch: Patch, error: Double, effect: Double)] {
+    func compare(_ patches: [Patch], _ output: WaveResult) -> [(patch: Patch, error: Double, effect: Double)] {
         let classes = rig.config.classes
         return patches.enumerated().map { index, patch in
             var largest = 0.0, effect = 0.0
@@ -268,7 +265,7 @@ final class Lab {
         let key = "\(pass) \(image)"
         if let known = embedded[key] { return known }
         let model = pass.hasPrefix("donor") ? donorReference ?? reference : reference
-        let all: [Float] =
+        let all: [[Float]] =
             switch pass {
             case "clean": input.clean
             case "corrupted": input.corrupted ?? []
@@ -276,8 +273,7 @@ final class Lab {
             case "donorCorrupted": input.donorCorrupted ?? []
             default: input.partner ?? []
             }
-        let size = all.count / images
-        var projected = projections(all[(image * size)..<((image + 1) * size)].map(Double.init), model)
+        var projected = projections(all[image].map(Double.init), model)
         if let noise = input.noise, pass.hasSuffix("orrupted") {
             let words = noise.keys[image], deviation = populationDeviation(projected)
             let normals = referenceNormals(k0: words.0, k1: words.1, c2: words.2, c3: words.3, count: projected.count)
@@ -324,7 +320,7 @@ extension Lab {
                 for layers in site.hasLayers ? windows() : [[]] {
                     for tokens in tokenSets {
                         for heads in site.hasHeads ? headSets : [nil] {
-                            for neurons in site == .mlpAct ? neuronSets : [nil] {
+                            for neurons in site.hasNeurons ? neuronSets : [nil] {
                                 let part = Part(
                                     site: site, layers: layers, heads: heads, tokens: tokens, neurons: neurons)
                                 patches.append(Patch(direction: direction, with: with, parts: [part]))
@@ -362,7 +358,7 @@ extension Lab {
             return Part(
                 site: site, layers: site.hasLayers ? (some(config.layers) ?? Array(0..<config.layers)).sorted() : [],
                 heads: site.hasHeads ? some(config.heads) : nil, tokens: some(config.tokens),
-                neurons: site == .mlpAct ? some(config.intermediateSize) : nil)
+                neurons: site.hasNeurons ? some(config.intermediateSize) : nil)
         }
         return Patch(direction: Bool.random(using: &random) ? .restore : .noise, with: with, parts: parts)
     }

@@ -1,6 +1,9 @@
+import CLRuntime
+import Kernels
 import Patch
 import TestSupport
 import Testing
+import ViT
 
 @Suite struct WindowTests {
     @Test func windowsFollowROME() {

@@ -8,10 +8,11 @@ import Testing
 @Suite struct SampleAverageTests {
     private let images = 3, classes = 5, patches = 2
 
-    private func draw(_ random: inout SplitMix64) -> Wavefront.Output {
+    private func draw(_ random: inout SplitMix64) -> WaveResult {
         func logits() -> [Float] { (0..<images * classes).map { _ in .random(in: -4...4, using: &random) } }
-        let none = [Wavefront.Pass](repeating: .init(p: 0, logit: 0, logitDiff: 0, kl: 0, prediction: 0), count: images)
-        var output = Wavefront.Output(
+        let none = [WaveResult.Pass](
+            repeating: .init(p: 0, logit: 0, logitDiff: 0, kl: 0, prediction: 0), count: images)
+        var output = WaveResult(
             clean: none, corrupted: none, donor: nil, patched: Array(repeating: none, count: patches),
             targets: [4, 0, 2],
             foils: [0, 1, 0])
@@ -48,7 +49,7 @@ import Testing
             let target = result.targets[image]
             let foil = top(mean(draws.map { softmax(row($0.corruptedLogits, image)) }), but: target)
             #expect(result.foils[image] == foil, "seed \(seed)")
-            var blocks: [(Wavefront.Pass, [[Float]])] = [
+            var blocks: [(WaveResult.Pass, [[Float]])] = [
                 (result.clean[image], draws.map(\.cleanLogits)),
                 (result.corrupted[image], draws.map(\.corruptedLogits)),
             ]

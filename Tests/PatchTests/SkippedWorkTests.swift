@@ -33,7 +33,7 @@ import ViT
         for layer in first..<count {
             let given = touched.contains(layer) && whole(layer)
             let beforeAttention: Set<Site> = [.embed, .residPre, .q, .k, .v, .pattern, .z]
-            let beforeMLP = beforeAttention.union([.attnOut, .residMid, .mlpAct])
+            let beforeMLP = beforeAttention.union([.attnOut, .residMid, .mlpPre, .mlpAct])
             if layer > first || beforeAttention.contains(site), !(site == .attnOut && given) { sum += 1 }
             if layer > first || beforeMLP.contains(site), !(site == .mlpOut && given) { sum += 1 }
         }
@@ -63,7 +63,7 @@ import ViT
     private func states(_ part: Part, of count: Int) -> [String] {
         let site = part.site, last = count - 1
         let reachesAll: Set<Site> = [.embed, .residPre, .k, .v],
-            inside: Set<Site> = [.z, .q, .k, .v, .pattern, .mlpAct]
+            inside: Set<Site> = [.z, .q, .k, .v, .pattern, .mlpPre, .mlpAct]
         /// What is put in, once it is cut to the tokens that the layer computes; nil: nothing
         func change(_ layer: Int) -> String? {
             let clipped = layer == last && !reachesAll.contains(site)
@@ -82,7 +82,7 @@ import ViT
             switch site {
             case .embed, .residPre: 2 * layer
             case .z, .q, .k, .v, .pattern, .attnOut, .residMid: 2 * layer + 1
-            case .mlpAct, .mlpOut, .residPost: 2 * layer + 2
+            case .mlpPre, .mlpAct, .mlpOut, .residPost: 2 * layer + 2
             }
         }
         return (0..<2 * count).compactMap { stage in
@@ -105,7 +105,7 @@ import ViT
                 let window = site == .embed ? [] : Patch.window(centre: centre, width: width, layers: layers)
                 for tokens in [nil, [0], [.random(in: 1..<5, using: &random)], [0, 1]] as [[Int]?] {
                     for heads in site.hasHeads ? [nil, [1]] : [nil] as [[Int]?] {
-                        for neurons in site == .mlpAct ? [nil, [3]] : [nil] as [[Int]?] {
+                        for neurons in site.hasNeurons ? [nil, [3]] : [nil] as [[Int]?] {
                             patches.append(
                                 Patch(parts: [
                                     Part(site: site, layers: window, heads: heads, tokens: tokens, neurons: neurons)

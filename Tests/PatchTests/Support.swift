@@ -33,19 +33,17 @@ struct Rig {
     /// - Parameter kept: keep what any site needs, also where no patch asks for it
     func wavefront(images: Int, patches: [Patch], chunkRows: Int = 3, kept: Bool = false) throws -> Wavefront {
         var shape = WaveShape(images: images, patches: patches, chunkRows: chunkRows)
-        if kept { (shape.keepsAttention, shape.keepsHidden) = (true, true) }
+        if kept { shape.kept = [.attention, .hidden, .pre] }
         return try Wavefront(encoder: encoder, library: library, shape: shape)
     }
 
-    /// Random normalised pixels [images, channels, S, S]
-    func pixels(_ images: Int, _ random: inout SplitMix64) -> [Float] {
-        (0..<images * config.channels * config.imageSize * config.imageSize).map { _ in
-            Float.random(in: -1...1, using: &random)
-        }
+    /// Random normalised pixels, [images] of [channels, S, S]
+    func pixels(_ images: Int, _ random: inout SplitMix64) -> [[Float]] {
+        (0..<images).map { _ in (0..<config.imageValues).map { _ in Float.random(in: -1...1, using: &random) } }
     }
 
-    func input(images: Int, _ random: inout SplitMix64) -> Wavefront.Input {
-        Wavefront.Input(
+    func input(images: Int, _ random: inout SplitMix64) -> Wave {
+        Wave(
             clean: pixels(images, &random), corrupted: pixels(images, &random),
             labels: (0..<images).map { _ in Int.random(in: 0..<config.classes, using: &random) })
     }
@@ -61,7 +59,7 @@ struct Rig {
                 for sites in Site.allCases.filter(\.hasLayers).map({ [$0] })
                     + [
                         [.attnOut, .mlpOut], [.residMid, .mlpOut], [.q, .k], [.v, .pattern], [.z, .mlpAct],
-                        [.q, .z, .attnOut],
+                        [.q, .z, .attnOut], [.mlpPre, .mlpOut],
                     ]
                 {
                     for heads in sites.contains(where: \.hasHeads) && config.heads > 1

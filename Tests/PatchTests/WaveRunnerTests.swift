@@ -10,7 +10,7 @@ import Testing
         let lab: Lab
         let patches: [Patch]
         let plan: WavePlan
-        let whole: Wavefront.Output
+        let whole: WaveResult
         /// Bytes before the first wave
         let before: Int
 
@@ -158,15 +158,16 @@ import Testing
         let lab = try Lab(images: 11), rig = lab.rig
         let before = rig.context.allocatedBytes
         var held = 0
-        let size = lab.input.clean.count / lab.images
-        let patches = [Site.attnOut, .z, .mlpAct, .residMid].map { Patch(with: .mean, sites: [$0], layers: [1]) }
+        let patches = [Site.attnOut, .z, .mlpPre, .mlpAct, .residMid].map {
+            Patch(with: .mean, sites: [$0], layers: [1])
+        }
         func means(limit: Int) throws -> [UInt32] {
             rig.context.allocationLimit = limit
             defer { rig.context.allocationLimit = .max }
             let means = try ActivationMeans.over(
                 images: lab.images, encoder: rig.encoder, library: rig.library,
-                sites: [.attnOut, .z, .mlpAct, .residMid]
-            ) { Array(lab.input.clean[$0.lowerBound * size..<$0.upperBound * size]) }
+                sites: [.attnOut, .z, .mlpPre, .mlpAct, .residMid]
+            ) { Array(lab.input.clean[$0]) }
             rig.context.allocationLimit = .max
             held = rig.context.allocatedBytes - before
             let wavefront = try Wavefront(
@@ -179,7 +180,7 @@ import Testing
         let whole = try means(limit: .max)
         let most = ActivationMeans.bytes(patches, config: rig.config)
         #expect(held <= most && held > most / 2, "\(held) of \(most) bytes")
-        let wave = try WavePlan(encoder: rig.encoder, patches: [], images: 8, memory: nil).bytes
+        let wave = try WavePlan(encoder: rig.encoder, patches: [], observing: [.mlpPre], images: 8, memory: nil).bytes
         for share in [0.7, 0.4, 0.3] {
             #expect(try means(limit: before + Int(share * Double(wave))) == whole, "\(share)")
         }

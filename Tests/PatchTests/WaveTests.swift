@@ -40,7 +40,7 @@ import ViT
         let lab = try kind.lab()
         let patches = kind.patches(lab), classes = lab.rig.config.classes
         let whole = try lab.run(patches, chunkRows: 64)
-        func same(_ some: Wavefront.Output, images: Range<Int>, patches range: Range<Int>, _ what: String) {
+        func same(_ some: WaveResult, images: Range<Int>, patches range: Range<Int>, _ what: String) {
             func bits(_ logits: [Float], _ images: Range<Int>) -> [UInt32] {
                 logits[(images.lowerBound * classes)..<(images.upperBound * classes)].map(\.bitPattern)
             }
@@ -144,7 +144,7 @@ import ViT
 
     @Test func whatAWaveLacksIsRefused() throws {
         let lab = try Lab(images: 2)
-        func refuses(_ shape: WaveShape, _ input: Wavefront.Input, _ patches: [Patch]) {
+        func refuses(_ shape: WaveShape, _ input: Wave, _ patches: [Patch]) {
             #expect(
                 performing: {
                     let wavefront = try Wavefront(encoder: lab.rig.encoder, library: lab.rig.library, shape: shape)

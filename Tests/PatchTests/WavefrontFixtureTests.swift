@@ -24,7 +24,7 @@ import Testing
             }
             let wavefront = try rig.wavefront(images: 1, patches: patches, chunkRows: 5)
             let output = try wavefront.run(
-                .init(clean: pair.clean.pixels, corrupted: pair.corrupted.pixels, labels: [pair.target]),
+                .init(clean: [pair.clean.pixels], corrupted: [pair.corrupted.pixels], labels: [pair.target]),
                 patches: patches, keepLogits: true)
 
             let clean = softmax(pair.clean.logits), corrupted = softmax(pair.corrupted.logits)
@@ -53,7 +53,7 @@ import Testing
         let wavefront = try rig.wavefront(images: 1, patches: [])
         for pair in fixture.pairs {
             let output = try wavefront.run(
-                .init(clean: pair.clean.pixels, corrupted: nil, labels: [-1]), patches: [], keepLogits: true)
+                .init(clean: [pair.clean.pixels], corrupted: nil, labels: [-1]), patches: [], keepLogits: true)
             #expect(maxAbsDiff(output.cleanLogits, pair.clean.logitsFloat) < 2e-4)
         }
     }

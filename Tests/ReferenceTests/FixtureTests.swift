@@ -72,7 +72,8 @@ struct FixtureTests {
     @Test func everySiteHasCases() throws {
         for name in ["tiny", "one-head-one-layer", "gelu-new", "quick-gelu", "relu"] {
             let cases = try Fixture.load(name).cases
-            for site in ReferenceSite.allCases {
+            // What stands before the activation function is held to what stands after it (PatchingTests).
+            for site in ReferenceSite.allCases where site != .mlpPre {
                 for direction in [FixtureCase.Direction.restore, .noise] {
                     // With one layer a patch of q does nothing: only CLS's row is read, the same in every image.
                     #expect(

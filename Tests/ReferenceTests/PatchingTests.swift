@@ -22,6 +22,24 @@ struct PatchingTests {
         #expect(maxAbsDiff(model.forward(pixels: base).logits, wanted) > 1e-3, "seed \(seed)")
     }
 
+    /// What stands before the activation function is what stands after it, one function earlier.
+    @Test func theHiddenLayerBeforeItsActivation() throws {
+        var random = SplitMix64.fresh()
+        let seed = random.seed
+        let model = ReferenceModel.random(using: &random)
+        let source = random.doubles(3 * 8 * 8), base = random.doubles(3 * 8 * 8)
+        let kept = model.forward(pixels: source, capturing: [.mlpPre, .mlpAct]).activations
+        for layer in model.layers.indices {
+            let pre = try #require(kept[ReferencePlace(.mlpPre, layer: layer)])
+            #expect(pre.map { model.activation($0) } == kept[ReferencePlace(.mlpAct, layer: layer)], "seed \(seed)")
+        }
+        for tokens in [nil, [0, 2]] {
+            let before = model.patched(source: source, base: base, sites: [.mlpPre], layers: [0, 1], tokens: tokens)
+            let after = model.patched(source: source, base: base, sites: [.mlpAct], layers: [0, 1], tokens: tokens)
+            #expect(before == after, "seed \(seed)")
+        }
+    }
+
     @Test func patchingAPassIntoItselfChangesNothing() {
         var random = SplitMix64.fresh()
         let seed = random.seed

@@ -23,7 +23,7 @@ import Testing
         let patch = "vit.embeddings.patch_embeddings.projection"
         #expect(weights.patchWeight.floats == floats(tensors, "\(patch).weight"), "seed \(seed)")
         #expect(weights.patchBias.floats == floats(tensors, "\(patch).bias"), "seed \(seed)")
-        #expect(weights.cls.floats == floats(tensors, "vit.embeddings.cls_token"), "seed \(seed)")
+        #expect(weights.prefix.floats == floats(tensors, "vit.embeddings.cls_token"), "seed \(seed)")
         #expect(weights.position.floats == floats(tensors, "vit.embeddings.position_embeddings"), "seed \(seed)")
         #expect(weights.lnWeight.floats == floats(tensors, "vit.layernorm.weight"), "seed \(seed)")
         #expect(weights.lnBias.floats == floats(tensors, "vit.layernorm.bias"), "seed \(seed)")

@@ -34,7 +34,7 @@ extension ViTWeights {
         }
         func ones(_ count: Int) -> Weight { Weight([Float](repeating: 1, count: count)) }
         return ViTWeights(
-            patchWeight: some(d * config.patchValues), patchBias: some(d), cls: some(d),
+            patchWeight: some(d * config.patchValues), patchBias: some(d), prefix: some(d),
             position: some(config.tokens * d),
             layers: (0..<config.layers).map { _ in
                 LayerWeights(

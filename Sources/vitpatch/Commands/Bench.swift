@@ -99,23 +99,22 @@ struct Bench: ParsableCommand {
     ) throws {
         let config = encoder.config, images = images
         var random = SplitMix64(seed: 2)
-        let values = images * config.channels * config.imageSize * config.imageSize
-        let clean = (0..<values).map { _ in Float.random(in: -1...1, using: &random) }
-        let corrupted = (0..<values).map { _ in Float.random(in: -1...1, using: &random) }
-        func time(_ group: Group, _ name: String, patches: [Patch], corrupted: [Float]?) throws {
+        func pixels() -> [[Float]] {
+            (0..<images).map { _ in (0..<config.imageValues).map { _ in Float.random(in: -1...1, using: &random) } }
+        }
+        let clean = pixels(), corrupted = pixels()
+        func time(_ group: Group, _ name: String, patches: [Patch], corrupted: [[Float]]?) throws {
             guard groups.contains(group) else { return }
             let plan = try WavePlan(encoder: encoder, patches: patches, images: images, memory: nil)
             let wavefront = try Wavefront(encoder: encoder, library: library, shape: plan.shape)
-            let size = values / images
             var evaluations = 0
             func run() throws {
                 evaluations = 0
                 for range in plan.imageRanges(count: images) {
-                    let part = range.lowerBound * size..<range.upperBound * size
                     for some in plan.patchRanges {
                         evaluations += try wavefront.run(
                             .init(
-                                clean: Array(clean[part]), corrupted: corrupted.map { Array($0[part]) },
+                                clean: Array(clean[range]), corrupted: corrupted.map { Array($0[range]) },
                                 labels: range.map { _ in -1 }), patches: Array(patches[some])
                         ).evaluations
                     }

@@ -60,31 +60,22 @@ struct Classify: ParsableCommand {
             memory: try running.memoryBytes())
         let runner = WaveRunner(
             encoder: model.encoder, library: model.library, plan: plan,
-            onFirstHalving: Waves.warn(planned: plan, of: model))
-        // The corrupted image takes the place of the clean one: a single pass an image.
-        let corruptor = try Corruptor(
-            corruption, dataset: data.dataset, preprocessor: model.preprocessor,
-            patchSize: checkpoint.config.patchSize, seed: settings.seed)
-        var loader = ImageLoader(dataset: data.dataset, preprocessor: model.preprocessor, corruptor: corruptor)
-        loader.profiler = profiler
-        let ranges = plan.imageRanges(count: count), offset = chosen.lowerBound
+            onFirstHalving: Experiment.warn(planned: plan, of: model))
+        var experiment = Experiment(
+            model: model, donor: nil, data: data, target: .label, seed: settings.seed, samples: 1, isSingle: true)
+        experiment.profiler = profiler
+        let feed = ImageFeed(
+            [.init(images: Array(chosen.lowerBound..<chosen.lowerBound + count), loader: try experiment.loader(corruption))],
+            perBatch: plan.shape.images)
         try profiler?.begin([context])
-        let waves = Prefetcher(count: ranges.count) { [loader] in try loader.load(ranges[$0].map { $0 + offset }) }
 
         let classes = checkpoint.config.classes
         let logits = (0..<classes).map { "logit_\($0)" }
         var table = TableText(.csv)
         table.header(["image", "label", "prediction", "p_label"] + logits)
         var correct = 0
-        while let prepared = try waves.take() {
-            try runner.run(images: prepared.indices.count, patches: 0..<0) { wavefront, piece in
-                let images = prepared[piece.images]
-                let result = try wavefront.run(
-                    Wavefront.Input(
-                        clean: images.corrupted.flatMap { $0[0] }, corrupted: nil,
-                        labels: images.indices.map(data.label)),
-                    patches: [], keepLogits: true)
-                try profiler?.take(context, device: 0)
+        _ = try feed.forEach { batch in
+            try experiment.run(batch, corruption, on: runner, patches: [], keepLogits: true) { _, images, result in
                 for (i, index) in images.indices.enumerated() {
                     let pass = result.clean[i], label = data.label(index)
                     if pass.prediction == label { correct += 1 }
@@ -99,6 +90,7 @@ struct Classify: ParsableCommand {
             }
             Terminal.standardOutput(String(decoding: table.bytes, as: UTF8.self))
             table.bytes.removeAll(keepingCapacity: true)
+            return true
         }
         if let profiler { Terminal.standardError(try profiler.finish()) }
         Terminal.standardError(

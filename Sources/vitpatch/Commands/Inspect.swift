@@ -28,13 +28,14 @@ struct Inspect: ParsableCommand {
         text += "\(checkpoint.name)\n"
         line(
             "encoder",
-            "\(config.layers) layers, width \(config.hiddenSize), \(config.heads) heads of \(config.headDim), MLP \(config.intermediateSize)"
+            "\(config.architecture.family): \(config.layers) layers, width \(config.hiddenSize), \(config.heads) heads of \(config.headDim), MLP \(config.intermediateSize)"
         )
         line("", "\(config.activation.rawValue), layer_norm_eps \(config.layerNormEps), qkv_bias \(config.qkvBias)")
         line(
             "input",
-            "\(config.imageSize) x \(config.imageSize) pixels, patches of \(config.patchSize): \(config.tokens) tokens with CLS"
-        )
+            "\(config.imageSize) x \(config.imageSize) pixels, patches of \(config.patchSize): \(config.tokens) tokens"
+                + (config.prefixTokens > 0 ? " with \(config.architecture.prefixText)" : ""))
+        line("readout", config.architecture.readout.text)
         let shown = config.labels.prefix(8).joined(separator: ", ")
         line("classes", "\(config.classes): \(shown)\(config.classes > 8 ? ", ..." : "")")
         line("parameters", "\(checkpoint.weights.count.formatted(.number.locale(Locale(identifier: "en_US_POSIX"))))")

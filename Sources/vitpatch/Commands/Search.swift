@@ -84,12 +84,12 @@ struct Search: ParsableCommand {
             encoder: model.encoder, patches: patches, images: images.count,
             memory: try running.memoryBytes())
         let run = SearchRun(
-            waves: Waves(
+            experiment: Experiment(
                 model: model, donor: nil, data: data, target: target, seed: settings.seed, samples: settings.samples),
             corruption: corruption, keep: settings.keep, heldOutShare: holdout,
             runner: WaveRunner(
                 encoder: model.encoder, library: model.library, plan: plan,
-                onFirstHalving: Waves.warn(planned: plan, of: model)),
+                onFirstHalving: Experiment.warn(planned: plan, of: model)),
             interruption: Interruption())
         let start = Date()
         let search = Greedy(candidates: patches, until: until, most: max)

@@ -250,7 +250,7 @@ struct Sweep: ParsableCommand {
                 throw index == 0 ? UsageError(text) : CommandError(text) as any Error
             }
             try check("heads", ["each", "all"].contains(places.heads) ? nil : places.heads, \.hasHeads)
-            try check("neurons", places.neurons) { $0 == .mlpAct }
+            try check("neurons", places.neurons, \.hasNeurons)
             try check("layers", places.layers, \.hasLayers)
             try check("window", places.window.map { $0.map(String.init).joined(separator: ",") }, \.hasLayers)
         }

@@ -7,7 +7,7 @@ import Spec
 /// A greedy search over images: every step runs all places that are left, each added to the set, in waves over the half
 /// that is searched on, and then the set on the half that is held out.
 struct SearchRun {
-    let waves: Waves
+    let experiment: Experiment
     let corruption: Corruption
     let keep: Keep
     let heldOutShare: Double
@@ -41,21 +41,21 @@ struct SearchRun {
     ///   - onStep: called with what is known so far, after each step
     func run(_ search: Greedy, images: [Int], onStep: (Outcome) -> Void) throws -> Outcome {
         var greedy = search, outcome = Outcome()
-        let loader = try waves.loader(corruption), config = waves.model.encoder.config
-        let values = config.channels * config.imageSize * config.imageSize * (1 + waves.draws(corruption))
+        let loader = try experiment.loader(corruption), config = experiment.model.encoder.config
+        let values = config.imageValues * (1 + experiment.draws(corruption))
         let isKept = images.count <= Self.imageBytes / MemoryLayout<Float>.size / max(values, 1)
         let perWave = runner.plan.shape.images
-        func imageWaves(_ indices: [Int], isKept: Bool) -> ImageWaves {
-            ImageWaves(indices, loader: loader, perWave: perWave, isKept: isKept)
+        func feed(_ indices: [Int], isKept: Bool) -> ImageFeed {
+            ImageFeed([.init(images: indices, loader: loader)], perBatch: perWave, isKept: isKept)
         }
-        guard let kept = try keptImages(imageWaves(images, isKept: false), &outcome) else { return outcome }
+        guard let kept = try keptImages(feed(images, isKept: false), &outcome) else { return outcome }
         if kept.isEmpty { throw CommandError("--keep \(keep.rawValue) leaves none of the \(images.count) images") }
-        let split = Greedy.split(labels: kept.map(waves.data.label), heldOut: heldOutShare)
-        let searched = imageWaves(split.search.map { kept[$0] }, isKept: isKept)
-        let heldOut = imageWaves(split.heldOut.map { kept[$0] }, isKept: isKept)
+        let split = Greedy.split(labels: kept.map(experiment.data.label), heldOut: heldOutShare)
+        let searched = feed(split.search.map { kept[$0] }, isKept: isKept)
+        let heldOut = feed(split.heldOut.map { kept[$0] }, isKept: isKept)
         (outcome.searched, outcome.heldOut) = (searched.indices.count, heldOut.indices.count)
 
-        let bootstrap = Bootstrap(seed: waves.seed)
+        let bootstrap = Bootstrap(seed: experiment.seed)
         while greedy.end == nil {
             guard let trials = try evaluate(greedy.trials, searched, &outcome) else {
                 return outcome
@@ -90,10 +90,10 @@ struct SearchRun {
     }
 
     /// Sets of as many places as the greedy ones: those that are best alone, and random ones.
-    private func baselines(_ greedy: Greedy, _ half: ImageWaves, _ outcome: inout Outcome) throws {
+    private func baselines(_ greedy: Greedy, _ half: ImageFeed, _ outcome: inout Outcome) throws {
         let orders =
             [greedy.ranked]
-            + randomOrders(count: greedy.candidates.count, orders: Self.orders, seed: waves.seed)
+            + randomOrders(count: greedy.candidates.count, orders: Self.orders, seed: experiment.seed)
         let steps = outcome.steps.indices
         let sets = orders.map { order in steps.map { greedy.set(order.prefix($0 + 1)) } }
         var seen: Set<Patch> = []
@@ -120,12 +120,12 @@ struct SearchRun {
 
     /// - Returns: nil where the run was interrupted
     private func evaluate(
-        _ patches: [Patch], _ half: ImageWaves, _ outcome: inout Outcome
+        _ patches: [Patch], _ half: ImageFeed, _ outcome: inout Outcome
     ) throws -> Evaluation? {
         var result = Evaluation(gains: Array(repeating: [], count: patches.count))
         var progress = Progress(total: half.indices.count)
         defer { progress.finish() }
-        let draws = waves.draws(corruption)
+        let draws = experiment.draws(corruption)
         let isComplete = try half.forEach { images in
             try run(images, patches) { output, piece in
                 for (index, passes) in zip(piece.patches, output.patched) {
@@ -148,7 +148,7 @@ struct SearchRun {
     }
 
     /// The images that `--keep` lets count; nil where the run was interrupted.
-    private func keptImages(_ all: ImageWaves, _ outcome: inout Outcome) throws -> [Int]? {
+    private func keptImages(_ all: ImageFeed, _ outcome: inout Outcome) throws -> [Int]? {
         if keep == .all { return all.indices }
         var progress = Progress(total: all.indices.count)
         defer { progress.finish() }
@@ -156,11 +156,12 @@ struct SearchRun {
         let isComplete = try all.forEach { images in
             try run(images, []) { output, piece in
                 for (i, index) in images.indices[piece.images].enumerated()
-                where keep.keeps(clean: output.clean[i], corrupted: output.corrupted[i], label: waves.data.label(index))
+                where keep.keeps(
+                    clean: output.clean[i], corrupted: output.corrupted[i], label: experiment.data.label(index))
                 {
                     kept.append(index)
                 }
-                let passes = 2 * waves.draws(corruption) * piece.images.count
+                let passes = 2 * experiment.draws(corruption) * piece.images.count
                 outcome.passes += passes
                 progress.advance(images: piece.images.count, passes: passes)
             }
@@ -171,13 +172,12 @@ struct SearchRun {
     /// Every patch on these images, in as many waves as they need.
     /// - Returns: whether all were run; false where the run was interrupted
     private func run(
-        _ images: PreparedImages, _ patches: [Patch], _ body: (Wavefront.Output, WaveRunner.Piece) -> Void
+        _ images: ImageBatch, _ patches: [Patch], _ body: (WaveResult, WaveRunner.Piece) -> Void
     ) throws -> Bool {
+        func check() throws { if interruption.isRequested { throw Interrupted() } }
         do {
-            try runner.run(images: images.indices.count, patches: patches.indices) { wavefront, piece in
-                if interruption.isRequested { throw Interrupted() }
-                let some = Array(patches[piece.patches])
-                body(try waves.run(images[piece.images], corruption, wavefront, patches: some), piece)
+            try experiment.run(images, corruption, on: runner, patches: patches, check: check) { piece, _, result in
+                body(result, piece)
             }
             return true
         } catch is Interrupted { return false }

@@ -1,19 +1,17 @@
 import Foundation
 
-/// Hands a sweep's waves to its devices. Shared by threads.
+/// Hands a sweep's batches of images to its devices. Shared by threads.
 ///
 /// With `--keep` a wave of images is filtered first, by clean and corrupted passes alone; the images that count wait until
 /// they fill a wave, or no more can come. Such waves go first, so few images wait.
 final class SweepQueue: @unchecked Sendable {
     struct Job: Sendable {
-        /// Index into the sweep's corruptions
-        var corruption: Int
-        var images: PreparedImages
+        var images: ImageBatch
         /// Whether it is yet to be said which of the images count
         var isUnfiltered: Bool
     }
 
-    private let raw: Prefetcher<SweepWave>
+    private let raw: Prefetcher<ImageBatch>
     private let perWave: Int
     private let isFiltered: Bool
     private let interruption: Interruption
@@ -24,7 +22,7 @@ final class SweepQueue: @unchecked Sendable {
     private var left: Int
     /// Per corruption: waves not filtered yet, taken or not; and images that wait
     private var unfiltered: [Int]
-    private var waiting: [PreparedImages]
+    private var waiting: [ImageBatch]
     private var isStopped = false
     private var wasInterrupted = false
     private var firstError: (any Error)?
@@ -33,13 +31,14 @@ final class SweepQueue: @unchecked Sendable {
     ///   - perWave: images
     ///   - isFiltered: whether `--keep` leaves images out
     init(
-        _ waves: SweepWaves, corruptions: Int, perWave: Int, isFiltered: Bool, devices: Int, interruption: Interruption
+        _ feed: ImageFeed, corruptions: Int, perWave: Int, isFiltered: Bool, devices: Int, interruption: Interruption
     ) {
-        raw = Prefetcher(count: waves.count, ahead: devices) { try waves.load($0) }
+        raw = feed.batches(ahead: devices)
+        let batches = feed.corruptions
         (self.perWave, self.isFiltered, self.interruption) = (perWave, isFiltered, interruption)
-        left = waves.count
-        unfiltered = (0..<corruptions).map { corruption in waves.ranges.count { $0.corruption == corruption } }
-        waiting = Array(repeating: PreparedImages(), count: corruptions)
+        left = batches.count
+        unfiltered = (0..<corruptions).map { corruption in batches.count { $0 == corruption } }
+        waiting = (0..<corruptions).map { ImageBatch(corruption: $0) }
     }
 
     /// The next wave for a device; nil where there is none left, and after `stop`. Waits for images that are being
@@ -63,14 +62,12 @@ final class SweepQueue: @unchecked Sendable {
             if let ready {
                 let images = waiting[ready].take(min(perWave, waiting[ready].indices.count))
                 condition.unlock()
-                return Job(corruption: ready, images: images, isUnfiltered: false)
+                return Job(images: images, isUnfiltered: false)
             }
             if left > 0 {
                 left -= 1
                 condition.unlock()
-                return try raw.take().map {
-                    Job(corruption: $0.corruption, images: $0.images, isUnfiltered: isFiltered)
-                }
+                return try raw.take().map { Job(images: $0, isUnfiltered: isFiltered) }
             }
             if !isFiltered || unfiltered.allSatisfy({ $0 == 0 }) {
                 condition.unlock()
@@ -82,10 +79,10 @@ final class SweepQueue: @unchecked Sendable {
 
     /// Ends the filtering of a wave.
     /// - Parameter kept: the images that count
-    func filtered(_ corruption: Int, kept: PreparedImages) {
+    func filtered(kept: ImageBatch) {
         condition.lock()
-        for i in kept.indices.indices { waiting[corruption].append(kept, i) }
-        unfiltered[corruption] -= 1
+        for i in kept.indices.indices { waiting[kept.corruption].append(kept, i) }
+        unfiltered[kept.corruption] -= 1
         condition.broadcast()
         condition.unlock()
     }

@@ -6,7 +6,7 @@ import Spec
 import ViT
 
 extension Keep {
-    func keeps(clean: Wavefront.Pass, corrupted: Wavefront.Pass, label: Int) -> Bool {
+    func keeps(clean: WaveResult.Pass, corrupted: WaveResult.Pass, label: Int) -> Bool {
         switch self {
         case .all: true
         case .cleanCorrect: clean.prediction == label
@@ -51,12 +51,15 @@ struct SweepRun {
         } catch is Interrupted {
             return tally.finish(interrupted: true)
         }
+        let first = experiment(0), partners = patches.contains { $0.with == .resample }
+        let sources = try corruptions.indices.filter { !images[$0].isEmpty }.map { index in
+            ImageFeed.Source(
+                images: images[index], loader: try first.loader(corruptions[index], partners: partners),
+                corruption: index)
+        }
         let queue = SweepQueue(
-            try waves(0).waves(
-                corruptions, images: images, plan: plan, partners: patches.contains { $0.with == .resample }),
-            corruptions: corruptions.count, perWave: plan.shape.images, isFiltered: keep != .all,
-            devices: devices.count,
-            interruption: interruption)
+            ImageFeed(sources, perBatch: plan.shape.images), corruptions: corruptions.count,
+            perWave: plan.shape.images, isFiltered: keep != .all, devices: devices.count, interruption: interruption)
         let workers = zip(devices.indices, means).map {
             SweepWorker(self, device: $0, means: $1, queue: queue, tally: tally)
         }
@@ -80,8 +83,8 @@ struct SweepRun {
         others.wait()
     }
 
-    func waves(_ device: Int) -> Waves {
-        Waves(
+    func experiment(_ device: Int) -> Experiment {
+        Experiment(
             model: devices[device].model, donor: devices[device].donor, data: data, target: target, seed: seed,
             samples: samples, profiler: profiler, device: device)
     }
@@ -90,15 +93,15 @@ struct SweepRun {
     private func activationMeans(_ interruption: Interruption) throws -> [ActivationMeans?] {
         let sites = ActivationMeans.sites(patches)
         if sites.isEmpty { return devices.map { _ in nil } }
-        let waves = waves(0), loader = try waves.loader(.none), context = devices[0].context
+        let first = experiment(0), loader = try first.loader(.none), context = devices[0].context
         let means = try ActivationMeans.over(
-            images: data.dataset.count, encoder: waves.model.encoder, library: waves.model.library, sites: sites,
+            images: data.dataset.count, encoder: first.model.encoder, library: first.model.library, sites: sites,
             memory: memory
         ) { range in
             if interruption.isRequested { throw Interrupted() }
             try profiler?.take(context, device: 0)
             context.stage("means")
-            return try loader.load(Array(range)).clean.flatMap { $0 }
+            return try loader.load(Array(range)).clean
         }
         return try [means] + devices.dropFirst().map { try means.copied(to: $0.context) }
     }

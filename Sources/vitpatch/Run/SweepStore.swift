@@ -41,7 +41,7 @@ final class SweepStore: Sendable {
     }
 
     /// A wave of images that count, with some of the sweep's patches.
-    func append(_ images: PreparedImages, corruption: Int, _ result: Wavefront.Output, patches: Range<Int>) throws {
+    func append(_ images: ImageBatch, corruption: Int, _ result: WaveResult, patches: Range<Int>) throws {
         var effects: [EffectRecord] = []
         effects.reserveCapacity(images.indices.count * patches.count)
         for (position, image) in images.indices.enumerated() {
@@ -58,7 +58,7 @@ final class SweepStore: Sendable {
 
     /// Images of a wave of clean and corrupted passes that `--keep` leaves out.
     func append(
-        droppedOf images: PreparedImages, corruption: Int, _ result: Wavefront.Output, isKept: [Bool]
+        droppedOf images: ImageBatch, corruption: Int, _ result: WaveResult, isKept: [Bool]
     ) throws {
         let dropped = isKept.indices.filter { !isKept[$0] }
         let records = records(images, corruption, result, kept: false),
@@ -74,7 +74,7 @@ final class SweepStore: Sendable {
 
     /// One record an image
     private func records(
-        _ images: PreparedImages, _ corruption: Int, _ result: Wavefront.Output, kept: Bool
+        _ images: ImageBatch, _ corruption: Int, _ result: WaveResult, kept: Bool
     ) -> [ImageRecord] {
         images.indices.enumerated().map { i, index in
             ImageRecord(
@@ -86,7 +86,7 @@ final class SweepStore: Sendable {
 
     /// Image after image its clean, corrupted and patched passes; none where they are not kept
     private func logits(
-        _ images: PreparedImages, _ corruption: Int, _ result: Wavefront.Output, patches: Range<Int>
+        _ images: ImageBatch, _ corruption: Int, _ result: WaveResult, patches: Range<Int>
     ) -> [LogitsRecord] {
         guard keepLogits else { return [] }
         return images.indices.enumerated().flatMap { i, image in
@@ -102,7 +102,7 @@ final class SweepStore: Sendable {
 }
 
 extension PassMetrics {
-    init(_ pass: Wavefront.Pass) {
+    init(_ pass: WaveResult.Pass) {
         self.init(p: pass.p, logit: pass.logit, logitDiff: pass.logitDiff, kl: pass.kl, prediction: pass.prediction)
     }
 }

@@ -1,0 +1,234 @@
+import Kernels
+import ViT
+
+extension Schedule {
+    /// An attention or MLP stage: who computes it from where, who is swapped, whose output is added when.
+    mutating func stage(_ passes: [PatchedPass], _ kind: Depth.Stage, layer: Int) -> StageStep {
+        var step = StageStep()
+        var positions = Positions(blocks: sources.blocks, images: images)
+        let adds = self.adds(passes)
+
+        // The passes that others take from come first, so that what they keep is there.
+        let streams = passes.filter { $0.start == .stream }
+        if slots(kind) == 0, sources.given == 0, Set(sources.models).count == 1 {
+            step.chunks = together(streams, adds: adds, &positions)
+        } else {
+            step.chunks = sourceChunks(kind, adds: adds)
+            step.chunks += chunks(.stream, streams, kind, layer: layer, adds: adds, &positions)
+        }
+        for start in [Cut.inner, .outer] {
+            let some = passes.filter { $0.start == start }
+            step.chunks += chunks(start, some, kind, layer: layer, adds: adds, &positions)
+        }
+        evaluations += step.chunks.map(\.rows.count).reduce(0, +)
+
+        (step.outputCopies, step.outputSlices) = outputSwaps(passes, layer: layer, &positions)
+        (step.births, step.inPlace) = outputAdds(passes, adds: adds, positions)
+        return step
+    }
+
+    /// Where the outputs of blocks stand in o, as rows: everything starts at whole blocks.
+    struct Positions {
+        private var rows: [Int: Int]
+        private(set) var next: Int
+        private let images: Int
+
+        init(blocks: Int, images: Int) {
+            rows = Dictionary(uniqueKeysWithValues: (0..<blocks).map { ($0, $0 * images) })
+            next = blocks * images
+            self.images = images
+        }
+
+        /// The next place is this block's.
+        mutating func append(_ block: Int) {
+            rows[block] = next
+            next += images
+        }
+
+        subscript(_ block: Int) -> Int { rows[block] ?? 0 }
+    }
+
+    /// Slots in front of a chunk's
+    private func slots(_ kind: Depth.Stage) -> Int {
+        kind == .attention ? workspace.attentionSlots : workspace.hiddenSlots
+    }
+
+    /// Blocks whose output is added to the stream as it is computed: nothing else reads it or the stream in front of it.
+    private func adds(_ passes: [PatchedPass]) -> Set<Int> {
+        if keepsOutputs { return [] }
+        var awaited: Set<Int> = []
+        for pass in passes {
+            if pass.born { awaited.formUnion([pass.block, pass.base]) }
+            if pass.swaps.contains(where: \.site.isOutput) { awaited.formUnion([pass.block, pass.source]) }
+        }
+        return Set(Array(sources.models.indices) + passes.map(\.block)).subtracting(awaited)
+    }
+
+    // MARK: Chunks
+
+    /// Sources and patched passes in the same chunks, where nothing is kept.
+    private mutating func together(
+        _ passes: [PatchedPass], adds: Set<Int>, _ positions: inout Positions
+    ) -> [StageChunk] {
+        for pass in passes { positions.append(pass.block) }
+        let blocks = Array(sources.models.indices) + passes.map(\.block)
+        let first = lists.append(blocks), added = lists.append(blocks, adds: adds, rows: first)
+        return pieces(blocks.count * images).map { piece in
+            var chunk = StageChunk(
+                start: .stream, rows: (first + piece.lowerBound)..<(first + piece.upperBound), slot: 0,
+                position: piece.lowerBound)
+            chunk.adds = added.map { $0 + piece.lowerBound }
+            return chunk
+        }
+    }
+
+    /// The passes that activations come from, each in the slots of its rows where they are kept.
+    private func sourceChunks(_ kind: Depth.Stage, adds: Set<Int>) -> [StageChunk] {
+        var chunks: [StageChunk] = []
+        for model in Set(sources.models).sorted() {
+            for block in sources.models.indices where sources.models[block] == model {
+                for piece in pieces(images) {
+                    let row = block * images + piece.lowerBound
+                    var chunk = StageChunk(
+                        start: .stream, rows: row..<(row + piece.count), slot: slots(kind) == 0 ? 0 : row,
+                        position: row)
+                    chunk.model = model
+                    chunk.adds = adds.contains(block) ? row : nil
+                    chunks.append(chunk)
+                }
+            }
+        }
+        return chunks
+    }
+
+    /// Chunks of patched passes that start alike, with what is swapped in each.
+    private mutating func chunks(
+        _ start: Cut, _ passes: [PatchedPass], _ kind: Depth.Stage, layer: Int, adds: Set<Int>,
+        _ positions: inout Positions
+    ) -> [StageChunk] {
+        if passes.isEmpty { return [] }
+        let firstPosition = positions.next
+        for pass in passes { positions.append(pass.block) }
+        let blocks = passes.map(\.block)
+        let first = lists.append(blocks), added = lists.append(blocks, adds: adds, rows: first)
+        let slot = slots(kind)
+        return pieces(passes.count * images).map { piece in
+            var chunk = StageChunk(
+                start: start, rows: (first + piece.lowerBound)..<(first + piece.upperBound), slot: slot,
+                position: firstPosition + piece.lowerBound)
+            chunk.adds = added.map { $0 + piece.lowerBound }
+            var entries = ChunkEntries()
+            for index in piece {
+                let pass = passes[index / images], image = index % images, dst = slot + index - piece.lowerBound
+                if start != .stream {
+                    copy(pass, at: start, kind, layer: layer, dst: dst, image: image, into: &entries)
+                }
+                swap(pass, layer: layer, dst: dst, image: image, into: &entries)
+            }
+            chunk.copies = entries.copies.mapValues { lists.append($0) }
+            chunk.swaps = entries.swaps.mapValues { lists.append($0) }
+            chunk.patterns = lists.append(entries.patterns)
+            return chunk
+        }
+    }
+
+    private struct ChunkEntries {
+        var copies: [Activation: EntryList<SliceEntry>] = [:], swaps: [Activation: EntryList<SliceEntry>] = [:]
+        var patterns = EntryList<PatternEntry>()
+    }
+
+    /// What a pass starts from at a cut: all of the receiving pass's activations there, or the source's.
+    private mutating func copy(
+        _ pass: PatchedPass, at cut: Cut, _ kind: Depth.Stage, layer: Int, dst: Int, image: Int,
+        into entries: inout ChunkEntries
+    ) {
+        let from = (pass.givenCut == cut ? pass.source : pass.base) * images + image
+        for site in Site.of(kind) where site.row.cut == cut {
+            guard let activation = site.activation else { continue }
+            let tokens = lists.tokens(nil, all: shape.tokens(of: site, layer: layer))
+            entries.copies[activation, default: EntryList()].append(
+                dst: dst, src: from, columns: 0..<shape.width(of: site), tokens: tokens)
+        }
+    }
+
+    /// What a pass swaps inside a stage.
+    private mutating func swap(
+        _ pass: PatchedPass, layer: Int, dst: Int, image: Int, into entries: inout ChunkEntries
+    ) {
+        let source = pass.source * images + image
+        for swap in pass.swaps where !(swap.isFull && swap.site.row.cut == pass.givenCut) {
+            let tokens = lists.tokens(swap.tokens, all: shape.tokens(of: swap.site, layer: layer))
+            switch swap.site.row.home {
+            case .stream, .output: continue
+            case .pattern:
+                for head in swap.heads ?? Array(0..<shape.heads) {
+                    let entry = PatternEntry(
+                        from: source, to: dst, head: head, tokens: tokens.first, tokenCount: tokens.count)
+                    entries.patterns.append(entry, tokens: tokens.count)
+                }
+            case .slot(let activation):
+                for columns in swap.columns(shape) {
+                    entries.swaps[activation, default: EntryList()].append(
+                        dst: dst, src: source, columns: columns, tokens: tokens)
+                }
+            }
+        }
+    }
+
+    // MARK: Outputs
+
+    /// Outputs in part another pass's: copied first where the pass starts here, then swapped.
+    private mutating func outputSwaps(
+        _ passes: [PatchedPass], layer: Int, _ positions: inout Positions
+    ) -> (copies: Entries<SliceEntry>, slices: Entries<SliceEntry>) {
+        let computed = shape.tokens(after: layer), columns = 0..<shape.hiddenSize
+        var copies = EntryList<SliceEntry>(), slices = EntryList<SliceEntry>()
+        for pass in passes {
+            if pass.born, pass.start == nil, !pass.hasGivenOutput {
+                positions.append(pass.block)
+                for image in 0..<images {
+                    copies.append(
+                        dst: positions[pass.block] + image, src: positions[pass.base] + image, columns: columns,
+                        tokens: (0, computed))
+                }
+            }
+            for swap in pass.swaps where swap.site.isOutput && !swap.isFull {
+                let tokens = lists.tokens(swap.tokens, all: computed)
+                for image in 0..<images {
+                    slices.append(
+                        dst: positions[pass.block] + image, src: pass.source * images + image, columns: columns,
+                        tokens: tokens)
+                }
+            }
+        }
+        return (lists.append(copies), lists.append(slices))
+    }
+
+    /// The adds of outputs that waited in o.
+    private mutating func outputAdds(
+        _ passes: [PatchedPass], adds: Set<Int>, _ positions: Positions
+    ) -> (births: Add, inPlace: Add) {
+        // Where each block's output lies, as a block of positions
+        func from(_ pass: PatchedPass) -> Int {
+            (pass.hasGivenOutput ? pass.source * images : positions[pass.block]) / max(images, 1)
+        }
+        let born = passes.filter(\.born), going = passes.filter { !$0.born && !adds.contains($0.block) }
+        let waiting = sources.models.indices.filter { !adds.contains($0) }
+        let births = Add(
+            dst: lists.append(born.map(\.block)), base: lists.append(born.map(\.base)),
+            src: lists.append(born.map(from)), count: born.count * images)
+        let inPlace = lists.append(waiting + going.map(\.block))
+        return (
+            births,
+            Add(
+                dst: inPlace, base: inPlace, src: lists.append(waiting + going.map(from)),
+                count: (waiting.count + going.count) * images)
+        )
+    }
+
+    /// Pieces of at most a chunk, as even as they come.
+    private func pieces(_ count: Int) -> [Range<Int>] {
+        let pieces = (count + workspace.rows - 1) / workspace.rows
+        return (0..<pieces).map { count * $0 / pieces..<count * ($0 + 1) / pieces }
+    }
+}

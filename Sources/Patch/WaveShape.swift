@@ -1,0 +1,107 @@
+import CLRuntime
+import Kernels
+import ViT
+
+/// The size of a wave, and with it of every buffer.
+package struct WaveShape: Sendable, Equatable {
+    /// B, images in a wave
+    package var images: Int
+    /// Patches in a wave
+    package var patches: Int
+    /// Passes that a stage computes at a time
+    package var chunkRows: Int
+    /// What passes keep of a stage, for others to take it
+    package var kept: Workspace.Kept
+    /// Passes beside clean and corrupted
+    package var extras: Extras
+
+    /// What activations are taken from, beside the clean and the corrupted pass.
+    package struct Extras: OptionSet, Sendable, Hashable {
+        package let rawValue: Int
+        package init(rawValue: Int) { self.rawValue = rawValue }
+        package static let donorClean = Extras(rawValue: 1), donorCorrupted = Extras(rawValue: 2)
+        /// Another image's clean pass
+        package static let partner = Extras(rawValue: 4)
+        /// Zeros, and means: given, not computed
+        package static let zeros = Extras(rawValue: 8), means = Extras(rawValue: 16)
+
+        package init(patches: [Patch], donor: Bool) {
+            self = []
+            for patch in patches {
+                switch patch.with {
+                case .clean:
+                    if donor { insert(patch.direction == .restore ? .donorClean : .donorCorrupted) }
+                case .zero: insert(.zeros)
+                case .mean: insert(.means)
+                case .resample: insert(.partner)
+                }
+            }
+        }
+
+        fileprivate var count: Int { rawValue.nonzeroBitCount }
+        fileprivate var donorPasses: Int { intersection([.donorClean, .donorCorrupted]).count }
+        /// Blocks that are given, zeros before means
+        var given: Int { intersection([.zeros, .means]).count }
+        fileprivate var partners: Int { intersection(.partner).count }
+    }
+
+    package init(
+        images: Int, patches: Int, chunkRows: Int, kept: Workspace.Kept = [], extras: Extras = []
+    ) {
+        self.images = images
+        self.patches = patches
+        self.chunkRows = chunkRows
+        self.kept = kept
+        self.extras = extras
+    }
+
+    /// For waves of so many images with these patches.
+    package init(images: Int, patches: [Patch], chunkRows: Int, donor: Bool = false) {
+        self.init(
+            images: images, patches: patches.count, chunkRows: chunkRows,
+            kept: patches.reduce([]) { $0.union($1.kept) }, extras: Extras(patches: patches, donor: donor))
+    }
+
+    /// Blocks of rows that activations come from: clean and corrupted passes, and the extras
+    var blocks: Int { 2 + extras.count }
+    var rows: Int { images * (blocks + patches) }
+    var workspace: Workspace.Shape { Workspace.Shape(rows: chunkRows, keptSlots: images * blocks, kept: kept) }
+
+    /// The sizes of a workspace that serves both models.
+    static func workspaceConfig(_ model: ViTConfig, donor: ViTConfig?) -> ViTConfig {
+        var config = model
+        if let donor {
+            config.intermediateSize = max(config.intermediateSize, donor.intermediateSize)
+            config.channels = max(config.channels, donor.channels)
+            config.imageSize = config.grid * max(config.patchSize, donor.patchSize)
+            config.patchSize = max(config.patchSize, donor.patchSize)
+        }
+        return config
+    }
+
+    func counts(_ config: ViTConfig, donor: ViTConfig?) -> (stream: Int, logits: Int, out: Int, input: Int) {
+        let image =
+            (2 + extras.partners) * config.imageValues + extras.donorPasses * (donor ?? config).imageValues
+        return (
+            stream: rows * config.tokens * config.hiddenSize, logits: rows * config.classes,
+            out: Metrics.count(rows: rows, images: images), input: images * (image + 1 + 4)
+        )
+    }
+
+    /// Elements of every buffer that a wave of this shape holds beside the weights, by name; each is 4 bytes.
+    /// - Parameter most: ints that one patch takes in a schedule's lists
+    func buffers(
+        _ models: PlannedModels, most: (entries: Int, tokens: Int)
+    ) throws(CLError) -> [(name: String, elements: Int)] {
+        let config = Self.workspaceConfig(models.config, donor: models.donor)
+        let counts = counts(models.config, donor: models.donor)
+        let lists = RowLists.mostInts(
+            images: images, blocks: blocks, patches: patches, shape: NetworkShape(models.config), most: most)
+        return [
+            ("the residual stream", counts.stream), ("the stages' outputs", counts.stream), ("logits", counts.logits),
+            ("metrics", counts.out), ("pixels", counts.input),
+        ] + (0..<Wavefront.mostSchedules).map { _ in ("row lists", lists) }
+            + Workspace.counts(config, workspace).map { ("activations of a stage", $0) }
+            + (try models.temporaries(workspace).map { ("the GEMM's temporary", ($0 + 3) / 4) })
+    }
+}

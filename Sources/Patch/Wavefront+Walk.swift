@@ -1,0 +1,155 @@
+import CLRuntime
+import Kernels
+import ViT
+
+extension Wavefront {
+    /// Points of the walk at which somebody may read what is there.
+    enum Point {
+        /// x, as the place on the stream leaves it
+        case stream(Depth.Stage)
+        /// A stage's chunk in the workspace
+        case chunk(Depth.Stage, Schedule.StageChunk)
+        /// A stage's outputs in o, as they were computed: those that are not added at once
+        case outputs(Depth.Stage)
+        /// x, with the outputs of a stage added
+        case added(Depth.Stage)
+    }
+
+    /// All layers, all rows.
+    /// - Parameter visit: called at every point, with the layer
+    func walk(
+        _ schedule: Schedule, _ lists: Buffer<Int32>,
+        visit: (Point, Int) throws(CLError) -> Void = { (_, _) throws(CLError) in }
+    ) throws(CLError) {
+        for (index, layer) in schedule.layers.enumerated() {
+            for stage in Depth.Stage.allCases {
+                if let step = layer.stages[stage] {
+                    context.stage("\(stage) \(index)")
+                    try give(schedule, stage, index)
+                    for chunk in step.chunks {
+                        try compute(chunk, stage, layer: index, lists)
+                        try visit(.chunk(stage, chunk), index)
+                    }
+                    try visit(.outputs(stage), index)
+                    try finish(step, lists, layer: index)
+                    try visit(.added(stage), index)
+                } else if let step = layer.stream[stage] {
+                    try give(schedule, stage, index)
+                    try swap(step, lists, "\(Site.of(stage).last?.rawValue ?? "") \(index)")
+                    try visit(.stream(stage), index)
+                }
+            }
+        }
+    }
+
+    /// A chunk's passes, from where they start to their outputs, with what is swapped at the cuts.
+    private func compute(
+        _ chunk: Schedule.StageChunk, _ stage: Depth.Stage, layer: Int, _ lists: Buffer<Int32>
+    ) throws(CLError) {
+        let encoder = model(chunk.model)
+        func copy(_ entries: [Activation: Entries<SliceEntry>]?, at cut: Cut) throws(CLError) {
+            guard let entries, !entries.isEmpty else { return }
+            for site in Site.of(stage) where site.row.cut == cut {
+                guard let activation = site.activation, let some = entries[activation] else { continue }
+                try encoder.swap(activation, layer: layer, lists: lists, entries: some, workspace: workspace)
+            }
+        }
+        for cut in [Cut.inner, .outer] where chunk.start <= cut {
+            if chunk.start < cut {
+                try advance(chunk, stage, to: cut, layer: layer, lists)
+            } else {
+                try copy(chunk.copies, at: cut)
+            }
+            if stage == .attention, cut == .outer, chunk.patterns.count > 0 {
+                try encoder.attend(layer: layer, lists: lists, patterns: chunk.patterns, workspace: workspace)
+            }
+            try copy(chunk.swaps, at: cut)
+        }
+        let output = Encoder.Output(o: o, position: chunk.position, x: x, lists: lists, adds: chunk.adds)
+        if stage == .attention {
+            try encoder.attentionOutput(layer: layer, slots: chunk.slots, to: output, workspace: workspace)
+        } else {
+            try encoder.mlpOutput(layer: layer, slots: chunk.slots, to: output, workspace: workspace)
+        }
+    }
+
+    /// From the cut before to `cut`.
+    private func advance(
+        _ chunk: Schedule.StageChunk, _ stage: Depth.Stage, to cut: Cut, layer: Int, _ lists: Buffer<Int32>
+    ) throws(CLError) {
+        let encoder = model(chunk.model)
+        // The hidden layer before its activation function is a buffer of its own, where it is patched.
+        let hasPre = workspace.shape.kept.contains(.pre)
+        switch (stage, cut) {
+        case (.attention, .inner):
+            try encoder.projectQKV(
+                layer: layer, x: x, lists: lists, rows: chunk.rows, slot: chunk.slot, workspace: workspace)
+        case (.attention, .outer):
+            try encoder.attend(layer: layer, slots: chunk.slots, workspace: workspace)
+        case (.mlp, .inner), (.mlp, .outer):
+            if cut == .outer, hasPre {
+                try encoder.activate(layer: layer, slots: chunk.slots, workspace: workspace)
+            } else if cut == .outer || hasPre {
+                try encoder.projectHidden(
+                    layer: layer, x: x, lists: lists, rows: chunk.rows, slot: chunk.slot, beforeActivation: hasPre,
+                    workspace: workspace)
+            }
+        default: break
+        }
+    }
+
+    /// Swaps on the residual stream.
+    private func swap(
+        _ step: Schedule.StreamStep, _ lists: Buffer<Int32>, _ stage: @autoclosure () -> String
+    ) throws(CLError) {
+        if step.copy.count == 0, step.slices.count == 0 { return }
+        context.stage(stage())
+        let copy = step.copy
+        if copy.count > 0 { try encoder.copy(x: x, lists: lists, dst: copy.dst, src: copy.src, count: copy.count) }
+        try encoder.swapStream(x: x, lists: lists, entries: step.slices)
+    }
+
+    /// Swaps a stage's outputs and adds them to the stream. Births read rows that the add in place changes, so they
+    /// come first.
+    private func finish(_ stage: Schedule.StageStep, _ lists: Buffer<Int32>, layer: Int) throws(CLError) {
+        try encoder.swapOutput(layer: layer, o: o, lists: lists, entries: stage.outputCopies)
+        try encoder.swapOutput(layer: layer, o: o, lists: lists, entries: stage.outputSlices)
+        for add in [stage.births, stage.inPlace] where add.count > 0 {
+            try encoder.add(
+                layer: layer, x: x, o: o, lists: lists, dst: add.dst, base: add.base, src: add.src, count: add.count)
+        }
+    }
+
+    // MARK: Activations that are given
+
+    /// Puts zeros, and means over them, where a stage's swaps will look for them.
+    private func give(_ schedule: Schedule, _ stage: Depth.Stage, _ layer: Int) throws(CLError) {
+        let (images, sources) = (schedule.images, schedule.sources)
+        if sources.given == 0 { return }
+        let rows = (sources.models.count * images)..<(sources.blocks * images)
+        let meanRows = sources.hasMeans ? (sources.blocks - 1) * images..<sources.blocks * images : 0..<0
+        let config = encoder.config, tokens = encoder.tokens(after: layer)
+        let outputs = tokens * config.hiddenSize, stride = encoder.rowStride
+        for site in Site.of(stage) {
+            switch site.row.home {
+            case .output: try o.fill(0, (rows.lowerBound * outputs)..<(rows.upperBound * outputs))
+            case .stream: try x.fill(0, (rows.lowerBound * stride)..<(rows.upperBound * stride))
+            case .slot(let activation) where workspace.keeps(activation):
+                try workspace.zero(activation, slots: rows, config: config, tokens: tokens)
+            case .slot, .pattern: break
+            }
+        }
+        for site in Site.of(stage) {
+            guard let mean = means?.at(site, layer: layer) else { continue }
+            for row in meanRows {
+                switch site.row.home {
+                case .output: try o.copy(from: mean, 0..<mean.count, to: row * outputs)
+                case .stream: try x.copy(from: mean, 0..<mean.count, to: row * stride)
+                case .slot(let activation) where workspace.keeps(activation):
+                    try workspace.give(mean, activation, slot: row, config: config, tokens: tokens)
+                case .slot, .pattern: break
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+import CLRuntime
+import Kernels
+
+extension Encoder {
+    /// Where the outputs of a stage go, bias included: to `o`, or added to the stream as they are computed.
+    package struct Output {
+        package var o: Buffer<Float>  // [*, tokens(after: layer), D]
+        /// The first pass's place in o; the others follow
+        package var position: Int
+        package var x: Buffer<Float>
+        package var lists: Buffer<Int32>
+        /// From here on in the lists one entry a pass: the row of x that its output is added to, or a negative number where
+        /// it goes to o. nil: all go to o
+        package var adds: Int?
+
+        package init(o: Buffer<Float>, position: Int, x: Buffer<Float>, lists: Buffer<Int32>, adds: Int?) {
+            (self.o, self.position, self.x, self.lists, self.adds) = (o, position, x, lists, adds)
+        }
+    }
+
+    // MARK: Attention
+
+    /// q, k and v of the rows `lists[rows]`, into slots from `slot` on.
+    package func projectQKV(
+        layer index: Int, x: Buffer<Float>, lists: Buffer<Int32>, rows: Range<Int>, slot: Int, workspace: Workspace
+    ) throws(CLError) {
+        let layer = layers[index]
+        let (t, d) = (config.tokens, config.hiddenSize)
+        let q = place(.q, layer: index, workspace), k = place(.k, layer: index, workspace)
+        try layerNorm(
+            input: x, rowStride: rowStride, rows: lists, list: rows, tokens: t, weight: layer.ln1Weight,
+            bias: layer.ln1Bias, eps: config.layerNormEps, out: workspace.normed)
+        if let weight = layer.qkv {
+            try gemm(
+                a: Matrix(workspace.normed, stride: d), weight: weight, rows: rows.count * t, activation: .none,
+                out: q.matrix(slot))
+        } else if let qWeight = layer.q, let kvWeight = layer.kv {
+            try gemm(
+                a: Matrix(workspace.normed, stride: d), weight: kvWeight, rows: rows.count * t, activation: .none,
+                out: k.matrix(slot))
+            for token in 0..<q.tokens {
+                try gemm(
+                    a: Matrix(workspace.normed, offset: token * d, stride: t * d), weight: qWeight, rows: rows.count,
+                    activation: .none,
+                    out: Matrix(q.buffer, offset: q.start(slot) + token * d, stride: q.tokens * q.stride))
+            }
+        }
+    }
+
+    /// z of some slots, from their q, k and v.
+    package func attend(layer: Int, slots: Range<Int>, workspace: Workspace) throws(CLError) {
+        let q = place(.q, layer: layer, workspace), k = place(.k, layer: layer, workspace)
+        let v = place(.v, layer: layer, workspace), z = place(.z, layer: layer, workspace)
+        let slot = slots.lowerBound
+        try attention(
+            q: q.rows(slot), queries: q.tokens, k: k.rows(slot), v: v.rows(slot), tokens: k.tokens, images: slots.count,
+            heads: config.heads, scale: attentionScale, z: z.buffer, zOffset: z.start(slot))
+    }
+
+    /// z of single heads and queries, by another slot's pattern.
+    package func attend(
+        layer: Int, lists: Buffer<Int32>, patterns: Entries<PatternEntry>, workspace: Workspace
+    ) throws(CLError) {
+        let q = place(.q, layer: layer, workspace), k = place(.k, layer: layer, workspace)
+        try attention.pattern(
+            q: q.rows(), queries: q.tokens, k: k.rows(), v: place(.v, layer: layer, workspace).rows(), tokens: k.tokens,
+            heads: config.heads, scale: attentionScale, z: workspace.z, lists: lists, entries: patterns)
+    }
+
+    private var attentionScale: Float { 1 / Float(config.headDim).squareRoot() }
+
+    /// attn_out of some slots, from their z.
+    package func attentionOutput(layer: Int, slots: Range<Int>, to out: Output, workspace: Workspace) throws(CLError) {
+        try output(.z, layers[layer].proj, layer: layer, slots: slots, to: out, workspace)
+    }
+
+    // MARK: MLP
+
+    /// The hidden layer of the rows `lists[rows]`, into slots from `slot` on: mlp_pre, or at once mlp_act.
+    package func projectHidden(
+        layer index: Int, x: Buffer<Float>, lists: Buffer<Int32>, rows: Range<Int>, slot: Int,
+        beforeActivation: Bool, workspace: Workspace
+    ) throws(CLError) {
+        let layer = layers[index]
+        let out = place(beforeActivation ? .mlpPre : .mlpAct, layer: index, workspace)
+        try layerNorm(
+            input: x, rowStride: rowStride, rows: lists, list: rows, tokens: out.tokens, weight: layer.ln2Weight,
+            bias: layer.ln2Bias, eps: config.layerNormEps, out: workspace.normed)
+        try gemm(
+            a: Matrix(workspace.normed, stride: config.hiddenSize), weight: layer.fc1, rows: rows.count * out.tokens,
+            activation: beforeActivation ? .none : activation, out: out.matrix(slot))
+    }
+
+    /// mlp_act of some slots, from their mlp_pre.
+    package func activate(layer: Int, slots: Range<Int>, workspace: Workspace) throws(CLError) {
+        let pre = place(.mlpPre, layer: layer, workspace), act = place(.mlpAct, layer: layer, workspace)
+        try activate(
+            input: pre.buffer, out: act.buffer, range: pre.start(slots.lowerBound)..<pre.start(slots.upperBound),
+            activation: activation)
+    }
+
+    /// mlp_out of some slots, from their mlp_act.
+    package func mlpOutput(layer: Int, slots: Range<Int>, to out: Output, workspace: Workspace) throws(CLError) {
+        try output(.mlpAct, layers[layer].fc2, layer: layer, slots: slots, to: out, workspace)
+    }
+
+    /// A stage's last linear map.
+    private func output(
+        _ input: Activation, _ weight: any GEMMWeight, layer: Int, slots: Range<Int>, to out: Output,
+        _ workspace: Workspace
+    ) throws(CLError) {
+        let input = place(input, layer: layer, workspace), d = config.hiddenSize
+        try gemm(
+            a: input.matrix(slots.lowerBound), weight: weight, rows: slots.count * input.tokens, activation: .none,
+            out: Matrix(out.o, offset: out.position * input.tokens * d, stride: d),
+            residual: out.adds.map {
+                ResidualRows(x: out.x, rowStride: rowStride, lists: out.lists, first: $0, tokens: input.tokens)
+            })
+    }
+
+    // MARK: Between passes
+
+    /// Copies slices of an activation between slots.
+    package func swap(
+        _ activation: Activation, layer: Int, lists: Buffer<Int32>, entries: Entries<SliceEntry>, workspace: Workspace
+    ) throws(CLError) {
+        let place = place(activation, layer: layer, workspace)
+        try slices(
+            buffer: place.buffer, offset: place.offset, slotStride: place.tokens * place.stride,
+            tokenStride: place.stride, lists: lists, entries: entries)
+    }
+
+    /// Copies slices of a stage's output o [*, tokens(after: layer), D] between positions.
+    package func swapOutput(
+        layer: Int, o: Buffer<Float>, lists: Buffer<Int32>, entries: Entries<SliceEntry>
+    ) throws(CLError) {
+        let d = config.hiddenSize
+        try slices(
+            buffer: o, offset: 0, slotStride: tokens(after: layer) * d, tokenStride: d, lists: lists, entries: entries)
+    }
+
+    /// Copies slices of the residual stream x [rows, T, D] between rows.
+    package func swapStream(x: Buffer<Float>, lists: Buffer<Int32>, entries: Entries<SliceEntry>) throws(CLError) {
+        try slices(
+            buffer: x, offset: 0, slotStride: rowStride, tokenStride: config.hiddenSize, lists: lists, entries: entries)
+    }
+
+    /// `x[dst] = o[src] + x[base]`, for the tokens that layer `layer` computes. See `Residual.add`.
+    package func add(
+        layer: Int, x: Buffer<Float>, o: Buffer<Float>, lists: Buffer<Int32>, dst: Int, base: Int, src: Int, count: Int
+    ) throws(CLError) {
+        try residual.add(
+            x: x, rowStride: rowStride, o: o, lists: lists, dst: dst, base: base, src: src, count: count,
+            tokens: tokens(after: layer), width: config.hiddenSize)
+    }
+
+    /// `x[dst] = x[src]`, all tokens. See `Residual.copy`.
+    package func copy(x: Buffer<Float>, lists: Buffer<Int32>, dst: Int, src: Int, count: Int) throws(CLError) {
+        try residual.copy(
+            x: x, rowStride: rowStride, lists: lists, dst: dst, src: src, count: count, tokens: config.tokens,
+            width: config.hiddenSize)
+    }
+}

@@ -1,0 +1,94 @@
+import Foundation
+
+/// `hidden_act` as transformers spells it. The two names of the tanh approximation differ in rounding only.
+private let activations: KeyValuePairs<String, ViTConfig.Activation> = [
+    "gelu": .gelu, "gelu_new": .geluNew, "gelu_pytorch_tanh": .geluNew, "quick_gelu": .quickGelu, "relu": .relu,
+]
+
+/// Typed reads from the members of a config.json; null counts as absent, as in transformers.
+struct ConfigReader {
+    let values: [String: JSON]
+    let file: String
+
+    /// - Throws: `CheckpointError.config` where the file is not a JSON object
+    init(json: Data, file: String) throws(CheckpointError) {
+        guard let values = JSON.object(json) else {
+            throw CheckpointError.config(file: file, reason: "not a JSON object in UTF-8")
+        }
+        (self.values, self.file) = (values, file)
+    }
+
+    func value(_ key: String) -> JSON? {
+        if case .null? = values[key] { nil } else { values[key] }
+    }
+
+    private func wrong(_ key: String, _ value: JSON, expected: String) -> CheckpointError {
+        .config(file: file, reason: "\(key) is \(value.text), expected \(expected)")
+    }
+
+    func int(_ key: String, default absent: Int) throws(CheckpointError) -> Int {
+        guard let value = value(key) else { return absent }
+        guard let int = value.int else { throw wrong(key, value, expected: "a whole number") }
+        return int
+    }
+
+    /// The side of a square: S or [S, S].
+    func side(_ key: String, default absent: Int) throws(CheckpointError) -> Int {
+        guard let value = value(key) else { return absent }
+        if let int = value.int { return int }
+        guard let pair = value.ints, pair.count == 2 else {
+            throw wrong(key, value, expected: "a whole number or a pair [height, width]")
+        }
+        guard pair[0] == pair[1] else { throw wrong(key, value, expected: "a square") }
+        return pair[0]
+    }
+
+    func bool(_ key: String, default absent: Bool) throws(CheckpointError) -> Bool {
+        guard let value = value(key) else { return absent }
+        guard let bool = value.bool else { throw wrong(key, value, expected: "true or false") }
+        return bool
+    }
+
+    func epsilon(_ key: String, default absent: Float) throws(CheckpointError) -> Float {
+        guard let value = value(key) else { return absent }
+        guard let number = value.number else { throw wrong(key, value, expected: "a number") }
+        return Float(number)
+    }
+
+    func activation() throws(CheckpointError) -> ViTConfig.Activation {
+        guard let value = value("hidden_act") else { return .gelu }
+        for (name, activation) in activations where name == value.string { return activation }
+        throw wrong(
+            "hidden_act", value, expected: "one of \(activations.map(\.key).joined(separator: ", "))")
+    }
+
+    func labels() throws(CheckpointError) -> [String] {
+        let count = try value("num_labels").map { _ throws(CheckpointError) in try int("num_labels", default: 2) }
+        guard let value = value("id2label") else {
+            let count = count ?? 2
+            guard 1...maxClasses ~= count else {
+                throw CheckpointError.config(
+                    file: file, reason: "num_labels is \(count), expected 1 to \(maxClasses)")
+            }
+            return (0..<count).map { "LABEL_\($0)" }
+        }
+        guard let names = value.object else { throw wrong("id2label", value, expected: "an object") }
+        guard names.count > 0 else { throw CheckpointError.config(file: file, reason: "id2label names no class") }
+        if let count, count != names.count {
+            throw CheckpointError.config(
+                file: file, reason: "num_labels is \(count), but id2label names \(names.count) classes")
+        }
+        var labels: [String] = []
+        for index in 0..<names.count {
+            guard let label = names[String(index)] else {
+                throw CheckpointError.config(
+                    file: file,
+                    reason: "id2label has \(names.count) entries but none for class \(index); "
+                        + "expected keys \"0\" to \"\(names.count - 1)\"")
+            }
+            guard let text = label.string else { throw wrong("id2label \(index)", label, expected: "a name") }
+            labels.append(text)
+        }
+        return labels
+    }
+}

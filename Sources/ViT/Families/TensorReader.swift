@@ -1,0 +1,79 @@
+/// Reads a model's tensors by name, checks their shapes and values, and keeps count of those it used.
+struct TensorReader {
+    let source: TensorSource
+    private var used: Set<String> = []
+
+    init(source: TensorSource) { self.source = source }
+
+    /// Names that were not asked for, sorted
+    var unused: [String] { source.location.keys.filter { !used.contains($0) }.sorted() }
+
+    func has(_ name: String) -> Bool { source.location[name] != nil }
+
+    func missing(_ name: String, _ reason: String) -> CheckpointError {
+        .tensor(name: name, file: source.name, reason: reason)
+    }
+
+    /// weight [out, in] and bias [out]
+    mutating func linear(
+        _ paths: [String], out: Int, in width: Int
+    ) throws(CheckpointError) -> (weight: Weight, bias: Weight) {
+        try linear(stacked: [paths], out: out, in: width, bias: true)
+    }
+
+    mutating func linear(
+        _ path: String, out: Int, in width: Int
+    ) throws(CheckpointError) -> (weight: Weight, bias: Weight) {
+        try linear([path], out: out, in: width)
+    }
+
+    /// Linear maps of the same input, as one: weight [parts * out, in] and bias [parts * out]; zeros for the bias where
+    /// the configuration says that there is none.
+    mutating func linear(
+        stacked parts: [[String]], out: Int, in width: Int, bias: Bool
+    ) throws(CheckpointError) -> (weight: Weight, bias: Weight) {
+        var weights: [StoredTensor] = [], biases: [StoredTensor] = []
+        for paths in parts {
+            weights.append(try stored(paths.map { "\($0).weight" }, [out, width]))
+            if bias { biases.append(try stored(paths.map { "\($0).bias" }, [out])) }
+        }
+        return (Weight(weights), bias ? Weight(biases) : Weight([Float](repeating: 0, count: parts.count * out)))
+    }
+
+    /// A layer norm's weight and bias, [width] each.
+    mutating func vector(
+        _ paths: [String], _ width: Int
+    ) throws(CheckpointError) -> (weight: Weight, bias: Weight) {
+        (try tensor(paths.map { "\($0).weight" }, [width]), try tensor(paths.map { "\($0).bias" }, [width]))
+    }
+
+    mutating func tensor(
+        _ names: [String], _ shape: [Int], because: String? = nil
+    ) throws(CheckpointError) -> Weight {
+        Weight([try stored(names, shape, because: because)])
+    }
+
+    /// The first of `names` that the checkpoint has, checked for shape and finite values.
+    ///
+    /// - Parameter because: where the expected shape comes from, appended to the message about another one.
+    mutating func stored(
+        _ names: [String], _ shape: [Int], because: String? = nil
+    ) throws(CheckpointError) -> StoredTensor {
+        guard let name = names.first(where: { source.location[$0] != nil }), let file = source.file(of: name)
+        else {
+            throw CheckpointError.tensor(name: names[0], file: source.name, reason: "missing")
+        }
+        if let because, let found = file.tensors[name]?.shape, found != shape {
+            throw CheckpointError.tensor(
+                name: name, file: file.name,
+                reason: "expected shape \(shape) (\(because)), found \(shapeText(found))")
+        }
+        let tensor = try file.tensor(name, shape: shape)
+        if let (index, value) = tensor.firstNonFinite {
+            throw CheckpointError.tensor(
+                name: name, file: file.name, reason: "the value at index \(index) is \(value), not finite")
+        }
+        used.insert(name)
+        return tensor
+    }
+}

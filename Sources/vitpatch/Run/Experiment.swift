@@ -1,0 +1,114 @@
+import CLRuntime
+import Images
+import Patch
+import Spec
+import ViT
+
+/// What passes are made of: models, images, and the class that is tracked. Loads images and runs patches on them.
+struct Experiment {
+    let model: Model
+    let donor: Model?
+    let data: LabelledData
+    let target: Target
+    let seed: UInt64
+    let samples: Int
+    /// The corrupted image takes the place of the clean one: a single pass an image
+    var isSingle = false
+    var profiler: Profiler?
+    /// Position of the device among the profiler's
+    var device = 0
+
+    /// - Parameter partners: load another image for each too
+    func loader(_ corruption: Corruption, partners: Bool = false) throws -> ImageLoader {
+        func corruptor(_ model: Model) throws -> Corruptor {
+            try Corruptor(
+                corruption, dataset: data.dataset, preprocessor: model.preprocessor,
+                patchSize: model.encoder.config.patchSize, seed: seed)
+        }
+        var loader = ImageLoader(
+            dataset: data.dataset, preprocessor: model.preprocessor, corruptor: try corruptor(model), samples: samples)
+        loader.profiler = profiler
+        if let donor { loader.donor = (donor.preprocessor, try corruptor(donor)) }
+        if partners { loader.partnerSeed = seed }
+        return loader
+    }
+
+    func draws(_ corruption: Corruption) -> Int { corruption.isRandom ? samples : 1 }
+
+    /// Every patch on some images, in as many waves as they need; each wave once, or the average of as many as there are
+    /// noise draws.
+    /// - Parameters:
+    ///   - keepLogits: results have every pass's logits too, means over the draws
+    ///   - check: called before each wave, to end the work by an error
+    ///   - body: called with each wave's part of images and patches
+    /// - Throws: `CommandError` that names the image where logits are no numbers
+    func run(
+        _ images: ImageBatch, _ corruption: Corruption, on runner: WaveRunner, patches: [Patch],
+        keepLogits: Bool = false,
+        check: () throws -> Void = {}, _ body: (WaveRunner.Piece, ImageBatch, WaveResult) throws -> Void
+    ) throws {
+        try runner.run(images: images.indices.count, patches: patches.indices) { wavefront, piece in
+            try check()
+            let some = images[piece.images]
+            do {
+                let result = try run(
+                    some, corruption, wavefront, patches: Array(patches[piece.patches]), keepLogits: keepLogits)
+                try body(piece, some, result)
+            } catch let error as NonFinite {
+                throw CommandError(
+                    "\(data.dataset.id(some.indices[error.image])) with --corruption \(corruption.spec): \(error); the weights, "
+                        + "or what preprocessor_config.json makes of the pixels, are out of range")
+            }
+        }
+    }
+
+    private func run(
+        _ images: ImageBatch, _ corruption: Corruption, _ wavefront: Wavefront, patches: [Patch], keepLogits: Bool
+    ) throws -> WaveResult {
+        let draws = draws(corruption)
+        func draw(_ sample: Int, keepLogits: Bool) throws -> WaveResult {
+            let result = try wavefront.run(
+                wave(images, corruption, sample: sample), patches: patches, keepLogits: keepLogits)
+            try profiler?.take(model.encoder.context, device: device)
+            return result
+        }
+        if draws == 1 { return try draw(0, keepLogits: keepLogits) }
+        var average = SampleAverage(classes: model.encoder.config.classes)
+        for sample in 0..<draws { average.add(try draw(sample, keepLogits: true)) }
+        guard let result = average.result() else { throw CommandError("--samples \(samples): no draw was made") }
+        return result
+    }
+
+    /// What a `WaveRunner` does when the device has less memory than planned.
+    static func warn(planned: WavePlan, of model: Model) -> (WavePlan, CLError) -> Void {
+        let device = model.encoder.context.device.title
+        return { smaller, error in
+            func text(_ shape: WaveShape) -> String {
+                "\(shape.images) images" + (shape.patches > 0 ? " with \(shape.patches) patches" : "")
+            }
+            Terminal.warning(
+                "\(device) has less memory than it said (\(error)): waves of \(text(smaller.shape)) instead of "
+                    + "\(text(planned.shape)), or fewer. The results are the same.")
+        }
+    }
+
+    private func wave(_ images: ImageBatch, _ corruption: Corruption, sample: Int) -> Wave {
+        func draw(_ values: [[[Float]]]) -> [[Float]] { values.map { $0[min(sample, $0.count - 1)] } }
+        let labels = images.indices.map { target.index(label: data.label($0)) }
+        if isSingle { return Wave(clean: draw(images.corrupted), corrupted: nil, labels: labels) }
+        var wave = Wave(clean: images.clean, corrupted: draw(images.corrupted), labels: labels)
+        if donor != nil {
+            wave.donorClean = images.donorClean
+            wave.donorCorrupted = draw(images.donorCorrupted)
+        }
+        if !images.partner.isEmpty { wave.partner = images.partner }
+        if case .noise(let strength) = corruption {
+            let keys = images.indices.map { index in
+                let key = RandomKey.noiseKey(seed: seed, imageID: data.dataset.id(index), sample: sample)
+                return (key.k0, key.k1, key.c2, key.c3)
+            }
+            wave.noise = (Float(strength), keys)
+        }
+        return wave
+    }
+}

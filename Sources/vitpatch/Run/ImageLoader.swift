@@ -1,0 +1,54 @@
+import Foundation
+import Images
+
+/// Decodes, corrupts and preprocesses images.
+struct ImageLoader: Sendable {
+    let dataset: ImageDataset
+    let preprocessor: Preprocessor
+    let corruptor: Corruptor
+    /// Draws of a random corruption
+    var samples = 1
+    var donor: (preprocessor: Preprocessor, corruptor: Corruptor)?
+    /// Seed of the choice of partners; nil where none is needed
+    var partnerSeed: UInt64?
+    var profiler: Profiler?
+
+    /// - Throws: the error of the first image, in their order, that cannot be read
+    func load(_ indices: [Int]) throws -> ImageBatch {
+        try profiler.host(.images, "\(indices.count) images") { try prepare(indices) }
+    }
+
+    private func prepare(_ indices: [Int]) throws -> ImageBatch {
+        let results = Collected<ImageBatch>(count: indices.count)
+        DispatchQueue.concurrentPerform(iterations: indices.count) { i in
+            results.set(i, Result { try load(one: indices[i]) })
+        }
+        var prepared = ImageBatch()
+        for result in results.values {
+            if let one = try result?.get() { prepared.append(one, 0) }
+        }
+        return prepared
+    }
+
+    private func load(one index: Int) throws -> ImageBatch {
+        let image = try dataset.load(index), id = dataset.id(index)
+        func corrupted(_ corruptor: Corruptor, _ clean: [Float]) throws -> [[Float]] {
+            let draws = corruptor.corruption.isRandom && corruptor.corruption.stage != .device ? samples : 1
+            return try (0..<draws).map {
+                try corruptor(image: image, index: index, id: id, sample: $0, clean: clean)
+            }
+        }
+        let clean = try preprocessor(image)
+        var one = ImageBatch(indices: [index], clean: [clean], corrupted: [try corrupted(corruptor, clean)])
+        if let donor {
+            let clean = try donor.preprocessor(image)
+            one.donorClean = [clean]
+            one.donorCorrupted = [try corrupted(donor.corruptor, clean)]
+        }
+        if let partnerSeed {
+            let partner = RandomKey.partner(of: index, id: id, count: dataset.count, seed: partnerSeed, sample: 0)
+            one.partner = [try preprocessor(dataset.load(partner))]
+        }
+        return one
+    }
+}

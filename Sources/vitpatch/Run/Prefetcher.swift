@@ -1,0 +1,57 @@
+import Foundation
+import Synchronization
+
+/// Values that several threads fill in, each its own.
+final class Collected<Value: Sendable>: @unchecked Sendable {
+    private let lock = NSLock()
+    private var results: [Result<Value, any Error>?]
+
+    init(count: Int) { results = Array(repeating: nil, count: count) }
+    func set(_ index: Int, _ result: Result<Value, any Error>) { lock.withLock { results[index] = result } }
+    var values: [Result<Value, any Error>?] { lock.withLock { results } }
+}
+
+/// Makes the next items of a sequence on another thread while the current ones are used, by any number of threads.
+final class Prefetcher<Item: Sendable>: Sendable {
+    private struct Pending {
+        let done = DispatchSemaphore(value: 0), box = Collected<Item>(count: 1)
+    }
+    private struct State {
+        var next = 0
+        var pending: [Pending] = []
+    }
+
+    private let make: @Sendable (Int) throws -> Item
+    private let count: Int
+    private let queue = DispatchQueue(label: "vitpatch.prefetch", qos: .userInitiated)
+    private let state = Mutex(State())
+
+    /// - Parameter ahead: items that are made before they are asked for
+    init(count: Int, ahead: Int = 1, make: @escaping @Sendable (Int) throws -> Item) {
+        self.count = count
+        self.make = make
+        for _ in 0..<ahead { start() }
+    }
+
+    /// The next item; nil after the last.
+    func take() throws -> Item? {
+        let first = state.withLock { $0.pending.isEmpty ? nil : $0.pending.removeFirst() }
+        guard let first else { return nil }
+        first.done.wait()
+        start()
+        return try first.box.values[0]?.get()
+    }
+
+    private func start() {
+        state.withLock { state in
+            guard state.next < count else { return }
+            let index = state.next, item = Pending(), make = make
+            state.next += 1
+            state.pending.append(item)
+            queue.async {
+                item.box.set(0, Result { try make(index) })
+                item.done.signal()
+            }
+        }
+    }
+}
