@@ -3,7 +3,7 @@ import PackageDescription
 
 // Modules, top to bottom; imports point down only (docs/architecture.md draws them):
 //
-//   vitpatch -> Report, Spec -> Patch -> Results, ViT, Images -> Kernels -> CLRuntime -> COpenCL, CCLBlast
+//   vitpatch -> Report, Spec -> Statistics, Patch -> Results, ViT, Images -> Kernels -> CLRuntime -> COpenCL, CCLBlast
 //
 // Reference stands apart: plain loops in Double that import nothing of ours. Verification holds the device to it.
 
@@ -42,13 +42,14 @@ let package = Package(
                 "CZlib",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]),
-        .target(name: "Report", dependencies: ["Results"]),
+        .target(name: "Statistics", dependencies: ["Results"]),
+        .target(name: "Report", dependencies: ["Statistics", "Results"]),
         .target(name: "Reference"),
         .target(name: "Verification", dependencies: ["Patch", "ViT", "Kernels", "CLRuntime", "Reference"]),
         .executableTarget(
             name: "vitpatch",
             dependencies: [
-                "Report", "Results", "Spec", "Patch", "Images", "ViT", "Kernels", "CLRuntime", "Profiling",
+                "Report", "Statistics", "Results", "Spec", "Patch", "Images", "ViT", "Kernels", "CLRuntime", "Profiling",
                 "Verification",
                 "Reference", "CDemo",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -68,7 +69,8 @@ let package = Package(
             name: "PatchTests",
             dependencies: ["Patch", "ViT", "Kernels", "CLRuntime", "Reference", "Verification", "TestSupport"]),
         .testTarget(name: "ResultsTests", dependencies: ["Results", .product(name: "GRDB", package: "GRDB.swift")]),
-        .testTarget(name: "ReportTests", dependencies: ["Report", "Results"]),
+        .testTarget(name: "StatisticsTests", dependencies: ["Statistics", "Results"]),
+        .testTarget(name: "ReportTests", dependencies: ["Report", "Statistics", "Results"]),
         .testTarget(name: "ReferenceTests", dependencies: ["Reference", "TestSupport"]),
         .testTarget(name: "CLITests", dependencies: ["Kernels", "CLRuntime"]),
     ],

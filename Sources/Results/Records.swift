@@ -42,13 +42,16 @@ package struct PassMetrics: Sendable, Equatable {
     package var logit: Float
     /// logit[target] - logit[foil]
     package var logitDiff: Float
+    /// logit[target] - logsumexp(the other logits); nan where it was not kept
+    package var logOdds: Float
     /// KL(clean || this pass) in nats
     package var kl: Float
     /// the most likely class
     package var prediction: Int
 
-    package init(p: Float, logit: Float, logitDiff: Float, kl: Float, prediction: Int) {
+    package init(p: Float, logit: Float, logitDiff: Float, logOdds: Float = .nan, kl: Float, prediction: Int) {
         self.p = p
+        self.logOdds = logOdds
         self.logit = logit
         self.logitDiff = logitDiff
         self.kl = kl
