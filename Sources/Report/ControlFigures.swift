@@ -109,7 +109,8 @@ extension CorruptionStatistics {
         let percentile = hasDirections ? "95th percentile (noising: 5th)" : directions.map(percentileName).joined()
         var columns = hasDirections ? [Table.Column("direction")] : []
         columns += [Table.Column("extent"), Table.Column("places", "kind"), Table.Column("number")]
-        columns += withLimits("mean Δp", "effect_p") + [Table.Column(percentile, "p95"), Table.Column("beyond", "beyond")]
+        columns +=
+            withLimits("mean Δp", "effect_p") + [Table.Column(percentile, "p95"), Table.Column("beyond", "beyond")]
         return Table(
             columns: columns,
             rows: controls.map { control in

@@ -156,7 +156,8 @@ struct DoseSeries {
             guard case .layers = group.shape, group.layers.count > 1 else { return nil }
             let shown = group.windows.filter { !$0.isEmpty }
             let effects = doses.map { dose in group.patches.map { dose.statistics.patches[$0.patch] } }
-            let limit = effects.joined().filter { $0.construction == nil }.map { abs($0.p.mean) }
+            let limit =
+                effects.joined().filter { $0.construction == nil }.map { abs($0.p.mean) }
                 .filter(\.isFinite).max() ?? 0
             let digits = decimals(for: [limit])
             let panels = shown.map { window in
@@ -183,15 +184,19 @@ struct DoseSeries {
                 }
             }
             return Figure(
-                name: fileName(["dose-map", kind, group.words.intervention.fileName(group.direction), group.site, group.detail]),
+                name: fileName([
+                    "dose-map", kind, group.words.intervention.fileName(group.direction), group.site, group.detail,
+                ]),
                 title: "Effect on p by strength of \(kind) and layer: \(group.title)",
                 caption: "Mean of p patched − \(group.words.base); blue is above 0, orange below, one scale for all. "
                     + "Dots: adjusted p-value < 0.05.",
-                panels: panels, legend: [LegendItem(mark: .significant, series: 0, text: "effect on p: adjusted p-value < 0.05")],
+                panels: panels,
+                legend: [LegendItem(mark: .significant, series: 0, text: "effect on p: adjusted p-value < 0.05")],
                 colourLimit: limit, colourTitle: "mean Δp",
                 table: Table(
                     columns: [Table.Column(kind, "strength"), Table.Column("layer"), Table.Column("window")]
-                        + withLimits("Δp", "effect_p") + [Table.Column("p-value (adjusted)", "p_adjusted")], rows: rows))
+                        + withLimits("Δp", "effect_p") + [Table.Column("p-value (adjusted)", "p_adjusted")], rows: rows)
+            )
         }
     }
 

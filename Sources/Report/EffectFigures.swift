@@ -188,7 +188,8 @@ struct EffectFigures {
                 + "blue is above 0, orange below."
                 + (significant ? " Dots: adjusted p-value < 0.05." : "") + note + constructed(group.patches),
             panels: panels,
-            legend: significant ? [LegendItem(mark: .significant, series: 0, text: "effect on p: adjusted p-value < 0.05")] : [],
+            legend: significant
+                ? [LegendItem(mark: .significant, series: 0, text: "effect on p: adjusted p-value < 0.05")] : [],
             colourLimit: limit(scale), colourTitle: "mean Δp", table: patchTable(group.patches, statistics))
     }
 

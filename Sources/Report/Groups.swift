@@ -57,7 +57,8 @@ package func groupText(store: ResultsStore, by groups: [ImageGroups], colour: Te
         for statistics in try groupStatistics(of: store, by: group) {
             guard let total = statistics.rows.first, !total.values.isEmpty else { continue }
             let patches = statistics.rows.dropFirst()
-            let shown = Array(patches.sorted { groupSpread($0) > groupSpread($1) }.prefix(total.values.count > 2 ? 5 : 10))
+            let shown = Array(
+                patches.sorted { groupSpread($0) > groupSpread($1) }.prefix(total.values.count > 2 ? 5 : 10))
             line()
             line(
                 terminal.bold("by \(group.column), corruption \(statistics.corruption)")
@@ -83,7 +84,9 @@ func groupSpread(_ row: GroupStatistics.Row) -> Double {
     row.values.map { abs($0.difference?.mean ?? $0.effect.mean) }.filter { !$0.isNaN }.max() ?? -1
 }
 
-private func rowLines(_ row: GroupStatistics.Row, _ digits: Int, _ terminal: TerminalText, _ manifest: Manifest) -> [String] {
+private func rowLines(_ row: GroupStatistics.Row, _ digits: Int, _ terminal: TerminalText, _ manifest: Manifest)
+    -> [String]
+{
     func number(_ mean: GroupStatistics.Mean) -> String {
         "\(signed(mean.mean, digits)) \(intervalText(mean.low, mean.high, digits))"
     }

@@ -59,6 +59,9 @@ struct InterventionWords {
         }
     }
 
+    /// What a patch does with its share of the total effect
+    var verb: String { intervention == .noising ? "takes away" : "recovers" }
+
     /// What a share of the total effect is, or why there is none
     var sharesNote: String {
         intervention.exchangesPasses

@@ -36,7 +36,9 @@ func patchTable(_ patches: [PatchStatistics], _ statistics: CorruptionStatistics
         row += [patch.pValue, patch.pAdjusted].map { .p($0, isFloor: statistics.isFloor($0, direction)) }
         if statistics.hasLogOdds { row += cells(patch[.logOdds], digits) }
         row += cells(patch[.logitDiff], digits) + cells(patch[.kl], digits) + [.share(patch.accuracy)]
-        if isConstructed { row.append(Table.Cell(shown: patch.construction?.text ?? "", data: patch.construction?.rawValue ?? "")) }
+        if isConstructed {
+            row.append(Table.Cell(shown: patch.construction?.text ?? "", data: patch.construction?.rawValue ?? ""))
+        }
         if isControlled { row += controlCells(patch) }
         return row
     }

@@ -63,7 +63,8 @@ struct PlaceGroup {
                     words: InterventionWords(
                         manifest, direction: place[0].record.direction, corruption: statistics.spec),
                     site: place[0].record.site,
-                    detail: names.filter { !$0.1.isEmpty && $0 != ("window", "1") }.map { "\($0.0) \($0.1)" }.joined(separator: ", "),
+                    detail: names.filter { !$0.1.isEmpty && $0 != ("window", "1") }.map { "\($0.0) \($0.1)" }.joined(
+                        separator: ", "),
                     shape: shape, patches: patches)
             }
             if isTokens && heads.count > 1 { return [group(place, .places, names: [])] }

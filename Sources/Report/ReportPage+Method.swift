@@ -22,7 +22,9 @@ extension ReportPage {
         guard manifest.corruptions.contains(where: { $0 != "none" }) else { return "" }
         let total = "The <b>total effect</b> is the clean pass minus the corrupted one. "
         let words = unique(manifest.ownPatches.map(\.direction)).map { InterventionWords(manifest, direction: $0) }
-        guard words.contains(where: \.intervention.exchangesPasses) else { return total + escaped(words.first?.sharesNote ?? "") + " " }
+        guard words.contains(where: \.intervention.exchangesPasses) else {
+            return total + escaped(words.first?.sharesNote ?? "") + " "
+        }
         return total
             + "The <b>recovered share</b> is mean effect / mean total effect, the total taken in the patch’s own direction, so that 1 "
             + "is a patch that alone does what exchanging the passes does. "

@@ -16,7 +16,7 @@ extension ReportPage {
         }
         // Strengths of one corruption say the same with other numbers, which are in the table.
         let told = sections.filter { !doseSpecs.contains($0.statistics.spec) }
-        for section in told { out += "<p>\(escaped(sentence(section.statistics)))</p>" }
+        for section in told { out += sentences(section.statistics).map { "<p>\(escaped($0))</p>" }.joined() }
         out += sections.count == 1 ? populations(sections[0].statistics) : ""
         return out + "</section>"
     }
@@ -45,7 +45,9 @@ extension ReportPage {
 
     private func cards(_ s: CorruptionStatistics) -> String {
         let isCorrupted = s.spec != "none"
-        var cards = [("\(s.images)", s.images == 1 ? "image" : "images"), (shareText(s.accuracyClean), "accuracy, clean")]
+        var cards = [
+            ("\(s.images)", s.images == 1 ? "image" : "images"), (shareText(s.accuracyClean), "accuracy, clean"),
+        ]
         if isCorrupted { cards.append((shareText(s.accuracyCorrupted), "accuracy, corrupted")) }
         cards.append((number(s.meanPClean, 3), "mean p, clean"))
         if isCorrupted {
@@ -58,7 +60,7 @@ extension ReportPage {
         for item in s.directions {
             guard let best = s.strongest(item.direction) else { continue }
             let share = recovered(best, s).map { "; \($0) of the total" } ?? ""
-            let sure = item.reliability.map { "; the same in both halves of the images in \(shareText($0.sameStrongest))" } ?? ""
+            let sure = item.reliability.map { "; in both halves \(shareText($0.sameStrongest))" } ?? ""
             cards.append(
                 (
                     plus(best.p.mean, 3),
@@ -119,7 +121,8 @@ extension ReportPage {
                     Table.Cell($0.b), .count($0.places), .value($0.correlation, 2),
                 ]
             })
-        return "<details><summary>Rank correlation (Spearman) of the places’ mean effects on p between corruptions</summary>"
+        return
+            "<details><summary>Rank correlation (Spearman) of the places’ mean effects on p between corruptions</summary>"
             + table.html() + "</details>"
     }
 
@@ -128,13 +131,16 @@ extension ReportPage {
         guard manifest.keep == "all", let first = s.directions.first, !first.populations.isEmpty else { return "" }
         let isCorrupted = s.spec != "none"
         let best = s.directions.compactMap { s.strongest($0.direction) == nil ? nil : $0 }
-        let columns = ["clean pass", "images"] + (isCorrupted ? ["total effect on p"] : [])
+        let columns =
+            ["clean pass", "images"] + (isCorrupted ? ["total effect on p"] : [])
             + best.map { item in
                 "\(words(s, item.direction).name) \(s.strongest(item.direction)?.record.short ?? "")"
             }
         let rows = first.populations.indices.map { index -> [Table.Cell] in
             let population = first.populations[index]
-            var row: [Table.Cell] = [Table.Cell(population.cleanIsRight ? "right" : "wrong"), .count(population.images)]
+            var row: [Table.Cell] = [
+                Table.Cell(population.cleanIsRight ? "right" : "wrong"), .count(population.images),
+            ]
             if isCorrupted { row.append(Table.Cell(withInterval(population.total, 3))) }
             row += best.map { item in
                 Table.Cell(item.populations[index].strongest.map { withInterval($0, 3) } ?? "–")
@@ -171,11 +177,12 @@ extension ReportPage {
             """
     }
 
-    /// What one corruption's sweep found.
-    func sentence(_ s: CorruptionStatistics) -> String {
+    /// What one corruption's sweep found: what the corruption does, then each direction's strongest place.
+    func sentences(_ s: CorruptionStatistics) -> [String] {
         var text = "Over \(counted(s.images, "image")), "
         if s.spec == "none" {
-            text += "the accuracy is \(shareText(s.accuracyClean)) and the mean probability of the target \(number(s.meanPClean, 3))."
+            text +=
+                "the accuracy is \(shareText(s.accuracyClean)) and the mean probability of the target \(number(s.meanPClean, 3))."
         } else {
             text +=
                 "\(s.spec) takes the accuracy from \(shareText(s.accuracyClean)) to \(shareText(s.accuracyCorrupted)) and the mean "
@@ -183,21 +190,21 @@ extension ReportPage {
                 + "\(withInterval(s.totalP, 3))"
             if s.hasLogOdds { text += " on p and \(withInterval(s[.logOdds], 2)) on its log-odds" }
             text += "."
-            if s.topTenth.isFinite {
-                text += " The tenth of the images with the largest total effects carries \(shareText(s.topTenth)) of it."
+            if s.topTenth.isFinite, s.images >= 10 {
+                text +=
+                    " The tenth of the images with the largest total effects carries \(shareText(s.topTenth)) of it."
             }
         }
-        for item in s.directions { text += finding(s, item) }
-        return text
+        return [text] + s.directions.compactMap { finding(s, $0) }
     }
 
-    private func finding(_ s: CorruptionStatistics, _ item: DirectionStatistics) -> String {
-        guard let best = s.strongest(item.direction) else { return "" }
+    private func finding(_ s: CorruptionStatistics, _ item: DirectionStatistics) -> String? {
+        guard let best = s.strongest(item.direction) else { return nil }
         let words = words(s, item.direction)
         let share = recovered(best, s).map { ", \($0) of the total effect" } ?? ""
         let logOdds = s.hasLogOdds ? " (log-odds \(withInterval(best[.logOdds], 2)))" : ""
         var text =
-            " Patching \(words.activations) into \(words.receiver) (\(words.name)), the strongest place is "
+            "Patching \(words.activations) into \(words.receiver) (\(words.name)), the strongest place is "
             + "\(best.record.short): \(withInterval(best.p, 3))\(logOdds)\(share), positive on \(shareText(best.p.sharePositive)) of the "
             + "images"
         if best.pAdjusted.isFinite {

@@ -26,7 +26,8 @@ struct ReportPage {
         var parts: [(title: String, figures: [Figure])] {
             [
                 ("Layers", layers), ("Windows", windows), ("Heads", heads), ("Tokens", tokens), ("Places", places),
-                ("Both directions", directions), ("Random places", controls), ("Metrics", metrics), ("Classes", classes),
+                ("Both directions", directions), ("Random places", controls), ("Metrics", metrics),
+                ("Classes", classes),
                 ("Groups", groups),
             ]
         }
@@ -104,7 +105,8 @@ struct ReportPage {
             }
             part("Examples", section.examples?.html ?? "")
             guard doseSpecs.contains(spec) else { return out }
-            return "<details class=\"strength\" id=\"\(fileName(["strength", spec]))\"><summary>\(escaped(spec)): all figures</summary>\n\(out)</details>\n"
+            return
+                "<details class=\"strength\" id=\"\(fileName(["strength", spec]))\"><summary>\(escaped(spec)): all figures</summary>\n\(out)</details>\n"
         }.joined()
         let dose = doses.isEmpty ? "" : "<section id=\"dose\"><h2>Dose and response</h2>\(figures(doses))</section>\n"
         return """

@@ -198,7 +198,9 @@ extension SearchResult {
             line(trimmed(row))
         }
         if hasHeldOut {
-            line(terminal.dim("  held out: images that did not choose the places; searched on: those that did, so too good"))
+            line(
+                terminal.dim(
+                    "  held out: images that did not choose the places; searched on: those that did, so too good"))
         }
         if hasBaselines {
             line(
@@ -223,7 +225,8 @@ extension SearchResult {
         let on = heldOut > 0 ? " on the images held out" : " on the images searched on"
         let share: String
         if let last = steps.last {
-            share = last.headline.share.isFinite
+            share =
+                last.headline.share.isFinite
                 ? "\(percent(last.headline.share)) of the total effect\(on)"
                 : "an effect of \(signed(last.headline.effect, 3))\(on)"
         } else {

@@ -6,7 +6,8 @@ extension SummaryWriter {
     mutating func layers(_ patches: [PatchStatistics], best: PatchStatistics?) {
         let digits = decimals(for: patches.lazy.map(\.p.mean))
         let number = digits + 3
-        let fixedWidth = number + 1 + (2 * number + 4) + 1 + 2 + 2  // value, interval, mark, gap
+        let hasIntervals = patches.contains(where: \.p.hasInterval)
+        let fixedWidth = number + 1 + (hasIntervals ? 2 * number + 5 : 0) + 2 + 2  // value, interval, mark, gap
         let layers = unique(patches.map(\.record.layer))
         let windows = unique(patches.map(\.record.window))
         let labels = max(5, layers.map(\.count).max() ?? 0)
@@ -34,7 +35,7 @@ extension SummaryWriter {
                     let value = paddedLeft(signed(patch.p.mean, digits), number)
                     let bar = bars.bar(patch.p.mean)
                     row += (isBest ? terminal.bold(value) : value) + " "
-                    row += terminal.dim(range(patch.p, digits)) + " "
+                    if hasIntervals { row += terminal.dim(range(patch.p, digits)) + " " }
                     row += terminal.negative(bar.left) + terminal.positive(bar.right)
                     let mark = patch.construction != nil ? "=" : isBest ? "◀" : " "
                     row += " \(mark)\(patch.control?.isAbove == true ? "▲" : " ") "
@@ -88,11 +89,16 @@ extension SummaryWriter {
 
     /// The strongest patches, by the size of their effect.
     mutating func list(_ patches: [PatchStatistics], limit: Int) {
-        let shown = patches.filter { $0.p.mean.isFinite && $0.construction == nil }.sorted { abs($0.p.mean) > abs($1.p.mean) }.prefix(limit)
+        let shown = patches.filter { $0.p.mean.isFinite && $0.construction == nil }.sorted {
+            abs($0.p.mean) > abs($1.p.mean)
+        }.prefix(limit)
         let digits = decimals(for: shown.map(\.p.mean))
         let columns: [(name: String, value: (PatchRecord) -> String)] = [
             ("layer", \.layer), ("head", \.head), ("token", \.token), ("window", \.window),
-        ].filter { column in shown.contains { !column.1($0.record).isEmpty } }
+        ].filter { column in
+            shown.contains { !column.1($0.record).isEmpty && (column.0 != "window" || $0.record.window != "1") }
+        }
+        let hasIntervals = shown.contains(where: \.p.hasInterval)
         func cells(_ value: (String, (PatchRecord) -> String), _ text: String) -> String {
             let widest = shown.map { value.1($0.record).count }.max() ?? 0
             return paddedLeft(text, max(value.0.count, widest) + 2)
@@ -106,7 +112,7 @@ extension SummaryWriter {
             line(
                 columns.map { cells($0, $0.value(patch.record)) }.joined()
                     + "  \(paddedLeft(signed(patch.p.mean, digits), digits + 3)) "
-                    + terminal.dim(range(patch.p, digits)) + " " + terminal.negative(bar.left)
+                    + (hasIntervals ? terminal.dim(range(patch.p, digits)) + " " : "") + terminal.negative(bar.left)
                     + terminal.positive(bar.right))
         }
     }
@@ -126,7 +132,9 @@ extension SummaryWriter {
     /// is compared by layer, and the strongest place of every strength.
     mutating func strengths(_ series: DoseSeries) {
         line()
-        line(terminal.bold("corruption \(series.kind)") + terminal.dim("   \(series.doses.count) strengths of the same images"))
+        line(
+            terminal.bold("corruption \(series.kind)")
+                + terminal.dim("   \(series.doses.count) strengths of the same images"))
         let strength = max(8, series.labels.map(\.count).max() ?? 0)
         line(
             "  " + paddedLeft("strength", strength) + paddedLeft("images", 8) + paddedLeft("accuracy", 10)
@@ -154,7 +162,9 @@ extension SummaryWriter {
                 guard let best = dose.statistics.strongest(item.direction) else { continue }
                 let words = InterventionWords(manifest, direction: item.direction)
                 let sure = item.reliability.map { ", the same in both halves \(percent($0.sameStrongest))" } ?? ""
-                line("  \(paddedLeft(label, strength))  \(words.name) \(best.record.short) \(interval(best.p, 3))\(sure)")
+                line(
+                    "  \(paddedLeft(label, strength))  \(words.name) \(best.record.short) \(interval(best.p, 3))\(sure)"
+                )
             }
         }
         line(terminal.dim("  every strength's tables: report, or summary --format csv"))

@@ -60,7 +60,9 @@ private func groups(_ corruption: CorruptionStatistics, _ manifest: Manifest) ->
     }
     return split(corruption.patches, by: PlaceGroup.site).flatMap { place -> [SummaryGroup] in
         let words = InterventionWords(manifest, direction: place[0].record.direction, corruption: corruption.spec)
-        func group(_ patches: [PatchStatistics], _ shape: SummaryGroup.Shape, _ parts: [(String, String)]) -> SummaryGroup {
+        func group(_ patches: [PatchStatistics], _ shape: SummaryGroup.Shape, _ parts: [(String, String)])
+            -> SummaryGroup
+        {
             let named = parts.filter { !$0.1.isEmpty && $0 != ("window", "1") }.map { "\($0.0) \($0.1)" }
             return SummaryGroup(
                 title: (["\(words.name) \(place[0].record.site)"] + named).joined(separator: ", "), words: words,
@@ -127,7 +129,7 @@ struct SummaryWriter {
         let logOdds = corruption.hasLogOdds ? "   log-odds \(interval(corruption[.logOdds], 2))" : ""
         named("total effect", "p \(interval(corruption.totalP, 3))\(logOdds)")
         named("", "logit diff \(interval(corruption[.logitDiff], 2))")
-        if corruption.topTenth.isFinite {
+        if corruption.topTenth.isFinite, corruption.images >= 10 {
             named("", "the tenth of the images with the largest carries \(percent(corruption.topTenth)) of it")
         }
         if let warning = SampleWords.warning(corruption.totalP) { named("", "warning: \(warning)") }
@@ -152,8 +154,14 @@ struct SummaryWriter {
         line()
         line(
             "  " + terminal.bold(group.title)
-                + terminal.dim("   mean p patched - \(group.words.base)" + (corruption.images < fewestImages ? "" : ", [95% interval]")))
+                + terminal.dim(
+                    "   mean p patched - \(group.words.base)"
+                        + (corruption.images < fewestImages ? "" : ", [95% interval]")))
         let best = strongest(group.patches)
+        if group.patches.allSatisfy({ $0.construction == .everything }) {
+            line("  every place is the other pass by construction: \(interval(group.patches[0].p, 3))")
+            return
+        }
         switch group.shape {
         case .layers: layers(group.patches, best: best)
         case .heads:
@@ -176,7 +184,7 @@ struct SummaryWriter {
             .compactMap { $0 }
         line(
             terminal.dim(
-                "  the strongest" + (shares.isEmpty ? ": " : " recovers \(shares.joined(separator: ", ")); ")
+                "  the strongest" + (shares.isEmpty ? ": " : " \(group.words.verb) \(shares.joined(separator: ", ")); ")
                     + "accuracy \(percent(best.accuracy))"))
         if let warning = SampleWords.warning(best.p) { line(terminal.dim("  warning: \(warning)")) }
     }
@@ -184,7 +192,7 @@ struct SummaryWriter {
     /// What places of the same extent do.
     mutating func controls(_ group: SummaryGroup, of corruption: CorruptionStatistics) {
         let direction = group.patches[0].record.direction
-        let extents = Set(group.patches.map(\.record.extent))
+        let extents = Set(group.patches.filter { $0.construction == nil }.map(\.record.extent))
         let controls = corruption.controls.filter {
             $0.direction == direction && extents.contains($0.extent)
         }
@@ -234,7 +242,9 @@ struct SummaryWriter {
         let known = corruption.directions.compactMap { item in item.reliability.map { (item, $0) } }
         guard !known.isEmpty else { return }
         line()
-        line("  " + terminal.bold("how sure is the strongest") + terminal.dim("   \(known[0].1.splits) random halves of the images"))
+        line(
+            "  " + terminal.bold("how sure is the strongest")
+                + terminal.dim("   \(known[0].1.splits) random halves of the images"))
         for (item, found) in known {
             let words = InterventionWords(manifest, direction: item.direction, corruption: corruption.spec)
             let best = item.strongest.map { corruption.patches[$0].record.short } ?? "-"

@@ -19,8 +19,12 @@ struct Table {
         init(stringLiteral text: String) { self.init(text) }
 
         static func count(_ value: Int) -> Cell { Cell("\(value)") }
-        static func effect(_ value: Double, _ digits: Int) -> Cell { Cell(shown: plus(value, digits), data: full(value)) }
-        static func value(_ value: Double, _ digits: Int) -> Cell { Cell(shown: number(value, digits), data: full(value)) }
+        static func effect(_ value: Double, _ digits: Int) -> Cell {
+            Cell(shown: plus(value, digits), data: full(value))
+        }
+        static func value(_ value: Double, _ digits: Int) -> Cell {
+            Cell(shown: number(value, digits), data: full(value))
+        }
         static func share(_ value: Double) -> Cell { Cell(shown: shareText(value), data: full(value)) }
         static func p(_ value: Double, isFloor: Bool = false) -> Cell {
             Cell(shown: pText(value, isFloor: isFloor), data: full(value))
@@ -37,7 +41,10 @@ struct Table {
 
 /// A statistic's column and those of its interval.
 func withLimits(_ title: String, _ key: String) -> [Table.Column] {
-    [Table.Column(title, key), Table.Column("\(title) 95% low", "\(key)_ci_low"), Table.Column("\(title) 95% high", "\(key)_ci_high")]
+    [
+        Table.Column(title, key), Table.Column("\(title) 95% low", "\(key)_ci_low"),
+        Table.Column("\(title) 95% high", "\(key)_ci_high"),
+    ]
 }
 
 func cells(_ effect: EffectStatistics, _ digits: Int) -> [Table.Cell] {

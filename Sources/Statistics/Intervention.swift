@@ -51,7 +51,8 @@ package enum Construction: String, Sendable {
     package init?(_ patch: PatchRecord, _ intervention: Intervention, layers: Int?) {
         let sites = Set(patch.site.split(separator: "+").map(String.init))
         let isWhole = patch.head.isEmpty && patch.token.isEmpty
-        if isWhole, intervention.exchangesPasses, !sites.isDisjoint(with: ["embed", "resid_pre", "resid_mid", "resid_post"])
+        if isWhole, intervention.exchangesPasses,
+            !sites.isDisjoint(with: ["embed", "resid_pre", "resid_mid", "resid_post"])
         {
             self = .everything
             return
@@ -59,14 +60,18 @@ package enum Construction: String, Sendable {
         let tokens = patch.token.split(separator: "+").map(String.init)
         let isLast = layers.map { patch.layer == "\($0 - 1)" && ["", "1"].contains(patch.window) } ?? false
         // After the last attention only CLS is read; keys, values and the stream before it still count.
-        let readsOwnToken: Set = ["resid_mid", "resid_post", "attn_out", "mlp_out", "z", "q", "pattern", "mlp_pre", "mlp_act"]
+        let readsOwnToken: Set = [
+            "resid_mid", "resid_post", "attn_out", "mlp_out", "z", "q", "pattern", "mlp_pre", "mlp_act",
+        ]
         if isLast, !tokens.isEmpty, !tokens.contains("0"), sites.isSubset(of: readsOwnToken) {
             self = .nothing
             return
         }
         // CLS starts from the same embedding in both passes.
         let isFirst = patch.site == "embed" || (patch.layer == "0" && ["", "1"].contains(patch.window))
-        if isFirst, tokens == ["0"], intervention.exchangesPasses, sites.isSubset(of: ["embed", "resid_pre", "q", "k", "v"]) {
+        if isFirst, tokens == ["0"], intervention.exchangesPasses,
+            sites.isSubset(of: ["embed", "resid_pre", "q", "k", "v"])
+        {
             self = .nothing
             return
         }

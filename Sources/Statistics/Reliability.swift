@@ -21,7 +21,9 @@ package struct Reliability: Sendable, Equatable {
         let images = columns.first?.count ?? 0
         let columns = columns.filter { $0.allSatisfy(\.isFinite) }
         guard columns.count > 1, images >= Self.fewest else { return nil }
-        @Sendable func strongest(_ means: [Double]) -> Int { means.indices.max { abs(means[$0]) < abs(means[$1]) } ?? 0 }
+        @Sendable func strongest(_ means: [Double]) -> Int {
+            means.indices.max { abs(means[$0]) < abs(means[$1]) } ?? 0
+        }
         func mean(_ values: [Float]) -> Double { values.reduce(0) { $0 + Double($1) } / Double(images) }
         let all = strongest(columns.map(mean))
         let found = concurrentMap(splits) { split -> (r: Double, same: Bool, agrees: Int, heldOut: Double) in
@@ -39,7 +41,8 @@ package struct Reliability: Sendable, Equatable {
             let (a, b) = (means(first), means(second))
             let (bestA, bestB) = (strongest(a), strongest(b))
             return (
-                pearson(a, b), bestA == bestB, (bestA == all ? 1 : 0) + (bestB == all ? 1 : 0), (b[bestA] + a[bestB]) / 2
+                pearson(a, b), bestA == bestB, (bestA == all ? 1 : 0) + (bestB == all ? 1 : 0),
+                (b[bestA] + a[bestB]) / 2
             )
         }
         let defined = found.map(\.r).filter(\.isFinite), count = Double(splits)

@@ -36,7 +36,8 @@ package func recoveredShare(effects: [Double], totals: [Double], bootstrap: Boot
     let rows = effects.count
     let shared = SharedTotals(totals, rows: rows, metrics: 1, bootstrap)
     let found = summarise(effects, rows: rows, total: (shared, [1]), columns: 1, bootstrap)[0]
-    let total = TotalEffect(mean: shared.statistics[0].mean, low: shared.statistics[0].low, high: shared.statistics[0].high)
+    let total = TotalEffect(
+        mean: shared.statistics[0].mean, low: shared.statistics[0].low, high: shared.statistics[0].high)
     return RecoveredShare(
         effect: found.mean, share: total.isClear ? found.recovered : .nan, low: found.recoveredLow,
         high: found.recoveredHigh)

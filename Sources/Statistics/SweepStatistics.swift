@@ -135,7 +135,8 @@ private func statistics(
     let own = Array(store.manifest.ownPatches)
     let controls = try Controls(store: store, corruption: corruption, images: images)
     let interventions = Dictionary(
-        unique(own.map(\.direction)).map { ($0, Intervention(store.manifest, direction: $0)) }) { first, _ in first }
+        unique(own.map(\.direction)).map { ($0, Intervention(store.manifest, direction: $0)) }
+    ) { first, _ in first }
 
     var patches: [PatchStatistics] = []
     var onP: [[Float]] = []  // [patches][n]

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Report
 import Results
+import Statistics
 
 struct Compare: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Report
 import Results
+import Statistics
 
 struct Summary: ParsableCommand {
     static let configuration = CommandConfiguration(
