@@ -42,20 +42,26 @@ package struct PassMetrics: Sendable, Equatable {
     package var logit: Float
     /// logit[target] - logit[foil]
     package var logitDiff: Float
-    /// logit[target] - logsumexp(the other logits); nan where it was not kept
-    package var logOdds: Float
     /// KL(clean || this pass) in nats
     package var kl: Float
     /// the most likely class
     package var prediction: Int
+    /// logit[target] - logsumexp(the other logits); nan where it was not measured
+    package var logOdds: Float
 
-    package init(p: Float, logit: Float, logitDiff: Float, logOdds: Float = .nan, kl: Float, prediction: Int) {
-        self.p = p
+    package init(p: Float, logit: Float, logitDiff: Float, kl: Float, prediction: Int, logOdds: Float = .nan) {
         self.logOdds = logOdds
+        self.p = p
         self.logit = logit
         self.logitDiff = logitDiff
         self.kl = kl
         self.prediction = prediction
+    }
+
+    /// Log-odds that were not measured are equal.
+    package static func == (a: PassMetrics, b: PassMetrics) -> Bool {
+        a.p == b.p && a.logit == b.logit && a.logitDiff == b.logitDiff && a.kl == b.kl && a.prediction == b.prediction
+            && (a.logOdds == b.logOdds || a.logOdds.isNaN && b.logOdds.isNaN)
     }
 }
 

@@ -144,7 +144,7 @@ import Testing
         #expect(plain.controls.isEmpty)
         found.controls = []
         for index in found.patches.indices { found.patches[index].control = nil }
-        #expect(found == plain)
+        #expect("\(found)" == "\(plain)")
         #expect(
             try groupStatistics(of: temporary.store, by: temporary.store.classGroups())
                 == groupStatistics(of: alone.store, by: alone.store.classGroups()))

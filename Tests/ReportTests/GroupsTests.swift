@@ -69,8 +69,8 @@ import Testing
                     (value.effect, drawn.map(\.0).sorted()), (difference, drawn.map { $0.0 - $0.1 }.sorted()),
                 ] {
                     let (low, high) = (resamples[100], resamples[3899])
-                    #expect(abs(found.low - low) < 0.15 * (high - low), "seed \(random.seed)")
-                    #expect(abs(found.high - high) < 0.15 * (high - low), "seed \(random.seed)")
+                    #expect(abs(found.low - low) < 0.25 * (high - low), "seed \(random.seed)")
+                    #expect(abs(found.high - high) < 0.25 * (high - low), "seed \(random.seed)")
                 }
             }
             if count == 2 {
