@@ -25,16 +25,32 @@
 #define TX 8
 #define ITEMS (BQ / 4 * TX)
 #define KEYS (4 * TX)
-#define KEY_STRIDE (KEYS + 4)  // keys are stored transposed: other banks for neighbouring columns of a key
+#define KEY_STRIDE KEYS
+#define P_STRIDE (BQ + 4)       // other banks for the neighbouring keys of a work-item's row
+#define SHARED_STRIDE (BQ + 4)
 #define D4 ((DH + 3) / 4)
 #define COLS ((D4 + TX - 1) / TX)
-#define KV_SIZE (DH * KEY_STRIDE > KEYS * D4 * 4 ? DH * KEY_STRIDE : KEYS * D4 * 4)
+#define KV_SIZE (KEYS * D4 * 4)
 
 DEFINE_EXP2(float, as_float, as_int)
 DEFINE_EXP2(float4, as_float4, as_int4)
 
 // Query token i of a group's list; all tokens in order where there is none.
 static inline int token(__global const int *tokens, int i) { return tokens ? tokens[i] : i; }
+
+// Columns d ..< d + 4 of a row of DH; those past the last are 0.
+static inline float4 load_row(__global const float *p, int d, bool aligned) {
+  if (aligned && d + 4 <= DH) return *(__global const float4 *)(p + d);
+  return (float4)(p[d], d + 1 < DH ? p[d + 1] : 0.0f, d + 2 < DH ? p[d + 2] : 0.0f, d + 3 < DH ? p[d + 3] : 0.0f);
+}
+
+// The same to local memory, `stride` apart, from column d on.
+static inline void put_column(__local float *to, int stride, int d, float4 x) {
+  to[0] = x.x;
+  if (d + 1 < DH) to[stride] = x.y;
+  if (d + 2 < DH) to[2 * stride] = x.z;
+  if (d + 3 < DH) to[3 * stride] = x.w;
+}
 
 // A group's queries t0 ..< t0 + BQ of one head of one pass; q, k, v, z point at the pass's token 0 and the head.
 //
@@ -47,8 +63,12 @@ static inline void attend(__global const float *q, int qStride, __global const i
   scale *= 1.44269504088896341f;  // scores in powers of two
 
   // Queries past the last repeat it; they are computed and not stored.
-  for (int at = item; at < BQ * DH; at += ITEMS)
-    qs[at % DH * BQ + at / DH] = q[(size_t)token(tokens, min(t0 + at / DH, queries - 1)) * qStride + at % DH];
+  // Neighbouring work-items take neighbouring queries (keys): they store to neighbouring banks.
+  bool aligned = ((size_t)q | (size_t)k | (size_t)v) % 16 == 0 && (qStride | kvStride) % 4 == 0;
+  for (int at = item; at < BQ * D4; at += ITEMS) {
+    float4 x = load_row(q + (size_t)token(tokens, min(t0 + at % BQ, queries - 1)) * qStride, at / BQ * 4, aligned);
+    put_column(qs + at / BQ * 4 * BQ + at % BQ, BQ, at / BQ * 4, x);
+  }
 
   float4 o[4][COLS];
   float highest[4], total[4];
@@ -63,13 +83,17 @@ static inline void attend(__global const float *q, int qStride, __global const i
   for (int j0 = 0; j0 < T; j0 += KEYS) {
     int keys = min(KEYS, T - j0);
     barrier(CLK_LOCAL_MEM_FENCE);  // nobody reads the last block's values and weights any more
-    for (int at = item; at < KEYS * DH; at += ITEMS)
-      block[at % DH * KEY_STRIDE + at / DH] = k[(size_t)(j0 + min(at / DH, keys - 1)) * kvStride + at % DH];
+#pragma unroll 4
+    for (int at = item; at < KEYS * D4; at += ITEMS) {
+      float4 x = load_row(k + (size_t)(j0 + min(at % KEYS, keys - 1)) * kvStride, at / KEYS * 4, aligned);
+      put_column(block + at / KEYS * 4 * KEY_STRIDE + at % KEYS, KEY_STRIDE, at / KEYS * 4, x);
+    }
     barrier(CLK_LOCAL_MEM_FENCE);
 
     float4 s[4];
 #pragma unroll
     for (int i = 0; i < 4; i++) s[i] = 0.0f;
+#pragma unroll 8
     for (int d = 0; d < DH; d++) {
       float4 x = *(__local const float4 *)(qs + d * BQ + row), y = *(__local const float4 *)(block + d * KEY_STRIDE + 4 * tx);
       s[0] = fma((float4)(x.x), y, s[0]);
@@ -77,23 +101,29 @@ static inline void attend(__global const float *q, int qStride, __global const i
       s[2] = fma((float4)(x.z), y, s[2]);
       s[3] = fma((float4)(x.w), y, s[3]);
     }
+    float tops[4];
     int4 isKey = 4 * tx + (int4)(0, 1, 2, 3) < (int4)(keys);
 #pragma unroll
     for (int i = 0; i < 4; i++) {
       s[i] = isKey ? s[i] * scale : (float4)(-INFINITY);
       float2 top = s[i].lo > s[i].hi ? s[i].lo : s[i].hi;
-      shared[tx * BQ + row + i] = top.x > top.y ? top.x : top.y;
+      tops[i] = top.x > top.y ? top.x : top.y;
     }
+    *(__local float4 *)(shared + tx * SHARED_STRIDE + row) = (float4)(tops[0], tops[1], tops[2], tops[3]);
     barrier(CLK_LOCAL_MEM_FENCE);  // nobody reads the keys any more either
 
     float shrink[4];
+    float4 most = *(__local const float4 *)(shared + row);
+#pragma unroll
+    for (int u = 1; u < TX; u++) {
+      float4 other = *(__local const float4 *)(shared + u * SHARED_STRIDE + row);
+      most = other > most ? other : most;
+    }
+    tops[0] = most.x; tops[1] = most.y; tops[2] = most.z; tops[3] = most.w;
+    float4 weights[4];
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-      float top = highest[i];
-      for (int u = 0; u < TX; u++) {
-        float other = shared[u * BQ + row + i];
-        top = other > top ? other : top;
-      }
+      float top = tops[i] > highest[i] ? tops[i] : highest[i];
       // What is too small to be told from nothing beside the largest weight, 1, is 2^-126; NaN stays NaN.
       float change = highest[i] - top;
       shrink[i] = exp2_float(change < -126.0f ? -126.0f : change);
@@ -101,23 +131,25 @@ static inline void attend(__global const float *q, int qStride, __global const i
       float4 p = s[i] - top;
       p = isKey ? exp2_float4(p < -126.0f ? (float4)(-126.0f) : p) : (float4)(0.0f);
       total[i] = total[i] * shrink[i] + ((p.x + p.y) + (p.z + p.w));
-      ps[(4 * tx) * BQ + row + i] = p.x;
-      ps[(4 * tx + 1) * BQ + row + i] = p.y;
-      ps[(4 * tx + 2) * BQ + row + i] = p.z;
-      ps[(4 * tx + 3) * BQ + row + i] = p.w;
+      weights[i] = p;
     }
-    for (int at = item; at < keys * D4 * 4; at += ITEMS) {
-      int d = at % (D4 * 4);
-      block[at] = d < DH ? v[(size_t)(j0 + at / (D4 * 4)) * kvStride + d] : 0.0f;
-    }
+    __local float *mine = ps + 4 * tx * P_STRIDE + row;
+    *(__local float4 *)mine = (float4)(weights[0].x, weights[1].x, weights[2].x, weights[3].x);
+    *(__local float4 *)(mine + P_STRIDE) = (float4)(weights[0].y, weights[1].y, weights[2].y, weights[3].y);
+    *(__local float4 *)(mine + 2 * P_STRIDE) = (float4)(weights[0].z, weights[1].z, weights[2].z, weights[3].z);
+    *(__local float4 *)(mine + 3 * P_STRIDE) = (float4)(weights[0].w, weights[1].w, weights[2].w, weights[3].w);
+#pragma unroll 4
+    for (int at = item; at < keys * D4; at += ITEMS)
+      *(__local float4 *)(block + 4 * at) = load_row(v + (size_t)(j0 + at / D4) * kvStride, at % D4 * 4, aligned);
     barrier(CLK_LOCAL_MEM_FENCE);
 
 #pragma unroll
     for (int i = 0; i < 4; i++)
 #pragma unroll
       for (int c = 0; c < COLS; c++) o[i][c] *= shrink[i];
+#pragma unroll 4
     for (int j = 0; j < keys; j++) {
-      float4 p = *(__local const float4 *)(ps + j * BQ + row);
+      float4 p = *(__local const float4 *)(ps + j * P_STRIDE + row);
 #pragma unroll
       for (int c = 0; c < COLS; c++) {
         int column = min(c * TX + tx, D4 - 1);  // those past the last repeat it, and are not stored
@@ -131,13 +163,13 @@ static inline void attend(__global const float *q, int qStride, __global const i
   }
 
 #pragma unroll
-  for (int i = 0; i < 4; i++) shared[tx * BQ + row + i] = total[i];
+  for (int i = 0; i < 4; i++) shared[tx * SHARED_STRIDE + row + i] = total[i];
   barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
   for (int i = 0; i < 4; i++) {
     if (t0 + row + i >= queries) continue;
     float sum = 0.0f;
-    for (int u = 0; u < TX; u++) sum += shared[u * BQ + row + i];
+    for (int u = 0; u < TX; u++) sum += shared[u * SHARED_STRIDE + row + i];
     __global float *to = z + (size_t)token(tokens, t0 + row + i) * zStride;
 #pragma unroll
     for (int c = 0; c < COLS; c++) {
@@ -157,8 +189,8 @@ static inline void attend(__global const float *q, int qStride, __global const i
 #define LOCAL_MEMORY                                            \
   __local float qs[DH * BQ] __attribute__((aligned(16)));       \
   __local float block[KV_SIZE] __attribute__((aligned(16)));    \
-  __local float ps[KEYS * BQ] __attribute__((aligned(16)));     \
-  __local float shared[TX * BQ];
+  __local float ps[KEYS * P_STRIDE] __attribute__((aligned(16)));     \
+  __local float shared[TX * SHARED_STRIDE] __attribute__((aligned(16)));
 
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_online(
     __global const float *q, int qOffset, int qStride, int queries, __global const float *kv, int kOffset, int vOffset,

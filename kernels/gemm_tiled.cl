@@ -21,7 +21,7 @@
 // out   rows of outStride floats from outOffset on, [M, N]
 // ND-range: (ceil(N / BN) * TX, ceil(M / BM) * TY), local (TX, TY)
 //
-// BM, BN  multiples of 4 TY and 4 TX;  BK  a multiple of 4;  V must be 4
+// BM, BN  multiples of 4 TY and 4 TX;  BK  a multiple of 4;  V must be 4;  ACTIVATION  as in epilogue.cl
 
 #ifndef BM
 #define BM 32
@@ -30,6 +30,11 @@
 #define TM 4
 #define TN 4
 #endif
+#ifndef ACTIVATION
+#define ACTIVATION ACT_NONE
+#endif
+// Other banks for neighbouring k, where local memory has room for it
+#define PAD (8 * BK * (BM + 4 + BN) <= 49152 ? 4 : 0)
 #define TX (BN / TN)
 #define TY (BM / TM)
 #define ITEMS (TX * TY)
@@ -38,15 +43,17 @@
 
 // Piece k0 of a and of w, from global memory to registers.
 static inline void fetch(float4 *x, float4 *y, __global const float *a, int aStride, __global const float *w, int paddedN,
-                  int m0, int M, int K, int k0, int lane) {
+                  bool aligned, int m0, int M, int K, int k0, int lane) {
 #pragma unroll
   for (int i = 0; i < A_LOADS; i++) {
     int at = lane + i * ITEMS, k = k0 + at % (BK / 4) * 4;
     if (at >= BM * BK / 4) break;
     // Rows past the last repeat it; they are computed and not stored.
     __global const float *p = a + (size_t)min(m0 + at / (BK / 4), M - 1) * aStride + k;
-    if (k + 4 <= K) x[i] = load_global(p);
-    else x[i] = (float4)(k < K ? p[0] : 0.0f, k + 1 < K ? p[1] : 0.0f, k + 2 < K ? p[2] : 0.0f, 0.0f);
+    if (aligned && k + 4 <= K)
+      x[i] = *(__global const float4 *)p;
+    else
+      x[i] = (float4)(k < K ? p[0] : 0.0f, k + 1 < K ? p[1] : 0.0f, k + 2 < K ? p[2] : 0.0f, k + 3 < K ? p[3] : 0.0f);
   }
 #pragma unroll
   for (int i = 0; i < B_LOADS; i++) {
@@ -57,7 +64,7 @@ static inline void fetch(float4 *x, float4 *y, __global const float *a, int aStr
 }
 
 // The same from registers to local memory; a is transposed on the way.
-static inline void put(const float4 *x, const float4 *y, __local float (*as)[BM + 4], __local float (*bs)[BN], int lane) {
+static inline void put(const float4 *x, const float4 *y, __local float (*as)[BM + PAD], __local float (*bs)[BN], int lane) {
 #pragma unroll
   for (int i = 0; i < A_LOADS; i++) {
     int at = lane + i * ITEMS, row = at / (BK / 4), k = at % (BK / 4) * 4;
@@ -77,15 +84,16 @@ static inline void put(const float4 *x, const float4 *y, __local float (*as)[BM 
 
 __kernel __attribute__((reqd_work_group_size(TX, TY, 1))) void gemm_tiled(
     __global const float *a, int aOffset, int aStride, __global const float *w, int paddedN, __global const float *bias,
-    int M, int N, int K, int activation, __global float *out, int outOffset, int outStride,
+    int M, int N, int K, __global float *out, int outOffset, int outStride,
     __global float *x, int rowStride, __global const int *lists, int first, int tokens) {
-  __local float as[2][BK][BM + 4] __attribute__((aligned(16)));
+  __local float as[2][BK][BM + PAD] __attribute__((aligned(16)));
   __local float bs[2][BK][BN] __attribute__((aligned(16)));
   int tx = get_local_id(0), ty = get_local_id(1), lane = ty * TX + tx;
   int m0 = get_group_id(1) * BM, n0 = get_group_id(0) * BN;
   a += (size_t)aOffset;
   w += (size_t)n0;
   out += (size_t)outOffset;
+  bool aligned = (size_t)a % 16 == 0 && aStride % 4 == 0;  // for loads of 16 bytes
 
   float4 acc[TM][TN / 4];
 #pragma unroll
@@ -94,12 +102,12 @@ __kernel __attribute__((reqd_work_group_size(TX, TY, 1))) void gemm_tiled(
     for (int j = 0; j < TN / 4; j++) acc[i][j] = 0.0f;
 
   float4 nextA[A_LOADS], nextB[B_LOADS];
-  fetch(nextA, nextB, a, aStride, w, paddedN, m0, M, K, 0, lane);
+  fetch(nextA, nextB, a, aStride, w, paddedN, aligned, m0, M, K, 0, lane);
   put(nextA, nextB, as[0], bs[0], lane);
   barrier(CLK_LOCAL_MEM_FENCE);
   for (int k0 = 0, now = 0; k0 < K; k0 += BK, now ^= 1) {
     bool more = k0 + BK < K;
-    if (more) fetch(nextA, nextB, a, aStride, w, paddedN, m0, M, K, k0 + BK, lane);
+    if (more) fetch(nextA, nextB, a, aStride, w, paddedN, aligned, m0, M, K, k0 + BK, lane);
 #pragma unroll
     for (int k = 0; k < BK; k++) {
       float4 s[TM / 4], v[TN / 4];
@@ -132,7 +140,7 @@ __kernel __attribute__((reqd_work_group_size(TX, TY, 1))) void gemm_tiled(
     for (int j = 0; j < TN / 4; j++) {
       int n = n0 + (j * TX + tx) * 4;
       if (n >= N) continue;
-      float4 y = activate_floatv(acc[i][j] + *(__global const float4 *)(bias + n), activation);
+      float4 y = activate_floatv(acc[i][j] + *(__global const float4 *)(bias + n), ACTIVATION);
       if (n + 4 <= N) {
         if (residual) y += load_global(to + n);
         store_global(y, to + n);

@@ -5,6 +5,7 @@ package protocol DeviceScalar: BitwiseCopyable, Sendable {}
 extension Float: DeviceScalar {}
 extension Int32: DeviceScalar {}
 extension UInt8: DeviceScalar {}
+extension UInt32: DeviceScalar {}
 
 /// `count` elements of device memory. A final class, because buffers live in collections; released once, in `deinit`.
 package final class Buffer<Element: DeviceScalar> {

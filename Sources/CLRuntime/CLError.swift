@@ -12,6 +12,8 @@ package enum CLError: Error, CustomStringConvertible, Sendable {
     case unknownDevice(spec: String, available: [String])
     /// A library on top of OpenCL (CLBlast) failed.
     case library(String, operation: String, status: Int32)
+    /// A kernel computed something else than the host did.
+    case wrongResult(operation: String, detail: String)
 
     package var description: String {
         switch self {
@@ -27,6 +29,7 @@ package enum CLError: Error, CustomStringConvertible, Sendable {
                 : "device \"\(spec)\" does not exist; there are: "
                     + available.enumerated().map { "\($0.offset): \($0.element)" }.joined(separator: ", ")
         case .library(let library, let operation, let status): "\(library) \(operation) failed with status \(status)"
+        case .wrongResult(let operation, let detail): "\(operation) computes wrong results on this device: \(detail)"
         }
     }
 

@@ -31,6 +31,11 @@ package struct Device: @unchecked Sendable {
     package let maxWorkGroupSize: Int
     /// CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT: 4 SSE or NEON, 8 AVX2, 16 AVX-512, 1 on GPUs
     package let vectorWidth: Int
+    /// NVIDIA's compute capability, e.g. (9, 0); nil on other devices
+    package let computeCapability: (major: Int, minor: Int)?
+
+    /// Whether kernels may use NVIDIA's tensor cores by inline PTX for compute capability 8.0.
+    package var hasTensorCores: Bool { (computeCapability?.major ?? 0) >= 8 }
 
     /// Every device of every platform, in the order the ICD loader lists them.
     package static func all() throws(CLError) -> [Device] {
@@ -115,6 +120,10 @@ package struct Device: @unchecked Sendable {
         localMemory = Int(clamping: try Self.value(id, CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong(0)))
         maxWorkGroupSize = try Self.value(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, 0)
         vectorWidth = Int(try Self.value(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, cl_uint(0)))
+        // CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV and _MINOR_NV of cl_nv_device_attribute_query
+        computeCapability =
+            try Self.string(id, CL_DEVICE_EXTENSIONS).contains("cl_nv_device_attribute_query")
+            ? (Int(try Self.value(id, 0x4000, cl_uint(0))), Int(try Self.value(id, 0x4001, cl_uint(0)))) : nil
     }
 
     private static func string(_ id: cl_device_id, _ info: Int32) throws(CLError) -> String {

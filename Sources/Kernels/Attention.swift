@@ -8,29 +8,64 @@ package struct Attention {
     private let queries: Int, items: Int
     private let headDim: Int
 
+    /// How the kernels are built for a device
+    private struct Variant {
+        var file: KernelFile
+        var queries: Int, items: Int
+        var defines: [String: Int], options: [String] = []
+    }
+
     /// - Parameter headDim: Dh, compiled in
     package init(_ library: KernelLibrary, headDim: Int) throws(CLError) {
         self.headDim = headDim
-        let tuning = library.tuning, memory = library.context.device.localMemory
-        // As many queries as local memory has room for beside their keys
-        let sizes = [tuning.attentionGroup, 32, 16, 8, 4].filter { $0 <= tuning.attentionGroup && $0 % 4 == 0 }
-        let file: KernelFile, defines: [String: Int]
-        if let group = sizes.first(where: { Self.localBytes(headDim: headDim, queries: $0) <= memory }) {
-            (file, queries, items) = (.attentionGroup, group, group * 2)
-            defines = ["DH": headDim, "BQ": group]
-        } else {
-            (file, queries, items) = (.attention, tuning.attentionLanes, 1)
-            // A block's scores wait in the cache where there are lanes for them.
-            defines = ["DH": headDim, "QL": queries, "KB": queries > 1 ? 64 : 16]
+        let variant =
+            Self.tensorVariant(library, headDim: headDim) ?? Self.groupVariant(library, headDim: headDim)
+            ?? Self.rowVariant(library, headDim: headDim)
+        (queries, items) = (variant.queries, variant.items)
+        kernel = try library.kernel(
+            variant.file, "attention_online", defines: variant.defines, options: variant.options)
+        patternKernel = try library.kernel(
+            variant.file, "attention_pattern", defines: variant.defines, options: variant.options)
+    }
+
+    /// Tensor cores, in the precisions that they take at least twice as fast as fp32 units do: tf32 and fp16x3 have
+    /// their attention in fp32. nil where a head is too wide for registers.
+    private static func tensorVariant(_ library: KernelLibrary, headDim: Int) -> Variant? {
+        guard [.bf16x3, .bf16, .fp16].contains(library.precision), library.context.device.hasTensorCores,
+            headDim <= 128
+        else { return nil }
+        let parts = library.precision == .bf16x3 ? 2 : 1, keys = parts == 2 || headDim > 64 ? 32 : 64
+        let warps = parts == 2 ? 4 : 8
+        // 128 registers let two to four groups share a multiprocessor; wider heads need more of them.
+        return Variant(
+            file: .attentionMMA, queries: 16 * warps, items: 32 * warps,
+            defines: ["DH": headDim, "WARPS": warps, "KEYS": keys, "MODE": library.precision.mode],
+            options: headDim <= 64 ? ["-cl-nv-maxrregcount=128"] : [])
+    }
+
+    /// Work-groups that share keys and values, of as many queries as local memory has room for beside their keys
+    private static func groupVariant(_ library: KernelLibrary, headDim: Int) -> Variant? {
+        let most = library.tuning.attentionGroup, memory = library.context.device.localMemory
+        let sizes = [most, 32, 16, 8, 4].filter { $0 <= most && $0 % 4 == 0 }
+        guard let group = sizes.first(where: { localBytes(headDim: headDim, queries: $0) <= memory }) else {
+            return nil
         }
-        kernel = try library.kernel(file, "attention_online", defines: defines)
-        patternKernel = try library.kernel(file, "attention_pattern", defines: defines)
+        return Variant(
+            file: .attentionGroup, queries: group, items: group * 2, defines: ["DH": headDim, "BQ": group])
+    }
+
+    /// A work-item for each query, or for a vector of them
+    private static func rowVariant(_ library: KernelLibrary, headDim: Int) -> Variant {
+        let lanes = library.tuning.attentionLanes
+        // A block's scores wait in the cache where there are lanes for them.
+        return Variant(
+            file: .attention, queries: lanes, items: 1,
+            defines: ["DH": headDim, "QL": lanes, "KB": lanes > 1 ? 64 : 16])
     }
 
     /// Local memory of a group in `attention_group.cl`: queries, a block of 32 keys or values, its weights, 8 values a query
     private static func localBytes(headDim: Int, queries: Int) -> Int {
-        let block = max(headDim * 36, 32 * ((headDim + 3) / 4 * 4))
-        return (headDim * queries + block + (32 + 8) * queries) * MemoryLayout<Float>.size
+        (headDim * queries + 32 * ((headDim + 3) / 4 * 4) + (32 + 8) * (queries + 4)) * MemoryLayout<Float>.size
     }
 
     /// Token rows inside a buffer: element `offset` is the first row's first value, rows are `stride` apart.

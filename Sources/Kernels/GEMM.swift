@@ -65,6 +65,9 @@ package protocol GEMM: AnyObject {
     /// What a sweep records: provider and parameters.
     var name: String { get }
 
+    /// The arithmetic of its products
+    var precision: Precision { get }
+
     /// Puts a weight on the device.
     /// - Parameters:
     ///   - weight: [outputs, inputs], row-major
@@ -86,9 +89,14 @@ package protocol GEMM: AnyObject {
 /// Which provider a sweep runs on.
 package enum GEMMProvider: String, Sendable, CaseIterable, Codable {
     case clblast, packed, tiled
+    /// NVIDIA's tensor cores: every precision but fp32
+    case tensor
 
-    /// Packed on CPUs, CLBlast elsewhere.
-    package init(device: Device) { self = device.isGPU ? .clblast : .packed }
+    /// Those that compute in fp32
+    package static let exact: [GEMMProvider] = [.clblast, .packed, .tiled]
+
+    /// Packed on CPUs, tiled elsewhere.
+    package init(device: Device) { self = device.isGPU ? .tiled : .packed }
 
     /// The provider with its own choice of parameters.
     package func make(_ library: KernelLibrary) throws(CLError) -> any GEMM {
@@ -97,6 +105,8 @@ package enum GEMMProvider: String, Sendable, CaseIterable, Codable {
 }
 
 extension GEMM {
+    package var precision: Precision { .fp32 }
+
     func validate(_ weight: [Float], _ bias: [Float], outputs: Int, inputs: Int) throws(CLError) {
         guard weight.count == outputs * inputs, bias.count == outputs else {
             throw .shape(

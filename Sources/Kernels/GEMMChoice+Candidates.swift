@@ -37,11 +37,18 @@ extension GEMMChoice {
         return others(tile).map { GEMMChoice(provider: .packed, tile: $0) }
     }
 
-    /// 64 to 256 work-items of 8 x 8, with pieces of 8 and 16 in K.
+    /// 64 to 256 work-items of 8 x 8 to 16 x 8, with pieces of 8 and 16 in K.
     private static var tiledTiles: [TiledGEMM.Tile] {
-        [(128, 128), (128, 64), (64, 128), (64, 64), (256, 64)].flatMap { rows, columns in
+        let eights = [(128, 128), (128, 64), (64, 64)].flatMap { rows, columns in
             [8, 16].map { TiledGEMM.Tile(rows: rows, columns: columns, depth: $0) }
         }
+        let wide = [8, 16].flatMap { depth in
+            [
+                TiledGEMM.Tile(rows: 256, columns: 128, depth: depth, rowsPerItem: 16, columnsPerItem: 8),
+                TiledGEMM.Tile(rows: 128, columns: 256, depth: depth, rowsPerItem: 8, columnsPerItem: 16),
+            ]
+        }
+        return wide + eights
     }
 
     /// The shapes that GEMM on GPUs comes in: work-groups of 64 to 256, each work-item 4 x 4 to 8 x 8.

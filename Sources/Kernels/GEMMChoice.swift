@@ -10,15 +10,18 @@ package struct GEMMChoice: Codable, Sendable, Equatable {
     package var clblast: CLBlastGEMM.Tile?
     /// The tiled provider's; nil for its own choice
     package var tiled: TiledGEMM.Tile?
+    /// nil for fp32
+    package var precision: Precision?
 
     package init(
         provider: GEMMProvider, tile: PackedGEMM.Tile? = nil, clblast: CLBlastGEMM.Tile? = nil,
-        tiled: TiledGEMM.Tile? = nil
+        tiled: TiledGEMM.Tile? = nil, precision: Precision? = nil
     ) {
         (self.provider, self.tile, self.clblast, self.tiled) = (provider, tile, clblast, tiled)
+        self.precision = precision
     }
 
-    /// What is good without measuring: packed on CPUs, where CLBlast's defaults reach a tenth of the machine; CLBlast
+    /// What is good without measuring: packed on CPUs, where CLBlast's defaults reach a tenth of the machine; tiled
     /// elsewhere.
     package init(device: Device) { self.init(provider: GEMMProvider(device: device)) }
 
@@ -27,6 +30,7 @@ package struct GEMMChoice: Codable, Sendable, Equatable {
         case .clblast: try CLBlastGEMM(library, tile: clblast)
         case .packed: try PackedGEMM(library, tile: tile)
         case .tiled: try TiledGEMM(library, tile: tiled)
+        case .tensor: try TensorCoreGEMM(library, precision: precision ?? .bf16x3)
         }
     }
 

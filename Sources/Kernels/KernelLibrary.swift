@@ -36,11 +36,14 @@ package struct Tuning: Sendable, Equatable, Codable {
 package final class KernelLibrary {
     package let context: Context
     package let tuning: Tuning
+    /// The arithmetic of products inside kernels, attention's
+    package let precision: Precision
     private let isNaive: Bool
     private var programs: [String: Program] = [:]
 
-    package init(_ context: Context, tuning: Tuning? = nil) {
+    package init(_ context: Context, tuning: Tuning? = nil, precision: Precision = .fp32) {
         self.context = context
+        self.precision = precision
         self.tuning = tuning ?? Tuning(device: context.device)
         isNaive = false
     }
@@ -49,6 +52,7 @@ package final class KernelLibrary {
     package init(naive context: Context) {
         self.context = context
         tuning = .scalar
+        precision = .fp32
         isNaive = true
     }
 
@@ -58,12 +62,16 @@ package final class KernelLibrary {
     ]
 
     /// A kernel of `kernels/<file>.cl`.
-    /// - Parameter defines: macros beyond those of the tuning
-    func kernel(_ file: KernelFile, _ name: String, defines: [String: Int] = [:]) throws(CLError) -> Kernel {
+    /// - Parameters:
+    ///   - defines: macros beyond those of the tuning
+    ///   - options: further options of the compiler
+    func kernel(
+        _ file: KernelFile, _ name: String, defines: [String: Int] = [:], options extra: [String] = []
+    ) throws(CLError) -> Kernel {
         let file = isNaive && Self.naiveKernels.contains(name) ? .naive : file
         var macros = ["V": tuning.vector, "WG": tuning.group]
         for (macro, value) in defines { macros[macro] = value }
-        let options = macros.sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" }
+        let options = macros.sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" } + extra
         let key = ([file.name] + options).joined(separator: " ")
         if let program = programs[key] { return try Kernel(program, name) }
         let program = try Program(context, name: file.name, source: file.source, options: options)
@@ -74,7 +82,8 @@ package final class KernelLibrary {
 
 /// The embedded sources, `common.cl` in front of each.
 enum KernelFile: String, CaseIterable {
-    case attention, attentionGroup = "attention_group", biasActivation = "bias_activation", embed, gemmPacked =
+    case attention, attentionGroup = "attention_group", attentionMMA = "attention_mma", gemmMMA = "gemm_mma"
+    case biasActivation = "bias_activation", embed, gemmPacked =
         "gemm_packed"
     case gemmTiled = "gemm_tiled", layernorm, metrics, naive, noise, peak, residual, slices
 
@@ -85,6 +94,8 @@ enum KernelFile: String, CaseIterable {
             switch self {
             case .attention: PackageResources.attention_cl
             case .attentionGroup: PackageResources.attention_group_cl
+            case .attentionMMA: PackageResources.mma_cl + PackageResources.attention_mma_cl
+            case .gemmMMA: PackageResources.epilogue_cl + PackageResources.mma_cl + PackageResources.gemm_mma_cl
             case .biasActivation: PackageResources.epilogue_cl + PackageResources.bias_activation_cl
             case .embed: PackageResources.embed_cl
             case .gemmPacked: PackageResources.epilogue_cl + PackageResources.gemm_packed_cl

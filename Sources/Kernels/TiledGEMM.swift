@@ -14,12 +14,20 @@ package final class TiledGEMM: GEMM {
             (self.rowsPerItem, self.columnsPerItem) = (rowsPerItem, columnsPerItem)
         }
 
-        /// For few rows, where larger tiles would leave most of a device idle
+        /// The largest whose accumulators stay in registers; for fewer rows, where larger ones would leave most of a
+        /// device idle, the others
+        static let large = Tile(rows: 256, columns: 128, depth: 16, rowsPerItem: 16, columnsPerItem: 8)
+        static let medium = Tile(rows: 64, columns: 64, depth: 16, rowsPerItem: 8, columnsPerItem: 8)
         static let small = Tile(rows: 32, columns: 32, depth: 16, rowsPerItem: 4, columnsPerItem: 4)
 
         var items: Int { rows / rowsPerItem * (columns / columnsPerItem) }
         /// Local memory, in bytes
-        var localBytes: Int { 2 * depth * (rows + 4 + columns) * MemoryLayout<Float>.size }
+        var localBytes: Int {
+            let padded = 8 * depth * (rows + 4 + columns)
+            return padded <= 49152 ? padded : 8 * depth * (rows + columns)  // PAD of gemm_tiled.cl
+        }
+        /// Work done in a given time where tiles fill the device, relative to the large tile's
+        var efficiency: Double { items * rowsPerItem * columnsPerItem >= 16384 ? 1 : rowsPerItem >= 8 ? 0.87 : 0.5 }
 
         /// Whether a kernel can be built of it: read from a file, it may be anything.
         var isSound: Bool {
@@ -32,10 +40,12 @@ package final class TiledGEMM: GEMM {
         var name: String { "\(rows)x\(columns) k\(depth) t\(rowsPerItem)x\(columnsPerItem)" }
     }
 
-    private let context: Context
+    private let library: KernelLibrary
+    private var context: Context { library.context }
     private let tile: Tile
-    private let kernel: Kernel
-    private let smallKernel: Kernel
+    /// The tile and smaller ones that the device can run
+    private let tiles: [Tile]
+    private var kernels: [String: Kernel] = [:]
     package var name: String { "tiled \(tile.name)" }
 
     private final class Weight: GEMMWeight {
@@ -48,12 +58,13 @@ package final class TiledGEMM: GEMM {
         }
     }
 
-    /// - Parameter tile: nil for 128 x 128 by 256 work-items, or what of it fits the device
+    /// - Parameter tile: nil for 256 x 128 by 256 work-items, or what of it fits the device
     package init(_ library: KernelLibrary, tile: Tile? = nil) throws(CLError) {
-        context = library.context
+        self.library = library
         let device = library.context.device
-        let choices = [Tile(rows: 128, columns: 128), Tile(rows: 64, columns: 64), .small]
-        let tile = tile ?? choices.first { $0.fits(device) } ?? .small
+        // On CPUs, where this one only stands for GPUs in tests, large tiles take minutes to compile.
+        let own = device.isGPU ? [.large, Tile(rows: 128, columns: 128), .medium] : [Tile(rows: 64, columns: 64)]
+        let tile = tile ?? own.first { $0.fits(device) } ?? .small
         guard tile.isSound, tile.fits(device), Tile.small.fits(device) else {
             throw .shape(
                 operation: "gemm_tiled",
@@ -61,28 +72,29 @@ package final class TiledGEMM: GEMM {
                 got: tile.name)
         }
         self.tile = tile
-        kernel = try Self.kernel(library, tile)
-        smallKernel = try Self.kernel(library, .small)
+        tiles = [tile] + [.medium, .small].filter { $0.fits(device) && $0.rows < tile.rows }
     }
 
-    private static func kernel(_ library: KernelLibrary, _ tile: Tile) throws(CLError) -> Kernel {
-        try library.kernel(
+    private func kernel(_ tile: Tile, _ activation: ActivationKind) throws(CLError) -> Kernel {
+        let key = "\(tile.name) \(activation.rawValue)"
+        if let kernel = kernels[key] { return kernel }
+        let kernel = try library.kernel(
             .gemmTiled, "gemm_tiled",
             defines: [
                 "V": 4, "BM": tile.rows, "BN": tile.columns, "BK": tile.depth, "TM": tile.rowsPerItem,
-                "TN": tile.columnsPerItem,
+                "TN": tile.columnsPerItem, "ACTIVATION": Int(activation.rawValue),
             ])
+        kernels[key] = kernel
+        return kernel
     }
 
     package func prepare(
         weight: [Float], bias: [Float], outputs: Int, inputs: Int
     ) throws(CLError) -> any GEMMWeight {
         try validate(weight, bias, outputs: outputs, inputs: inputs)
-        func padded(_ size: Int, _ a: Int, _ b: Int) -> Int {
-            // Whole tiles of either kernel
-            max((size + a - 1) / a * a, (size + b - 1) / b * b, 4)
-        }
-        let n = padded(outputs, tile.columns, Tile.small.columns), k = padded(inputs, tile.depth, Tile.small.depth)
+        // Whole tiles of any kernel
+        func padded(_ size: Int, _ parts: [Int]) -> Int { parts.map { (size + $0 - 1) / $0 * $0 }.max() ?? size }
+        let n = max(4, padded(outputs, tiles.map(\.columns))), k = max(4, padded(inputs, tiles.map(\.depth)))
         let values = try Buffer<Float>(context, count: k * n) { values in
             weight.withUnsafeBufferPointer { weight in
                 // Every strip of columns is written by one thread.
@@ -110,23 +122,27 @@ package final class TiledGEMM: GEMM {
             throw .shape(operation: "gemm", expected: "a weight packed by this provider", got: "another provider's")
         }
         try validate(a, weight, rows, out, residual)
-        func groups(_ tile: Tile) -> (Int, Int) {
-            ((weight.outputs + tile.columns - 1) / tile.columns, (rows + tile.rows - 1) / tile.rows)
+        if rows == 0 { return }
+        func cost(_ tile: Tile) -> Double {
+            filledWavesCost(
+                rows: rows, columns: weight.outputs, tileRows: tile.rows, tileColumns: tile.columns,
+                efficiency: tile.efficiency, units: context.device.computeUnits)
         }
-        // Both kernels give the same bits.
-        let (across, down) = groups(tile)
-        let isSmall = across * down < context.device.computeUnits
-        let shape = isSmall ? Tile.small : tile, (x, y) = isSmall ? groups(.small) : (across, down)
-        let items = (shape.columns / shape.columnsPerItem, shape.rows / shape.rowsPerItem)
-        try (isSmall ? smallKernel : kernel).launch(
-            global: [x * items.0, y * items.1], local: [items.0, items.1],
+        // Every tile gives the same bits.
+        let tile = tiles.min { cost($0) < cost($1) } ?? tile
+        let items = (tile.columns / tile.columnsPerItem, tile.rows / tile.rowsPerItem)
+        try kernel(tile, activation).launch(
+            global: [
+                (weight.outputs + tile.columns - 1) / tile.columns * items.0,
+                (rows + tile.rows - 1) / tile.rows * items.1,
+            ], local: [items.0, items.1],
             [
                 "a": a.buffer, "aOffset": try Int32.checked(a.offset, "aOffset"),
                 "aStride": try Int32.checked(a.stride, "aStride"), "w": weight.values,
                 "paddedN": try Int32.checked(weight.paddedOutputs, "paddedN"), "bias": weight.bias,
                 "M": try Int32.checked(rows, "M"), "N": try Int32.checked(weight.outputs, "N"),
                 "K": try Int32.checked(weight.inputs, "K"),
-                "activation": activation.rawValue, "out": out.buffer,
+                "out": out.buffer,
                 "outOffset": try Int32.checked(out.offset, "outOffset"),
                 "outStride": try Int32.checked(out.stride, "outStride"), "x": residual.buffer,
                 "rowStride": try residual.rowStride, "lists": residual.listBuffer, "first": try residual.first,

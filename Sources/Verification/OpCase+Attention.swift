@@ -17,7 +17,7 @@ extension OpCase {
             shape: "images \(images), H \(heads), Dh \(headDim), queries \(queries), T \(tokens)",
             flops: images * heads * queries * tokens * (4 * headDim + 4),
             bytes: 4 * images * width * (2 * queries + 2 * tokens),
-            tolerance: attentionTolerance(headDim: headDim, tokens: tokens)
+            tolerance: attentionTolerance(headDim: headDim, tokens: tokens), productSensitivity: 3
         ) { library, random in
             let perRow = apart ? 2 : 3
             let stride = perRow * width + perRow * gap, qStride = apart ? width + gap : stride
@@ -84,7 +84,8 @@ extension OpCase {
     /// With S = the largest sum |q k| / sqrt(Dh) of a query: a score, in powers of two, is off by (Dh + 4) roundings of
     /// S and its power by twice that; the power itself (3 roundings), the shrinking at each of T / 16 blocks
     /// (8 roundings each) and the two sums over T
-    /// keys make up the rest. All are relative to (1 + S) times the sum of p |v|.
+    /// keys make up the rest. All are relative to (1 + S) times the sum of p |v|. An error of products counts in a score,
+    /// twice in its power, and in a weight times a value.
     static func attentionTolerance(headDim: Int, tokens: Int) -> Double {
         Double(2 * (headDim + 4) + 2 * tokens + 8 * ((tokens + 15) / 16) + 16) * Float.unitRoundoff
     }

@@ -13,7 +13,9 @@ extension OpCase {
     ) -> OpCase {
         // A sum of K products takes K + 1 roundings at most in whatever order, relative to the sum of |a w|; bias and
         // activation take fewer than 16 more (see bias_activation), and no activation is steeper than 1.13.
-        let tolerance = 1.13 * Double(k + 20) * Float.unitRoundoff
+        // Tensor cores cut sums off instead of rounding them, at twice the size: 4 roundings for one.
+        let roundings = gemm.precision == .fp32 ? 1.0 : 4
+        let tolerance = 1.13 * (roundings * Double(k + 20) * Float.unitRoundoff + gemm.precision.productError)
         return OpCase(
             name: "gemm \(gemm.name)",
             shape: "M \(m), N \(n), K \(k)" + (activation == .none ? "" : ", \(activation)")

@@ -25,7 +25,7 @@ extension OpCase {
             name: "attention_pattern",
             shape: "\(entries.count) of \(slots) slots, H \(heads), Dh \(headDim), queries \(queries), T \(tokens)",
             flops: asked * tokens * (4 * headDim + 4), bytes: 4 * headDim * (2 * asked + 2 * entries.count * tokens),
-            tolerance: attentionTolerance(headDim: headDim, tokens: tokens)
+            tolerance: attentionTolerance(headDim: headDim, tokens: tokens), productSensitivity: 3
         ) { library, random in
             let apart = queries < tokens
             let stride = 3 * (width + gap), qStride = apart ? width + gap : stride

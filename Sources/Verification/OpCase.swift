@@ -14,18 +14,22 @@ package struct OpCase {
     package let bytes: Int
     /// The most an element may be off, relative to its scale in `Expected`; each is derived where it is set
     package let tolerance: Double
+    /// How far an element may move beyond that for a relative error of 1 in the kernel's products, where it has any: what
+    /// lower precisions than fp32 are allowed
+    package let productSensitivity: Double
     /// Uploads inputs drawn from the generator, and poisons everything that the operation may not read or must write.
     package let prepare: (KernelLibrary, inout SplitMix64) throws -> PreparedOp
 
     package init(
         name: String, shape: String, flops: Int, bytes: Int, tolerance: Double,
-        prepare: @escaping (KernelLibrary, inout SplitMix64) throws -> PreparedOp
+        productSensitivity: Double = 0, prepare: @escaping (KernelLibrary, inout SplitMix64) throws -> PreparedOp
     ) {
         self.name = name
         self.shape = shape
         self.flops = flops
         self.bytes = bytes
         self.tolerance = tolerance
+        self.productSensitivity = productSensitivity
         self.prepare = prepare
     }
 
@@ -35,7 +39,13 @@ package struct OpCase {
         let op = try prepare(library, &random)
         try op.launch()
         let error = op.expected().error(of: try op.output())
-        return VerifyResult(name: name, detail: shape, error: error, tolerance: tolerance)
+        return VerifyResult(name: name, detail: shape, error: error, tolerance: tolerance(library.precision))
+    }
+
+    /// Tensor cores cut sums off instead of rounding them, at twice the size: 4 roundings for one.
+    private func tolerance(_ precision: Precision) -> Double {
+        if precision == .fp32 || productSensitivity == 0 { return tolerance }
+        return 4 * tolerance + productSensitivity * precision.productError
     }
 }
 

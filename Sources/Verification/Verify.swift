@@ -34,16 +34,25 @@ extension OpCase {
 package func verify(
     context: Context, gemms: [GEMMChoice], seed: UInt64, report: (VerifyResult) throws -> Void
 ) throws {
-    let library = KernelLibrary(context)
-    for operation in OpCase.kernelCases { try report(try operation.check(library, seed: seed)) }
+    let exact = KernelLibrary(context)
+    for operation in OpCase.kernelCases { try report(try operation.check(exact, seed: seed)) }
     for choice in gemms {
+        let precision = choice.precision ?? .fp32
+        let library = precision == .fp32 ? exact : KernelLibrary(context, precision: precision)
         let gemm = try choice.make(library)
+        if precision != .fp32 {
+            for operation in OpCase.attentionCases + OpCase.attentionPatternCases {
+                var result = try operation.check(library, seed: seed)
+                result.name += " (\(precision.rawValue))"
+                try report(result)
+            }
+        }
         for operation in OpCase.gemmCases(gemm) { try report(try operation.check(library, seed: seed)) }
         try report(try rowsAlone(gemm, library, seed: seed))
         for result in try residualChecks(gemm, library, seed: seed) { try report(result) }
         try EndToEnd(library, gemm: gemm, seed: seed).run { result in
             var result = result
-            result.name += " (\(choice.provider.rawValue))"
+            result.name += " (\(precision == .fp32 ? choice.provider.rawValue : precision.rawValue))"
             try report(result)
         }
     }

@@ -37,7 +37,7 @@ struct DeviceOptions: ParsableArguments {
             if devices[..<position].contains(where: { $0.isSame(as: device) }) {
                 throw SweepError.option("\(asked): \(device.title) is there twice")
             }
-            if !device.isSameKind(as: devices[0]) || gemm(for: device) != gemm(for: devices[0]) {
+            if !device.isSameKind(as: devices[0]) || (try? gemm(for: device)) != (try? gemm(for: devices[0])) {
                 throw SweepError.option(
                     "\(asked): \(devices[0].title), driver \(devices[0].driver), and \(device.title), driver \(device.driver), "
                         + "are not of one kind, so a result would depend on which of them computed it")
@@ -59,8 +59,15 @@ struct DeviceOptions: ParsableArguments {
     private var spec: String? { device ?? ProcessInfo.processInfo.environment["VITPATCH_DEVICE"] }
     private var asked: String { device.map { "--device \($0)" } ?? "VITPATCH_DEVICE=\(spec ?? "")" }
 
-    /// What --gemm asks for, else what `vitpatch tune` measured, else what is good without measuring.
-    func gemm(for device: Device) -> GEMMChoice {
+    /// What --precision and --gemm ask for, else what `vitpatch tune` measured, else what is good without measuring.
+    func gemm(for device: Device, _ precision: PrecisionOptions = PrecisionOptions()) throws -> GEMMChoice {
+        let precision = try precision.value(on: device)
+        if precision != .fp32 {
+            if let gemm, gemm != GEMMProvider.tensor.rawValue {
+                throw ValidationError("--gemm \(gemm) computes in fp32, not in \(precision.rawValue)")
+            }
+            return GEMMChoice(provider: .tensor, precision: precision)
+        }
         let tuned = GEMMChoices()?.load(for: device)
         guard let asked = gemm.flatMap(GEMMProvider.init(rawValue:)) else { return tuned ?? GEMMChoice(device: device) }
         return tuned?.provider == asked ? tuned ?? GEMMChoice(provider: asked) : GEMMChoice(provider: asked)
@@ -68,15 +75,23 @@ struct DeviceOptions: ParsableArguments {
 }
 
 struct PrecisionOptions: ParsableArguments {
-    @Option(help: "Arithmetic of matrix products and attention: fp32.")
+    @Option(
+        help:
+            "Arithmetic of matrix products and attention: \(Precision.allCases.map(\.rawValue).joined(separator: " | ")); all but fp32 need an NVIDIA GPU with tensor cores."
+    )
     var precision = "fp32"
 
-    func validate() throws {
-        if precision == "fp32" { return }
-        throw ValidationError(
-            ["tf32", "fp16", "bf16"].contains(precision)
-                ? "--precision \(precision) is not built yet; only fp32 is"
-                : "--precision \(precision) is unknown; valid is fp32")
+    func validate() throws { _ = try choice("--precision", precision, Precision.self) }
+
+    func value(on device: Device) throws -> Precision {
+        let value = try choice("--precision", precision, Precision.self)
+        let available = Precision.available(on: device)
+        guard available.contains(value) else {
+            throw ValidationError(
+                "--precision \(precision): \(device.title) has \(available.map(\.rawValue).joined(separator: ", ")) only"
+            )
+        }
+        return value
     }
 }
 

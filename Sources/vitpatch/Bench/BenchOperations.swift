@@ -3,7 +3,7 @@ import Reference
 import Verification
 import ViT
 
-/// Single operations at a model's sizes, eight images at a time.
+/// Single operations at a model's sizes.
 struct BenchOperations {
     /// Ways to do the same work
     typealias Work = (ways: [OpCase], naive: OpCase?)
@@ -15,17 +15,19 @@ struct BenchOperations {
     private(set) var gemms: [Work] = []
 
     /// - Parameter alone: no naive ways, and no other provider
-    init(_ config: ViTConfig, library: KernelLibrary, gemm: any GEMM, alone: Bool) throws {
+    init(_ config: ViTConfig, library: KernelLibrary, gemm: any GEMM, images: Int, alone: Bool) throws {
         self.library = library
         naiveLibrary = KernelLibrary(naive: library.context)
-        let rows = 8, t = config.tokens, d = config.hiddenSize, m = config.intermediateSize
+        let rows = images, t = config.tokens, d = config.hiddenSize, m = config.intermediateSize
         kernels = Self.kernels(config, rows: rows).map {
             ([$0], !alone && KernelLibrary.naiveKernels.contains($0.name) ? $0 : nil)
         }
         var others: [any GEMM] = [], naive: NaiveGEMM?
         if !alone {
             let providers: [GEMMProvider] = library.context.device.isGPU ? [.clblast, .tiled] : [.packed, .clblast]
-            others = try providers.filter { !gemm.name.hasPrefix($0.rawValue) }.map { try $0.make(library) }
+            others =
+                gemm.precision != .fp32
+                ? [] : try providers.filter { !gemm.name.hasPrefix($0.rawValue) }.map { try $0.make(library) }
             naive = try NaiveGEMM(naiveLibrary)
         }
         gemms = [(3 * d, d, ActivationKind.none), (d, d, .none), (m, d, .gelu), (d, m, .none)].map { n, k, activation in

@@ -20,7 +20,7 @@ struct Bench: ParsableCommand {
     )
     var model: String?
 
-    @Option(help: "Images in the forward pass and the sweep.")
+    @Option(help: "Images in kernels, products, the forward pass and the sweep.")
     var images = 8
 
     @Option(help: "Seconds to spend on each line.")
@@ -60,9 +60,10 @@ struct Bench: ParsableCommand {
     mutating func run() throws {
         let old = try compare.map(Self.read), groups = try groups()
         let context = try device.context()
-        let library = KernelLibrary(context)
+        let choice = try device.gemm(for: context.device, precision)
+        let library = KernelLibrary(context, precision: choice.precision ?? .fp32)
         let (config, weights, name) = try BenchModel.named(model)
-        let gemm = try device.gemm(for: context.device).make(library)
+        let gemm = try choice.make(library)
 
         let (peak, peakCopy) = try Self.peak(library, seconds: seconds)
         var results = BenchResults(
@@ -76,7 +77,7 @@ struct Bench: ParsableCommand {
             results.measurements.append(measurement)
             Terminal.standardOutput(BenchTable.line(measurement, results, old))
         }
-        let operations = try BenchOperations(config, library: library, gemm: gemm, alone: alone)
+        let operations = try BenchOperations(config, library: library, gemm: gemm, images: images, alone: alone)
         if groups.contains(.kernel) { try operations.time(.kernel, operations.kernels, seconds: seconds, add) }
         if groups.contains(.gemm) { try operations.time(.gemm, operations.gemms, seconds: seconds, add) }
         if groups.contains(.pass) || groups.contains(.sweep) {

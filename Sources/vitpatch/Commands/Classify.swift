@@ -60,7 +60,7 @@ struct Classify: ParsableCommand {
         let count = min(limit ?? .max, data.dataset.count - offset)
         let context = try device.context(profiling: profile.profile != nil)
         let profiler = try profile.profiler([context.device])
-        let model = try Model(checkpoint, context: context, gemm: device.gemm(for: context.device))
+        let model = try Model(checkpoint, context: context, gemm: try device.gemm(for: context.device, precision))
         let plan = try WavePlan(
             encoder: model.encoder, patches: [], images: count,
             memory: try memory.map { try OptionText.bytes($0, option: "--memory") })

@@ -16,7 +16,7 @@ struct Inspect: ParsableCommand {
         let checkpoint = try Model.checkpoint(folder: folder)
         let config = checkpoint.config
         let context = try device.context()
-        let model = try Model(checkpoint, context: context, gemm: device.gemm(for: context.device))
+        let model = try Model(checkpoint, context: context, gemm: try device.gemm(for: context.device))
         let weights = context.allocatedBytes
 
         var text = ""

@@ -122,7 +122,7 @@ struct Search: ParsableCommand {
         try checkOut()
 
         let context = try device.context()
-        let model = try Model(checkpoint, context: context, gemm: device.gemm(for: context.device))
+        let model = try Model(checkpoint, context: context, gemm: try device.gemm(for: context.device, precision))
         let patches = items.map(\.patch)
         let plan = try WavePlan(
             encoder: model.encoder, patches: patches, images: images.count,

@@ -188,7 +188,7 @@ struct Sweep: ParsableCommand {
 
         let contexts = try device.contexts(profiling: profile.profile != nil)
         let profiler = try profile.profiler(contexts.map(\.device))
-        let gemm = device.gemm(for: contexts[0].device)
+        let gemm = try device.gemm(for: contexts[0].device, precision)
         let devices = try contexts.map { context in
             SweepModels(
                 model: try Model(checkpoint, context: context, gemm: gemm),

@@ -30,7 +30,8 @@ struct Tune: ParsableCommand {
         let context = try deviceOptions.context()
         let library = KernelLibrary(context)
         let (t, d, m) = try shapes()
-        let rows = max(1, 1576 / t) * t
+        // As many rows as waves have: on GPUs those of a large one, on CPUs those of a chunk
+        let rows = max(1, (context.device.isGPU ? 32768 : 1576) / t) * t
         let layer = [(3 * d, d), (d, d), (m, d), (d, m)]
         let flops = layer.map { 2.0 * Double(rows * $0.0 * $0.1) }.reduce(0, +)
 

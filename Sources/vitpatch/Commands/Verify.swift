@@ -8,20 +8,24 @@ struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Check this machine's device against the Double reference, operation by operation and end to end.",
         discussion:
-            "Without --gemm, all GEMM providers are checked, and what `vitpatch tune` remembers. An error is relative to the size of what was summed."
+            "Without --gemm and --precision, all GEMM providers and precisions are checked, and what `vitpatch tune` remembers. An error is relative to the size of what was summed."
     )
 
     @OptionGroup var deviceOptions: DeviceOptions
+    @OptionGroup var precision: PrecisionOptions
 
     @Option(help: "Seed of the random weights and inputs.")
     var seed: UInt64 = 1
 
     mutating func run() throws {
         let context = try deviceOptions.context()
-        var gemms = [deviceOptions.gemm(for: context.device)]
-        if deviceOptions.gemm == nil {
+        var gemms = [try deviceOptions.gemm(for: context.device, precision)]
+        if deviceOptions.gemm == nil, precision.precision == Precision.fp32.rawValue {
             // A tuned CLBlast comes last: its parameters stay for the process.
-            let providers = GEMMProvider.allCases.map { GEMMChoice(provider: $0) }
+            let providers =
+                GEMMProvider.exact.map { GEMMChoice(provider: $0) }
+                + Precision.available(on: context.device).filter { $0 != .fp32 }
+                .map { GEMMChoice(provider: .tensor, precision: $0) }
             gemms = providers + gemms.filter { !providers.contains($0) }
         }
         Terminal.standardOutput(Self.line("operation", "shape", "max error", "tolerance", ""))

@@ -22,7 +22,7 @@ struct Model {
         preprocessor = try Preprocessor(
             config: checkpoint.preprocessor, imageSize: checkpoint.config.imageSize,
             name: "\(checkpoint.name)/preprocessor_config.json")
-        library = KernelLibrary(context)
+        library = KernelLibrary(context, precision: gemm.precision ?? .fp32)
         encoder = try Self.encoder(checkpoint, library, gemm)
     }
 

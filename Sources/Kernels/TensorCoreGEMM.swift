@@ -1,0 +1,153 @@
+import CLRuntime
+import Dispatch
+
+/// GEMM on NVIDIA's tensor cores: bf16, fp16 or tf32 factors, or split ones, with fp32 sums. See `gemm_mma.cl`.
+package final class TensorCoreGEMM: GEMM {
+    /// What a work-group and each of its warps compute.
+    private struct Tile {
+        let rows: Int, columns: Int  // BM, BN
+        let warpRows: Int, warpColumns: Int  // WM, WN
+        /// Work done in a given time where tiles fill the device, relative to the large tile's
+        let efficiency: Double
+        var items: Int { rows / warpRows * (columns / warpColumns) * 32 }
+
+        /// fp16x3 has twice as many accumulators.
+        static func large(_ precision: Precision) -> Tile {
+            precision == .fp16x3
+                ? Tile(rows: 128, columns: 64, warpRows: 32, warpColumns: 32, efficiency: 1)
+                : Tile(rows: 128, columns: 128, warpRows: 64, warpColumns: 32, efficiency: 1)
+        }
+        static let small = Tile(rows: 64, columns: 64, warpRows: 32, warpColumns: 32, efficiency: 0.8)
+    }
+
+    private let library: KernelLibrary
+    private let tiles: [Tile]
+    private var kernels: [String: Kernel] = [:]
+    package let precision: Precision
+    package var name: String { "tensor cores \(precision.rawValue)" }
+
+    private final class Weight: GEMMWeight {
+        let values: Buffer<UInt32>  // [paddedN / 64, blocks, 64, 16]  a block: 64 bytes of each of 64 rows
+        let bias: Buffer<Float>  // [paddedN]
+        let outputs: Int, inputs: Int
+        init(values: Buffer<UInt32>, bias: Buffer<Float>, outputs: Int, inputs: Int) {
+            (self.values, self.bias, self.outputs, self.inputs) = (values, bias, outputs, inputs)
+        }
+    }
+
+    /// - Throws: `CLError.shape` where the device has no tensor cores; `CLError.library` where a small product comes out wrong
+    package init(_ library: KernelLibrary, precision: Precision) throws(CLError) {
+        let device = library.context.device
+        guard precision != .fp32, device.hasTensorCores else {
+            throw .shape(
+                operation: "gemm_mma", expected: "a GPU with tensor cores and a precision of theirs",
+                got: "\(device.name), \(precision.rawValue)")
+        }
+        self.library = library
+        self.precision = precision
+        tiles = [.large(precision), .small]
+        try probe()
+    }
+
+    private func kernel(_ tile: Tile, _ activation: ActivationKind) throws(CLError) -> Kernel {
+        let key = "\(tile.rows) \(activation.rawValue)"
+        if let kernel = kernels[key] { return kernel }
+        // 128 registers let two groups of 256 work-items share a multiprocessor.
+        let kernel = try library.kernel(
+            .gemmMMA, "gemm_mma",
+            defines: [
+                "V": 4, "MODE": precision.mode, "BM": tile.rows, "BN": tile.columns, "WM": tile.warpRows,
+                "WN": tile.warpColumns, "ACTIVATION": Int(activation.rawValue),
+            ], options: ["-cl-nv-maxrregcount=128"])
+        kernels[key] = kernel
+        return kernel
+    }
+
+    package func prepare(
+        weight: [Float], bias: [Float], outputs: Int, inputs: Int
+    ) throws(CLError) -> any GEMMWeight {
+        try validate(weight, bias, outputs: outputs, inputs: inputs)
+        let packing = SplitPacking(precision), n = max(1, (outputs + 127) / 128) * 128
+        let values = try Buffer<UInt32>(library.context, count: packing.words(rows: n, inputs: inputs)) { values in
+            packing.pack(weight, rows: outputs, paddedRows: n, inputs: inputs, into: values)
+        }
+        return Weight(
+            values: values,
+            bias: try Buffer(library.context, bias + [Float](repeating: 0, count: n - outputs)), outputs: outputs,
+            inputs: inputs)
+    }
+
+    package func callAsFunction(
+        a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix, residual: ResidualRows?
+    ) throws(CLError) {
+        guard let weight = weight as? Weight else {
+            throw .shape(operation: "gemm", expected: "a weight packed by this provider", got: "another provider's")
+        }
+        try validate(a, weight, rows, out, residual)
+        if rows == 0 { return }
+        // Every tile gives the same bits.
+        let choice = tiles.indices.min { cost(tiles[$0], rows, weight.outputs) < cost(tiles[$1], rows, weight.outputs) }
+        let tile = tiles[choice ?? 0]
+        try kernel(tile, activation).launch(
+            global: [
+                (weight.outputs + tile.columns - 1) / tile.columns * tile.items, (rows + tile.rows - 1) / tile.rows,
+            ],
+            local: [tile.items, 1],
+            [
+                "a": a.buffer, "aOffset": try Int32.checked(a.offset, "aOffset"),
+                "aStride": try Int32.checked(a.stride, "aStride"), "w": weight.values, "bias": weight.bias,
+                "M": try Int32.checked(rows, "M"), "N": try Int32.checked(weight.outputs, "N"),
+                "K": try Int32.checked(weight.inputs, "K"), "out": out.buffer,
+                "outOffset": try Int32.checked(out.offset, "outOffset"),
+                "outStride": try Int32.checked(out.stride, "outStride"), "x": residual.buffer,
+                "rowStride": try residual.rowStride, "lists": residual.listBuffer, "first": try residual.first,
+                "tokens": try residual.tokens,
+            ])
+    }
+
+    private func cost(_ tile: Tile, _ rows: Int, _ columns: Int) -> Double {
+        filledWavesCost(
+            rows: rows, columns: columns, tileRows: tile.rows, tileColumns: tile.columns, efficiency: tile.efficiency,
+            units: library.context.device.computeUnits)
+    }
+
+    package func temporaryBytes(rows: Int, outputs: Int, inputs: Int) -> Int { 0 }
+
+    /// Holds a product of 65 x 67 x 41 to the host's: a driver whose compiler gets the inline PTX wrong is refused.
+    private func probe() throws(CLError) {
+        let (m, n, k) = (65, 67, 41)
+        func values(_ count: Int, _ factor: Int) -> [Float] {
+            (0..<count).map { Float(($0 * factor) % 251) / 125 - 1 }
+        }
+        let a = values(m * k, 97), w = values(n * k, 89), bias = values(n, 71)
+        let weight = try prepare(weight: w, bias: bias, outputs: n, inputs: k)
+        let out = try Buffer<Float>(library.context, count: m * n)
+        try self(
+            a: Matrix(try Buffer(library.context, a), stride: k), weight: weight, rows: m, activation: .none,
+            out: Matrix(out, stride: n))
+        let result = try out.read()
+        for row in 0..<m {
+            for column in 0..<n {
+                var sum = Double(bias[column]), size = abs(sum)
+                for i in 0..<k {
+                    let product = Double(a[row * k + i]) * Double(w[column * k + i])
+                    sum += product
+                    size += abs(product)
+                }
+                guard abs(Double(result[row * n + column]) - sum) <= size * (precision.productError + 0x1p-18) else {
+                    throw .wrongResult(
+                        operation: "gemm_mma \(precision.rawValue)",
+                        detail: "row \(row), column \(column) is \(result[row * n + column]), expected \(sum)")
+                }
+            }
+        }
+    }
+}
+
+/// What a product costs on `units` multiprocessors: whole waves of tiles, by the work in a tile.
+func filledWavesCost(
+    rows: Int, columns: Int, tileRows: Int, tileColumns: Int, efficiency: Double, units: Int
+) -> Double {
+    let tiles = ((rows + tileRows - 1) / tileRows) * ((columns + tileColumns - 1) / tileColumns)
+    return Double((tiles + units - 1) / max(units, 1) * tileRows * tileColumns) / efficiency
+}
