@@ -122,7 +122,7 @@ enum SampleWords {
         if images < fewestImages {
             return "no intervals below \(fewestImages) images: they would cover far less than they say"
         }
-        return images < few ? "\(images) images are few: 95% intervals cover less than 95%, down to 92% at 6" : nil
+        return images < few ? "\(images) images are few: intervals of skewed or rare effects are too narrow" : nil
     }
 
     /// For one effect; nil where enough images carry it

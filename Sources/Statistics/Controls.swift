@@ -38,7 +38,7 @@ package struct ControlComparison: Sendable, Equatable {
     package var pMaximum: Double
 
     /// Whether the patch goes beyond random places: drawn ones, as the largest of the sweep's own says nothing new
-    package var isAbove: Bool { isDrawn && pMaximum <= 0.05 }
+    package var isAbove: Bool { isDrawn && pMaximum <= 0.05 + 1e-12 }
     /// Random places that a mark takes, 19 for each of the sweep's own
     package var needed: Int { Self.needed(own: own) }
     package static func needed(own: Int) -> Int { 19 * own }
