@@ -30,12 +30,12 @@ package final class TiledGEMM: GEMM {
         var efficiency: Double { items * rowsPerItem * columnsPerItem >= 16384 ? 1 : rowsPerItem >= 8 ? 0.87 : 0.5 }
 
         /// Whether a kernel can be built of it: read from a file, it may be anything.
-        var isSound: Bool {
+        package var isSound: Bool {
             [rows, columns, depth, rowsPerItem, columnsPerItem].allSatisfy { (4...256).contains($0) && $0 % 4 == 0 }
                 && rowsPerItem <= 16 && columnsPerItem <= 16 && rows % rowsPerItem == 0 && columns % columnsPerItem == 0
         }
 
-        func fits(_ device: Device) -> Bool { items <= device.maxWorkGroupSize && localBytes <= device.localMemory }
+        package func fits(_ device: Device) -> Bool { items <= device.maxWorkGroupSize && localBytes <= device.localMemory }
 
         var name: String { "\(rows)x\(columns) k\(depth) t\(rowsPerItem)x\(columnsPerItem)" }
     }
