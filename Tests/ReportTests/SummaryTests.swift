@@ -75,12 +75,12 @@ private func plainText(_ text: String) -> String {
                   the strongest takes away 75.0% of p, 75.0% of logit diff; accuracy 0.0%
 
                   both directions   share of the total effect on p
-                  place                  denoising     noising
-                  attn_out L1, window 3      75.0%       75.0%
-                  attn_out L1                37.5%       37.5%
-                  attn_out L0, window 3      25.0%       25.0%
-                  attn_out L0                12.5%       12.5%
-                  attn_out L2                -3.1%       -3.1%
+                  place                   denoising     noising
+                  attn_out L1, window 3       75.0%       75.0%
+                  attn_out L1                 37.5%       37.5%
+                  attn_out L0, window 3       25.0%       25.0%
+                  attn_out L0                 12.5%       12.5%
+                  attn_out L2                 -3.1%       -3.1%
 
                 """, "\(text)")
         #expect(text.split(separator: "\n").allSatisfy { $0.count <= 95 })
