@@ -202,7 +202,7 @@ struct EffectFigures {
             guard !chosen.isEmpty else { return nil }
             let chart = LineChart(
                 title: "the strongest \(chosen.count) of \(group.patches.count)", xTitle: "rank", yTitle: "mean Δp",
-                labels: chosen.indices.map { "\($0 + 1)" }, places: chosen.map(\.record.text), connected: false,
+                labels: chosen.indices.map { "\($0 + 1)" }, places: chosen.map(\.record.short), connected: false,
                 series: [
                     LineChart.Series(name: "Δp", colour: 0, points: chosen.map { .init(tested: $0) })
                 ], digits: decimals(for: chosen.map(\.p.mean)), yRange: [0])
