@@ -8,7 +8,7 @@ DEMO_OUTPUT ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test readme check-readme test-scripts bundle clean kill-test full-disk-test slurm-test \
-    benchmark test-intel
+    benchmark test-intel check-gpu wheel test-python notebooks
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -47,8 +47,19 @@ readme: demo  ## Run the demo and put its output into README.md
 bundle: setup  ## Make dist/vitpatch-VERSION-linux-ARCH.tar.xz for a machine without Swift
 	@sh scripts/bundle.sh
 
-kill-test: build  ## Kill demo sweeps at 100 random moments (KILLS=n), resume them, compare the exports
+# A bundle that is there already, instead of a new one: make wheel BUNDLE=dist/vitpatch-...
+wheel: $(if $(BUNDLE),,bundle)  ## Make dist/vitpatch-VERSION-py3-none-manylinux_2_NN_ARCH.whl, the bundle for pip
+	@python3 scripts/wheel.py $(or $(BUNDLE),dist/vitpatch-$$(sh scripts/version.sh)-linux-$$(uname -m))
+
+test-python: wheel  ## Test the wheel in a fresh virtual environment: ruff, mypy --strict, pytest, the notebooks
+	@scripts/test-python.sh
+
+notebooks: wheel  ## Run examples/notebooks and store what they print
+	@scripts/test-python.sh --store-notebooks tests/test_notebooks.py
+
+kill-test: build  ## Kill demo sweeps at 100 random moments (KILLS=n), and every command that writes at its system calls
 	@scripts/kill-test.sh $(or $(KILLS),100)
+	@scripts/kill-writes-test.sh
 
 full-disk-test: build  ## Sweep into a full and into a read-only disk (a small tmpfs)
 	@scripts/full-disk-test.sh
@@ -58,6 +69,10 @@ slurm-test: build  ## Run examples/slurm on a Slurm of its own (installs it), co
 
 test-intel: setup  ## Run all tests on Intel's OpenCL runtime for CPUs (installs it from PyPI)
 	@scripts/intel-opencl.sh $(SWIFT) test --disable-xctest
+
+check-gpu: build  ## Check the kernels that GPUs get on a machine without one (Oclgrind, clang-19, PyPI's ptxas)
+	@scripts/oclgrind.sh $(RELEASE)
+	@python3 scripts/static-check.py
 
 benchmark: build  ## Compare with PyTorch and TransformerLens (downloads them); writes Benchmarks/results.md
 	@Benchmarks/run.sh $(BENCHMARK_OPTIONS)

@@ -26,40 +26,46 @@ let package = Package(
             name: "CImageIO", linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png16"), .linkedLibrary("z")]),
         .target(name: "CDemo", cSettings: [.headerSearchPath("../../Demo")]),
 
+        .target(name: "Files"),
+
         // The device.
         .target(name: "CLRuntime", dependencies: ["COpenCL", "CCrypto"]),
-        .target(name: "Profiling", dependencies: ["CLRuntime"]),
-        .target(name: "Kernels", dependencies: ["CLRuntime", "COpenCL", "CCLBlast"], resources: [.embedInCode("cl")]),
+        .target(name: "Profiling", dependencies: ["CLRuntime", "Files"]),
+        .target(
+            name: "Kernels", dependencies: ["CLRuntime", "COpenCL", "CCLBlast", "Files"],
+            resources: [.embedInCode("cl")]),
 
         // Models, images, sweeps, results.
         .target(name: "ViT", dependencies: ["Kernels", "CLRuntime", "CCrypto"]),
         .target(name: "Images", dependencies: ["CImageIO"]),
         .target(name: "Patch", dependencies: ["ViT", "Kernels", "CLRuntime"]),
-        .target(name: "Spec", dependencies: ["Patch", "Images", "ViT", "Yams"]),
+        .target(name: "Spec", dependencies: ["Patch", "Images", "ViT", "Kernels", "Files", "Yams"]),
         .target(
             name: "Results",
             dependencies: [
-                "CZlib",
+                "CZlib", "Files",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]),
-        .target(name: "Statistics", dependencies: ["Results"]),
-        .target(name: "Report", dependencies: ["Statistics", "Results"]),
-        .target(name: "Reference"),
+        // The bootstrap's loops: optimised in debug builds too, or tests of the report wait for them.
+        .target(name: "Statistics", dependencies: ["Results"], swiftSettings: [.unsafeFlags(["-O"])]),
+        .target(name: "Report", dependencies: ["Statistics", "Results", "Files"]),
+        // Loops in Double over whole models: optimised in debug builds too, or tests wait for nothing else.
+        .target(name: "Reference", swiftSettings: [.unsafeFlags(["-O"])]),
         .target(name: "Verification", dependencies: ["Patch", "ViT", "Kernels", "CLRuntime", "Reference"]),
         .executableTarget(
             name: "vitpatch",
             dependencies: [
                 "Report", "Statistics", "Results", "Spec", "Patch", "Images", "ViT", "Kernels", "CLRuntime", "Profiling",
-                "Verification",
-                "Reference", "CDemo",
+                "Verification", "Reference", "Files", "CDemo",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
         // Tests. Tiers: unit (no OpenCL), device (any OpenCL device, PoCL in CI).
         .target(name: "TestSupport", dependencies: ["Reference"], path: "Tests/TestSupport"),
+        .testTarget(name: "FilesTests", dependencies: ["Files"]),
         .testTarget(name: "CDemoTests", dependencies: ["CDemo"]),
         .testTarget(name: "CLRuntimeTests", dependencies: ["CLRuntime", "COpenCL"]),
-        .testTarget(name: "ProfilingTests", dependencies: ["Profiling", "CLRuntime"]),
+        .testTarget(name: "ProfilingTests", dependencies: ["Profiling", "CLRuntime", "Files"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CLRuntime", "Verification", "Reference"]),
         .testTarget(name: "VerificationTests", dependencies: ["Verification", "ViT", "Kernels", "CLRuntime"]),
         .testTarget(name: "ViTTests", dependencies: ["ViT"]),
@@ -68,7 +74,8 @@ let package = Package(
         .testTarget(
             name: "PatchTests",
             dependencies: ["Patch", "ViT", "Kernels", "CLRuntime", "Reference", "Verification", "TestSupport"]),
-        .testTarget(name: "ResultsTests", dependencies: ["Results", .product(name: "GRDB", package: "GRDB.swift")]),
+        .testTarget(
+            name: "ResultsTests", dependencies: ["Results", "Files", .product(name: "GRDB", package: "GRDB.swift")]),
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics", "Results"]),
         .testTarget(name: "ReportTests", dependencies: ["Report", "Statistics", "Results"]),
         .testTarget(name: "ReferenceTests", dependencies: ["Reference", "TestSupport"]),

@@ -5,9 +5,10 @@
 // out   [rows, width], row stride `stride`
 // bias  [width]
 // ND-range: (WG, rows), local (WG, 1)
+// ACTIVATION: as in epilogue.cl
 
 __kernel void bias_activation(__global float *out, int offset, int stride, int width, __global const float *bias,
-                              int activation, __global float *x, int rowStride, __global const int *lists, int first,
+                              __global float *x, int rowStride, __global const int *lists, int first,
                               int tokens) {
   int lane = get_local_id(0), m = get_global_id(1);
   __global float *row = out + (size_t)offset + (size_t)m * stride;
@@ -15,11 +16,11 @@ __kernel void bias_activation(__global float *out, int offset, int stride, int w
   int whole = width - width % V;
   if (to) {
     for (int n = lane * V; n < whole; n += WG * V)
-      STOREG(activate_floatv(LOADG(row + n) + LOADG(bias + n), activation) + LOADG(to + n), to + n);
-    for (int n = whole + lane; n < width; n += WG) to[n] = activate_float(row[n] + bias[n], activation) + to[n];
+      STOREG(activate_floatv(LOADG(row + n) + LOADG(bias + n), ACTIVATION) + LOADG(to + n), to + n);
+    for (int n = whole + lane; n < width; n += WG) to[n] = activate_float(row[n] + bias[n], ACTIVATION) + to[n];
   } else {
     for (int n = lane * V; n < whole; n += WG * V)
-      STOREG(activate_floatv(LOADG(row + n) + LOADG(bias + n), activation), row + n);
-    for (int n = whole + lane; n < width; n += WG) row[n] = activate_float(row[n] + bias[n], activation);
+      STOREG(activate_floatv(LOADG(row + n) + LOADG(bias + n), ACTIVATION), row + n);
+    for (int n = whole + lane; n < width; n += WG) row[n] = activate_float(row[n] + bias[n], ACTIVATION);
   }
 }

@@ -27,12 +27,20 @@ typedef CAT(float, V) floatv;
 #endif
 
 // Four floats in global memory. vload4 promises nothing about the address, so that compilers may make four accesses of it;
-// on GPUs one of 16 bytes is wanted, wherever the address allows it.
+// on GPUs one of 16 bytes is wanted, wherever the address allows it. The other case is written as four scalars: with
+// vload4 there, compilers see two loads of one address, merge them, and keep the alignment that both have.
 static inline float4 load_global(__global const float *p) {
-  return (size_t)p % 16 == 0 ? *(__global const float4 *)p : vload4(0, p);
+  return (size_t)p % 16 == 0 ? *(__global const float4 *)p : (float4)(p[0], p[1], p[2], p[3]);
 }
 static inline void store_global(float4 x, __global float *p) {
-  if ((size_t)p % 16 == 0) *(__global float4 *)p = x; else vstore4(x, 0, p);
+  if ((size_t)p % 16 == 0) {
+    *(__global float4 *)p = x;
+  } else {
+    p[0] = x.x;
+    p[1] = x.y;
+    p[2] = x.z;
+    p[3] = x.w;
+  }
 }
 
 // LOADV and STOREV in global memory
@@ -57,6 +65,47 @@ static inline float lane_sum(floatv x) {
 #else
   return x;
 #endif
+}
+
+// The sum of `value` over the WG work-items of a group, always in the same order: the same bits in each of them.
+//
+// lane     the work-item's number in its group
+// scratch  [WG]
+static inline float group_sum(float value, int lane, __local float *scratch) {
+#if WG > 1
+  scratch[lane] = value;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  for (int half_ = WG / 2; half_ > 0; half_ /= 2) {
+    if (lane < half_) scratch[lane] += scratch[lane + half_];
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+  value = scratch[0];
+  barrier(CLK_LOCAL_MEM_FENCE);
+#endif
+  return value;
+}
+
+// Mean and variance (the biased one) of the D floats at x, which a group's work-items read together. Two passes: the
+// variance is that of the centred values.
+static inline float2 group_moments(__global const float *x, int D, int lane, __local float *scratch) {
+  int whole = D - D % V;
+  floatv sum = 0.0f;
+  float rest = 0.0f;
+  for (int d = lane * V; d < whole; d += WG * V) sum += LOADG(x + d);
+  for (int d = whole + lane; d < D; d += WG) rest += x[d];
+  float mean = group_sum(lane_sum(sum) + rest, lane, scratch) / D;
+
+  sum = 0.0f;
+  rest = 0.0f;
+  for (int d = lane * V; d < whole; d += WG * V) {
+    floatv c = LOADG(x + d) - mean;
+    sum = fma(c, c, sum);
+  }
+  for (int d = whole + lane; d < D; d += WG) {
+    float c = x[d] - mean;
+    rest = fma(c, c, rest);
+  }
+  return (float2)(mean, group_sum(lane_sum(sum) + rest, lane, scratch) / D);
 }
 
 // exp2_T: 2^x = 2^n (1 + f P(f)) for -126 <= x < 127, n the whole number next to x (adding 1.5 * 2^23 rounds to it, and

@@ -4,7 +4,22 @@
 //
 // pixels  [*, channels, S, S] from `offset` on
 // out     [n * Np, channels * P * P]   Np = grid * grid
-// ND-range: (Np, n): one work-item copies one patch
+// ND-range: CPUs (Np, n), a work-item a patch; GPUs (values / run or more, n), a work-item a run of an image's values in out:
+// 4 where P is a multiple of 4, else 1
+#if WG > 1
+__kernel void patches(__global const float *pixels, int offset, int first, int channels, int S, int P, int grid,
+                      __global float *out) {
+  int run = P % 4 == 0 ? 4 : 1, at = get_global_id(0) * run, i = get_global_id(1);
+  int values = grid * grid * channels * P * P;
+  if (at >= values) return;
+  int x = at % P, y = at / P % P, c = at / (P * P) % channels, p = at / (P * P * channels);
+  __global const float *from = pixels + offset + ((size_t)(first + i) * channels + c) * S * S
+      + (size_t)(p / grid * P + y) * S + p % grid * P + x;
+  __global float *to = out + (size_t)i * values + at;
+  if (run == 4) store_global(load_global(from), to);
+  else *to = *from;
+}
+#else
 __kernel void patches(__global const float *pixels, int offset, int first, int channels, int S, int P, int grid,
                       __global float *out) {
   int p = get_global_id(0), i = get_global_id(1);
@@ -16,6 +31,7 @@ __kernel void patches(__global const float *pixels, int offset, int first, int c
       for (int x = 0; x < P; x++) *to++ = from[x];
     }
 }
+#endif
 
 // x[first + i, t, :] = (t == 0 ? cls : e[i * Np + t - 1, :]) + position[t, :]
 //

@@ -21,6 +21,11 @@ static inline __global float *residual_row(__global float *x, int rowStride, __g
 #define ACT_QUICK_GELU 3
 #define ACT_RELU 4
 
+// A macro and no argument: compilers see one activation and not all of them.
+#ifndef ACTIVATION
+#define ACTIVATION ACT_NONE
+#endif
+
 // Written once for a vector type T, so that CPUs get straight vector code.
 //
 // gelu(x) = max(x, 0) - |x| Phi(-|x|), and Phi(-a) = erfc(a / sqrt(2)) / 2 = 2^Q(a): no branch at small values, and no

@@ -109,7 +109,7 @@ __kernel void gemm_mma(
   __local uint4 as[2][BM * 4] __attribute__((aligned(128)));
   __local uint4 bs[2][BN * 4] __attribute__((aligned(128)));
   int item = get_local_id(0), lane = item % 32, warp = item / 32;
-  int m0 = get_group_id(1) * BM, n0 = get_group_id(0) * BN;
+  int m0 = get_global_id(1) * BM, n0 = get_group_id(0) * BN;
   int warpM = warp / (BN / WN) * WM, warpN = warp % (BN / WN) * WN;
   int blocks = (K + STEP - 1) / STEP;
   a += (size_t)aOffset;

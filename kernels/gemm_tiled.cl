@@ -89,7 +89,7 @@ __kernel __attribute__((reqd_work_group_size(TX, TY, 1))) void gemm_tiled(
   __local float as[2][BK][BM + PAD] __attribute__((aligned(16)));
   __local float bs[2][BK][BN] __attribute__((aligned(16)));
   int tx = get_local_id(0), ty = get_local_id(1), lane = ty * TX + tx;
-  int m0 = get_group_id(1) * BM, n0 = get_group_id(0) * BN;
+  int m0 = get_global_id(1) / TY * BM, n0 = get_group_id(0) * BN;
   a += (size_t)aOffset;
   w += (size_t)n0;
   out += (size_t)outOffset;

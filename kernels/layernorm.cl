@@ -7,21 +7,6 @@
 // ND-range: (WG, tokens, n), local (WG, 1, 1); WG work-items share one token
 // The variance is the biased one, from the centred values (two passes), as torch.nn.LayerNorm's.
 
-static inline float group_sum(float value, __local float *scratch) {
-#if WG > 1
-  int lane = get_local_id(0);
-  scratch[lane] = value;
-  barrier(CLK_LOCAL_MEM_FENCE);
-  for (int half_ = WG / 2; half_ > 0; half_ /= 2) {
-    if (lane < half_) scratch[lane] += scratch[lane + half_];
-    barrier(CLK_LOCAL_MEM_FENCE);
-  }
-  value = scratch[0];
-  barrier(CLK_LOCAL_MEM_FENCE);
-#endif
-  return value;
-}
-
 __kernel void layernorm_rows(__global const float *in, int rowStride, __global const int *rows, int first, int tokens,
                              int D, __global const float *weight, __global const float *bias, float eps,
                              __global float *out) {
@@ -31,24 +16,8 @@ __kernel void layernorm_rows(__global const float *in, int rowStride, __global c
   __global float *y = out + ((size_t)i * tokens + t) * D;
   int whole = D - D % V;
 
-  floatv sum = 0.0f;
-  float rest = 0.0f;
-  for (int d = lane * V; d < whole; d += WG * V) sum += LOADG(x + d);
-  for (int d = whole + lane; d < D; d += WG) rest += x[d];
-  float mean = group_sum(lane_sum(sum) + rest, scratch) / D;
-
-  sum = 0.0f;
-  rest = 0.0f;
-  for (int d = lane * V; d < whole; d += WG * V) {
-    floatv c = LOADG(x + d) - mean;
-    sum = fma(c, c, sum);
-  }
-  for (int d = whole + lane; d < D; d += WG) {
-    float c = x[d] - mean;
-    rest = fma(c, c, rest);
-  }
-  float inverse = 1.0f / sqrt(group_sum(lane_sum(sum) + rest, scratch) / D + eps);
-
+  float2 moments = group_moments(x, D, lane, scratch);
+  float mean = moments.x, inverse = 1.0f / sqrt(moments.y + eps);
   for (int d = lane * V; d < whole; d += WG * V)
     STOREG(fma((LOADG(x + d) - mean) * inverse, LOADG(weight + d), LOADG(bias + d)), y + d);
   for (int d = whole + lane; d < D; d += WG) y[d] = fma((x[d] - mean) * inverse, weight[d], bias[d]);

@@ -19,13 +19,13 @@ __kernel void layernorm_rows(__global const float *in, int rowStride, __global c
 
 // gelu by the device's own erf
 __kernel void bias_activation(__global float *out, int offset, int stride, int width, __global const float *bias,
-                              int activation, __global float *x, int rowStride, __global const int *lists, int first,
+                              __global float *x, int rowStride, __global const int *lists, int first,
                               int tokens) {
   __global float *row = out + (size_t)offset + (size_t)get_global_id(1) * stride;
   __global float *to = residual_row(x, rowStride, lists, first, tokens, get_global_id(1), width);
   for (int n = 0; n < width; n++) {
     float y = row[n] + bias[n];
-    y = activation == ACT_GELU ? 0.5f * y * (1.0f + erf(y * 0.70710678118654752f)) : activate_float(y, activation);
+    y = ACTIVATION == ACT_GELU ? 0.5f * y * (1.0f + erf(y * 0.70710678118654752f)) : activate_float(y, ACTIVATION);
     if (to) to[n] += y; else row[n] = y;
   }
 }
@@ -89,13 +89,13 @@ __kernel void slices_copy(__global float *buffer, int offset, int slotStride, in
 // w  [N, K], as torch.nn.Linear has it
 // ND-range: (N, M)
 __kernel void gemm_naive(__global const float *a, int aOffset, int aStride, __global const float *w,
-                         __global const float *bias, int K, int activation, __global float *out, int outOffset,
+                         __global const float *bias, int K, __global float *out, int outOffset,
                          int outStride, __global float *x, int rowStride, __global const int *lists, int first,
                          int tokens) {
   int n = get_global_id(0), m = get_global_id(1);
   float sum = 0.0f;
   for (int k = 0; k < K; k++) sum += a[(size_t)aOffset + (size_t)m * aStride + k] * w[(size_t)n * K + k];
-  float y = activate_float(sum + bias[n], activation);
+  float y = activate_float(sum + bias[n], ACTIVATION);
   __global float *to = residual_row(x, rowStride, lists, first, tokens, m, get_global_size(0));
   if (to) to[n] += y; else out[(size_t)outOffset + (size_t)m * outStride + n] = y;
 }

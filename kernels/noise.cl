@@ -9,7 +9,17 @@
 
 // deviations[i] = standard deviation (of the population) of e[i, :]
 //
-// ND-range: (n); two passes, 64 running sums that always meet in the same order
+// ND-range: CPUs (n); GPUs (n * WG), local (WG): a group an image
+#if WG > 1
+__kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
+void noise_deviation(__global const float *e, int values, __global float *deviations) {
+  __local float scratch[WG];
+  int lane = get_local_id(0), i = get_group_id(0);
+  float variance = group_moments(e + (size_t)i * values, values, lane, scratch).y;
+  if (lane == 0) deviations[i] = sqrt(variance);
+}
+#else
+// Two passes, 64 running sums that always meet in the same order
 #define SUMS 64
 static inline float ordered_sum(const float *sums) {
   float part[SUMS];
@@ -40,6 +50,7 @@ __kernel void noise_deviation(__global const float *e, int values, __global floa
   }
   deviations[get_global_id(0)] = sqrt(ordered_sum(sums) / values);
 }
+#endif
 
 // Blocks of four normals in the lanes of a vector: the CPU's vector width; on GPUs lanes are work-items.
 #if WG > 1 || V == 1
@@ -72,10 +83,11 @@ static inline void philox(uintl *c, uint k0, uint k1) {
   }
 }
 
-// ND-range: (ceil(values / (4 * LANES)), n)
+// ND-range: (ceil(values / (4 * LANES)) or more, n)
 __kernel void noise_add(__global float *e, int values, __global const float *deviations, float strength,
                         __global const float *input, int keys, int first) {
   int block = get_global_id(0) * LANES, i = get_global_id(1);
+  if (4 * block >= values) return;
   __global const float *words = input + keys + 4 * (first + i);
   uint lanes[LANES];
   for (int lane = 0; lane < LANES; lane++) lanes[lane] = block + lane;
@@ -95,5 +107,11 @@ __kernel void noise_add(__global float *e, int values, __global const float *dev
   float scale = strength * deviations[i];
   __global float *to = e + (size_t)i * values + 4 * block;
   int count = min(4 * LANES, values - 4 * block);
+#if LANES == 1
+  if (count == 4) {
+    store_global(fma((float4)(scale), vload4(0, normals), load_global(to)), to);
+    return;
+  }
+#endif
   for (int j = 0; j < count; j++) to[j] = fma(scale, normals[j % 4 * LANES + j / 4], to[j]);
 }

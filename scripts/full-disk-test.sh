@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sweeps the demo into a disk that gets full (a small tmpfs, in a mount namespace of its own) and into a read-only one:
-# one clear sentence and status 1, the finished waves readable, and after --resume the bytes of an undisturbed sweep.
+# one clear sentence and status 1, the finished waves readable, and after --resume the bytes of an undisturbed sweep. Then
+# everything else that writes: what it would have replaced is as it was.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -86,5 +87,34 @@ for free in 0 16 64 128 256 512; do  # KiB
     [ "$(ls "$disk/run")" = results.sqlite ] || fail "left behind: $(ls "$disk/run" | tr '\n' ' ')"
     umount "$disk"
 done
+# Everything else that writes: where the disk is full its targets stay what they were, and nothing else is left there.
+for shard in 0 1; do
+    "$vitpatch" sweep "${sweep[@]}" --shard $shard/2 --out "$work/shard$shard" > /dev/null 2>&1
+done
+"$vitpatch" sweep --limit 3 --out "$work/other" > /dev/null 2>&1
+mount -t tmpfs -o size=16m tmpfs "$disk"
+mkdir "$disk/new" "$disk/old" "$disk/old/figures"
+cp "$work/whole/results.sqlite" "$disk/new"
+cp "$work/other/results.sqlite" "$disk/old"
+for file in old.csv old/report.html old/figures/effects.svg old/search.csv old/search.json; do echo old > "$disk/$file"; done
+list() { (cd "$disk" && find . -type f ! -name filler -exec sha256sum {} + | sort -k 2); }
+list > "$work/before"
+for free in 0 8; do  # KiB
+    rm -f "$disk/filler"
+    size=$(($(df --output=avail "$disk" | tail -n 1) - free))
+    head -c $((size * 1024)) /dev/zero > "$disk/filler"
+    echo "full-disk-test: everything else, $free KiB free"
+    for format in csv jsonl npz; do refused "disk is full" export "$disk/new" --format $format --to "$disk/old.csv"; done
+    refused "disk is full" export "$disk/new" --to "$disk/new.csv"
+    refused "disk is full" merge "$work/shard0" "$work/shard1" --out "$disk/old" --overwrite
+    refused "disk is full" merge "$work/shard0" "$work/shard1" --out "$disk/merged"
+    refused "disk is full" sweep "${sweep[@]}" --out "$disk/old" --overwrite
+    refused "disk is full" sweep --limit 2 --out "$work/traced" --overwrite --profile "$disk/old.csv"
+    # A report is many files: those that fit are replaced.
+    [ "$free" != 0 ] || refused "disk is full" report "$disk/old"
+    list | cmp - "$work/before" || fail "targets have changed on the full disk"
+done
+umount "$disk"
+
 [ "$some" -ge 2 ] || fail "the disk never got full between waves, so the test tested little"
 echo "full-disk-test: PASSED: every sweep ended with the bytes of the undisturbed one"

@@ -1,9 +1,16 @@
 import COpenCL
 
-/// What a kernel may be given: buffers, 32-bit integers and floats, local memory. A Swift `Int` is none of these, so
-/// passing one does not compile.
+/// What a kernel may be given: buffers, 32-bit integers and floats, local memory. A Swift `Int` becomes a 32-bit integer;
+/// one that does not fit is refused when the kernel is launched.
 package protocol KernelArgument {
     func set(_ index: cl_uint, of kernel: cl_kernel) -> cl_int
+}
+
+extension Int: KernelArgument {
+    package func set(_ index: cl_uint, of kernel: cl_kernel) -> cl_int {
+        guard let value = Int32(exactly: self) else { return CL_INVALID_ARG_VALUE }
+        return value.set(index, of: kernel)
+    }
 }
 
 extension Int32: KernelArgument {
@@ -33,6 +40,14 @@ package struct NoBuffer: KernelArgument {
     }
 }
 
+/// So many bytes of local memory for each work-group
+package struct LocalMemory: KernelArgument {
+    private let bytes: Int
+    package init(bytes: Int) { self.bytes = bytes }
+
+    package func set(_ index: cl_uint, of kernel: cl_kernel) -> cl_int { clSetKernelArg(kernel, index, bytes, nil) }
+}
+
 /// One kernel of a program. Arguments are passed by name, in the order of the `.cl` file; both are checked against
 /// what the compiler recorded, so a swapped pair is an error and not a wrong number.
 package final class Kernel {
@@ -42,6 +57,8 @@ package final class Kernel {
     /// Argument names as compiled; empty where the driver does not keep them.
     private let argumentNames: [String]
     private let argumentCount: Int
+    /// The most work-items of a group: CL_KERNEL_WORK_GROUP_SIZE
+    package let maxGroupSize: Int
 
     package init(_ program: Program, _ name: String) throws(CLError) {
         var status: cl_int = 0
@@ -55,6 +72,11 @@ package final class Kernel {
         _ = clGetKernelInfo(handle, cl_kernel_info(CL_KERNEL_NUM_ARGS), MemoryLayout<cl_uint>.size, &count, nil)
         argumentCount = Int(count)
         argumentNames = Self.names(of: handle, count: count)
+        var size = 0
+        let known = clGetKernelWorkGroupInfo(
+            handle, program.context.device.id, cl_kernel_work_group_info(CL_KERNEL_WORK_GROUP_SIZE),
+            MemoryLayout<Int>.size, &size, nil)
+        maxGroupSize = known == CLStatus.success.rawValue && size > 0 ? size : program.context.device.maxWorkGroupSize
     }
 
     deinit { clReleaseKernel(handle) }
@@ -72,13 +94,24 @@ package final class Kernel {
         return names
     }
 
-    /// Enqueues the kernel over `global` work-items in groups of `local`.
-    /// - Throws: `CLError.shape` when names or number of arguments differ from the `.cl` file.
+    /// The most groups that a launch may have in its second and in its third dimension: NVIDIA's limit
+    static let mostGroups = 65_535
+
+    /// Enqueues the kernel over `global` work-items in groups of `local`; in several launches where one would have too many
+    /// groups in its second or third dimension. So kernels ask for `get_global_id` in these, not for `get_group_id`.
+    /// - Throws: `CLError.shape` where names or number of arguments differ from the `.cl` file, an `Int` takes more than 32
+    ///   bits, or a group is larger than this kernel's may be on this device.
     package func launch(
         global: [Int], local: [Int]? = nil, _ arguments: KeyValuePairs<String, any KernelArgument>
     ) throws(CLError) {
         guard arguments.count == argumentCount else {
             throw .shape(operation: name, expected: "\(argumentCount) arguments", got: "\(arguments.count)")
+        }
+        let items = local?.reduce(1, *) ?? 1
+        guard items <= maxGroupSize else {
+            throw .shape(
+                operation: name, expected: "groups of at most \(maxGroupSize) work-items on this device",
+                got: "\(items)")
         }
         var index: cl_uint = 0
         for (label, argument) in arguments {
@@ -86,17 +119,40 @@ package final class Kernel {
                 throw .shape(
                     operation: name, expected: "argument \(index) to be \(argumentNames[Int(index)])", got: label)
             }
+            if let value = argument as? Int, Int32(exactly: value) == nil {
+                throw .shape(operation: name, expected: "\(label) below 2^31", got: "\(value)")
+            }
             try check("clSetKernelArg \(name).\(label)", argument.set(index, of: handle))
             index += 1
         }
         if global.contains(0) { return }
         let context = program.context
-        try context.enqueue(name) { event throws(CLError) in
-            try check(
-                "clEnqueueNDRangeKernel \(name)",
-                clEnqueueNDRangeKernel(
-                    context.queue, handle, cl_uint(global.count), nil, global, local, 0, nil, event))
+        for piece in Self.pieces(global: global, local: local) {
+            try context.enqueue(name) { event throws(CLError) in
+                try check(
+                    "clEnqueueNDRangeKernel \(name)",
+                    clEnqueueNDRangeKernel(
+                        context.queue, handle, cl_uint(global.count), piece.offset, piece.size, local, 0, nil, event))
+            }
+            context.counters.launches += 1
         }
-        context.counters.launches += 1
+    }
+
+    /// Parts of `global` with at most `mostGroups` groups in each dimension but the first
+    private static func pieces(global: [Int], local: [Int]?) -> [(offset: [Int], size: [Int])] {
+        var pieces = [(offset: [Int](repeating: 0, count: global.count), size: global)]
+        for dimension in global.indices.dropFirst() {
+            let most = mostGroups * (local?[dimension] ?? 1)
+            if global[dimension] <= most { continue }
+            pieces = pieces.flatMap { piece in
+                stride(from: 0, to: global[dimension], by: most).map { start in
+                    var part = piece
+                    part.offset[dimension] = start
+                    part.size[dimension] = min(most, global[dimension] - start)
+                    return part
+                }
+            }
+        }
+        return pieces
     }
 }

@@ -1,8 +1,16 @@
 extension Corruption {
-    static let valid =
-        "none, grayscale, blur:SIGMA, noise:K, channel:r|g|b, shuffle:N, mask:FRACTION, mask:FILE, mean, pair:DIR"
+    /// How each corruption is written
+    package static let syntax = [
+        "none", "grayscale", "blur:SIGMA", "noise:K", "channel:r|g|b", "shuffle:N", "mask:FRACTION", "mask:FILE",
+        "mean",
+        "pair:DIR",
+    ]
+    static let valid = syntax.joined(separator: ", ")
+    /// A narrower Gaussian leaves every byte as it is.
+    static let minSigma = 0.1
     static let maxSigma = 1000.0
     static let maxStrength = 1000.0
+    static let maxCells = 1000
 
     /// Parses one corruption.
     /// - Throws: ``ImageError/corruption(spec:reason:)``, also for a list of strengths.
@@ -72,13 +80,13 @@ private enum Kind: String {
 
     func with(_ value: String) -> Corruption? {
         func number(in range: ClosedRange<Double>) -> Double? {
-            Double(value).flatMap { range.contains($0) ? $0 + 0 : nil }  // + 0: -0 becomes 0
+            Double(value).flatMap { range.contains($0) && $0.sign == .plus ? $0 : nil }
         }
         switch self {
-        case .blur: return number(in: .leastNonzeroMagnitude...Corruption.maxSigma).map { .blur(sigma: $0) }
+        case .blur: return number(in: Corruption.minSigma...Corruption.maxSigma).map { .blur(sigma: $0) }
         case .noise: return number(in: 0...Corruption.maxStrength).map { .noise(strength: $0) }
         case .mask: return number(in: 0...1).map { .mask(fraction: $0) }
-        case .shuffle: return Int(value).flatMap { 2...maxImageSide ~= $0 ? .shuffle(cells: $0) : nil }
+        case .shuffle: return Int(value).flatMap { 2...Corruption.maxCells ~= $0 ? .shuffle(cells: $0) : nil }
         case .channel: return Corruption.Channel.allCases.first { "\($0)" == value }.map { .channel($0) }
         case .none, .grayscale, .mean, .pair: return nil
         }
@@ -99,10 +107,10 @@ private enum Kind: String {
     var expected: String {
         switch self {
         case .none, .grayscale, .mean, .pair: "none"
-        case .blur: "a number of source pixels above 0 and up to \(text(Corruption.maxSigma))"
+        case .blur: "a number of source pixels from \(text(Corruption.minSigma)) to \(text(Corruption.maxSigma))"
         case .noise: "a number of standard deviations from 0 to \(text(Corruption.maxStrength))"
         case .channel: "r, g or b"
-        case .shuffle: "a whole number of cells a side from 2 to \(maxImageSide)"
+        case .shuffle: "a whole number of cells a side from 2 to \(Corruption.maxCells)"
         case .mask: "a share from 0 to 1, or a .png or .jpg file"
         }
     }

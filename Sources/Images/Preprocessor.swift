@@ -26,6 +26,12 @@ package struct Preprocessor: Sendable {
         case shortestEdge(Int)
     }
 
+    /// What `init` does without a configuration, in words.
+    package static func defaultsText(imageSize: Int) -> String {
+        "resized to \(imageSize) x \(imageSize) pixels (bilinear), scaled by 1/255 and normalised with mean 0.5 and standard "
+            + "deviation 0.5, the defaults of transformers' ViTImageProcessor"
+    }
+
     /// - Parameters:
     ///   - config: the contents of preprocessor_config.json; nil stands for ViTImageProcessor's defaults at the model's
     ///     size (bilinear, 1/255, mean and std 0.5), which also stand in for keys that are missing.

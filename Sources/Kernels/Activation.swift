@@ -5,14 +5,37 @@ package enum ActivationKind: Int32, Sendable, CaseIterable {
     case none = 0, gelu, geluNew, quickGelu, relu
 }
 
+/// A kernel that ends in the epilogue, compiled for each activation where that is first used. See `epilogue.cl`.
+final class EpilogueKernel {
+    private let compile: (ActivationKind) throws(CLError) -> Kernel
+    private var kernels: [ActivationKind: Kernel] = [:]
+
+    init(
+        _ library: KernelLibrary, _ file: KernelFile, _ name: String, defines: [String: Int] = [:]
+    ) throws(CLError) {
+        compile = { activation throws(CLError) in
+            try library.kernel(
+                file, name, defines: defines.merging(["ACTIVATION": Int(activation.rawValue)]) { $1 })
+        }
+        kernels[.none] = try compile(.none)
+    }
+
+    func callAsFunction(_ activation: ActivationKind) throws(CLError) -> Kernel {
+        if let kernel = kernels[activation] { return kernel }
+        let kernel = try compile(activation)
+        kernels[activation] = kernel
+        return kernel
+    }
+}
+
 /// `out = act(out + bias)` in place, or added to the residual stream: the epilogue for GEMM providers that
 /// have none. See `bias_activation.cl`.
 package struct BiasActivation {
-    private let kernel: Kernel
+    private let kernel: EpilogueKernel
     private let group: Int
 
     package init(_ library: KernelLibrary) throws(CLError) {
-        kernel = try library.kernel(.biasActivation, "bias_activation")
+        kernel = try EpilogueKernel(library, .biasActivation, "bias_activation")
         group = library.tuning.group
     }
 
@@ -31,14 +54,12 @@ package struct BiasActivation {
                 operation: "bias_activation", expected: "\(rows) rows of \(width)",
                 got: "\(out.count) and bias \(bias.count)")
         }
-        try kernel.launch(
+        try kernel(activation).launch(
             global: [group, rows], local: [group, 1],
             [
-                "out": out, "offset": try Int32.checked(offset, "offset"),
-                "stride": try Int32.checked(stride, "stride"),
-                "width": try Int32.checked(width, "width"), "bias": bias, "activation": activation.rawValue,
-                "x": residual.buffer, "rowStride": try residual.rowStride, "lists": residual.listBuffer,
-                "first": try residual.first, "tokens": try residual.tokens,
+                "out": out, "offset": offset, "stride": stride, "width": width, "bias": bias, "x": residual.buffer,
+                "rowStride": residual.rowStride, "lists": residual.listBuffer, "first": residual.first,
+                "tokens": residual.tokens,
             ])
     }
 }

@@ -102,12 +102,9 @@ package struct Attention {
         try kernel.launch(
             global: [groups * items, heads, images], local: [items, 1, 1],
             [
-                "q": q.buffer, "qOffset": try Int32.checked(q.offset, "qOffset"),
-                "qStride": try Int32.checked(q.stride, "qStride"), "queries": try Int32.checked(queries, "queries"),
-                "kv": k.buffer, "kOffset": try Int32.checked(k.offset, "kOffset"),
-                "vOffset": try Int32.checked(v.offset, "vOffset"), "kvStride": try Int32.checked(k.stride, "kvStride"),
-                "T": try Int32.checked(tokens, "T"), "scale": scale, "z": z,
-                "zOffset": try Int32.checked(zOffset, "zOffset"), "zStride": try Int32.checked(width, "zStride"),
+                "q": q.buffer, "qOffset": q.offset, "qStride": q.stride, "queries": queries, "kv": k.buffer,
+                "kOffset": k.offset, "vOffset": v.offset, "kvStride": k.stride, "T": tokens, "scale": scale, "z": z,
+                "zOffset": zOffset, "zStride": width,
             ])
     }
 
@@ -140,13 +137,9 @@ package struct Attention {
         try patternKernel.launch(
             global: [groups * items, entries.count], local: [items, 1],
             [
-                "q": q.buffer, "qOffset": try Int32.checked(q.offset, "qOffset"),
-                "qStride": try Int32.checked(q.stride, "qStride"), "queries": try Int32.checked(queries, "queries"),
-                "kv": k.buffer, "kOffset": try Int32.checked(k.offset, "kOffset"),
-                "vOffset": try Int32.checked(v.offset, "vOffset"), "kvStride": try Int32.checked(k.stride, "kvStride"),
-                "T": try Int32.checked(tokens, "T"), "scale": scale, "z": z,
-                "zStride": try Int32.checked(heads * headDim, "zStride"), "lists": lists,
-                "first": try Int32.checked(entries.first, "first"),
+                "q": q.buffer, "qOffset": q.offset, "qStride": q.stride, "queries": queries, "kv": k.buffer,
+                "kOffset": k.offset, "vOffset": v.offset, "kvStride": k.stride, "T": tokens, "scale": scale, "z": z,
+                "zStride": heads * headDim, "lists": lists, "first": entries.first,
             ])
     }
 }

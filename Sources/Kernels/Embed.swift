@@ -22,13 +22,13 @@ package struct Embed {
         guard offset + images.upperBound * channels * imageSize * imageSize <= pixels.count, needed <= out.count else {
             throw .shape(operation: "patches", expected: "room for \(needed) values", got: "\(out.count)")
         }
+        let runs = grid * grid * channels * patchSize * patchSize / (patchSize % 4 == 0 ? 4 : 1)
         try patchesKernel.launch(
-            global: [grid * grid, images.count],
+            global: [group > 1 ? wholeGroups(runs) : grid * grid, images.count],
+            local: group > 1 ? [groupSize, 1] : nil,
             [
-                "pixels": pixels, "offset": try Int32.checked(offset, "offset"),
-                "first": try Int32.checked(images.lowerBound, "first"),
-                "channels": try Int32.checked(channels, "channels"), "S": try Int32.checked(imageSize, "S"),
-                "P": try Int32.checked(patchSize, "P"), "grid": try Int32.checked(grid, "grid"), "out": out,
+                "pixels": pixels, "offset": offset, "first": images.lowerBound, "channels": channels, "S": imageSize,
+                "P": patchSize, "grid": grid, "out": out,
             ])
     }
 
@@ -51,8 +51,7 @@ package struct Embed {
         try embedKernel.launch(
             global: [group, tokens, count], local: [group, 1, 1],
             [
-                "e": e, "cls": cls, "position": position, "T": try Int32.checked(tokens, "T"),
-                "D": try Int32.checked(width, "D"), "first": try Int32.checked(first, "first"), "x": x,
+                "e": e, "cls": cls, "position": position, "T": tokens, "D": width, "first": first, "x": x,
             ])
     }
 }

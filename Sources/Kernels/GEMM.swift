@@ -52,9 +52,9 @@ package struct ResidualRows {
 extension ResidualRows? {
     var buffer: any KernelArgument { self?.x ?? NoBuffer() }
     var listBuffer: any KernelArgument { self?.lists ?? NoBuffer() }
-    var rowStride: Int32 { get throws(CLError) { try Int32.checked(self?.rowStride ?? 0, "rowStride") } }
-    var first: Int32 { get throws(CLError) { try Int32.checked(self?.first ?? 0, "first") } }
-    var tokens: Int32 { get throws(CLError) { try Int32.checked(self?.tokens ?? 0, "tokens") } }
+    var rowStride: Int { self?.rowStride ?? 0 }
+    var first: Int { self?.first ?? 0 }
+    var tokens: Int { self?.tokens ?? 0 }
 }
 
 /// Linear maps `out = act(a weight^T + bias)`, `torch.nn.functional.linear` with an activation.

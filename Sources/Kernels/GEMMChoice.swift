@@ -1,4 +1,5 @@
 import CLRuntime
+import Files
 import Foundation
 
 /// A GEMM provider with its parameters: what a sweep runs on.
@@ -67,6 +68,6 @@ package struct GEMMChoices: Sendable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        try encoder.encode(choice).write(to: URL(fileURLWithPath: path(for: device)), options: .atomic)
+        try AtomicFile.write(encoder.encode(choice), to: path(for: device))
     }
 }

@@ -112,6 +112,20 @@ enum KernelFile: String, CaseIterable {
     }
 }
 
+/// Work-items of a group where they have nothing to do with each other
+let groupSize = 64
+
+extension Device {
+    /// The largest power of two that neither the device nor `limit` forbids as a group's size
+    func groupSize(atMost limit: Int) -> Int {
+        let most = max(min(limit, maxWorkGroupSize), 1)
+        return 1 << (Int.bitWidth - 1 - most.leadingZeroBitCount)
+    }
+}
+
+/// `items`, filled up to whole groups
+func wholeGroups(_ items: Int) -> Int { (items + groupSize - 1) / groupSize * groupSize }
+
 extension Int32 {
     /// A size or offset as kernels take it.
     /// - Throws: `CLError.shape` past 2^31 - 1; the planner keeps every buffer below that.

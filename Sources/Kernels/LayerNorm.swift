@@ -31,9 +31,8 @@ package struct LayerNorm {
         try kernel.launch(
             global: [group, tokens, list.count], local: [group, 1, 1],
             [
-                "in": input, "rowStride": try Int32.checked(rowStride, "rowStride"), "rows": rows,
-                "first": try Int32.checked(list.lowerBound, "list"), "tokens": try Int32.checked(tokens, "tokens"),
-                "D": try Int32.checked(width, "D"), "weight": weight, "bias": bias, "eps": eps, "out": out,
+                "in": input, "rowStride": rowStride, "rows": rows, "first": list.lowerBound, "tokens": tokens,
+                "D": width, "weight": weight, "bias": bias, "eps": eps, "out": out,
             ])
     }
 }

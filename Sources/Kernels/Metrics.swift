@@ -4,12 +4,14 @@ import CLRuntime
 package struct Metrics {
     private let targetsKernel: Kernel
     private let rowsKernel: Kernel
+    private let group: Int
     /// Floats a row in the result
     package static let valuesPerRow = 5
 
     package init(_ library: KernelLibrary) throws(CLError) {
         targetsKernel = try library.kernel(.metrics, "metric_targets")
         rowsKernel = try library.kernel(.metrics, "metric_rows")
+        group = library.tuning.group
     }
 
     /// Floats of `out` for so many rows and images
@@ -29,19 +31,18 @@ package struct Metrics {
         else {
             throw .shape(operation: "metrics", expected: "\(rows) rows of \(classes) logits", got: "\(logits.count)")
         }
-        let targets = try Int32.checked(rows * Self.valuesPerRow, "targets")
-        let width = try Int32.checked(classes, "C")
+        let targets = rows * Self.valuesPerRow, scratch = LocalMemory(bytes: 4 * group)
         try targetsKernel.launch(
-            global: [images],
+            global: [group * images], local: group > 1 ? [group] : nil,
             [
-                "logits": logits, "C": width, "input": input, "labels": try Int32.checked(labels, "labels"),
-                "corrupted": try Int32.checked(corrupted, "corrupted"), "out": out, "targets": targets,
+                "logits": logits, "C": classes, "input": input, "labels": labels, "corrupted": corrupted, "out": out,
+                "targets": targets, "scratch": scratch, "classes": scratch,
             ])
         try rowsKernel.launch(
-            global: [rows],
+            global: [group * rows], local: group > 1 ? [group] : nil,
             [
-                "logits": logits, "C": width, "images": try Int32.checked(images, "images"), "out": out,
-                "targets": targets,
+                "logits": logits, "C": classes, "images": images, "out": out, "targets": targets, "scratch": scratch,
+                "classes": scratch,
             ])
     }
 }

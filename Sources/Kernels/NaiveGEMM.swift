@@ -4,11 +4,11 @@ import CLRuntime
 package final class NaiveGEMM: GEMM {
     package let name = "naive"
     private let context: Context
-    private let kernel: Kernel
+    private let kernel: EpilogueKernel
 
     package init(_ library: KernelLibrary) throws(CLError) {
         context = library.context
-        kernel = try library.kernel(.naive, "gemm_naive")
+        kernel = try EpilogueKernel(library, .naive, "gemm_naive")
     }
 
     private final class Weight: GEMMWeight {
@@ -35,16 +35,13 @@ package final class NaiveGEMM: GEMM {
             throw .shape(operation: "gemm", expected: "a weight of this provider", got: "another provider's")
         }
         try validate(a, weight, rows, out, residual)
-        try kernel.launch(
+        try kernel(activation).launch(
             global: [weight.outputs, rows],
             [
-                "a": a.buffer, "aOffset": try Int32.checked(a.offset, "aOffset"),
-                "aStride": try Int32.checked(a.stride, "aStride"), "w": weight.weight, "bias": weight.bias,
-                "K": try Int32.checked(weight.inputs, "K"), "activation": activation.rawValue, "out": out.buffer,
-                "outOffset": try Int32.checked(out.offset, "outOffset"),
-                "outStride": try Int32.checked(out.stride, "outStride"), "x": residual.buffer,
-                "rowStride": try residual.rowStride, "lists": residual.listBuffer, "first": try residual.first,
-                "tokens": try residual.tokens,
+                "a": a.buffer, "aOffset": a.offset, "aStride": a.stride, "w": weight.weight, "bias": weight.bias,
+                "K": weight.inputs, "out": out.buffer, "outOffset": out.offset, "outStride": out.stride,
+                "x": residual.buffer, "rowStride": residual.rowStride, "lists": residual.listBuffer,
+                "first": residual.first, "tokens": residual.tokens,
             ])
     }
 

@@ -4,13 +4,17 @@ import CLRuntime
 package struct Noise {
     private let deviationKernel: Kernel
     private let addKernel: Kernel
-    /// Values of a work-item
+    /// Values of a work-item that adds
     private let width: Int
+    /// Work-items that share an image's deviation; 1 on CPUs
+    private let group: Int
 
     package init(_ library: KernelLibrary) throws(CLError) {
-        width = 4 * (library.tuning.group > 1 ? 1 : library.tuning.vector)
-        deviationKernel = try library.kernel(.noise, "noise_deviation")
-        addKernel = try library.kernel(.noise, "noise_add")
+        let tuning = library.tuning
+        width = 4 * (tuning.group > 1 ? 1 : tuning.vector)
+        group = tuning.group > 1 ? library.context.device.groupSize(atMost: 16 * tuning.group) : 1
+        deviationKernel = try library.kernel(.noise, "noise_deviation", defines: ["WG": group])
+        addKernel = try library.kernel(.noise, "noise_add", defines: ["WG": group])
     }
 
     /// `e[i, j] += strength * deviation(e[i, :]) * normal(i, j)`
@@ -29,13 +33,15 @@ package struct Noise {
         else {
             throw .shape(operation: "noise", expected: "\(images.count) x \(values) values", got: "\(e.count)")
         }
-        let count = try Int32.checked(values, "values")
-        try deviationKernel.launch(global: [images.count], ["e": e, "values": count, "deviations": deviations])
+        try deviationKernel.launch(
+            global: [group * images.count], local: group > 1 ? [group] : nil,
+            ["e": e, "values": values, "deviations": deviations])
+        let blocks = (values + width - 1) / width
         try addKernel.launch(
-            global: [(values + width - 1) / width, images.count],
+            global: [group > 1 ? wholeGroups(blocks) : blocks, images.count], local: group > 1 ? [groupSize, 1] : nil,
             [
-                "e": e, "values": count, "deviations": deviations, "strength": strength, "input": input,
-                "keys": try Int32.checked(keys, "keys"), "first": try Int32.checked(images.lowerBound, "first"),
+                "e": e, "values": values, "deviations": deviations, "strength": strength, "input": input, "keys": keys,
+                "first": images.lowerBound,
             ])
     }
 }

@@ -36,7 +36,7 @@ package final class PackedGEMM: GEMM {
     }
 
     private let context: Context
-    private let kernel: Kernel
+    private let kernel: EpilogueKernel
     private let tile: Tile
     package var name: String { "packed \(tile.rows)x\(tile.columns) v\(tile.vector) k\(tile.depth) m\(tile.block)" }
 
@@ -53,8 +53,8 @@ package final class PackedGEMM: GEMM {
         context = library.context
         let tile = tile ?? Tile(vectorWidth: library.tuning.vector)
         self.tile = tile
-        kernel = try library.kernel(
-            .gemmPacked, "gemm_packed",
+        kernel = try EpilogueKernel(
+            library, .gemmPacked, "gemm_packed",
             defines: ["V": tile.vector, "MR": tile.rows, "NV": tile.vectors, "KC": tile.depth])
     }
 
@@ -94,18 +94,13 @@ package final class PackedGEMM: GEMM {
         try validate(a, weight, rows, out, residual)
         let panels = (weight.outputs + tile.columns - 1) / tile.columns
         let block = block(rows: rows, panels: panels)
-        try kernel.launch(
+        try kernel(activation).launch(
             global: [panels, (rows + block - 1) / block], local: [1, 1],
             [
-                "a": a.buffer, "aOffset": try Int32.checked(a.offset, "aOffset"),
-                "aStride": try Int32.checked(a.stride, "aStride"), "w": weight.panels, "bias": weight.bias,
-                "M": try Int32.checked(rows, "M"), "N": try Int32.checked(weight.outputs, "N"),
-                "K": try Int32.checked(weight.inputs, "K"), "block": try Int32.checked(block, "block"),
-                "activation": activation.rawValue, "out": out.buffer,
-                "outOffset": try Int32.checked(out.offset, "outOffset"),
-                "outStride": try Int32.checked(out.stride, "outStride"), "x": residual.buffer,
-                "rowStride": try residual.rowStride, "lists": residual.listBuffer, "first": try residual.first,
-                "tokens": try residual.tokens,
+                "a": a.buffer, "aOffset": a.offset, "aStride": a.stride, "w": weight.panels, "bias": weight.bias,
+                "M": rows, "N": weight.outputs, "K": weight.inputs, "block": block, "out": out.buffer,
+                "outOffset": out.offset, "outStride": out.stride, "x": residual.buffer, "rowStride": residual.rowStride,
+                "lists": residual.listBuffer, "first": residual.first, "tokens": residual.tokens,
             ])
     }
 

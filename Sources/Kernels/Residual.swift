@@ -28,10 +28,8 @@ package struct Residual {
         try addKernel.launch(
             global: [group, tokens, count], local: [group, 1, 1],
             [
-                "x": x, "rowStride": try Int32.checked(rowStride, "rowStride"), "o": o, "lists": lists,
-                "dst": try Int32.checked(dst, "dst"), "base": try Int32.checked(base, "base"),
-                "src": try Int32.checked(src, "src"), "tokens": try Int32.checked(tokens, "tokens"),
-                "D": try Int32.checked(width, "D"),
+                "x": x, "rowStride": rowStride, "o": o, "lists": lists, "dst": dst, "base": base, "src": src,
+                "tokens": tokens, "D": width,
             ])
     }
 
@@ -43,9 +41,7 @@ package struct Residual {
         try copyKernel.launch(
             global: [group, tokens, count], local: [group, 1, 1],
             [
-                "x": x, "rowStride": try Int32.checked(rowStride, "rowStride"), "lists": lists,
-                "dst": try Int32.checked(dst, "dst"), "src": try Int32.checked(src, "src"),
-                "tokens": try Int32.checked(tokens, "tokens"), "D": try Int32.checked(width, "D"),
+                "x": x, "rowStride": rowStride, "lists": lists, "dst": dst, "src": src, "tokens": tokens, "D": width,
             ])
     }
 

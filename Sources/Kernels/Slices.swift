@@ -41,10 +41,8 @@ package struct Slices {
         try kernel.launch(
             global: [group, entries.tokens, entries.count], local: [group, 1, 1],
             [
-                "buffer": buffer, "offset": try Int32.checked(offset, "offset"),
-                "slotStride": try Int32.checked(slotStride, "slotStride"),
-                "tokenStride": try Int32.checked(tokenStride, "tokenStride"), "lists": lists,
-                "first": try Int32.checked(entries.first, "first"),
+                "buffer": buffer, "offset": offset, "slotStride": slotStride, "tokenStride": tokenStride,
+                "lists": lists, "first": entries.first,
             ])
     }
 }

@@ -94,14 +94,10 @@ package final class TensorCoreGEMM: GEMM {
             ],
             local: [tile.items, 1],
             [
-                "a": a.buffer, "aOffset": try Int32.checked(a.offset, "aOffset"),
-                "aStride": try Int32.checked(a.stride, "aStride"), "w": weight.values, "bias": weight.bias,
-                "M": try Int32.checked(rows, "M"), "N": try Int32.checked(weight.outputs, "N"),
-                "K": try Int32.checked(weight.inputs, "K"), "out": out.buffer,
-                "outOffset": try Int32.checked(out.offset, "outOffset"),
-                "outStride": try Int32.checked(out.stride, "outStride"), "x": residual.buffer,
-                "rowStride": try residual.rowStride, "lists": residual.listBuffer, "first": try residual.first,
-                "tokens": try residual.tokens,
+                "a": a.buffer, "aOffset": a.offset, "aStride": a.stride, "w": weight.values, "bias": weight.bias,
+                "M": rows, "N": weight.outputs, "K": weight.inputs, "out": out.buffer, "outOffset": out.offset,
+                "outStride": out.stride, "x": residual.buffer, "rowStride": residual.rowStride,
+                "lists": residual.listBuffer, "first": residual.first, "tokens": residual.tokens,
             ])
     }
 

@@ -1,7 +1,8 @@
 import CLRuntime
+import Files
 import Foundation
 
-/// A trace that chrome://tracing and ui.perfetto.dev open, written while it is made: complete events ("X") in the object
+/// A trace that chrome://tracing and ui.perfetto.dev open, there once it is closed: complete events ("X") in the object
 /// form of Chrome's Trace Event Format. Times are microseconds since the file was begun.
 ///
 /// Past `most` events further ones are only counted: viewers do not open files of any size.
@@ -18,22 +19,20 @@ package final class TraceFile {
 
     package let path: String
     private let most: Int
-    private let file: UnsafeMutablePointer<FILE>
+    private let file: AtomicFile
     private let start = hostNanoseconds()
     private var isFirst = true
     private var isClosed = false
+    /// The first failure to write, for `close()`
+    private var failure: FileError?
 
-    /// Begins the file, and replaces what is there.
-    /// - Throws: `TraceError` where it cannot be written
-    package init(path: String, most: Int = TraceFile.most) throws(TraceError) {
-        guard let file = fopen(path, "w") else {
-            throw TraceError(description: "\(path) cannot be written: \(String(cString: strerror(errno)))")
-        }
-        (self.path, self.most, self.file) = (path, most, file)
-        fputs("{\"displayTimeUnit\": \"ms\", \"traceEvents\": [", file)
+    /// Begins the file; what is there is replaced when it is closed.
+    /// - Parameter inputs: files and folders that are not to be replaced
+    /// - Throws: `FileError` where it cannot be written
+    package init(path: String, keeping inputs: [String] = [], most: Int = TraceFile.most) throws(FileError) {
+        (self.path, self.most, file) = (path, most, try AtomicFile(path, keeping: inputs))
+        put("{\"displayTimeUnit\": \"ms\", \"traceEvents\": [")
     }
-
-    deinit { if !isClosed { end() } }
 
     /// Names a process or one of its threads.
     package func name(process: Int, _ name: String) {
@@ -74,25 +73,23 @@ package final class TraceFile {
     }
 
     /// Ends the file.
-    /// - Throws: `TraceError` where not all of it could be written
-    package func close() throws(TraceError) {
+    /// - Throws: `FileError` where not all of it could be written
+    package func close() throws(FileError) {
         if isClosed { return }
         isClosed = true
-        if !end() {
-            throw TraceError(description: "\(path) cannot be written in full: \(String(cString: strerror(errno)))")
-        }
-    }
-
-    @discardableResult
-    private func end() -> Bool {
-        fputs("\n], \"otherData\": {\"events\": \(events), \"written\": \(written)}}\n", file)
-        let isWhole = ferror(file) == 0
-        return fclose(file) == 0 && isWhole
+        put("\n], \"otherData\": {\"events\": \(events), \"written\": \(written)}}\n")
+        if let failure { throw failure }
+        try file.close()
     }
 
     private func write(_ members: String) {
-        fputs((isFirst ? "\n{" : ",\n{") + members + "}", file)
+        put((isFirst ? "\n{" : ",\n{") + members + "}")
         isFirst = false
+    }
+
+    private func put(_ text: String) {
+        if failure != nil { return }
+        do throws(FileError) { try file.write(text) } catch { failure = error }
     }
 
     private static func microseconds(_ nanoseconds: UInt64) -> String {
@@ -111,9 +108,4 @@ package final class TraceFile {
         }
         return quoted + "\""
     }
-}
-
-/// Why a trace cannot be written.
-package struct TraceError: Error, CustomStringConvertible {
-    package let description: String
 }

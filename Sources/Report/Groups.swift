@@ -61,7 +61,7 @@ package func groupText(store: ResultsStore, by groups: [ImageGroups], colour: Te
                 patches.sorted { groupSpread($0) > groupSpread($1) }.prefix(total.values.count > 2 ? 5 : 10))
             line()
             line(
-                terminal.bold("by \(group.column), corruption \(statistics.corruption)")
+                terminal.bold(printable("by \(group.column), corruption \(statistics.corruption)"))
                     + terminal.dim(
                         "   mean effect on p [95% BCa interval]; the \(shown.count) of \(patches.count) patches that differ most"
                     ))
@@ -96,7 +96,11 @@ private func rowLines(_ row: GroupStatistics.Row, _ digits: Int, _ terminal: Ter
     }
     // Of very many groups those that stand out.
     let most = 12
-    var values = row.values
+    var values = row.values.map { value in
+        var shown = value
+        shown.value = printable(value.value)
+        return shown
+    }
     if values.count > most {
         let chosen = values.indices.sorted {
             abs(values[$0].difference?.mean ?? 0) > abs(values[$1].difference?.mean ?? 0)

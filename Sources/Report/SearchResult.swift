@@ -140,7 +140,7 @@ extension SearchResult {
         let terminal = TerminalText(colour: colour)
         var text = ""
         func line(_ line: String = "") { text += line + "\n" }
-        func named(_ name: String, _ value: String) { line("  " + padded(name, 14) + value) }
+        func named(_ name: String, _ value: String) { line("  " + padded(name, 14) + printable(value)) }
         func content(_ name: String, _ hash: String) -> String { "\(name) (\(hash.prefix(12)))" }
         named("model", content(model, modelHash))
         named("data", content(data, dataHash))

@@ -92,7 +92,7 @@ struct SummaryWriter {
         output += text + "\n"
     }
 
-    mutating func named(_ name: String, _ value: String) { line("  " + padded(name, 14) + value) }
+    mutating func named(_ name: String, _ value: String) { line("  " + padded(name, 14) + printable(value)) }
 
     mutating func header(isFinished: Bool) {
         func content(_ name: String, _ hash: String) -> String {
@@ -153,7 +153,7 @@ struct SummaryWriter {
     mutating func group(_ group: SummaryGroup, of corruption: CorruptionStatistics) {
         line()
         line(
-            "  " + terminal.bold(group.title)
+            "  " + terminal.bold(printable(group.title))
                 + terminal.dim(
                     "   mean p patched - \(group.words.base)"
                         + (corruption.images < fewestImages ? "" : ", [95% interval]")))

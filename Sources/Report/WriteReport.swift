@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Results
 
@@ -27,7 +28,7 @@ package struct ReportFiles: Sendable {
 }
 
 /// Writes FOLDER/report.html, one page that needs nothing else, and the figures as FOLDER/figures/NAME.svg with their
-/// tables as NAME.csv. Other files are left alone.
+/// tables as NAME.csv. Other files are left alone. Every file appears whole or is what it was; the page comes last.
 ///
 /// - Parameters:
 ///   - images: pictures for the examples; without them the page shows numbers only
@@ -42,6 +43,11 @@ package func writeReport(
     let page = try ReportPage(store: store, images: images)
     let folder = folder ?? store.folder
     let figureFolder = folder + "/figures"
+    func write(_ bytes: some Collection<UInt8>, to path: String) throws {
+        do throws(FileError) {
+            try AtomicFile.write(bytes, to: path, keeping: ResultsStore.files(in: store.folder))
+        } catch { throw ReportError.write(path: path, detail: error.reason) }
+    }
     if FileManager.default.fileExists(atPath: figureFolder), !isFolder(figureFolder) {
         throw ReportError.write(path: figureFolder, detail: "a file has the name of the folder")
     }
@@ -54,9 +60,9 @@ package func writeReport(
     var written: Set<String> = []
     for figure in page.figures {
         let path = "\(figureFolder)/\(figure.name)"
-        try write(figure.file, to: path + ".svg")
-        if let table = figure.table { try write(table.csv, to: path + ".csv") }
-        if let converter { try convert(path, with: converter) }
+        try write(figure.file.utf8, to: path + ".svg")
+        if let table = figure.table { try write(table.csv.utf8, to: path + ".csv") }
+        if let converter { try write(picture(path + ".svg", by: converter), to: path + ".png") }
         files.figures.append(path + ".svg")
         written.formUnion((["svg", "csv"] + (png ? ["png"] : [])).map { "\(figure.name).\($0)" })
     }
@@ -64,17 +70,9 @@ package func writeReport(
         [".svg", ".csv", ".png"].contains(where: name.hasSuffix) && !written.contains(name)
     }.sorted()
     let html = page.html()
-    try write(html, to: files.page)
+    try write(html.utf8, to: files.page)
     files.pageBytes = html.utf8.count
     return files
-}
-
-private func write(_ text: String, to path: String) throws {
-    do {
-        try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
-    } catch {
-        throw writeError(error, path: path)
-    }
 }
 
 private func isFolder(_ path: String) -> Bool {
@@ -97,22 +95,26 @@ private func findProgram(_ name: String) -> String? {
         .first { FileManager.default.isExecutableFile(atPath: $0) }
 }
 
-/// Twice the size in pixels, for print and sharp screens.
-private func convert(_ path: String, with program: String) throws {
+/// The figure as PNG, twice the size in pixels, for print and sharp screens.
+private func picture(_ path: String, by program: String) throws -> Data {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: program)
-    process.arguments = ["--zoom", "2", "--output", path + ".png", path + ".svg"]
-    let errors = Pipe()
+    process.arguments = ["--zoom", "2", path]
+    let output = Pipe(), errors = Pipe()
+    process.standardOutput = output
     process.standardError = errors
     do {
         try process.run()
     } catch {
-        throw ReportError.convert(path: path + ".svg", detail: error.localizedDescription)
+        throw ReportError.convert(path: path, detail: error.localizedDescription)
     }
+    // A message is shorter than what a pipe holds.
+    let picture = output.fileHandleForReading.readDataToEndOfFile()
     let message = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
     guard process.terminationStatus == 0 else {
         throw ReportError.convert(
-            path: path + ".svg", detail: message.split(separator: "\n").first.map(String.init) ?? "it failed")
+            path: path, detail: message.split(separator: "\n").first.map(String.init) ?? "it failed")
     }
+    return picture
 }

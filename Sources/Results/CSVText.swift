@@ -7,11 +7,13 @@ enum CSVText {
         var fields: [String]
     }
 
+    /// Hands over row after row.
+    ///
     /// - Throws: `ResultsError.failed` with the line of text after a closing quote, of a quote that is never closed, or
-    ///   of bytes that are not UTF-8
-    static func rows(_ bytes: [UInt8], path: String) throws -> [Row] {
+    ///   of bytes that are not UTF-8; what `body` throws
+    static func forEachRow(_ bytes: [UInt8], path: String, _ body: (Row) throws -> Void) throws {
         let (quote, comma, newline, carriage) = (UInt8(0x22), UInt8(0x2C), UInt8(0x0A), UInt8(0x0D))
-        var rows: [Row] = [], fields: [String] = [], field: [UInt8] = []
+        var fields: [String] = [], field: [UInt8] = []
         var line = 1, first = 1, wasQuoted = false
         var at = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
         func failure(_ line: Int, _ what: String) -> ResultsError {
@@ -22,14 +24,15 @@ enum CSVText {
                 throw failure(line, "the text is not UTF-8")
             }
             fields.append(text)
-            (field, wasQuoted) = ([], false)
+            field.removeAll(keepingCapacity: true)
+            wasQuoted = false
         }
         func endRow() throws {
             if !(fields.isEmpty && field.isEmpty && !wasQuoted) {
                 try endField()
-                rows.append(Row(line: first, fields: fields))
+                try body(Row(line: first, fields: fields))
             }
-            fields = []
+            fields.removeAll(keepingCapacity: true)
         }
         while at < bytes.count {
             let byte = bytes[at]
@@ -65,6 +68,5 @@ enum CSVText {
             }
         }
         try endRow()
-        return rows
     }
 }

@@ -40,6 +40,8 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var logits: Bool
     /// Random places asked for, for every size of patch that covers several places
     package var control: Int
+    /// How images are read, where the model's folder does not say
+    package var preprocessing: String?
     package var device: String
     package var driver: String
     package var precision: String
@@ -60,11 +62,12 @@ package struct Manifest: Codable, Sendable, Equatable {
         shard: String? = nil, keep: String = "all", target: String = "label", device: String = "",
         driver: String = "", precision: String = "fp32", gemm: String = "", host: String = "",
         command: String = "", started: String = Manifest.timestamp(), ended: String? = nil, layers: Int? = nil,
-        logits: Bool = false, control: Int = 0
+        logits: Bool = false, control: Int = 0, preprocessing: String? = nil
     ) {
         self.layers = layers
         self.logits = logits
         self.control = control
+        self.preprocessing = preprocessing
         self.version = version
         self.model = model
         self.modelHash = modelHash
@@ -142,7 +145,7 @@ extension Manifest {
         compare("gemm", stored.gemm, gemm)
         if stored.patches.count != patches.count {
             compare("the number of patches", "\(stored.patches.count)", "\(patches.count)")
-        } else if let first = patches.indices.first(where: { stored.patches[$0] != patches[$0] }) {
+        } else if let first = patches.indices.first(where: { !patches[$0].continues(stored.patches[$0]) }) {
             compare("patch \(first)", stored.patches[first].text, patches[first].text)
         }
         if stored.classNames != classNames { found.append("the class names differ") }
@@ -153,6 +156,13 @@ extension Manifest {
 }
 
 extension PatchRecord {
+    /// Whether it is the stored patch, which may not say how much it covers.
+    fileprivate func continues(_ stored: PatchRecord) -> Bool {
+        var own = self
+        if stored.extent.isEmpty { own.extent = "" }
+        return own == stored
+    }
+
     /// The columns that are set, in words: `restore attn_out layer 5 window 3`
     package var text: String {
         var parts = [control ? "control" : "", direction, site].filter { !$0.isEmpty }
@@ -175,7 +185,7 @@ extension Manifest {
             ("class_names", classes), ("layers", layers.map(String.init)), ("seed", "\(seed)"),
             ("samples", "\(samples)"), ("offset", "\(offset)"),
             ("limit", limit.map(String.init)), ("shard", shard), ("keep", keep), ("target", target),
-            ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil), ("device", device),
+            ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil), ("preprocessing", preprocessing), ("device", device),
             ("driver", driver), ("precision", precision), ("gemm", gemm), ("host", host),
             ("command", command), ("started", started), ("ended", ended),
         ]
@@ -194,18 +204,25 @@ extension Manifest {
             return value
         }
         func text(_ key: String) throws -> String { try value(key) { $0 } }
+        func whole(_ key: String, _ range: ClosedRange<Int>) throws -> Int {
+            try value(key) { Int($0).flatMap { range.contains($0) ? $0 : nil } }
+        }
+        func whole(ifThere key: String, _ range: ClosedRange<Int>) throws -> Int? {
+            rows[key] == nil ? nil : try whole(key, range)
+        }
         func names(_ text: String) -> [String]? { try? JSONDecoder().decode([String].self, from: Data(text.utf8)) }
         self.init(
             version: try text("version"), model: try text("model"), modelHash: try text("model_hash"),
             donor: rows["donor"], donorHash: rows["donor_hash"], data: try text("data"),
             dataHash: try text("data_hash"), spec: try text("spec"), corruptions: corruptions, patches: patches,
             classNames: try value("class_names", names), seed: try value("seed") { UInt64($0) },
-            samples: try value("samples") { Int($0) }, offset: try value("offset") { Int($0) },
-            limit: rows["limit"] == nil ? nil : try value("limit") { Int($0) }, shard: rows["shard"],
+            samples: try whole("samples", 1...1_000_000), offset: try whole("offset", 0...Int(Int32.max)),
+            limit: try whole(ifThere: "limit", 0...Int.max), shard: rows["shard"],
             keep: try text("keep"), target: try text("target"), device: try text("device"),
             driver: try text("driver"), precision: try text("precision"), gemm: try text("gemm"),
             host: try text("host"), command: try text("command"), started: try text("started"),
-            ended: rows["ended"], layers: rows["layers"] == nil ? nil : try value("layers") { Int($0) },
-            logits: rows["logits"] != nil, control: rows["control"] == nil ? 0 : try value("control") { Int($0) })
+            ended: rows["ended"], layers: try whole(ifThere: "layers", 0...10_000),
+            logits: rows["logits"] != nil, control: try whole(ifThere: "control", 0...Int.max) ?? 0,
+            preprocessing: rows["preprocessing"])
     }
 }

@@ -13,8 +13,8 @@ package enum ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
     case notAStore(path: String)
     /// The store was written with a layout this version does not know.
     case version(path: String, found: Int, known: Int)
-    /// The store was written with an older layout, which is read and not written.
-    case outdated(path: String, found: Int, known: Int)
+    /// The file was removed or replaced while it was written to.
+    case removed(path: String)
     /// Another sweep is writing to the folder.
     case inUse(folder: String)
     /// The store holds another sweep; `differences` are phrases from `Manifest.differences(from:)`.
@@ -42,8 +42,8 @@ package enum ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(path) is not a vitpatch results store; it is left as it is"
         case .version(let path, let found, let known):
             "\(path) has schema version \(found), and this vitpatch reads up to version \(known)"
-        case .outdated(let path, let found, let known):
-            "\(path) has schema version \(found), which can be read but not gone on with; this vitpatch writes version \(known)"
+        case .removed(let path):
+            "\(path) was removed or replaced while it was written, and its results with it"
         case .inUse(let folder):
             "\(folder) is being written by another vitpatch process"
         case .differs(let path, let differences):
@@ -75,6 +75,10 @@ package enum ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
         let detail = error.message ?? "SQLite error \(error.extendedResultCode.rawValue)"
         switch error.resultCode {
         case .SQLITE_FULL: self = .diskFull(path: path)
+        case .SQLITE_IOERR where Self.fileSizeLimit != nil:
+            self = .failed(
+                action: action, path: path,
+                detail: "\(detail); files are limited to \(Self.fileSizeLimit ?? 0) bytes here (ulimit -f)")
         // SQLite has no better word where its shared memory file finds no room.
         case .SQLITE_IOERR where Self.isFull(path): self = .diskFull(path: path)
         case .SQLITE_READONLY, .SQLITE_PERM: self = .readOnly(path: path)
@@ -83,6 +87,15 @@ package enum ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
             self = .failed(action: action, path: path, detail: "it is locked by another process")
         default: self = .failed(action: action, path: path, detail: detail)
         }
+    }
+
+    /// nil where files may have any size
+    private static var fileSizeLimit: UInt? {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0, limit.rlim_cur < UInt(Int.max) else {
+            return nil
+        }
+        return limit.rlim_cur
     }
 
     /// Whether the disk has no room for another 64 KiB.

@@ -11,7 +11,7 @@ extension ResultsStore {
             let image = try Cursor(
                 db,
                 """
-                INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT(image, corruption) DO NOTHING
                 """)
             for record in images {
@@ -32,9 +32,11 @@ extension ResultsStore {
                 image.bind(15, record.clean.prediction)
                 image.bind(16, record.corrupted.prediction)
                 image.bind(17, record.pDonor ?? .nan)
+                image.bind(18, record.clean.logOdds)
+                image.bind(19, record.corrupted.logOdds)
                 try image.run()
             }
-            let effect = try Cursor(db, "INSERT INTO effects VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+            let effect = try Cursor(db, "INSERT INTO effects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
             for record in effects {
                 effect.bind(1, record.image)
                 effect.bind(2, record.corruption)
@@ -44,6 +46,7 @@ extension ResultsStore {
                 effect.bind(6, record.patched.logitDiff)
                 effect.bind(7, record.patched.kl)
                 effect.bind(8, record.patched.prediction)
+                effect.bind(9, record.patched.logOdds)
                 try effect.run()
             }
             try insert(logits, db)

@@ -5,13 +5,13 @@ extension ResultsStore {
             let cursor = try Cursor(
                 db,
                 """
-                SELECT \(Self.imageColumns) FROM images i
+                SELECT \(imageColumns) FROM images i
                 WHERE corruption = ?2 AND kept AND \(Self.isComplete) ORDER BY image
                 """)
             cursor.bind(1, manifest.patches.count)
             cursor.bind(2, corruption)
             var images: [ImageRecord] = []
-            while try cursor.next() { images.append(Self.image(cursor)) }
+            while try cursor.next() { images.append(try image(cursor)) }
             return images
         }
     }
@@ -26,7 +26,7 @@ extension ResultsStore {
             let cursor = try Cursor(
                 db,
                 """
-                SELECT patch, p, logit, logit_diff, kl, pred FROM effects
+                SELECT patch, \(effectColumns) FROM effects
                 WHERE image = ? AND corruption = ? AND patch >= ? AND patch < ? ORDER BY patch
                 """)
             cursor.bind(2, corruption)
@@ -36,34 +36,51 @@ extension ResultsStore {
                 cursor.restart()
                 cursor.bind(1, image.image)
                 while try cursor.next() {
-                    body(row, cursor.int(0) - patches.lowerBound, Self.patched(cursor, from: 1))
+                    body(row, cursor.int(0) - patches.lowerBound, try patched(cursor, from: 1))
                 }
             }
         }
     }
 
-    static let imageColumns = """
-        image, corruption, id, label, target, foil, kept, p_clean, p_corrupted, logit_clean, logit_corrupted,
-        logit_diff_clean, logit_diff_corrupted, kl_corrupted, pred_clean, pred_corrupted, p_donor
+    // What a store of an older version lacks is NULL.
+    var imageColumns: String {
         """
+        image, corruption, id, label, target, foil, kept, p_clean, p_corrupted, logit_clean, logit_corrupted,
+        logit_diff_clean, logit_diff_corrupted, kl_corrupted, pred_clean, pred_corrupted, p_donor,
+        \(schema >= 3 ? "log_odds_clean, log_odds_corrupted" : "NULL, NULL")
+        """
+    }
+
+    var effectColumns: String { "p, logit, logit_diff, kl, pred, \(schema >= 3 ? "log_odds" : "NULL")" }
 
     /// A row of `imageColumns`. KL(clean || clean) is not stored: it is 0.
-    static func image(_ row: Cursor) -> ImageRecord {
+    func image(_ row: Cursor) throws -> ImageRecord {
         ImageRecord(
-            image: row.int(0), id: row.text(2), corruption: row.int(1), label: row.int(3), target: row.int(4),
-            foil: row.int(5),
+            image: try whole(row, 0), id: row.text(2), corruption: try whole(row, 1), label: try whole(row, 3),
+            target: try whole(row, 4), foil: try whole(row, 5),
             clean: PassMetrics(
-                p: row.float(7), logit: row.float(9), logitDiff: row.float(11), kl: 0, prediction: row.int(14)),
+                p: row.float(7), logit: row.float(9), logitDiff: row.float(11), kl: 0, prediction: try whole(row, 14),
+                logOdds: row.float(17)),
             corrupted: PassMetrics(
                 p: row.float(8), logit: row.float(10), logitDiff: row.float(12), kl: row.float(13),
-                prediction: row.int(15)),
+                prediction: try whole(row, 15), logOdds: row.float(18)),
             kept: row.int(6) != 0, pDonor: row.float(16).isNaN ? nil : row.float(16))
     }
 
-    /// Columns p, logit, logit_diff, kl, pred.
-    static func patched(_ row: Cursor, from first: Int32) -> PassMetrics {
+    /// A row's `effectColumns`.
+    func patched(_ row: Cursor, from first: Int32) throws -> PassMetrics {
         PassMetrics(
             p: row.float(first), logit: row.float(first + 1), logitDiff: row.float(first + 2),
-            kl: row.float(first + 3), prediction: row.int(first + 4))
+            kl: row.float(first + 3), prediction: try whole(row, first + 4), logOdds: row.float(first + 5))
+    }
+
+    /// A position or a class: -1 for none, and at most 2^31 - 1.
+    private func whole(_ row: Cursor, _ column: Int32) throws -> Int {
+        let value = row.int(column)
+        guard (-1...Int(Int32.max)).contains(value) else {
+            throw ResultsError.corrupt(
+                path: path, detail: "it has the number \(value) where a class or a position is expected")
+        }
+        return value
     }
 }

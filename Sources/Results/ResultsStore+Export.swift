@@ -1,4 +1,4 @@
-import Foundation
+import Files
 
 package enum ExportFormat: String, CaseIterable, Sendable {
     case csv, jsonl
@@ -13,15 +13,17 @@ extension ResultsStore {
         "pred_corrupted", "pred_patched",
     ]
 
-    /// What a patch is for, and how much it covers
-    package static let furtherColumns = ["control", "extent"]
+    /// What a patch is for and how much it covers, and metrics that came later
+    package static let furtherColumns = [
+        "control", "extent", "log_odds_clean", "log_odds_corrupted", "log_odds_patched", "kl_corrupted",
+    ]
 
     /// Writes one row per kept image and patch, by image, corruption, patch, to the file `path` or to standard
     /// output. Of an interrupted sweep: what is there. Constant memory.
     ///
-    /// - Throws: `ResultsError.failed`, `.diskFull` naming `path`; `.corrupt` naming the store
+    /// - Throws: `FileError` naming `path`; `ResultsError` naming the store
     package func export(_ format: ExportFormat, to path: String? = nil) throws {
-        let file = try OutputFile(path)
+        let file = try AtomicFile(path, keeping: Self.files(in: folder))
         try export(format) { try file.write($0) }
         try file.close()
     }
@@ -34,15 +36,15 @@ extension ResultsStore {
         let patches = manifest.patches.map { PatchText($0, out.format) }
         try read { db in
             let images = try Cursor(
-                db, "SELECT \(Self.imageColumns) FROM images WHERE kept ORDER BY image, corruption")
+                db, "SELECT \(imageColumns) FROM images WHERE kept ORDER BY image, corruption")
             let effects = try Cursor(
                 db,
                 """
-                SELECT patch, p, logit, logit_diff, kl, pred FROM effects
+                SELECT patch, \(effectColumns) FROM effects
                 WHERE image = ? AND corruption = ? ORDER BY patch
                 """)
             while try images.next() {
-                let record = Self.image(images)
+                let record = try image(images)
                 guard manifest.corruptions.indices.contains(record.corruption) else {
                     throw ResultsError.corrupt(
                         path: path, detail: "image \(record.image) names corruption \(record.corruption)")
@@ -58,7 +60,7 @@ extension ResultsStore {
                         throw ResultsError.corrupt(
                             path: path, detail: "image \(record.image) has an effect of patch \(patch)")
                     }
-                    out.row(image, patches[patch], Self.patched(effects, from: 1))
+                    out.row(image, patches[patch], try patched(effects, from: 1))
                     if out.bytes.count > 1 << 18 {
                         try sink(out.bytes)
                         out.bytes.removeAll(keepingCapacity: true)
@@ -101,6 +103,7 @@ private struct ImageText {
     let p, logit, logitDiff, prediction: [UInt8]
     /// `p_donor`, where the sweep has a donor; empty where donor and model have other classes
     let donor: [UInt8]
+    let logOdds, kl: [UInt8]
 
     init(_ image: ImageRecord, corruption: String, hasDonor: Bool, _ format: TableText.Format) {
         var out = TableText(format)
@@ -120,6 +123,10 @@ private struct ImageText {
         logit = pair("logit") { $0.field($1, $2.logit) }
         logitDiff = pair("logit_diff") { $0.field($1, $2.logitDiff) }
         prediction = pair("pred") { $0.field($1, $2.prediction) }
+        logOdds = pair("log_odds") { $0.field($1, $2.logOdds) }
+        var klText = TableText(format)
+        klText.field("kl_corrupted", image.corrupted.kl)
+        kl = klText.bytes
         var donorText = TableText(format)
         if hasDonor {
             if let p = image.pDonor { donorText.field("p_donor", p) } else { donorText.field("p_donor", "") }
@@ -144,46 +151,9 @@ extension TableText {
         field("pred_patched", patched.prediction)
         bytes += image.donor
         bytes += patch.kind
+        bytes += image.logOdds
+        field("log_odds_patched", patched.logOdds)
+        bytes += image.kl
         endRow()
-    }
-}
-
-/// A file to write from the start, or standard output.
-package final class OutputFile {
-    private let name: String
-    private var descriptor: Int32
-
-    package init(_ path: String?) throws {
-        name = path ?? "standard output"
-        descriptor = path.map { open($0, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644) } ?? 1
-        if descriptor < 0 { throw error() }
-    }
-
-    package func write(_ bytes: [UInt8]) throws {
-        try bytes.withUnsafeBytes { buffer in
-            var rest = buffer[...]
-            while !rest.isEmpty {
-                let written = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-                if written < 0 {
-                    if errno == EINTR { continue }
-                    throw error()
-                }
-                rest = rest.dropFirst(written)
-            }
-        }
-    }
-
-    func close() throws {
-        guard descriptor > 1 else { return }
-        defer { descriptor = -1 }
-        if Glibc.close(descriptor) != 0 { throw error() }
-    }
-
-    deinit { if descriptor > 1 { _ = Glibc.close(descriptor) } }
-
-    private func error() -> ResultsError {
-        errno == ENOSPC
-            ? .failed(action: "write", path: name, detail: "the disk is full")
-            : .failed(action: "write", path: name, detail: String(cString: strerror(errno)))
     }
 }

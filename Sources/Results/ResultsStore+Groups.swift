@@ -1,25 +1,31 @@
+import GRDB
+
 // The table `groups`, which only a sweep with --groups has; no other table refers to it.
-extension ResultsStore {
-    /// Stores ways to group images in place of those that are there.
-    package func setGroups(_ groups: [ImageGroups]) throws {
-        try write { db in
-            try db.execute(sql: "DROP TABLE IF EXISTS \"groups\"")
-            try db.execute(
-                sql: """
-                    CREATE TABLE "groups"(image INTEGER NOT NULL, "column" TEXT NOT NULL, value TEXT NOT NULL,
-                      UNIQUE("column", image))
-                    """)
-            let insert = try Cursor(db, "INSERT INTO \"groups\" VALUES (?, ?, ?)")
-            for group in groups {
-                for (image, value) in group.values.sorted(by: { $0.key < $1.key }) {
-                    insert.bind(1, image)
-                    insert.bind(2, group.column)
-                    insert.bind(3, value)
-                    try insert.run()
-                }
+extension [ImageGroups] {
+    /// Stores them in place of those that are there.
+    func write(into db: Database) throws {
+        try db.execute(sql: "DROP TABLE IF EXISTS \"groups\"")
+        if isEmpty { return }
+        try db.execute(
+            sql: """
+                CREATE TABLE "groups"(image INTEGER NOT NULL, "column" TEXT NOT NULL, value TEXT NOT NULL,
+                  UNIQUE("column", image))
+                """)
+        let insert = try Cursor(db, "INSERT INTO \"groups\" VALUES (?, ?, ?)")
+        for group in self {
+            for (image, value) in group.values.sorted(by: { $0.key < $1.key }) {
+                insert.bind(1, image)
+                insert.bind(2, group.column)
+                insert.bind(3, value)
+                try insert.run()
             }
         }
     }
+}
+
+extension ResultsStore {
+    /// Stores ways to group images in place of those that are there.
+    package func setGroups(_ groups: [ImageGroups]) throws { try write { try groups.write(into: $0) } }
 
     /// The ways to group images, in the order in which they were given; none where the sweep had no groups.
     package func groups() throws -> [ImageGroups] {

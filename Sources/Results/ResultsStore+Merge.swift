@@ -8,7 +8,7 @@ extension ResultsStore {
     ///   - folders: one for each shard, in any order
     ///   - overwrite: replaces the store that is in `output`, once the shards are known to fit
     /// - Throws: `ResultsError.cannotMerge` for shards that do not belong together, are missing, unfinished or overlap,
-    ///   and what opening and writing stores throw. A result that could not be completed is removed.
+    ///   and what opening and writing stores throw. `output` is then what it was.
     /// - Returns: how many images were put together, those left out by `--keep` among them
     @discardableResult
     package static func merge(_ folders: [String], into output: String, overwrite: Bool = false) throws -> Int {
@@ -19,21 +19,28 @@ extension ResultsStore {
             throw ResultsError.cannotMerge(reason: "\(output) is one of the shards and cannot be the result too")
         }
         try checkOverlap(shards)
-        let merged = try create(folder: output, manifest: manifest, overwrite: overwrite)
-        do {
-            var images = 0
+        let groups = try commonGroups(shards)
+        var images = 0
+        try NewStore(folder: output, manifest: manifest, groups: groups, overwrite: overwrite).write { merged in
             // Ascending images keep the file's pages in order.
             for shard in shards.sorted(by: { $0.first < $1.first }) {
                 images += try merged.add(shard.store)
                 try merged.addLogits(of: shard.store)
             }
-            try merged.close()
-            return images
-        } catch {
-            try? merged.close()
-            try? FileManager.default.removeItem(atPath: merged.path)
-            throw error
         }
+        return images
+    }
+
+    /// The groups of all images, which every shard has.
+    private static func commonGroups(_ shards: [Shard]) throws -> [ImageGroups] {
+        guard let first = shards.first else { return [] }
+        let groups = try first.store.groups()
+        for shard in shards.dropFirst() where try shard.store.groups() != groups {
+            throw ResultsError.cannotMerge(
+                reason: "\(first.store.folder) and \(shard.store.folder) were made with different --groups; "
+                    + "sweep --resume --groups FILE stores other ones")
+        }
+        return groups
     }
 
     private struct Shard {
@@ -147,14 +154,14 @@ extension ResultsStore {
             effects.removeAll(keepingCapacity: true)
         }
         try shard.read { db in
-            let image = try Cursor(db, "SELECT \(Self.imageColumns) FROM images ORDER BY image, corruption")
+            let image = try Cursor(db, "SELECT \(shard.imageColumns) FROM images ORDER BY image, corruption")
             let effect = try Cursor(
                 db,
-                "SELECT patch, p, logit, logit_diff, kl, pred FROM effects WHERE image = ? AND corruption = ? ORDER BY patch"
+                "SELECT patch, \(shard.effectColumns) FROM effects WHERE image = ? AND corruption = ? ORDER BY patch"
             )
             var last: Int?
             while try image.next() {
-                let record = Self.image(image)
+                let record = try shard.image(image)
                 if record.image != last { count += 1 }
                 last = record.image
                 images.append(record)
@@ -165,7 +172,7 @@ extension ResultsStore {
                     effects.append(
                         EffectRecord(
                             image: record.image, corruption: record.corruption, patch: effect.int(0),
-                            patched: Self.patched(effect, from: 1)))
+                            patched: try shard.patched(effect, from: 1)))
                     if effects.count >= 20_000 { try flush() }
                 }
                 if images.count >= 20_000 { try flush() }

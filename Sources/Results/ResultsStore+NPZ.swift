@@ -1,23 +1,19 @@
+import Files
+
 extension ResultsStore {
     /// Writes the results as arrays for `numpy.load(..., allow_pickle=False)`, to the file `path` or to standard output.
     ///
     /// A row is a kept image under one corruption, in the order of `export`:
-    /// `p_patched logit_patched logit_diff_patched kl_patched` float32 and `pred_patched` int32 are [rows, patches];
+    /// `p_patched logit_patched logit_diff_patched kl_patched log_odds_patched` float32 and `pred_patched` int32 are
+    /// [rows, patches];
     /// `image corruption` (text), `label target foil pred_clean pred_corrupted` (int32) and the clean and corrupted
     /// metrics (float32) are [rows]; `direction site layer head token window extent` (text) and `control` (int32) are
     /// [patches]; `class_names` is [classes]. Effects that an interrupted sweep lacks are nan and -1. Constant memory.
     ///
-    /// - Throws: `ResultsError.failed`, `.diskFull` naming `path`; `.corrupt` naming the store
+    /// - Throws: `FileError` naming `path`; `ResultsError` naming the store
     package func exportNPZ(to path: String? = nil) throws {
-        let file = try OutputFile(path)
-        var waiting: [UInt8] = []  // pieces are as small as four bytes
-        try exportNPZ {
-            waiting += $0
-            guard waiting.count > 1 << 18 else { return }
-            try file.write(waiting)
-            waiting.removeAll(keepingCapacity: true)
-        }
-        try file.write(waiting)
+        let file = try AtomicFile(path, keeping: Self.files(in: folder))
+        try exportNPZ { try file.write($0) }
         try file.close()
     }
 
@@ -46,7 +42,7 @@ extension ResultsStore {
         }
 
         let metrics: [(String, (PassMetrics) -> Float)] = [
-            ("p", \.p), ("logit", \.logit), ("logit_diff", \.logitDiff), ("kl", \.kl),
+            ("p", \.p), ("logit", \.logit), ("logit_diff", \.logitDiff), ("kl", \.kl), ("log_odds", \.logOdds),
         ]
         for (name, value) in metrics {
             try zip.add(name + "_patched.npy") { sink in
@@ -124,8 +120,8 @@ extension ResultsStore {
     private func forEachImage(_ body: (ImageRecord) throws -> Void) throws {
         try read { db in
             let images = try Cursor(
-                db, "SELECT \(Self.imageColumns) FROM images WHERE kept ORDER BY image, corruption")
-            while try images.next() { try body(Self.image(images)) }
+                db, "SELECT \(imageColumns) FROM images WHERE kept ORDER BY image, corruption")
+            while try images.next() { try body(image(images)) }
         }
     }
 
@@ -139,7 +135,7 @@ extension ResultsStore {
             let effects = try Cursor(
                 db,
                 """
-                SELECT patch, p, logit, logit_diff, kl, pred FROM effects
+                SELECT patch, \(effectColumns) FROM effects
                 WHERE image = ? AND corruption = ? ORDER BY patch
                 """)
             var row = [UInt32](repeating: missing, count: manifest.patches.count)
@@ -154,7 +150,7 @@ extension ResultsStore {
                         throw ResultsError.corrupt(
                             path: path, detail: "image \(images.int(0)) has an effect of patch \(patch)")
                     }
-                    row[patch] = value(Self.patched(effects, from: 1))
+                    row[patch] = value(try patched(effects, from: 1))
                 }
                 var bytes: [UInt8] = []
                 bytes.reserveCapacity(row.count * 4)

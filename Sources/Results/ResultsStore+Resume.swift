@@ -3,10 +3,20 @@ extension ResultsStore {
     ///
     /// - Throws: `ResultsError.differs` with what differs, and what `open` throws
     package static func resume(folder: String, manifest: Manifest) throws -> ResultsStore {
-        let store = try open(folder: folder, readOnly: false)
-        let differences = manifest.differences(from: store.manifest)
-        guard differences.isEmpty else {
-            throw ResultsError.differs(path: store.path, differences: differences)
+        let store = try open(folder: folder, readOnly: false) { stored in
+            let differences = manifest.differences(from: stored)
+            guard differences.isEmpty else {
+                throw ResultsError.differs(path: path(in: folder), differences: differences)
+            }
+        }
+        try store.write { db in
+            // What a store of version 1 did not say
+            let extent = try Cursor(db, "UPDATE patches SET extent = ? WHERE patch = ? AND extent = ''")
+            for (index, patch) in manifest.patches.enumerated() where store.manifest.patches[index] != patch {
+                extent.bind(1, patch.extent)
+                extent.bind(2, index)
+                try extent.run()
+            }
         }
         try store.deleteIncomplete()
         return store

@@ -115,7 +115,8 @@ extension OpCase {
         return (join(z), join(scales))
     }
 
-    /// T below, at and above whole blocks of keys and vectors of queries.
+    /// T below, at and above whole blocks of keys and vectors of queries; then heads and tokens of real models: one to three
+    /// blocks of columns, several groups of queries.
     package static var attentionCases: [OpCase] {
         [
             attention(images: 2, heads: 3, headDim: 7, tokens: 37, queries: 37, apart: false, gap: 5),
@@ -124,6 +125,9 @@ extension OpCase {
             attention(images: 1, heads: 2, headDim: 5, tokens: 67, queries: 19, apart: true, std: 3),
             attention(images: 1, heads: 1, headDim: 3, tokens: 271, queries: 271, apart: false, gap: 2, std: 3),
             attention(images: 1, heads: 1, headDim: 1, tokens: 1, queries: 1, apart: false),
+            attention(images: 1, heads: 2, headDim: 64, tokens: 197, queries: 197, apart: false),
+            attention(images: 1, heads: 1, headDim: 72, tokens: 257, queries: 257, apart: false, gap: 4),
+            attention(images: 1, heads: 1, headDim: 80, tokens: 577, queries: 131, apart: true, std: 2),
         ]
     }
 }

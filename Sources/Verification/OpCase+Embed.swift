@@ -4,13 +4,15 @@ import Reference
 
 extension OpCase {
     /// Patches of images `images` out of `stored`; the other images hold poison.
+    /// - Parameter offset: floats in front of the pixels
     package static func patches(
-        stored: Int, images: Range<Int>, channels: Int, imageSize: Int, patchSize: Int
+        stored: Int, images: Range<Int>, channels: Int, imageSize: Int, patchSize: Int, offset: Int = 0
     ) -> OpCase {
         let values = channels * imageSize * imageSize
         return OpCase(
             name: "patches",
-            shape: "images \(images) of \(stored), [\(channels), \(imageSize), \(imageSize)], P \(patchSize)",
+            shape: "images \(images) of \(stored), [\(channels), \(imageSize), \(imageSize)], P \(patchSize)"
+                + (offset > 0 ? ", from \(offset)" : ""),
             flops: 0, bytes: 4 * 2 * images.count * values,
             tolerance: 0  // a copy
         ) { library, random in
@@ -19,12 +21,12 @@ extension OpCase {
             pixels.replaceSubrange(used, with: random.normals(used.count))
             let input = pixels
             let operation = try Embed(library)
-            let pixelsBuffer = try Buffer(library.context, pixels)
+            let pixelsBuffer = try Buffer(library.context, .poison(offset) + pixels)
             let out = try Buffer(library.context, [Float].poison(used.count + margin))
             return PreparedOp(
                 launch: {
                     try operation.patches(
-                        pixels: pixelsBuffer, images: images, channels: channels, imageSize: imageSize,
+                        pixels: pixelsBuffer, offset: offset, images: images, channels: channels, imageSize: imageSize,
                         patchSize: patchSize, out: out)
                 },
                 output: { try out.read() },
@@ -84,6 +86,8 @@ extension OpCase {
             patches(stored: 5, images: 1..<4, channels: 3, imageSize: 15, patchSize: 5),
             patches(stored: 2, images: 0..<2, channels: 1, imageSize: 7, patchSize: 1),
             patches(stored: 1, images: 0..<1, channels: 2, imageSize: 11, patchSize: 11),
+            patches(stored: 3, images: 1..<3, channels: 3, imageSize: 24, patchSize: 8),
+            patches(stored: 2, images: 0..<2, channels: 3, imageSize: 20, patchSize: 4, offset: 5),
             embed(first: 2, count: 3, tokens: 10, width: 37),
             embed(first: 0, count: 1, tokens: 2, width: 131),
             embed(first: 1, count: 2, tokens: 5, width: 1),

@@ -76,6 +76,7 @@ extension OpCase {
         [
             noise(stored: 6, images: 2..<5, values: 331, strength: 1.5),
             noise(stored: 2, images: 0..<2, values: 128, strength: 3),
+            noise(stored: 3, images: 1..<3, values: 4999, strength: 2, mean: -2),
             noise(stored: 1, images: 0..<1, values: 63, strength: 0.25, mean: 5),
             noise(stored: 3, images: 1..<3, values: 2, strength: 1),
             noise(stored: 2, images: 1..<2, values: 1, strength: 1),

@@ -127,6 +127,12 @@ extension OpCase {
             attentionPattern(
                 slots: 2, heads: 1, headDim: 1, tokens: 2, queries: 2,
                 entries: [PatternEntry(from: 0, to: 1, head: 0, tokens: [1])]),
+            attentionPattern(
+                slots: 2, heads: 2, headDim: 64, tokens: 197, queries: 197,
+                entries: [PatternEntry(from: 0, to: 1, head: 1, tokens: Array(0..<197))]),
+            attentionPattern(
+                slots: 2, heads: 1, headDim: 80, tokens: 257, queries: 257,
+                entries: [PatternEntry(from: 1, to: 0, head: 0, tokens: [256, 0, 31, 32])]),
         ]
     }
 }

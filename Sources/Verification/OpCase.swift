@@ -33,6 +33,9 @@ package struct OpCase {
         self.prepare = prepare
     }
 
+    /// What `--max-size` is compared with: floating-point operations or bytes, whichever are more
+    package var size: Int { max(flops, bytes) }
+
     /// Runs the operation once on inputs of this seed and compares every element of its output.
     package func check(_ library: KernelLibrary, seed: UInt64) throws -> VerifyResult {
         var random = SplitMix64(seed: seed)

@@ -30,6 +30,7 @@ package struct Checkpoint: Sendable {
         switch fileKind(folder) {
         case .folder: break
         case .missing: throw CheckpointError.file(path: folder, reason: "no such folder")
+        case .dangling: throw CheckpointError.file(path: folder, reason: fileKind(folder).reason)
         case .file, .other:
             throw CheckpointError.file(
                 path: folder, reason: "not a folder; a model is a folder with config.json in it")

@@ -36,7 +36,7 @@ import Testing
             csv.dropFirst().allSatisfy { $0.hasPrefix("grayscale,half,even,") || $0.hasPrefix("grayscale,half,odd,") })
         #expect(csv.count > 4)
         let unknown = try runVitpatch(["summary", folder + "/run", "--by", "age"])
-        #expect(unknown.code == 1 && unknown.errors == "Error: --by age: the sweep has class, half\n")
+        #expect(unknown.code == 64 && unknown.errors == "Error: --by age: the sweep has class, half\n")
     }
 
     @Test func aFileOfOtherImagesIsRefusedBeforeTheSweep() throws {

@@ -13,6 +13,19 @@ struct VerifyTests {
         #expect(lines.last?.hasPrefix("all \(checks.count) checks passed on ") == true)
     }
 
+    @Test func partsAndSizesCanBeChosen() throws {
+        func names(_ options: String...) throws -> [String] {
+            let result = try runVitpatch(["verify", "--gemm", "packed"] + options)
+            #expect(result.code == 0, "\(result.errors)")
+            return result.output.split(separator: "\n").dropFirst().dropLast().map { String($0.prefix { $0 != " " }) }
+        }
+        let gemms = try names("--only", "gemm"), small = try names("--only", "gemm", "--max-size", "100000")
+        #expect(Set(gemms) == ["gemm"] && Set(small) == ["gemm"] && small.count < gemms.count)
+        let kernels = try names("--only", "kernel", "--max-size", "3000")
+        #expect(kernels.contains("noise") && !kernels.contains("gemm") && !kernels.contains("patched"))
+        #expect(try runVitpatch(["verify", "--only", "magic"]).code == 64)
+    }
+
     @Test func anUnknownProviderIsAUsageError() throws {
         let result = try runVitpatch(["verify", "--gemm", "magic"])
         #expect(result.code == 64)

@@ -41,6 +41,58 @@ struct KernelTests {
         #expect(context.counters.launches == launches)
     }
 
+    @Test func anIntIsCheckedAtLaunch() throws {
+        let context = try context()
+        let kernel = try scaleKernel(context), buffer = try Buffer<Float>(context, [3])
+        func run(_ number: Int) throws {
+            try kernel.launch(global: [1], ["in": buffer, "scale": 2 as Float, "number": number, "out": buffer])
+        }
+        try run(-1)
+        #expect(try buffer.read() == [5])
+        let launches = context.counters.launches
+        for number in [1 << 31, -(1 << 31) - 1] {
+            let error = #expect(throws: CLError.self) { try run(number) }
+            #expect("\(try #require(error))" == "scale needs number below 2^31, but got \(number)")
+        }
+        #expect(context.counters.launches == launches)
+    }
+
+    /// NVIDIA takes 65,535 groups in the second and third dimension.
+    @Test func manyGroupsAreSeveralLaunches() throws {
+        let context = try context()
+        let source = Array(
+            """
+            __kernel void visit(__global int *out, int rows) {
+              out[(get_global_id(2) * rows + get_global_id(1)) * 2 + get_global_id(0)] += get_global_id(1) + 7 * get_global_id(2);
+            }
+            """.utf8)
+        let kernel = try Kernel(try Program(context, name: "visit.cl", source: source), "visit")
+        for (rows, planes, launches) in [(65_535, 2, 1), (65_536, 2, 2), (2, 140_000, 3)] {
+            let out = try Buffer<Int32>(context, [Int32](repeating: 0, count: 2 * rows * planes))
+            let before = context.counters.launches
+            try kernel.launch(global: [2, rows, planes], local: [2, 1, 1], ["out": out, "rows": rows])
+            #expect(context.counters.launches == before + launches)
+            var wanted: [Int32] = []
+            for plane in 0..<planes {
+                for row in 0..<rows { wanted += [Int32](repeating: Int32(row + 7 * plane), count: 2) }
+            }
+            #expect(try out.read() == wanted)
+        }
+    }
+
+    @Test func groupsThatAreTooLargeAreRefused() throws {
+        let context = try context()
+        let kernel = try scaleKernel(context), buffer = try Buffer<Float>(context, [3])
+        let most = kernel.maxGroupSize
+        #expect(most > 0 && most <= context.device.maxWorkGroupSize)
+        let error = #expect(throws: CLError.self) {
+            try kernel.launch(
+                global: [2 * most], local: [2 * most],
+                ["in": buffer, "scale": 2 as Float, "number": 1, "out": buffer])
+        }
+        #expect("\(try #require(error))".contains("at most \(most) work-items"))
+    }
+
     @Test func anUnknownKernelIsNamed() throws {
         let program = try Program(try context(), name: "scale.cl", source: scaleSource)
         let error = #expect(throws: CLError.self) { try Kernel(program, "scales") }

@@ -1,4 +1,5 @@
 import CLRuntime
+import Files
 import Foundation
 import Profiling
 import Testing
@@ -55,18 +56,21 @@ struct TraceFileTests {
         #expect(other["events"] as? Int == 5 && other["written"] as? Int == 2)
     }
 
-    @Test func oneThatIsDroppedIsWhole() throws {
+    @Test func oneThatIsNotClosedReplacesNothing() throws {
+        let first = try TraceFile(path: path)
+        first.add("event", category: "host", kernels, 0, 1)
+        try first.close()
         do {
-            let trace = try TraceFile(path: path)
-            trace.add("event", category: "host", kernels, 0, 1)
+            let second = try TraceFile(path: path)
+            for i in 0..<10_000 as Range<UInt64> { second.add("event", category: "host", kernels, i, i + 1) }
         }
         #expect(try events().events.count == 1)
     }
 
     @Test func aFileThatCannotBeWritten() throws {
-        let error = #expect(throws: TraceError.self) { try TraceFile(path: "/nosuch/trace.json") }
+        let error = #expect(throws: FileError.self) { try TraceFile(path: "/nosuch/trace.json") }
         #expect(error?.description.contains("/nosuch/trace.json") == true)
         let full = try TraceFile(path: "/dev/full")
-        #expect(throws: TraceError.self) { try full.close() }
+        #expect(throws: FileError.self) { try full.close() }
     }
 }

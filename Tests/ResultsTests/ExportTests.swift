@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Results
 import Testing
@@ -14,7 +15,7 @@ import Testing
                 extent: "z 2 layers 1 head CLS"))
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest)
         func pass(_ p: Float) -> PassMetrics {
-            PassMetrics(p: p, logit: 10 * p, logitDiff: -p, kl: p / 4, prediction: Int(8 * p))
+            PassMetrics(p: p, logit: 10 * p, logitDiff: -p, kl: p / 4, prediction: Int(8 * p), logOdds: p - 1)
         }
         func image(_ index: Int, _ id: String, _ corruption: Int, kept: Bool = true) -> ImageRecord {
             ImageRecord(
@@ -27,15 +28,17 @@ import Testing
                 EffectRecord(image: $0, corruption: $1, patch: $2, patched: pass(0.5))
             })
         let tail = "0.75,0.25,0.5,7.5,2.5,5.0,-0.75,-0.25,-0.5,0.125,6,2,4"
+        let end = "-0.25,-0.75,-0.5,0.0625"
         #expect(
             try store.exported() == """
                 image,label,target,foil,corruption,direction,site,layer,head,token,window,p_clean,p_corrupted,\
                 p_patched,logit_clean,logit_corrupted,logit_patched,logit_diff_clean,logit_diff_corrupted,\
-                logit_diff_patched,kl_patched,pred_clean,pred_corrupted,pred_patched,control,extent
-                a,1,2,3,grayscale,restore,attn_out,0,,,1,\(tail),0,
-                b,1,2,3,grayscale,restore,attn_out,0,,,1,\(tail),0,
-                b,1,2,3,grayscale,noise,z,0+5,3,cls,,\(tail),1,z 2 layers 1 head CLS
-                b,1,2,3,mask:0.5,restore,attn_out,0,,,1,\(tail),0,
+                logit_diff_patched,kl_patched,pred_clean,pred_corrupted,pred_patched,control,extent,log_odds_clean,\
+                log_odds_corrupted,log_odds_patched,kl_corrupted
+                a,1,2,3,grayscale,restore,attn_out,0,,,1,\(tail),0,,\(end)
+                b,1,2,3,grayscale,restore,attn_out,0,,,1,\(tail),0,,\(end)
+                b,1,2,3,grayscale,noise,z,0+5,3,cls,,\(tail),1,z 2 layers 1 head CLS,\(end)
+                b,1,2,3,mask:0.5,restore,attn_out,0,,,1,\(tail),0,,\(end)
 
                 """)
         let first = try #require(store.exported(.jsonl).split(separator: "\n").first)
@@ -45,7 +48,8 @@ import Testing
                 "site":"attn_out","layer":"0","head":null,"token":null,"window":"1","p_clean":0.75,\
                 "p_corrupted":0.25,"p_patched":0.5,"logit_clean":7.5,"logit_corrupted":2.5,"logit_patched":5.0,\
                 "logit_diff_clean":-0.75,"logit_diff_corrupted":-0.25,"logit_diff_patched":-0.5,\
-                "kl_patched":0.125,"pred_clean":6,"pred_corrupted":2,"pred_patched":4,"control":0,"extent":null}
+                "kl_patched":0.125,"pred_clean":6,"pred_corrupted":2,"pred_patched":4,"control":0,"extent":null,\
+                "log_odds_clean":-0.25,"log_odds_corrupted":-0.75,"log_odds_patched":-0.5,"kl_corrupted":0.0625}
                 """)
     }
 
@@ -70,14 +74,15 @@ import Testing
             effects: values.enumerated().map { patch, value in
                 EffectRecord(
                     image: 0, corruption: 0, patch: patch,
-                    patched: PassMetrics(p: value, logit: value, logitDiff: value, kl: value, prediction: 0))
+                    patched: PassMetrics(
+                        p: value, logit: value, logitDiff: value, kl: value, prediction: 0, logOdds: value))
             })
         let lines = try store.exported().split(separator: "\n").dropFirst()
         let json = try store.exported(.jsonl).split(separator: "\n")
         #expect(lines.count == values.count && json.count == values.count)
         for ((line, object), value) in zip(zip(lines, json), values) {
             let fields = line.split(separator: ",", omittingEmptySubsequences: false)
-            for column in [13, 16, 19, 20] {
+            for column in [13, 16, 19, 20, 28] {
                 #expect(Float(fields[column])?.bitPattern == value.bitPattern, "\(value), seed \(random.seed)")
             }
             let parsed = try JSONSerialization.jsonObject(with: Data(object.utf8)) as? [String: Any]
@@ -97,7 +102,7 @@ import Testing
         }
         let records = try parseCSV(store.exported())
         #expect(records.dropFirst().map { $0[0] } == ids)
-        #expect(records.allSatisfy { $0.count == 26 })
+        #expect(records.allSatisfy { $0.count == 30 })
         #expect(try store.exported().contains("\n\"say \"\"hi\"\"\","))
         for (line, id) in zip(try store.exported(.jsonl).split(separator: "\n"), ids) {
             let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
@@ -117,10 +122,36 @@ import Testing
         try store.export(.csv, to: file)
         #expect(try String(contentsOfFile: file, encoding: .utf8) == store.exported())
 
-        let error = #expect(throws: ResultsError.self) { try store.export(.csv, to: folder.path + "/no/out.csv") }
+        let error = #expect(throws: FileError.self) { try store.export(.csv, to: folder.path + "/no/out.csv") }
         #expect(error?.description == "cannot write \(folder.path)/no/out.csv: No such file or directory")
-        let full = #expect(throws: ResultsError.self) { try store.export(.csv, to: "/dev/full") }
+        let full = #expect(throws: FileError.self) { try store.export(.csv, to: "/dev/full") }
         #expect(full?.description == "cannot write /dev/full: the disk is full")
+    }
+
+    /// The store by its name, by a link and as SQLite's own files; another store too.
+    @Test func notOverAStore() throws {
+        var random = SeededRandom()
+        let store = try ResultsStore.create(folder: folder.path + "/a", manifest: testManifest(patches: 2))
+        try store.append(images: [randomImage(0, &random)], effects: randomEffects(0, patches: 0..<2, &random))
+        let wanted = try store.exported()
+        try store.close()
+        let other = try ResultsStore.create(folder: folder.path + "/b", manifest: testManifest())
+        try other.close()
+        let link = folder.path + "/link.csv"
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "a/results.sqlite")
+        let own = ResultsStore.files(in: store.folder) + [folder.path + "/b/../a/results.sqlite", link, other.path]
+        let opened = try ResultsStore.open(folder: store.folder)
+        for path in own {
+            for format in ExportFormat.allCases {
+                #expect(throws: FileError.self, "\(path)") { try opened.export(format, to: path) }
+            }
+            #expect(throws: FileError.self, "\(path)") { try opened.exportNPZ(to: path) }
+        }
+        #expect(try ResultsStore.open(folder: store.folder).exported() == wanted)
+        #expect(try ResultsStore.open(folder: other.folder).manifest == testManifest())
+        for folder in [store.folder, other.folder] {
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["results.sqlite"])
+        }
     }
 
     @Test func theViewHasTheSameRows() throws {

@@ -91,6 +91,31 @@ import Testing
             })
     }
 
+    @Test func onlyRegularFilesAreRead() throws {
+        let path = folder.path + "/fifo.csv"
+        #expect(mkfifo(path, 0o600) == 0)
+        #expect(
+            performing: { try ImageGroups.read(path: path, ids: ["a"]) },
+            throws: { "\($0)" == "cannot read \(path): it is a FIFO; a regular file is needed" })
+    }
+
+    /// Four times the columns and four times the images take about 16 times as long, not 64.
+    @Test func manyColumnsTakeLinearTime() throws {
+        func seconds(_ size: Int) throws -> Double {
+            let header = "image," + (0..<size).map { "column\($0)" }.joined(separator: ",") + "\n"
+            let row = (0..<size).map { "\($0 % 10)" }.joined(separator: ",")
+            let ids = (0..<size / 10).map { "image\($0)" }
+            let text = header + ids.map { "\($0),\(row)\n" }.joined()
+            let start = ContinuousClock.now
+            #expect(try read(text, ids: ids).groups.count == size)
+            return Double((ContinuousClock.now - start) / .milliseconds(1)) / 1000
+        }
+        // The fastest of three: what else the machine does only adds time.
+        func fastest(_ size: Int) throws -> Double { try (0..<3).map { _ in try seconds(size) }.min() ?? 0 }
+        let (small, large) = (try fastest(400), try fastest(1600))
+        #expect(large < 16 * 4 * max(small, 0.05), "\(small) s and \(large) s")
+    }
+
     @Test func theStoreKeepsThem() throws {
         var random = SeededRandom()
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 1))

@@ -45,7 +45,7 @@ extension PassMetrics {
         PassMetrics(
             p: .random(in: 0...1, using: &random), logit: .random(in: -9...9, using: &random),
             logitDiff: .random(in: -9...9, using: &random), kl: kl ?? .random(in: 0...3, using: &random),
-            prediction: .random(in: 0..<10, using: &random))
+            prediction: .random(in: 0..<10, using: &random), logOdds: .random(in: -9...9, using: &random))
     }
 }
 

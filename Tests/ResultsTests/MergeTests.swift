@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Testing
 
 @testable import Results
@@ -57,6 +58,67 @@ import Testing
         #expect(try merged.isFinished() && merged.manifest.shard == nil)
         #expect(merged.manifest.differences(from: whole.manifest).isEmpty)
         #expect(try FileManager.default.contentsOfDirectory(atPath: out) == ["results.sqlite"])
+    }
+
+    /// Groups and logits are the whole sweep's too.
+    @Test func groupsAndLogits() throws {
+        var random = SeededRandom()
+        var manifest = testManifest(patches: 2)
+        manifest.logits = true
+        let groups = [ImageGroups(column: "sex", values: [0: "f", 1: "m", 3: "f"])]
+        func store(_ name: String, _ shard: String?, _ images: Range<Int>, _ groups: [ImageGroups]) throws -> String {
+            var own = manifest
+            own.shard = shard
+            let store = try ResultsStore.create(folder: folder.path + "/" + name, manifest: own, groups: groups)
+            for image in images {
+                var random = SeededRandom(seed: UInt64(image))
+                let logits = [(LogitsRecord.Pass.clean, nil), (.corrupted, nil), (.patched, 0), (.patched, 1)].map {
+                    LogitsRecord(
+                        image: image, corruption: 0, pass: $0, patch: $1,
+                        values: (0..<3).map { _ in Float.random(in: -9...9, using: &random) })
+                }
+                try store.append(
+                    images: [randomImage(image, &random)], effects: randomEffects(image, patches: 0..<2, &random),
+                    logits: logits)
+            }
+            try store.finish()
+            try store.close()
+            return store.folder
+        }
+        func logits(_ folder: String) throws -> [LogitsRecord] {
+            var all: [LogitsRecord] = []
+            try ResultsStore.open(folder: folder).forEachLogits { all.append($0) }
+            return all
+        }
+        let whole = try store("whole", nil, 0..<5, groups)
+        let shards = [try store("a", "0/2", 0..<2, groups), try store("b", "1/2", 2..<5, groups)]
+        try ResultsStore.merge(shards, into: folder.path + "/out")
+        let merged = try ResultsStore.open(folder: folder.path + "/out")
+        #expect(try merged.groups() == groups)
+        #expect(try merged.exported() == ResultsStore.open(folder: whole).exported())
+        #expect(try logits(merged.folder) == logits(whole) && logits(whole).count == 20)
+
+        let other = try store("c", "1/2", 2..<5, [])
+        #expect(message([shards[0], other], overwrite: true)?.contains("made with different --groups") == true)
+        #expect(try ResultsStore.open(folder: merged.folder).groups() == groups)
+        _ = random.next()
+    }
+
+    /// A merge that fails while it writes leaves what was there.
+    @Test(arguments: [true, false]) func aDamagedShard(_ replaces: Bool) throws {
+        var random = SeededRandom()
+        let (_, shards) = try sweep(parts: 2, &random)
+        let out = folder.path + "/out"
+        if replaces { try ResultsStore.merge(shards, into: out) }
+        let before = replaces ? try ResultsStore.open(folder: out).exported() : ""
+        // The last image's row, which is read last
+        let queue = try DatabaseQueue(path: shards[1] + "/results.sqlite")
+        try queue.write { try $0.execute(sql: "UPDATE images SET label = 1e15 WHERE image = 22") }
+        try queue.close()
+        #expect(message(shards, into: out, overwrite: true)?.contains("\(shards[1])/results.sqlite is damaged") == true)
+        if replaces { #expect(try ResultsStore.open(folder: out).exported() == before) }
+        let left = (try? FileManager.default.contentsOfDirectory(atPath: out)) ?? []
+        #expect(left == (replaces ? ["results.sqlite"] : []))
     }
 
     @Test func whatDoesNotBelongTogether() throws {

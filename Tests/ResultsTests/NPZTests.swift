@@ -41,7 +41,8 @@ import Testing
         let lines = try store.exported().split(separator: "\n").dropFirst()
             .map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
         #expect(lines.count == 16)
-        func column(_ name: String) throws -> Int { try #require(ResultsStore.exportColumns.firstIndex(of: name)) }
+        let columns = ResultsStore.exportColumns + ResultsStore.furtherColumns
+        func column(_ name: String) throws -> Int { try #require(columns.firstIndex(of: name)) }
         func array(_ name: String) throws -> Array1 { try #require(arrays[name + ".npy"], "\(name)") }
         let rows = try array("image").text.indices.map {
             ($0, try array("image").text[$0], try array("corruption").text[$0])
@@ -53,7 +54,7 @@ import Testing
                 let line = lines.first {
                     $0[0] == id && $0[4] == corruption && $0[7] == "\(patch)"
                 }
-                for name in ["p", "logit", "logit_diff", "kl"] {
+                for name in ["p", "logit", "logit_diff", "kl", "log_odds"] {
                     let value = try array(name + "_patched").floats[row * 3 + patch]
                     let wanted = try line.flatMap { Float($0[try column(name + "_patched")]) } ?? .nan
                     #expect(value == wanted || value.isNaN && wanted.isNaN, "seed \(random.seed)")
@@ -79,7 +80,7 @@ import Testing
         #expect(try array("layer").text == ["0", "1", "2"] && array("head").text == ["", "", ""])
         #expect(try array("class_names").text == ["cat", "dog, \"wild\""])
         #expect(try array("extent").text == ["", "", "attn_out 3 layers"] && array("control").ints == [0, 0, 1])
-        #expect(arrays.count == 5 + 2 + 5 + 7 + 7 + 2)
+        #expect(arrays.count == 6 + 2 + 5 + 9 + 7 + 2)
     }
 
     /// The 64-bit fields say the same where they are used, and equal results are equal files.
@@ -89,7 +90,7 @@ import Testing
         let small = try bytes(store), large = try bytes(store, large: 1)
         #expect(try small != large && small == bytes(store))
         #expect(try readZip(large) == readZip(small))
-        #expect(try readZip(large).count == 28)
+        #expect(try readZip(large).count == 31)
         try store.exportNPZ(to: folder.path + "/x.npz")
         #expect(try Array(Data(contentsOf: URL(fileURLWithPath: folder.path + "/x.npz"))) == small)
     }

@@ -222,34 +222,9 @@ import Testing
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest())
         try store.queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA user_version = 99") }
         try store.close()
-        #expect(throws: ResultsError.version(path: store.path, found: 99, known: 2)) {
+        #expect(throws: ResultsError.version(path: store.path, found: 99, known: 3)) {
             try ResultsStore.open(folder: folder.path)
         }
-    }
-
-    /// A store of version 1, which had neither control nor extent: its numbers are there, and it is not gone on with.
-    @Test func anOlderSchemaIsRead() throws {
-        var random = SeededRandom()
-        let manifest = testManifest(patches: 2)
-        let store = try ResultsStore.create(folder: folder.path, manifest: manifest)
-        try store.append(images: [randomImage(0, &random)], effects: randomEffects(0, patches: 0..<2, &random))
-        let (wanted, images) = (try store.exported(), try store.completeImages(corruption: 0))
-        try store.queue.writeWithoutTransaction { db in
-            try db.execute(
-                sql: """
-                    DROP VIEW results; ALTER TABLE patches DROP COLUMN control; ALTER TABLE patches DROP COLUMN extent;
-                    PRAGMA user_version = 1
-                    """)
-        }
-        try store.close()
-        let old = try ResultsStore.open(folder: folder.path)
-        #expect(old.manifest == manifest)
-        #expect(try old.exported() == wanted && old.completeImages(corruption: 0) == images)
-        #expect(throws: ResultsError.outdated(path: store.path, found: 1, known: 2)) {
-            try ResultsStore.resume(folder: folder.path, manifest: manifest)
-        }
-        try ResultsStore.create(folder: folder.path, manifest: manifest, overwrite: true).close()
-        #expect(try ResultsStore.open(folder: folder.path).completeImages(corruption: 0).isEmpty)
     }
 
     @Test func damageIsNamed() throws {

@@ -25,4 +25,17 @@ import ViT
         }
         #expect(results == 5 + EndToEnd.sites.count)
     }
+
+    /// In both ways that kernels are built, as in CPUs and as in GPUs
+    @Test func passesOfARealSizeAgreeWithTheReference() throws {
+        let seed = UInt64.random(in: 0..<1 << 32), passes = RealSize(seed: seed)
+        let cache = ProgramCache(folder: FileManager.default.temporaryDirectory.path + "/vitpatch-tests")
+        for (tuning, provider) in [
+            (nil, GEMMProvider.packed), (Tuning(vector: 4, group: 64, attentionLanes: 1, attentionGroup: 64), .tiled),
+        ] as [(Tuning?, GEMMProvider)] {
+            let library = KernelLibrary(try Context(device: try Device.select(nil), cache: cache), tuning: tuning)
+            let result = try passes.check(library, gemm: try provider.make(library))
+            #expect(result.passed, "\(result.name), \(provider), seed \(seed): \(result.error)")
+        }
+    }
 }

@@ -4,6 +4,8 @@ import Foundation
 import Kernels
 import Verification
 
+extension VerifyPart: ExpressibleByArgument {}
+
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Check this machine's device against the Double reference, operation by operation and end to end.",
@@ -12,15 +14,22 @@ struct Verify: ParsableCommand {
     )
 
     @OptionGroup var deviceOptions: DeviceOptions
-    @OptionGroup var precision: PrecisionOptions
+
+    @Option(help: "Only this part of the checks: kernel, gemm or pass (repeatable; default all).")
+    var only: [VerifyPart] = []
+
+    @Option(
+        help: "Leave out operations of more floating-point operations or bytes than this, for slow checkers of kernels."
+    )
+    var maxSize: Int?
 
     @Option(help: "Seed of the random weights and inputs.")
     var seed: UInt64 = 1
 
     mutating func run() throws {
         let context = try deviceOptions.context()
-        var gemms = [try deviceOptions.gemm(for: context.device, precision)]
-        if deviceOptions.gemm == nil, precision.precision == Precision.fp32.rawValue {
+        var gemms = [try deviceOptions.gemm(for: context.device)]
+        if !deviceOptions.isExplicit {
             // A tuned CLBlast comes last: its parameters stay for the process.
             let providers =
                 GEMMProvider.exact.map { GEMMChoice(provider: $0) }
@@ -31,7 +40,8 @@ struct Verify: ParsableCommand {
         Terminal.standardOutput(Self.line("operation", "shape", "max error", "tolerance", ""))
         var count = 0
         var failed: [String] = []
-        try verify(context: context, gemms: gemms, seed: seed) { result in
+        let parts = only.isEmpty ? Set(VerifyPart.allCases) : Set(only)
+        try verify(context: context, gemms: gemms, parts: parts, maxSize: maxSize ?? .max, seed: seed) { result in
             count += 1
             if !result.passed { failed.append("\(result.name) (\(result.detail))") }
             Terminal.standardOutput(

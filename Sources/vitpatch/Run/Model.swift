@@ -3,6 +3,7 @@ import Foundation
 import Images
 import Kernels
 import Results
+import Spec
 import ViT
 
 /// A model on a device with the images that it can read.
@@ -58,6 +59,9 @@ struct LabelledData: Sendable {
 
     /// The groups of a file; a warning says how many of its images are not in the data.
     func groups(path: String) throws -> [ImageGroups] {
+        do {
+            try InputFile.check(path)
+        } catch { throw CommandError("cannot read \(path): \(error)") }
         let (groups, unknown) = try ImageGroups.read(path: path, ids: (0..<dataset.count).map(dataset.id))
         if unknown > 0 { Terminal.warning("\(path): \(unknown) of its images are not in the data") }
         return groups

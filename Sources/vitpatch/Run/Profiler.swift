@@ -12,9 +12,10 @@ struct ProfileOptions: ParsableArguments {
             valueName: "file"))
     var profile: String?
 
-    /// - Throws: `TraceError` where the file cannot be written
-    func profiler(_ devices: [Device]) throws -> Profiler? {
-        try profile.map { try Profiler(path: $0, devices: devices) }
+    /// - Parameter inputs: files and folders that the trace does not replace
+    /// - Throws: `FileError` where the file cannot be written
+    func profiler(_ devices: [Device], keeping inputs: [String]) throws -> Profiler? {
+        try profile.map { try Profiler(path: $0, devices: devices, keeping: inputs) }
     }
 }
 
@@ -35,8 +36,8 @@ final class Profiler: Sendable {
     private let state: Mutex<State>
     private let titles: [String]
 
-    init(path: String, devices: [Device]) throws {
-        let trace = try TraceFile(path: path)
+    init(path: String, devices: [Device], keeping inputs: [String]) throws {
+        let trace = try TraceFile(path: path, keeping: inputs)
         trace.name(process: 1, "host")
         for work in Work.allCases { trace.name(work.track, "\(work)") }
         for (position, device) in devices.enumerated() {

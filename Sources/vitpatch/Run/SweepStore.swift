@@ -1,14 +1,44 @@
 import Patch
 import Results
+import Synchronization
 
-/// Writes a sweep's waves, one transaction each.
-struct SweepStore {
-    let store: ResultsStore
-    let data: LabelledData
-    let classes: Int
+/// Writes a sweep's waves, one transaction each. A new store is made with the first of them: what keeps a sweep from its
+/// first results, an image that cannot be read for one, leaves the folder as it was. Shared by threads.
+final class SweepStore: Sendable {
+    enum Start: Sendable {
+        case new(NewStore)
+        case resumed(ResultsStore)
+    }
+
+    private let start: Mutex<Start>
+    private let data: LabelledData
+    private let classes: Int
     /// Every pass's logits go into the store too
     let keepLogits: Bool
-    let profiler: Profiler?
+    private let profiler: Profiler?
+
+    init(_ start: Start, data: LabelledData, classes: Int, keepLogits: Bool, profiler: Profiler?) {
+        self.start = Mutex(start)
+        (self.data, self.classes, self.keepLogits, self.profiler) = (data, classes, keepLogits, profiler)
+    }
+
+    /// nil where it is yet to be made
+    var existing: ResultsStore? {
+        start.withLock { if case .resumed(let store) = $0 { store } else { nil } }
+    }
+
+    /// The store, which is made if need be.
+    func open() throws -> ResultsStore {
+        try start.withLock { start in
+            switch start {
+            case .resumed(let store): return store
+            case .new(let new):
+                let store = try new.make()
+                start = .resumed(store)
+                return store
+            }
+        }
+    }
 
     /// A wave of images that count, with some of the sweep's patches.
     func append(_ images: PreparedImages, corruption: Int, _ result: Wavefront.Output, patches: Range<Int>) throws {
@@ -38,7 +68,7 @@ struct SweepStore {
 
     private func write(_ images: [ImageRecord], _ effects: [EffectRecord], _ logits: [LogitsRecord]) throws {
         try profiler.host(.store, "\(images.count) images, \(effects.count) effects") {
-            try store.append(images: images, effects: effects, logits: logits)
+            try open().append(images: images, effects: effects, logits: logits)
         }
     }
 

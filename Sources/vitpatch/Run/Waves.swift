@@ -71,7 +71,7 @@ struct Waves {
         func draw(_ values: [[[Float]]]) -> [Float] { values.flatMap { $0[min(sample, $0.count - 1)] } }
         var input = Wavefront.Input(
             clean: images.clean.flatMap { $0 }, corrupted: draw(images.corrupted),
-            labels: images.indices.map { target == .label ? data.label($0) : -1 })
+            labels: images.indices.map { target.index(label: data.label($0)) })
         if donor != nil {
             input.donorClean = images.donorClean.flatMap { $0 }
             input.donorCorrupted = draw(images.donorCorrupted)

@@ -1,0 +1,27 @@
+import Images
+import Patch
+import ViT
+
+extension Checkpoint {
+    /// How images are read where the model's folder does not say; nil where it does.
+    var defaultsText: String? {
+        preprocessor == nil ? Preprocessor.defaultsText(imageSize: config.imageSize) : nil
+    }
+
+    func warnOfDefaults() {
+        guard let defaultsText else { return }
+        Terminal.warning("\(name) has no preprocessor_config.json, so images are \(defaultsText)")
+    }
+
+    /// Classes that differ in names or number: the donor's activations serve all the same, its probabilities do not.
+    func warnOfOtherClasses(than model: Checkpoint) {
+        if config.hasClasses(of: model.config) { return }
+        let (own, others) = (config.labels, model.config.labels)
+        let first = zip(own, others).enumerated().first { $1.0 != $1.1 }
+        let what =
+            own.count != others.count
+            ? "\(own.count) classes and the model \(others.count)"
+            : "other classes than the model" + (first.map { ", class \($0) is \($1.0) there and \($1.1) here" } ?? "")
+        Terminal.warning("the donor has \(what), so p_donor stays empty")
+    }
+}

@@ -1,0 +1,152 @@
+import Foundation
+import GRDB
+import Testing
+
+@testable import Results
+
+/// Stores of older versions, and stores that hold more than a sweep makes.
+@Suite struct SchemaTests {
+    let folder: TemporaryFolder
+    init() throws { folder = try TemporaryFolder() }
+
+    /// A store as version 1 or 2 made it, with one image done and another begun.
+    /// - Returns: its manifest, and its export as this version would write it
+    private func old(_ version: Int, _ random: inout SeededRandom) throws -> (manifest: Manifest, exported: String) {
+        var manifest = testManifest(patches: 3)
+        if version == 2 {
+            for index in manifest.patches.indices { manifest.patches[index].extent = "attn_out 1 layer" }
+        }
+        let store = try ResultsStore.create(folder: folder.path, manifest: manifest)
+        var images = [randomImage(0, &random), randomImage(1, &random)]
+        var effects = randomEffects(0, patches: 0..<3, &random) + randomEffects(1, patches: 0..<1, &random)
+        for index in images.indices {
+            (images[index].clean.logOdds, images[index].corrupted.logOdds) = (.nan, .nan)
+        }
+        for index in effects.indices { effects[index].patched.logOdds = .nan }
+        try store.append(images: images, effects: effects)
+        let exported = try store.exported()
+        try store.queue.writeWithoutTransaction { db in
+            try db.execute(
+                sql: """
+                    DROP VIEW results; DROP TABLE grdb_migrations;
+                    ALTER TABLE images DROP COLUMN log_odds_clean; ALTER TABLE images DROP COLUMN log_odds_corrupted;
+                    ALTER TABLE effects DROP COLUMN log_odds;
+                    """)
+            if version == 1 {
+                try db.execute(
+                    sql: "ALTER TABLE patches DROP COLUMN control; ALTER TABLE patches DROP COLUMN extent")
+            }
+            try db.execute(
+                sql: """
+                    CREATE VIEW results AS SELECT p FROM effects;
+                    PRAGMA user_version = \(version)
+                    """)
+        }
+        try store.close()
+        return (manifest, exported)
+    }
+
+    @Test(arguments: [1, 2]) func anOlderStoreIsRead(version: Int) throws {
+        var random = SeededRandom()
+        let (manifest, exported) = try old(version, &random)
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: folder.path + "/results.sqlite"))
+        let store = try ResultsStore.open(folder: folder.path)
+        #expect(store.manifest == manifest && store.schema == version)
+        #expect(try store.exported() == exported)
+        #expect(try store.completeImages(corruption: 0).map(\.image) == [0])
+        var npz: [UInt8] = []
+        try store.exportNPZ { npz += $0 }
+        #expect(!npz.isEmpty)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: store.path)) == bytes, "a reader changes nothing")
+    }
+
+    @Test(arguments: [1, 2]) func anOlderStoreIsGoneOnWith(version: Int) throws {
+        var random = SeededRandom()
+        var (manifest, exported) = try old(version, &random)
+        // What this version says of the same patches
+        for index in manifest.patches.indices { manifest.patches[index].extent = "attn_out 1 layer" }
+        var other = manifest
+        other.seed = 8
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: folder.path + "/results.sqlite"))
+        #expect(throws: ResultsError.self) { try ResultsStore.resume(folder: folder.path, manifest: other) }
+        let refused = try ResultsStore.open(folder: folder.path)
+        #expect(refused.schema == version, "a sweep that is refused changes no schema")
+        #expect(bytes.count == (try Data(contentsOf: URL(fileURLWithPath: refused.path)).count))
+
+        let store = try ResultsStore.resume(folder: folder.path, manifest: manifest)
+        #expect(try store.completedImages(corruption: 0) == [0])
+        try store.append(images: [randomImage(1, &random)], effects: randomEffects(1, patches: 0..<3, &random))
+        try store.finish()
+        try store.close()
+        let opened = try ResultsStore.open(folder: folder.path)
+        #expect(opened.schema == Schema.version && opened.manifest.patches == manifest.patches)
+        let rows = try opened.viewRows(), lines = try opened.exported().split(separator: "\n")
+        #expect(rows.count == 1 + 6 && lines.count == 1 + 6)
+        #expect(rows[0] == ResultsStore.exportColumns + ResultsStore.furtherColumns)
+        // The image that was done has its numbers, and no log-odds.
+        if version == 2 { #expect(lines[1] == exported.split(separator: "\n")[1]) }
+        #expect(lines[1].contains(",nan,nan,nan,") && !lines[4].contains("nan"))
+        #expect(try ResultsStore.resume(folder: folder.path, manifest: manifest).exported() == opened.exported())
+    }
+
+    @Test func aNewStoreHasEveryMigration() throws {
+        let store = try ResultsStore.create(folder: folder.path, manifest: testManifest())
+        #expect(try store.queue.read { try Schema.migrator.hasCompletedMigrations($0) })
+        #expect(try store.queue.read { try Schema.version($0) } == 3)
+    }
+
+    @Test(arguments: [
+        ("CREATE TRIGGER t AFTER INSERT ON images BEGIN DELETE FROM effects; END", "trigger"),
+        ("DROP VIEW results; DROP TABLE effects; CREATE VIEW effects AS SELECT 1 AS image", "effects is no table"),
+        (
+            "DROP VIEW results; DROP TABLE effects; CREATE VIEW effects AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x AS image FROM c",
+            "effects is no table"
+        ),
+        ("ALTER TABLE manifest ADD COLUMN more AS (hex(zeroblob(1000)))", "a column of manifest is computed"),
+        ("UPDATE patches SET layer = '9223372036854775807'", "patch 0 has a number out of range in layer"),
+        ("UPDATE patches SET window = '99999999999999999999999'", "patch 0 has a number out of range in window"),
+        ("UPDATE patches SET layer = '0+10001' WHERE patch = 1", "patch 1 has a number out of range in layer"),
+        (
+            "INSERT INTO manifest VALUES ('layers', '9223372036854775807')",
+            "its manifest has layers = 9223372036854775807"
+        ),
+        ("UPDATE manifest SET value = '-1' WHERE key = 'samples'", "its manifest has samples = -1"),
+    ])
+    func storesThatNoSweepMakes(sql: String, message: String) throws {
+        let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 2))
+        try store.queue.writeWithoutTransaction { db in
+            try db.execute(sql: "PRAGMA foreign_keys = OFF")
+            try db.execute(sql: sql)
+        }
+        try store.close()
+        for readOnly in [true, false] {
+            let error = #expect(throws: ResultsError.self) {
+                try ResultsStore.open(folder: folder.path, readOnly: readOnly)
+            }
+            #expect(error?.description.hasPrefix("\(store.path) is damaged: ") == true)
+            #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
+        }
+    }
+
+    @Test(arguments: [
+        "UPDATE images SET label = 9223372036854775807", "UPDATE images SET image = -5",
+        "UPDATE images SET pred_clean = 4294967296", "UPDATE effects SET pred = -2",
+    ])
+    func rowsOutOfRange(sql: String) throws {
+        var random = SeededRandom()
+        let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 1))
+        try store.append(images: [randomImage(0, &random)], effects: randomEffects(0, patches: 0..<1, &random))
+        try store.queue.writeWithoutTransaction { db in
+            try db.execute(sql: "PRAGMA foreign_keys = OFF")
+            try db.execute(sql: sql)
+        }
+        try store.close()
+        let opened = try ResultsStore.open(folder: folder.path)
+        let error = #expect(throws: ResultsError.self) {
+            _ = try opened.exported()
+            let images = try opened.completeImages(corruption: 0)
+            try opened.forEachEffect(corruption: 0, images: images, patches: 0..<1) { _, _, _ in }
+        }
+        #expect(error?.description.contains("it has the number") == true)
+    }
+}

@@ -1,0 +1,73 @@
+"""Activations in a .safetensors file, memory-mapped."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ._errors import VitpatchError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_TYPES = {"F32": "<f4", "F16": "<f2", "F64": "<f8", "I64": "<i8", "I32": "<i4", "U8": "u1"}
+
+
+class Activations(Mapping[str, "np.ndarray[Any, Any]"]):
+    """The arrays of a file that `vitpatch activations` wrote, by name: `clean.SITE.LAYER` and `corrupted.SITE.LAYER`,
+    float32 [images, T, D], [images, H, T, Dh] or [images, H, T, T]. They are read when they are looked into.
+
+    Attributes:
+        path: the file
+        metadata: its texts, the hashes of model and data among them
+        ids: of the images, in the order of the arrays' first axis
+
+    Raises:
+        VitpatchError: of a file that is missing or is no .safetensors file
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        try:
+            size = self.path.stat().st_size
+            with self.path.open("rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                if not 2 <= length <= size - 8:
+                    raise VitpatchError(f"{path}: this is no .safetensors file (its header would be {length} bytes)")
+                header = json.loads(file.read(length))
+        except OSError as error:
+            raise VitpatchError(f"{path}: {error.strerror}") from error
+        except ValueError as error:
+            raise VitpatchError(f"{path}: this is no .safetensors file ({error})") from error
+        self.metadata: dict[str, str] = header.pop("__metadata__", {})
+        self.ids: list[str] = json.loads(self.metadata.get("ids", "[]"))
+        self._start = 8 + length
+        self._tensors: dict[str, dict[str, Any]] = header
+
+    def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
+        import numpy as np
+
+        tensor = self._tensors[name]
+        if tensor["dtype"] not in _TYPES:
+            raise VitpatchError(f"{self.path}: {name} is {tensor['dtype']}; expected {', '.join(_TYPES)}")
+        dtype, shape = np.dtype(_TYPES[tensor["dtype"]]), tuple(tensor["shape"])
+        begin, end = tensor["data_offsets"]
+        if end - begin != dtype.itemsize * int(np.prod(shape, dtype=np.int64)):
+            raise VitpatchError(f"{self.path}: {name} has {end - begin} bytes, which are not {list(shape)}")
+        if begin == end:
+            return np.empty(shape, dtype)
+        if self._start + end > self.path.stat().st_size:
+            raise VitpatchError(f"{self.path}: the file ends before {name} does")
+        return np.memmap(self.path, dtype, mode="r", offset=self._start + begin, shape=shape)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def __repr__(self) -> str:
+        return f"<vitpatch.Activations {self.path}: {len(self)} arrays of {len(self.ids)} images>"

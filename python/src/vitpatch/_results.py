@@ -1,0 +1,277 @@
+"""The results of one sweep."""
+
+from __future__ import annotations
+
+import html
+import io
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from ._errors import VitpatchError, missing
+from ._run import run
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+    from ._columns import Column
+
+Kind = Literal["layers", "heads", "tokens", "dose"]
+
+
+def load(folder: str | os.PathLike[str]) -> Results:
+    """Opens the results folder of a sweep, also of one that is still running or was interrupted.
+
+    Raises:
+        VitpatchError: where there is none, or its format is a later one
+    """
+    return Results(folder)
+
+
+class Results:
+    """One results folder. Everything is read from it when asked for; a notebook shows its summary.
+
+    Attributes:
+        folder: where it is
+        manifest: what the sweep was asked to do, on what, by what: the keys of docs/results.md, `spec` and
+            `class_names` parsed, and `corruptions`
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        try:
+            from ._store import Store
+        except ModuleNotFoundError as error:
+            raise missing(str(error.name), "reading results") from None
+        self._store = Store(self.folder)
+        self.manifest: dict[str, Any] = self._store.manifest
+        self._summaries: dict[str | None, pd.DataFrame] = {}
+
+    # Tables
+
+    @overload
+    def effects(
+        self, where: Mapping[str, object] | None = None, *, engine: Literal["pandas"] = "pandas"
+    ) -> pd.DataFrame: ...
+    @overload
+    def effects(self, where: Mapping[str, object] | None = None, *, engine: Literal["polars"]) -> pl.DataFrame: ...
+    def effects(
+        self, where: Mapping[str, object] | None = None, *, engine: Literal["pandas", "polars"] = "pandas"
+    ) -> pd.DataFrame | pl.DataFrame:
+        """One row per kept image and patch, by image, corruption, patch: the columns of `vitpatch export`, then
+        `p_effect`, `logit_effect`, `logit_diff_effect`, `kl_effect` (nats) and, where the store has it,
+        `log_odds_effect`: patched - corrupted, or patched - clean with direction `noise`.
+
+        Texts are categories. `layer`, `head`, `token` and `window` are integers where all of those read are (with
+        `control`, `where={"control": 0}` leaves out random sets of layers), and missing where a patch covers all.
+        Metrics are the stored 32-bit floats, widened.
+
+        Args:
+            where: only these rows, e.g. `{"site": "z", "layer": [3, 4], "direction": "restore"}`; any column that
+                describes an image or a patch. The filter goes to the store, so what it leaves out is not read.
+            engine: pandas or polars (texts are strings there)
+        """
+        if engine not in ("pandas", "polars"):
+            raise VitpatchError(f"engine {engine!r} is unknown; valid are pandas, polars")
+        columns = self._store.effects(where, with_effects=True)
+        if engine == "polars":
+            from ._columns import to_polars
+
+            return to_polars(columns)
+        return _pandas(columns)
+
+    def images(self) -> pd.DataFrame:
+        """One row an image and corruption: its clean and corrupted pass, and the columns of `--groups`. `kept` is False
+        for images that `--keep` left out, which have no effects."""
+        return _pandas(self._store.images())
+
+    def patches(self) -> pd.DataFrame:
+        """One row a patch: `direction, site, layer, head, token, window, control, extent`."""
+        return _pandas(self._store.patch_columns())
+
+    def summary(self, by: str | None = None) -> pd.DataFrame:
+        """One row a corruption and patch (and group, with `by`): mean effects with 95% intervals, shares recovered,
+        accuracies, p-values; the columns of `vitpatch summary --format csv`, which computes it.
+
+        Args:
+            by: `class`, or a column of `--groups`
+        """
+        if by not in self._summaries:
+            try:
+                import pandas as pd
+            except ImportError:
+                raise missing("pandas", "this table") from None
+            from ._columns import places
+
+            command = ["summary", str(self.folder), "--format", "csv", *(["--by", by] if by else [])]
+            names = ["layer", "head", "token", "window"]
+            table = pd.read_csv(io.StringIO(run(command).stdout), dtype=dict.fromkeys(names, "str"))
+            for name in names:
+                if name in table:
+                    table[name] = _pandas({name: places(table[name].fillna("").tolist())})[name]
+            if "ended" not in self.manifest:
+                return table  # there will be more
+            self._summaries[by] = table
+        copy: pd.DataFrame = self._summaries[by].copy()
+        return copy
+
+    def estimates(self) -> pd.DataFrame:
+        """First-order estimates of every effect (`sweep(estimate=...)`), from `vitpatch export`: the columns that say
+        which image and patch, then one column an estimate, `atp_log_odds` and the like.
+
+        Raises:
+            VitpatchError: where the sweep made none
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise missing("pandas", "this table") from None
+        table = pd.read_csv(io.StringIO(run(["export", str(self.folder), "--format", "csv"]).stdout))
+        names = [name for name in table if re.match(r"(atp|ig\d+)_", str(name))]
+        if not names:
+            raise VitpatchError(f"{self.folder}: this sweep made no estimates (sweep's estimate)")
+        places = ["image", "corruption", "direction", "site", "layer", "head", "token", "window"]
+        chosen: pd.DataFrame = table[[*places, *names]]
+        return chosen
+
+    def logits(self, which: Literal["clean", "corrupted", "patched"] = "patched") -> pd.DataFrame:
+        """Full logits, float32, one column a class and one row a pass; the index says which image, corruption and, of
+        patched passes, patch. For sweeps with `logits=True`.
+
+        Raises:
+            VitpatchError: where the sweep kept none
+        """
+        if not self.manifest.get("logits"):
+            raise VitpatchError(f"{self.folder}: this sweep kept no logits (sweep's logits=True)")
+        from ._columns import take
+
+        values, patch, names = self._store.logits(which)
+        if which == "patched":
+            names |= {name: take(column, patch) for name, column in self._store.patch_columns().items()}
+            names = {name: column for name, column in names.items() if name not in ("control", "extent")}
+        index = _pandas(names)
+        import pandas as pd
+
+        classes = self.manifest["class_names"]
+        frame: pd.DataFrame = pd.DataFrame(values, index=pd.MultiIndex.from_frame(index), columns=classes)
+        return frame
+
+    def to_xarray(self) -> xr.Dataset:
+        """The metrics as arrays [corruption, image, patch] (patched passes) and [corruption, image] (the others); what
+        describes images and patches are coordinates. Effects that an interrupted sweep lacks are nan."""
+        from ._xarray import dataset
+
+        return dataset(self._store)
+
+    # Figures
+
+    def plot(self, kind: Kind | None = None, **options: Any) -> Figure:
+        """The figure that suits the sweep, or the `kind` asked for: `plot_dose` for several strengths of a corruption,
+        else `plot_tokens`, `plot_heads` or `plot_layers` by what the patches cover. `options` go there."""
+        from . import _plots
+
+        chosen: str = kind or _plots.kind(self.summary(), self.manifest["corruptions"])
+        plots = {
+            "layers": self.plot_layers,
+            "heads": self.plot_heads,
+            "tokens": self.plot_tokens,
+            "dose": self.plot_dose,
+        }
+        if chosen not in plots:
+            raise VitpatchError(f"plot: {chosen!r} is unknown; valid are {', '.join(plots)}")
+        figure: Figure = plots[chosen](**options)
+        return figure
+
+    def plot_layers(self, *, metric: str = "p", corruption: str | None = None, direction: str | None = None) -> Figure:
+        """Mean effects by layer, a panel a site and window, with 95% bands; full dots are significant
+        (adjusted p < 0.05), the dashed line is the total effect.
+
+        Args:
+            metric: p, logit_diff, kl or another of the summary's
+            corruption, direction: one of the sweep's, where it has several
+        """
+        from . import _plots
+
+        return _plots.layers(self._rows(corruption, direction), metric)
+
+    def plot_heads(self, *, metric: str = "p", corruption: str | None = None, direction: str | None = None) -> Figure:
+        """Mean effects by layer and head, orange to blue around 0; dots are significant (adjusted
+        p < 0.05)."""
+        from . import _plots
+
+        return _plots.heads(self._rows(corruption, direction), metric)
+
+    def plot_tokens(
+        self,
+        *,
+        image: str | None = None,
+        picture: Any = None,
+        metric: str = "p",
+        corruption: str | None = None,
+        direction: str | None = None,
+    ) -> Figure:
+        """Effects by token: a panel a layer with the image patches where they lie, where every token has a patch.
+
+        Args:
+            image: the id of one image, for its own effects instead of the mean
+            picture: what to draw the effects over, a path, Pillow image or array [H, W, 3]; with `image` the default
+                is that file in the sweep's data folder, if it is still there
+        """
+        from . import _plots, _tokens
+
+        rows = self._rows(corruption, direction)
+        if image is not None:
+            rows = _tokens.of_image(rows, self.effects({"image": image, "control": 0}), image, metric)
+            file = Path(self.manifest["data"]) / image
+            picture = file if picture is None and file.is_file() else picture
+        return _plots.tokens(rows, metric, picture, image)
+
+    def plot_dose(self, *, metric: str = "p", direction: str | None = None) -> Figure:
+        """The total effect and the strongest patch of every site and window, by the corruption's strength."""
+        from . import _plots
+
+        return _plots.dose(self._rows("*", direction), metric)
+
+    def _rows(self, corruption: str | None, direction: str | None) -> pd.DataFrame:
+        """The summary's rows of one corruption and direction; `*` for all corruptions."""
+        from ._show import adjusted
+
+        rows = adjusted(self.summary())
+        for name, wanted in (("corruption", corruption), ("direction", direction)):
+            found = list(rows[name].unique())
+            if wanted == "*" or not found:
+                continue
+            if wanted is None and len(found) > 1:
+                raise VitpatchError(f"the sweep has several values of {name}: {', '.join(found)}; choose one")
+            if wanted is not None and wanted not in found:
+                raise VitpatchError(f"{name} {wanted!r}: the sweep has {', '.join(found)}")
+            rows = rows[rows[name] == (wanted or found[0])]
+        return rows
+
+    # How it shows itself
+
+    def __repr__(self) -> str:
+        state = "" if "ended" in self.manifest else ", not finished"
+        return (
+            f"<vitpatch.Results {self.folder}: {self.manifest['model']} on {self.manifest['data']}, "
+            f"{', '.join(self.manifest['corruptions'])}, {len(self._store.patches)} patches{state}>"
+        )
+
+    def _repr_html_(self) -> str:
+        from ._show import page
+
+        try:
+            return page(self)
+        except VitpatchError as error:
+            return f"<p>{html.escape(repr(self))}</p><p>{html.escape(str(error))}</p>"
+
+
+def _pandas(columns: Mapping[str, Column]) -> pd.DataFrame:
+    from ._columns import to_pandas
+
+    return to_pandas(columns)

@@ -1,0 +1,24 @@
+"""Compares printed texts: numbers with decimals may differ as processors round, all else may not."""
+
+from __future__ import annotations
+
+import re
+
+_NUMBER = re.compile(r"[-+]?\d+\.\d+(?:e[-+]?\d+)?")
+_TIMES = re.compile(r"\d{4}-\d\d-\d\d-\d{6}")
+TOLERANCE = 0.002
+
+
+def same(want: str, got: str) -> bool:
+    """Whether two texts agree, but for spaces, and but for one unit of the last digit, or `TOLERANCE`, of numbers."""
+    want, got = (" ".join(_TIMES.sub("TIME", text).split()) for text in (want, got))
+    if _NUMBER.sub("#", want) != _NUMBER.sub("#", got):
+        return False
+    pairs = zip(_NUMBER.findall(want), _NUMBER.findall(got), strict=True)
+    return all(abs(float(a) - float(b)) <= max(TOLERANCE, 1.01 * _unit(a)) for a, b in pairs)
+
+
+def _unit(number: str) -> float:
+    """Of the last digit: 0.01 of `0.58`"""
+    digits, _, exponent = number.partition("e")
+    return float(10.0 ** (int(exponent or 0) - len(digits.partition(".")[2])))

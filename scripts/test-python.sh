@@ -1,0 +1,23 @@
+#!/bin/sh
+# Tests the Python package as a user gets it: a fresh virtual environment, the wheel in dist/, what the tests and notebooks
+# need, then ruff, mypy --strict and pytest. usage: scripts/test-python.sh [PYTEST-OPTION ...]
+set -eu
+cd "$(dirname "$0")/.."
+
+wheel=$(ls -t dist/vitpatch-*.whl 2> /dev/null | head -n 1)
+[ -n "$wheel" ] || { echo "test-python: no wheel in dist/; 'make wheel' makes it" >&2; exit 1; }
+environment=.build-python
+rm -rf "$environment"
+python3 -m venv "$environment" || { echo "test-python: needs Python 3.11 or later with venv (Debian package python3-venv)" >&2; exit 1; }
+bin=$PWD/$environment/bin
+"$bin/pip" install --quiet --disable-pip-version-check -r python/requirements-test.txt
+"$bin/pip" install --quiet --disable-pip-version-check --no-deps "$wheel"
+
+"$bin/ruff" format --check --config python/pyproject.toml python scripts/wheel.py
+"$bin/ruff" check --config python/pyproject.toml python scripts/wheel.py
+cd python
+"$bin/mypy" src tests
+"$bin/mypy" --python-version 3.11 ../scripts/wheel.py
+# The package under test is the installed one: python/src is not on the path.
+unset VITPATCH_EXE PYTHONPATH || true
+exec "$bin/python" -m pytest "$@"
