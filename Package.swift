@@ -3,7 +3,7 @@ import PackageDescription
 
 // Modules, top to bottom; imports point down only (docs/architecture.md draws them):
 //
-//   vitpatch -> Report, Spec -> Patch -> Results, ViT, Images -> Kernels -> CLRuntime -> COpenCL, CCLBlast
+//   vitpatch -> Report, Spec -> Statistics, Patch -> Results, ViT, Images -> Kernels -> CLRuntime -> COpenCL, CCLBlast
 //
 // Reference stands apart: plain loops in Double that import nothing of ours. Verification holds the device to it.
 
@@ -46,14 +46,16 @@ let package = Package(
                 "CZlib", "Files",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]),
-        .target(name: "Report", dependencies: ["Results", "Files"]),
+        // The bootstrap's loops: optimised in debug builds too, or tests of the report wait for them.
+        .target(name: "Statistics", dependencies: ["Results"], swiftSettings: [.unsafeFlags(["-O"])]),
+        .target(name: "Report", dependencies: ["Statistics", "Results", "Files"]),
         // Loops in Double over whole models: optimised in debug builds too, or tests wait for nothing else.
         .target(name: "Reference", swiftSettings: [.unsafeFlags(["-O"])]),
         .target(name: "Verification", dependencies: ["Patch", "ViT", "Kernels", "CLRuntime", "Reference"]),
         .executableTarget(
             name: "vitpatch",
             dependencies: [
-                "Report", "Results", "Spec", "Patch", "Images", "ViT", "Kernels", "CLRuntime", "Profiling",
+                "Report", "Statistics", "Results", "Spec", "Patch", "Images", "ViT", "Kernels", "CLRuntime", "Profiling",
                 "Verification", "Reference", "Files", "CDemo",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
@@ -74,7 +76,8 @@ let package = Package(
             dependencies: ["Patch", "ViT", "Kernels", "CLRuntime", "Reference", "Verification", "TestSupport"]),
         .testTarget(
             name: "ResultsTests", dependencies: ["Results", "Files", .product(name: "GRDB", package: "GRDB.swift")]),
-        .testTarget(name: "ReportTests", dependencies: ["Report", "Results"]),
+        .testTarget(name: "StatisticsTests", dependencies: ["Statistics", "Results"]),
+        .testTarget(name: "ReportTests", dependencies: ["Report", "Statistics", "Results"]),
         .testTarget(name: "ReferenceTests", dependencies: ["Reference", "TestSupport"]),
         .testTarget(name: "CLITests", dependencies: ["Kernels", "CLRuntime"]),
     ],

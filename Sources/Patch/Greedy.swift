@@ -1,7 +1,7 @@
 /// Greedy restoration: from the empty set, the place whose addition brings most back, then the next, and so on.
 ///
-/// The choice alone is here, not the passes: run `trials` in any waves, give their mean gains to `take`, again until
-/// `end` is set. A **gain** is how far a patch moves the receiving pass's probability towards the other pass's:
+/// The choice alone is here, not the passes: run `trials` in any waves, give their mean gains to `take` and the set's share
+/// to `reached`, again until `end` is set. A **gain** is how far a patch moves the receiving pass's probability towards the other pass's:
 /// p(patched) - p(corrupted) for `restore`, p(clean) - p(patched) for `noise`; the total is p(clean) - p(corrupted).
 /// Greedy selection of network parts by what they recover: Conmy et al., Towards Automated Circuit Discovery for
 /// Mechanistic Interpretability, 2023, prune greedily; this adds.
@@ -57,11 +57,9 @@ package struct Greedy: Sendable {
     }
 
     /// Adds the trial with the largest mean gain, the first of equal ones, if that is more than the set has.
-    /// - Parameters:
-    ///   - gains: mean gain of each of `trials`; one that is no number is never taken
-    ///   - total: mean total gain
+    /// - Parameter gains: mean gain of each of `trials`; one that is no number is never taken
     /// - Returns: the position in `trials` that was taken; nil where nothing improves
-    package mutating func take(_ gains: [Double], total: Double) -> Int? {
+    package mutating func take(_ gains: [Double]) -> Int? {
         let remaining = remaining
         precondition(end == nil && gains.count == remaining.count)
         if chosen.isEmpty { singles = gains }
@@ -74,14 +72,18 @@ package struct Greedy: Sendable {
         }
         chosen.append(remaining[best])
         self.gains.append(most)
-        if most / total >= until {
-            end = .share
-        } else if chosen.count == candidates.count {
+        if chosen.count == candidates.count {
             end = .exhausted
         } else if chosen.count == self.most {
             end = .maximum
         }
         return best
+    }
+
+    /// Ends the search where the set's share of the total gain is as large as asked for. Which images the share is of is
+    /// the caller's choice: those that did not choose the places, where there are any. No number ends nothing.
+    package mutating func reached(_ share: Double) {
+        if share >= until { end = .share }
     }
 
     /// Splits images into those that are searched on and those held out: of the images ordered by label, and by

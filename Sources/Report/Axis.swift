@@ -1,4 +1,5 @@
 import Foundation
+import Statistics
 
 /// Values to coordinates, linearly, with round numbers to mark.
 struct Scale {
@@ -62,14 +63,23 @@ func plus(_ value: Double, _ digits: Int) -> String {
     return value > 0 && value.isFinite && text.contains { "123456789".contains($0) } ? "+" + text : text
 }
 
-/// `+0.123 [+0.100, +0.150]`
+/// `+0.123 [+0.100, +0.150]`; the mean alone where there is no interval
 func withInterval(_ effect: EffectStatistics, _ digits: Int) -> String {
-    "\(plus(effect.mean, digits)) [\(plus(effect.low, digits)), \(plus(effect.high, digits))]"
+    guard effect.hasInterval else { return plus(effect.mean, digits) }
+    return "\(plus(effect.mean, digits)) [\(plus(effect.low, digits)), \(plus(effect.high, digits))]"
 }
 
 func shareText(_ share: Double) -> String { share.isFinite ? number(100 * share, 1) + "%" : "–" }
 
-func pText(_ p: Double) -> String {
+/// - Parameter isFloor: p is as small as it can be, so that it is a bound
+func pText(_ p: Double, isFloor: Bool = false) -> String {
     guard p.isFinite else { return "–" }
+    if isFloor { return "≤ \(p < 0.001 ? fixed(p, 4) : fixed(p, 3))" }
     return p < 0.001 ? "< 0.001" : number(p, 3)
+}
+
+/// In a sentence: `= 0.012`, `< 0.001`, `≤ 0.0001`
+func pPhrase(_ p: Double, isFloor: Bool = false) -> String {
+    let text = pText(p, isFloor: isFloor)
+    return text.first.map { "<≤".contains($0) } == true ? text : "= \(text)"
 }

@@ -1,4 +1,5 @@
 import Results
+import Statistics
 
 /// Patches beside random places of their extent.
 extension EffectFigures {
@@ -27,7 +28,7 @@ extension EffectFigures {
                 ]
             }
             return Figure(
-                name: name("random-places", group.direction, group.site, group.detail),
+                name: name("random-places", kind(group.direction), group.site, group.detail),
                 title: "Beside random places: \(group.title)",
                 caption: """
                     Δp is p patched − \(base(group.direction)), beside that of random places of the same extent: as \
@@ -35,8 +36,8 @@ extension EffectFigures {
                     """,
                 panels: panels,
                 legend: [
-                    LegendItem(mark: .dot, series: 0, text: "p-value (random places) ≤ 0.05"),
-                    LegendItem(mark: .hollow, series: 0, text: "not above random places"),
+                    LegendItem(mark: .dot, series: 0, text: "beyond the maximum of as many random places, p ≤ 0.05"),
+                    LegendItem(mark: .hollow, series: 0, text: "not beyond"),
                     LegendItem(mark: .line, series: 1, text: "mean of random places"),
                     LegendItem(mark: .dashed, series: 2, text: "\(percentileName(group.direction)) of random places"),
                 ], table: Self.table(patches))
@@ -53,11 +54,15 @@ extension EffectFigures {
         }
         return LineChart(
             title: title, xTitle: xTitle, yTitle: "mean Δp", labels: labels,
-            places: patches.map { "\($0.record.text): \($0.record.extent)" }, connected: connected,
+            places: patches.map { "\($0.record.short): \($0.record.extent)" }, connected: connected,
             series: [
                 LineChart.Series(
                     name: "patch", colour: 0,
-                    points: patches.map { .init($0.p, solid: $0.control?.isAbove == true) }),
+                    points: patches.map {
+                        .init(
+                            value: $0.p.mean, low: $0.p.low, high: $0.p.high,
+                            isSignificant: $0.control?.isAbove == true)
+                    }),
                 LineChart.Series(
                     name: "random places", colour: 1, points: patches.map { place($0).map { .init($0.p) } }),
                 LineChart.Series(
@@ -70,24 +75,30 @@ extension EffectFigures {
     private static func table(_ patches: [PatchStatistics]) -> Table {
         let places = placeColumns(patches.map(\.record))
         return Table(
-            columns: places.map(\.0) + ["extent", "Δp"] + controlColumns,
+            columns: places.map { Table.Column($0.0) } + [Table.Column("extent"), Table.Column("Δp", "effect_p")]
+                + controlColumns,
             rows: patches.map { patch in
-                places.map { $0.1(patch.record) } + [patch.record.extent, plus(patch.p.mean, 4)] + controlCells(patch)
+                places.map { Table.Cell($0.1(patch.record)) }
+                    + [Table.Cell(patch.record.extent), .effect(patch.p.mean, 4)] + controlCells(patch)
             })
     }
 }
 
 let controlColumns =
     [
-        "places", "their mean", "their 95th percentile",
-    ] + withLimits("Δp − their mean") + ["p-value (random places)"]
+        Table.Column("places", "control_places"), Table.Column("their mean", "control_mean"),
+        Table.Column("their 95th percentile", "control_p95"),
+    ] + withLimits("Δp − their mean", "control_difference")
+    + [
+        Table.Column("p-value (random places)", "control_p_value"),
+        Table.Column("p-value (maximum of as many)", "control_p_maximum"),
+    ]
 
 /// As `controlColumns`; dashes where there is nothing to compare with.
-func controlCells(_ patch: PatchStatistics) -> [String] {
-    guard let control = patch.control else { return Array(repeating: "–", count: controlColumns.count) }
-    return ["\(control.places)", plus(control.mean, 4), plus(control.p95, 4)]
-        + [control.difference.mean, control.difference.low, control.difference.high].map { plus($0, 4) }
-        + [pText(control.pValue)]
+func controlCells(_ patch: PatchStatistics) -> [Table.Cell] {
+    guard let control = patch.control else { return Array(repeating: .missing, count: controlColumns.count) }
+    return [.count(control.places), .effect(control.mean, 4), .effect(control.p95, 4)] + cells(control.difference, 4)
+        + [.p(control.pValue), .p(control.pMaximum)]
 }
 
 extension CorruptionStatistics {
@@ -95,20 +106,30 @@ extension CorruptionStatistics {
     var controlTable: Table? {
         if controls.isEmpty { return nil }
         let directions = Set(controls.map(\.direction)), hasDirections = directions.count > 1
-        let percentile = hasDirections ? "95th percentile (noise: 5th)" : directions.map(percentileName).joined()
+        let percentile = hasDirections ? "95th percentile (noising: 5th)" : directions.map(percentileName).joined()
+        var columns = hasDirections ? [Table.Column("direction")] : []
+        columns += [Table.Column("extent"), Table.Column("places", "kind"), Table.Column("number")]
+        columns +=
+            withLimits("mean Δp", "effect_p") + [Table.Column(percentile, "p95"), Table.Column("beyond", "beyond")]
         return Table(
-            columns: (hasDirections ? ["direction"] : []) + [
-                "extent", "places", "number",
-            ] + withLimits("mean Δp") + [percentile, "patches above"],
+            columns: columns,
             rows: controls.map { control in
                 let own = patches.filter {
                     $0.record.direction == control.direction && $0.record.extent == control.extent
                 }
-                let above = "\(own.count { $0.control?.isAbove == true }) of \(own.count)"
-                return (hasDirections ? [control.direction] : [])
-                    + [control.extent, control.isDrawn ? "random" : "the sweep's", "\(control.places)"]
-                    + [control.p.mean, control.p.low, control.p.high, control.p95].map { plus($0, 4) }
-                    + [!control.isDrawn ? "–" : control.places < ControlComparison.fewest ? "too few places" : above]
+                var row: [Table.Cell] = hasDirections ? [Table.Cell(control.direction)] : []
+                row += [Table.Cell(control.extent), Table.Cell(control.isDrawn ? "random" : "the sweep's")]
+                row += [.count(control.places)] + cells(control.p, 4) + [.effect(control.p95, 4)]
+                row.append(control.isDrawn ? Table.Cell(control.beyond(own)) : .missing)
+                return row
             })
+    }
+}
+
+extension ControlStatistics {
+    /// How many of the sweep's patches go beyond random places, or how many random places it takes to tell
+    func beyond(_ own: [PatchStatistics]) -> String {
+        let needed = ControlComparison.needed(own: own.count)
+        return places < needed ? "takes \(needed)" : "\(own.count { $0.control?.isAbove == true }) of \(own.count)"
     }
 }

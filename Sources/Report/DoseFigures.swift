@@ -1,12 +1,14 @@
 import Results
+import Statistics
 
 /// Corruptions of one kind that differ in a number: `noise:0.5`, `noise:1` ...
 struct DoseSeries {
     var kind: String
     typealias Dose = (dose: Double, statistics: CorruptionStatistics)
     var doses: [Dose]
+    let manifest: Manifest
 
-    static func all(_ statistics: [CorruptionStatistics]) -> [DoseSeries] {
+    static func all(_ statistics: [CorruptionStatistics], _ manifest: Manifest) -> [DoseSeries] {
         let parsed = statistics.filter { $0.images > 0 }.compactMap { item -> (String, Double, CorruptionStatistics)? in
             let parts = item.spec.split(separator: ":", maxSplits: 1)
             guard parts.count == 2, let dose = Double(parts[1]), dose.isFinite else { return nil }
@@ -17,16 +19,16 @@ struct DoseSeries {
                 $0.dose < $1.dose
             }
             return unique(doses.map(\.dose)).count > 1 && unique(doses.map(\.dose)).count == doses.count
-                ? DoseSeries(kind: kind, doses: doses) : nil
+                ? DoseSeries(kind: kind, doses: doses, manifest: manifest) : nil
         }
     }
 
     /// What the corruption does to the passes, then for each direction what the strongest patches do.
-    var figures: [Figure] { [passes] + unique(patches.map(\.record.direction)).map(effects) }
+    var figures: [Figure] { [passes] + unique(patches.map(\.record.direction)).map(effects) + maps }
 
     /// As of the first dose; all doses have the same
     private var patches: [PatchStatistics] { doses[0].statistics.patches }
-    private var labels: [String] {
+    var labels: [String] {
         doses.map { dose in
             let text = "\(dose.dose)"
             return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
@@ -60,9 +62,10 @@ struct DoseSeries {
         ]
         let rows = zip(labels, doses).map { label, dose in
             let s = dose.statistics
-            return [label, "\(s.images)"] + [s.meanPClean, s.meanPCorrupted].map { number($0, 4) }
-                + [shareText(s.accuracyClean), shareText(s.accuracyCorrupted)]
-                + [s.totalP.mean, s.totalP.low, s.totalP.high].map { plus($0, 4) }
+            var row: [Table.Cell] = [Table.Cell(label), .count(s.images)]
+            row += [s.meanPClean, s.meanPCorrupted].map { .value($0, 4) }
+            row += [s.accuracyClean, s.accuracyCorrupted].map { .share($0) }
+            return row + cells(s.totalP, 4)
         }
         return Figure(
             name: fileName(["dose-response", kind]), title: "Passes by strength of \(kind)",
@@ -74,13 +77,18 @@ struct DoseSeries {
                 LegendItem(mark: .line, series: 2, text: "their difference"),
             ],
             table: Table(
-                columns: [kind, "n", "p clean", "p corrupted", "accuracy clean", "accuracy corrupted"]
-                    + withLimits("total effect"), rows: rows))
+                columns: [
+                    Table.Column(kind, "strength"), Table.Column("n"), Table.Column("p clean", "p_clean"),
+                    Table.Column("p corrupted", "p_corrupted"), Table.Column("accuracy clean", "accuracy_clean"),
+                    Table.Column("accuracy corrupted", "accuracy_corrupted"),
+                ] + withLimits("total effect", "total_effect"), rows: rows))
     }
 
     /// Of every site and window the patch that is strongest over all doses; at most one for each colour.
     private func effects(_ direction: String) -> Figure {
-        let indices = patches.indices.filter { patches[$0].record.direction == direction }
+        let indices = patches.indices.filter {
+            patches[$0].record.direction == direction && patches[$0].construction == nil
+        }
         let families = unique(indices.map { [patches[$0].record.site, patches[$0].record.window] })
         let strongest = families.compactMap { family in
             indices.filter { [patches[$0].record.site, patches[$0].record.window] == family }
@@ -91,46 +99,105 @@ struct DoseSeries {
         func lines(_ point: (Dose, Int) -> LineChart.Point) -> [LineChart.Series] {
             chosen.enumerated().map { colour, patch in
                 LineChart.Series(
-                    name: patches[patch].record.text, colour: colour, points: doses.map { point($0, patch) })
+                    name: patches[patch].record.short, colour: colour, points: doses.map { point($0, patch) })
             }
         }
-        let panels = [
+        var panels = [
             chart(
                 "effect on p", "mean Δp",
                 lines { dose, patch in
-                    let patch = dose.statistics.patches[patch]
-                    return .init(patch.p, solid: patch.isSignificant)
-                }),
-            chart(
-                "recovered share", "mean Δp / mean total",
-                lines { dose, patch in
-                    dose.statistics.totalP.excludesZero
-                        ? .init(recovered: dose.statistics.patches[patch].p) : .init(value: .nan)
-                }, percent: true),
+                    .init(tested: dose.statistics.patches[patch])
+                })
         ]
+        let words = InterventionWords(manifest, direction: direction)
+        let hasShares = words.intervention.exchangesPasses
+        if hasShares {
+            panels.append(
+                chart(
+                    "recovered share", "mean Δp / mean total",
+                    lines { dose, patch in
+                        dose.statistics.totalP.excludesZero
+                            ? .init(recovered: dose.statistics.patches[patch].p) : .init(value: .nan)
+                    }, percent: true))
+        }
         let rows = zip(labels, doses).flatMap { label, dose in
             chosen.map { index in
                 let patch = dose.statistics.patches[index]
-                return [label, patch.record.text] + [patch.p.mean, patch.p.low, patch.p.high].map { plus($0, 4) }
-                    + [patch.p.recovered, patch.p.recoveredLow, patch.p.recoveredHigh].map(shareText)
-                    + [pText(patch.pHolm)]
+                var row: [Table.Cell] = [Table.Cell(label), Table.Cell(patch.record.short)] + cells(patch.p, 4)
+                if hasShares {
+                    row += [patch.p.recovered, patch.p.recoveredLow, patch.p.recoveredHigh].map { .share($0) }
+                }
+                return row + [.p(patch.pAdjusted, isFloor: dose.statistics.isFloor(patch.pAdjusted, direction))]
             }
         }
         return Figure(
-            name: fileName(["dose-response", kind, direction]),
-            title: "Effect on p by strength of \(kind): \(direction)",
+            name: fileName(["dose-response", kind, words.intervention.fileName(direction)]),
+            title: "Effect on p by strength of \(kind): \(words.name)",
             caption: """
                 Of every site and window the patch that is strongest over all strengths\
                 \(chosen.count < strongest.count ? ", the \(chosen.count) strongest of \(strongest.count)" : ""). \
-                Bands are 95% intervals over images. Shares are left out where the total effect may be zero.
+                Bands are 95% intervals over images. \
+                \(hasShares ? "Shares are left out where the total effect may be zero." : words.sharesNote)
                 """,
             panels: panels,
-            legend: chosen.enumerated().map { LegendItem(mark: .line, series: $0, text: patches[$1].record.text) } + [
-                LegendItem(mark: .dot, series: 0, text: "p-value (Holm) < 0.05"),
-                LegendItem(mark: .hollow, series: 0, text: "not significant"),
-            ],
+            legend: chosen.enumerated().map { LegendItem(mark: .line, series: $0, text: patches[$1].record.short) }
+                + LegendItem.significance,
             table: Table(
-                columns: [kind, "patch"] + withLimits("Δp") + withLimits("recovered") + ["p-value (Holm)"], rows: rows))
+                columns: [Table.Column(kind, "strength"), Table.Column("patch")] + withLimits("Δp", "effect_p")
+                    + (hasShares ? withLimits("recovered", "recovered") : [])
+                    + [Table.Column("p-value (adjusted)", "p_adjusted")], rows: rows))
+    }
+
+    // MARK: - Strength by layer
+
+    /// Of every group that is compared by layer, and of every window of it: rows are strengths, columns layers.
+    private var maps: [Figure] {
+        PlaceGroup.all(doses[0].statistics, manifest).compactMap { group in
+            guard case .layers = group.shape, group.layers.count > 1 else { return nil }
+            let shown = group.windows.filter { !$0.isEmpty }
+            let effects = doses.map { dose in group.patches.map { dose.statistics.patches[$0.patch] } }
+            let limit =
+                effects.joined().filter { $0.construction == nil }.map { abs($0.p.mean) }
+                .filter(\.isFinite).max() ?? 0
+            let digits = decimals(for: [limit])
+            let panels = shown.map { window in
+                HeatMap(title: shown.count > 1 ? windowText(window) : "", limit: limit).matrix(
+                    rows: labels, columns: group.layers, rowTitle: ReportWords.dose(kind),
+                    columnTitle: group.axisTitle([window])
+                ) { row, column in
+                    guard
+                        let index = group.patches.firstIndex(where: {
+                            $0.record.layer == group.layers[column] && $0.record.window == window
+                        })
+                    else { return nil }
+                    let patch = effects[row][index]
+                    return HeatMap.Cell(
+                        value: patch.p.mean, significant: patch.isSignificant,
+                        tooltip: "\(kind):\(labels[row]), \(patch.record.short)\n\(withInterval(patch.p, digits))")
+                }
+            }
+            let rows = zip(labels, effects).flatMap { label, patches in
+                patches.map { patch in
+                    [Table.Cell(label), Table.Cell(patch.record.layer), Table.Cell(patch.record.window)]
+                        + cells(patch.p, digits)
+                        + [.p(patch.pAdjusted)]
+                }
+            }
+            return Figure(
+                name: fileName([
+                    "dose-map", kind, group.words.intervention.fileName(group.direction), group.site, group.detail,
+                ]),
+                title: "Effect on p by strength of \(kind) and layer: \(group.title)",
+                caption: "Mean of p patched − \(group.words.base); blue is above 0, orange below, one scale for all. "
+                    + "Dots: adjusted p-value < 0.05.",
+                panels: panels,
+                legend: [LegendItem(mark: .significant, series: 0, text: "effect on p: adjusted p-value < 0.05")],
+                colourLimit: limit, colourTitle: "mean Δp",
+                table: Table(
+                    columns: [Table.Column(kind, "strength"), Table.Column("layer"), Table.Column("window")]
+                        + withLimits("Δp", "effect_p") + [Table.Column("p-value (adjusted)", "p_adjusted")], rows: rows)
+            )
+        }
     }
 
     private func strength(_ patch: Int) -> Double {

@@ -1,5 +1,6 @@
 import Foundation
 import Results
+import Statistics
 
 /// Single images under one corruption: what every pass says of them.
 struct Examples {
@@ -15,6 +16,8 @@ struct Examples {
     /// The patch that chose the images: the strongest of the first direction, among layers where the sweep has them, and
     /// not of CLS where it has every image patch, as in late layers CLS holds the whole answer
     let patch: PatchStatistics
+    /// The patch's
+    let group: PlaceGroup
     /// Among which patches it is the strongest, in words
     let choice: String
     let views: [View]
@@ -53,6 +56,7 @@ struct Examples {
                     map: maps?.panel(index, over: pictures?.input.map(Picture.init)), pictures: pictures))
         }
         self.patch = patch
+        self.group = group
         choice =
             if !byLayer.isEmpty { "the strongest of the patches that are compared by layer" } else if group.grid != nil
             {
@@ -82,7 +86,7 @@ struct Examples {
                 })
         }
         return LineChart(
-            title: "p of the target, \(group.direction) \(group.site)", xTitle: group.axisTitle(group.windows),
+            title: "p of the target, \(group.words.name) \(group.site)", xTitle: group.axisTitle(group.windows),
             yTitle: "p", labels: group.layers,
             connected: group.layersAreNumbers, series: series,
             references: [
@@ -99,7 +103,7 @@ struct Examples {
 
     var html: String {
         var out =
-            "<p>Single images, chosen by \(escaped(patch.record.text)), \(escaped(choice)). Its mean effect is "
+            "<p>Single images, \(escaped(group.words.name)): chosen by \(escaped(patch.record.short)), \(escaped(choice)). Its mean effect is "
             + "\(escaped(withInterval(patch.p, 3))). “Patched” is that patch; p is the probability of the target, and a prediction "
             + "in bold is the target.\(mapLimit == nil ? "" : " The maps show the image's own effects, all on one scale.")</p>"
             + legend
@@ -166,12 +170,12 @@ struct Examples {
 }
 
 extension Example.Kind {
-    var title: String { rawValue.prefix(1).uppercased() + rawValue.dropFirst() }
+    var title: String { self == .opposite ? "Opposite effect" : rawValue.prefix(1).uppercased() + rawValue.dropFirst() }
     var note: String {
         switch self {
         case .strongest: "the largest effects in the direction of the mean"
         case .typical: "effects nearest the median"
-        case .contrary: "the largest effects against the mean"
+        case .opposite: "the largest effects against the mean"
         }
     }
 }
@@ -201,7 +205,7 @@ private struct ImageMaps {
             layout = .patches(grid: grid)
             let byToken = Self.index(group.patches.filter { $0.record.layer == layer }) { $0.token }
             chosen = (0...grid * grid).map { byToken["\($0)"] }
-            title = "\(group.direction) \(group.site)" + (layer.isEmpty ? "" : ", layer \(layer)")
+            title = "\(group.words.name) \(group.site)" + (layer.isEmpty ? "" : ", layer \(layer)")
         } else if case .heads = group.shape {
             let heads = unique(group.patches.map(\.record.head))
             layout = .heads(layers: group.layers, heads: heads)

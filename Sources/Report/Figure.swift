@@ -15,7 +15,6 @@ struct Panel {
 
 struct LegendItem {
     enum Mark: String {
-        /// A line with filled points
         case line = "l"
         case dashed = "h"
         /// A point that is not significant
@@ -32,7 +31,7 @@ struct LegendItem {
     /// The mark, 26 x 12
     var svg: String {
         switch mark {
-        case .line: SVG.line(0, 6, 26, 6, "l\(series)") + SVG.circle(13, 6, 3, "d\(series)")
+        case .line: SVG.line(0, 6, 26, 6, "l\(series)")
         case .dashed: SVG.line(0, 6, 26, 6, "h\(series)")
         case .hollow: SVG.circle(13, 6, 3, "o\(series)")
         case .dot: SVG.circle(13, 6, 3.5, "d\(series)")
@@ -41,13 +40,13 @@ struct LegendItem {
         }
     }
 
-    var html: String { "<span><svg viewBox=\"0 0 26 12\">\(svg)</svg>\(escaped(text))</span>" }
-}
+    /// The one rule of filled points, wherever there are points
+    static let significance = [
+        LegendItem(mark: .dot, series: 0, text: "effect on p: adjusted p-value < 0.05"),
+        LegendItem(mark: .hollow, series: 0, text: "not significant"),
+    ]
 
-/// A table's cells are numbers and text as they are shown.
-struct Table {
-    var columns: [String]
-    var rows: [[String]]
+    var html: String { "<span><svg viewBox=\"0 0 26 12\">\(svg)</svg>\(escaped(text))</span>" }
 }
 
 /// A figure: its panels, what it shows in words, and the table behind it.
@@ -153,38 +152,5 @@ struct Figure {
             out += SVG.text(x, 37, value == 0 ? "0" : plus(value, digits), "tick", anchor)
         }
         return out + SVG.text(10, 9, title, "axis")
-    }
-}
-
-extension Table {
-    /// - Parameter limit: at most so many rows
-    func html(limit: Int = .max) -> String {
-        var out = "<div class=\"scroll\"><table><thead><tr>"
-        for column in columns { out += "<th>\(escaped(column))</th>" }
-        out += "</tr></thead><tbody>"
-        for row in rows.prefix(limit) {
-            out += "<tr>" + row.map { "<td>\(escaped($0))</td>" }.joined() + "</tr>"
-        }
-        return out + "</tbody></table></div>"
-    }
-
-    /// Folded, with a word where rows are left out.
-    func html(name: String, limit: Int) -> String {
-        var out =
-            "<details><summary>Table: \(rows.count) \(rows.count == 1 ? "row" : "rows")</summary>" + html(limit: limit)
-        if rows.count > limit {
-            out += "<p class=\"note\">The first \(limit) rows; all of them are in figures/\(name).csv.</p>"
-        }
-        return out + "</details>"
-    }
-
-    /// Plain minus signs, so that other programs read the numbers.
-    var csv: String {
-        ([columns] + rows).map { row in
-            row.map { cell in
-                let text = cell.replacing("−", with: "-")
-                return text.contains { ",\"\n\r".contains($0) } ? "\"\(text.replacing("\"", with: "\"\""))\"" : text
-            }.joined(separator: ",")
-        }.joined(separator: "\n") + "\n"
     }
 }

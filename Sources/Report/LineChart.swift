@@ -1,11 +1,13 @@
+import Statistics
+
 /// Lines over named places (layers) or numbers (doses), with bands for intervals.
 struct LineChart {
     struct Point {
         var value: Double
         var low = Double.nan
         var high = Double.nan
-        /// Filled rather than hollow
-        var solid = true
+        /// Whether the effect is significant, which fills the point; nil where nothing was tested, which draws none
+        var isSignificant: Bool?
     }
     struct Series {
         var name: String
@@ -116,8 +118,12 @@ struct LineChart {
                     }.joined()
         }
         for (x, point) in points {
-            out += SVG.circle(
-                x, y(point.value), points.count > 30 ? 1.8 : 2.7, "\(point.solid ? "d" : "o")\(line.colour)")
+            if let isSignificant = point.isSignificant {
+                out += SVG.circle(
+                    x, y(point.value), points.count > 30 ? 1.8 : 2.7, "\(isSignificant ? "d" : "o")\(line.colour)")
+            } else if !connected || points.count == 1, point.value.isFinite {
+                out += SVG.line(x - 4, y(point.value), x + 4, y(point.value), "l\(line.colour)")
+            }
         }
         return out
     }
@@ -154,7 +160,14 @@ extension LineChart.Point {
         self.init(value: effect.recovered, low: effect.recoveredLow, high: effect.recoveredHigh)
     }
 
-    init(_ effect: EffectStatistics, solid: Bool = true) {
-        self.init(value: effect.mean, low: effect.low, high: effect.high, solid: solid)
+    init(_ effect: EffectStatistics) {
+        self.init(value: effect.mean, low: effect.low, high: effect.high)
+    }
+
+    /// Filled where the patch's mean effect on p is significant; none by construction, where nothing is tested
+    init(tested patch: PatchStatistics) {
+        self.init(
+            value: patch.p.mean, low: patch.p.low, high: patch.p.high,
+            isSignificant: patch.construction == nil ? patch.isSignificant : nil)
     }
 }

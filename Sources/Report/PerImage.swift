@@ -1,5 +1,5 @@
-import Foundation
 import Results
+import Statistics
 
 /// What needs the effects of single images rather than their averages, all on the probability.
 struct PerImage {
@@ -140,7 +140,7 @@ extension PerImage {
 
 struct Example {
     enum Kind: String, CaseIterable {
-        case strongest, typical, contrary
+        case strongest, typical, opposite
     }
     var kind: Kind
     var image: ImageRecord
@@ -167,8 +167,8 @@ extension PerImage {
         }
         let strongest = try take(.strongest, count) { -sign * $0 }
         let opposite = free.count { sign * values[$0] < 0 }
-        let contrary = try take(.contrary, min(count, opposite)) { sign * $0 }
+        let against = try take(.opposite, min(count, opposite)) { sign * $0 }
         let typical = try take(.typical, count) { abs($0 - patch.p.median) }
-        return strongest + typical + contrary
+        return strongest + typical + against
     }
 }

@@ -1,4 +1,5 @@
 import Results
+import Statistics
 
 /// Patches of one corruption, direction and site that one kind of figure shows.
 struct PlaceGroup {
@@ -13,6 +14,7 @@ struct PlaceGroup {
         case places
     }
     var direction: String
+    var words: InterventionWords
     var site: String
     /// Head, token and window that all have in common, in words; empty where there is nothing to say
     var detail: String
@@ -22,7 +24,8 @@ struct PlaceGroup {
     /// The side of the patch grid, where every image patch has a patch of its own
     var grid: Int? { if case .tokens(let grid) = shape { grid } else { nil } }
 
-    var title: String { "\(direction) \(site)" + (detail.isEmpty ? "" : ", \(detail)") }
+    /// `denoising z, window 3`
+    var title: String { "\(words.name) \(site)" + (detail.isEmpty ? "" : ", \(detail)") }
     var layers: [String] { unique(patches.map(\.record.layer)) }
     var windows: [String] { unique(patches.map(\.record.window)) }
     /// Layers are numbers in order, so a line between neighbours makes sense.
@@ -38,28 +41,30 @@ struct PlaceGroup {
         patches.first { $0.record.layer == layer && $0.record.window == window }
     }
 
-    var strongest: PatchStatistics? {
-        patches.filter { $0.p.mean.isFinite }.max { abs($0.p.mean) < abs($1.p.mean) }
-    }
+    var strongest: PatchStatistics? { Statistics.strongest(patches) }
 
     /// Where every image patch has a patch of its own, the strongest of them
     var strongestImagePatch: PatchStatistics? {
         guard grid != nil else { return nil }
-        return patches.filter { $0.p.mean.isFinite && $0.record.token != "0" }.max { abs($0.p.mean) < abs($1.p.mean) }
+        return Statistics.strongest(patches.filter { $0.record.token != "0" })
     }
 
-    static func all(_ patches: [PatchStatistics]) -> [PlaceGroup] {
+    static func all(_ statistics: CorruptionStatistics, _ manifest: Manifest) -> [PlaceGroup] {
         func split(_ patches: [PatchStatistics], by key: (PatchRecord) -> [String]) -> [[PatchStatistics]] {
             let groups = Dictionary(grouping: patches) { key($0.record) }
             return unique(patches.map { key($0.record) }).compactMap { groups[$0] }
         }
-        return split(patches, by: site).flatMap { place -> [PlaceGroup] in
+        return split(statistics.patches, by: site).flatMap { place -> [PlaceGroup] in
             let tokens = unique(place.map(\.record.token)), heads = unique(place.map(\.record.head))
             let isTokens = tokens.count > 4
             func group(_ patches: [PatchStatistics], _ shape: Shape, names: [(String, String)]) -> PlaceGroup {
                 PlaceGroup(
-                    direction: place[0].record.direction, site: place[0].record.site,
-                    detail: names.filter { !$0.1.isEmpty }.map { "\($0.0) \($0.1)" }.joined(separator: ", "),
+                    direction: place[0].record.direction,
+                    words: InterventionWords(
+                        manifest, direction: place[0].record.direction, corruption: statistics.spec),
+                    site: place[0].record.site,
+                    detail: names.filter { !$0.1.isEmpty && $0 != ("window", "1") }.map { "\($0.0) \($0.1)" }.joined(
+                        separator: ", "),
                     shape: shape, patches: patches)
             }
             if isTokens && heads.count > 1 { return [group(place, .places, names: [])] }

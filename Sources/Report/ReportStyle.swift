@@ -25,6 +25,7 @@ enum ReportStyle {
         @media(max-width:900px){.panels:not(.small){grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr));max-width:none}}
         .legend{display:flex;flex-wrap:wrap;gap:.35em 1.3em;align-items:center;font-size:.8rem;color:var(--ink);margin:.6em 0}
         .legend span{display:inline-flex;align-items:center;gap:.5em}.legend svg{width:26px;height:12px;flex:none}.legend svg.bar{width:320px;max-width:100%;height:auto}
+        .warning{font-weight:600}details.strength>summary{font-size:1rem;color:var(--ink);padding:.4em 0;border-top:1px solid var(--rule)}
         details{margin:.4em 0}summary{cursor:pointer;color:var(--soft);font-size:.82rem}
         .scroll{overflow-x:auto;max-height:30em;overflow-y:auto;margin:.5em 0;border:1px solid var(--rule)}
         table{border-collapse:collapse;font:.8rem/1.35 system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif;font-variant-numeric:tabular-nums;width:100%}
@@ -60,6 +61,8 @@ enum ReportStyle {
         var w=tip.offsetWidth,h=tip.offsetHeight,x=e.clientX+14,y=e.clientY+14;
         if(x+w>innerWidth-6)x=Math.max(6,e.clientX-w-14);if(y+h>innerHeight-6)y=Math.max(6,e.clientY-h-14);
         tip.style.left=x+'px';tip.style.top=y+'px'}
+        function open(){var e=location.hash&&d.getElementById(decodeURIComponent(location.hash.slice(1)));if(e){e=e.closest('details');if(e)e.open=true}}
+        addEventListener('hashchange',open);open();
         d.addEventListener('pointermove',move);d.addEventListener('pointerdown',move);
         d.addEventListener('scroll',function(){tip.style.display='none'},true)})();
         """

@@ -1,4 +1,5 @@
 import Results
+import Statistics
 
 /// Settings in words.
 enum ReportWords {
@@ -16,6 +17,7 @@ enum ReportWords {
             case "k": "the heads' keys"
             case "v": "the heads' values"
             case "pattern": "the attention pattern"
+            case "mlp_pre": "the MLP's hidden layer before its activation"
             case "mlp_act": "the MLP's hidden activations"
             default: nil  // a patch spelled out, which names itself
             }
@@ -55,12 +57,6 @@ enum ReportWords {
         }
     }
 
-    static func direction(_ name: String) -> String {
-        name == "noise"
-            ? "noise: corrupted activations are put into the clean pass"
-            : "restore: clean activations are put into the corrupted pass"
-    }
-
     static func list(_ items: [String]) -> String {
         guard let last = items.last, items.count > 1 else { return items.first ?? "" }
         return items.dropLast().joined(separator: ", ") + " and " + last
@@ -74,6 +70,16 @@ enum ReportWords {
         }
     }
 
+    /// How sure it is which patch is the strongest, as a sentence; nil where it was not measured.
+    static func reliability(_ direction: DirectionStatistics) -> String? {
+        direction.reliability.map {
+            "Of \($0.splits) random splits of the images in halves, both halves have the same strongest place in "
+                + "\(shareText($0.sameStrongest)) (a half agrees with all images in \(shareText($0.agreesWithAll))), their "
+                + "profiles correlate with r = \(number($0.correlation, 2)), and a half's strongest place has an effect of "
+                + "\(plus($0.heldOut, 3)) on the half that did not choose it."
+        }
+    }
+
     /// The last component of a path.
     static func name(_ path: String) -> String {
         path.split(separator: "/").last.map(String.init) ?? path
@@ -82,21 +88,19 @@ enum ReportWords {
     /// What the report asks.
     static func question(_ manifest: Manifest) -> String {
         let sites = unique(manifest.ownPatches.map(\.site))
-        let directions = unique(manifest.ownPatches.map(\.direction))
+        let words = unique(manifest.ownPatches.map(\.direction)).map { InterventionWords(manifest, direction: $0) }
+        let isCorrupted = manifest.corruptions.contains { $0 != "none" }
         let what =
-            manifest.corruptions.count == 1
-            ? corruptionClause(manifest.corruptions[0])
-            : "When information is taken from the images (\(list(manifest.corruptions)))"
-        let ask =
-            directions == ["noise"]
-            ? "which places of the network does the answer need?" : "which places of the network bring the answer back?"
-        let how = directions.map {
-            $0 == "noise"
-                ? "the clean pass is run again with corrupted activations put in at one place at a time"
-                : "the corrupted pass is run again with clean activations put in at one place at a time"
-        }
-        return "\(what), \(ask) Every image is passed clean and corrupted; then \(list(how)): "
-            + "\(list(sites.prefix(6).map(site)))."
+            !isCorrupted
+            ? ""
+            : manifest.corruptions.count == 1
+                ? corruptionClause(manifest.corruptions[0]) + ", "
+                : "When information is taken from the images (\(list(manifest.corruptions))), "
+        let ask = list(unique(words.map { String($0.question.dropLast()) })) + "? "
+        let passes =
+            isCorrupted ? "Every image is run with clean and corrupted inputs; then " : "Every image is run once; then "
+        let text = what + ask + passes + list(words.map(\.action)) + ": " + list(sites.prefix(6).map(site)) + "."
+        return text.prefix(1).uppercased() + text.dropFirst()
     }
 
     private static func corruptionClause(_ spec: String) -> String {

@@ -1,5 +1,6 @@
 import Foundation
 import Results
+import Statistics
 
 /// What a greedy search found, for the terminal and for other programs.
 package struct SearchResult: Codable, Sendable {
@@ -11,7 +12,7 @@ package struct SearchResult: Codable, Sendable {
     package var seen: Int, searched: Int, heldOut: Int
     package var candidates: Int
     /// Mean p(clean) - p(corrupted) on the images searched on and held out
-    package var totalEffect: Double, heldOutTotalEffect: Double?
+    package var totalEffect: TotalEffect, heldOutTotalEffect: TotalEffect?
     /// share | max | no_gain | exhausted | interrupted
     package var stopped: String
     /// The images that `ranked` and `random` are of: held_out | searched
@@ -66,8 +67,8 @@ package struct SearchResult: Codable, Sendable {
     package init(
         version: String, model: String, modelHash: String, data: String, dataHash: String, corruption: String,
         direction: String, target: String, keep: String, seed: UInt64, samples: Int, until: Double, device: String,
-        gemm: String, seen: Int, searched: Int, heldOut: Int, candidates: Int, totalEffect: Double,
-        heldOutTotalEffect: Double?, stopped: String, baselines: String, steps: [Step], set: [SetPart]
+        gemm: String, seen: Int, searched: Int, heldOut: Int, candidates: Int, totalEffect: TotalEffect,
+        heldOutTotalEffect: TotalEffect?, stopped: String, baselines: String, steps: [Step], set: [SetPart]
     ) {
         (self.version, self.model, self.modelHash, self.data, self.dataHash) = (
             version, model, modelHash, data, dataHash
@@ -148,11 +149,18 @@ extension SearchResult {
         named("images", images)
         named(
             "patches", "\(direction), corruption \(corruption), target \(target); \(candidates) places to choose from")
-        if totalEffect.isFinite {
-            named(
-                "total effect",
-                "p \(signed(totalEffect, 3)) searched on"
-                    + (heldOutTotalEffect.map { ", \(signed($0, 3)) held out" } ?? ""))
+        func total(_ effect: TotalEffect) -> String {
+            signed(effect.mean, 3) + (effect.low.isFinite ? " \(intervalText(effect.low, effect.high, 3))" : "")
+        }
+        if totalEffect.mean.isFinite {
+            if let heldOutTotalEffect { named("total effect", "p \(total(heldOutTotalEffect)) held out") }
+            named(heldOutTotalEffect == nil ? "total effect" : "", "p \(total(totalEffect)) searched on")
+        }
+        if let warning = SampleWords.warning(images: heldOut > 0 ? min(searched, heldOut) : searched) {
+            named("", "warning: \(warning)")
+        }
+        if heldOut == 0 {
+            named("", "warning: no images are held out, so shares are of the images that chose the places: too good")
         }
         line()
         if !steps.isEmpty { table(terminal, line) }
@@ -162,7 +170,7 @@ extension SearchResult {
     }
 
     private func table(_ terminal: TerminalText, _ line: (String) -> Void) {
-        func percent(_ share: Double?) -> String { share.map { fixed(100 * $0, 1) } ?? "" }
+        func percent(_ share: Double?) -> String { share.map { $0.isFinite ? fixed(100 * $0, 1) : "-" } ?? "" }
         func interval(_ share: RecoveredShare?) -> String {
             guard let share else { return "" }
             if share.low.isNaN || share.high.isNaN { return paddedLeft(percent(share.share), 6) }
@@ -174,25 +182,34 @@ extension SearchResult {
         }
         let place = max(11, steps.map(\.place.count).max() ?? 0)
         let hasHeldOut = steps.contains { $0.heldOut != nil }, hasBaselines = steps.contains { $0.ranked != nil }
-        let best = steps.map(\.searched.share).max() ?? 0
+        let best = steps.compactMap(\.headline.share).filter(\.isFinite).max() ?? 0
         line("  " + terminal.bold("percent of the total effect") + terminal.dim("   [95% interval]"))
-        var header = "  step  " + padded("place added", place) + "  " + padded(" searched on", 22)
+        var header = "  step  " + padded("place added", place) + "  "
         if hasHeldOut { header += padded(" held out", 22) }
+        header += padded(" searched on", hasBaselines ? 22 : 0)
         if hasBaselines { header += paddedLeft("ranked", 6) + "  random (range)" }
         line(trimmed(header))
         for step in steps {
-            let values = padded(interval(step.searched), 22)
+            let values = padded(interval(step.headline), 22)
             var row = "  " + paddedLeft("\(step.step)", 4) + "  " + padded(step.place, place) + "  "
-            row += step.searched.share == best ? terminal.bold(values) : values
-            if hasHeldOut { row += padded(interval(step.heldOut), 22) }
+            row += step.headline.share == best ? terminal.bold(values) : values
+            if hasHeldOut { row += terminal.dim(padded(step.heldOut == nil ? "" : interval(step.searched), 22)) }
             if hasBaselines { row += paddedLeft(percent(step.ranked), 6) + "  " + terminal.dim(random(step)) }
             line(trimmed(row))
+        }
+        if hasHeldOut {
+            line(
+                terminal.dim(
+                    "  held out: images that did not choose the places; searched on: those that did, so too good"))
         }
         if hasBaselines {
             line(
                 terminal.dim(
                     "  ranked: as many places, those that are best alone; random: \(steps[0].random.count) random orders; "
                         + "both on the images \(baselines == "held_out" ? "held out" : "searched on")"))
+        }
+        if steps.contains(where: { !$0.headline.share.isFinite }) {
+            line(terminal.dim("  no shares where the total effect may be zero, as its interval covers 0"))
         }
         line("")
     }
@@ -205,13 +222,27 @@ extension SearchResult {
 
     private var ending: String {
         let places = "\(steps.count) of \(candidates) places"
-        let share = steps.last.map { percent($0.searched.share) } ?? "0%"
+        let on = heldOut > 0 ? " on the images held out" : " on the images searched on"
+        let share: String
+        if let last = steps.last {
+            share =
+                last.headline.share.isFinite
+                ? "\(percent(last.headline.share)) of the total effect\(on)"
+                : "an effect of \(signed(last.headline.effect, 3))\(on)"
+        } else {
+            share = "nothing of the total effect"
+        }
         return switch stopped {
-        case "share": "\(share) of the total effect with \(places); \(percent(until)) was asked for"
-        case "max": "\(share) of the total effect with \(places), as many as asked for"
-        case "no_gain": "\(share) of the total effect with \(places); no other place adds to it"
-        case "exhausted": "\(share) of the total effect with all \(candidates) places"
-        default: "interrupted after \(places), \(share) of the total effect"
+        case "share": "\(share) with \(places); \(percent(until)) was asked for"
+        case "max": "\(share) with \(places), as many as asked for"
+        case "no_gain": "\(share) with \(places); no other place adds to it on the images searched on"
+        case "exhausted": "\(share) with all \(candidates) places"
+        default: "interrupted after \(places): \(share)"
         }
     }
+}
+
+extension SearchResult.Step {
+    /// What to report: the images that did not choose the places, where there are any
+    package var headline: RecoveredShare { heldOut ?? searched }
 }

@@ -50,7 +50,7 @@ struct ControlTests {
     @Test func summaryReportAndCompare() throws {
         let result = try runVitpatch(["sweep", "--out", folder("a")] + options)
         #expect(
-            result.output.contains("\n  random 3 layers     5  ") && result.output.contains("  too few\n"),
+            result.output.contains("\n  random 3 layers     5  ") && result.output.contains("  takes "),
             "\(result.output)")
         #expect(result.output.contains("\n  all 1 layer         4  "))
         let report = try runVitpatch(["report", folder("a")])

@@ -27,18 +27,19 @@ import Testing
         #expect(result.code == 0, "\(result.errors)")
         #expect(result.output.hasPrefix(columns + "\n"))
         let rows = rows(result.output)
-        var last = 0.0
+        var last = 0.0, heldOut = 0.0
         for (index, row) in rows.enumerated() {
             #expect(row["step"] == "\(index + 1)" && row["site"] == "z")
             let share = try number(row, "share")
             #expect(share > last)
-            #expect(last < 0.9, "stops at the first set that reaches it")
+            #expect(heldOut < 0.9, "stops at the first set that reaches it on the images held out")
             #expect(try number(row, "ci_low") <= share && share <= number(row, "ci_high"))
             let random = try ["random_min", "random_mean", "random_max"].map { try number(row, $0) }
             #expect(random == random.sorted())
             last = share
+            heldOut = try number(row, "held_out_share")
         }
-        #expect(last >= 0.9)
+        #expect(heldOut >= 0.9 || rows.count == 24)
         // The best place and the best one alone are the same one: one patch on the same images.
         let first = try #require(rows.first)
         #expect(first["ranked_share"] == first["held_out_share"])

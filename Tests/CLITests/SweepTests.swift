@@ -167,7 +167,7 @@ struct SweepTests {
         let result = try runVitpatch(["sweep", "--out", folder("out")] + small)
         let summary = try runVitpatch(["summary", folder("out")])
         #expect(summary.code == 0 && summary.errors == "" && result.output.hasPrefix(summary.output))
-        for words in ["total effect", "accuracy", "restore attn_out", "window 1", "window 3"] {
+        for words in ["total effect", "accuracy", "denoising attn_out", "window 1", "window 3"] {
             #expect(summary.output.contains(words))
         }
         #expect(summary.output.split(separator: "\n").allSatisfy { $0.count <= 100 })

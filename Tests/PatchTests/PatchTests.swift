@@ -39,7 +39,7 @@ private let config = ViTConfig(
         #expect(throws: DonorError.size("heads (for sites z, q, k, v, pattern)", donor: 4, model: 3)) {
             try check(heads) { $0.heads = 4 }
         }
-        #expect(throws: DonorError.size("intermediate_size (for site mlp_act)", donor: 9, model: 10)) {
+        #expect(throws: DonorError.size("intermediate_size (for sites mlp_pre, mlp_act)", donor: 9, model: 10)) {
             try check(hidden) { $0.intermediateSize = 9 }
         }
         #expect(throws: DonorError.patchWith(.zero)) {

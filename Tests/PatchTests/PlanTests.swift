@@ -93,7 +93,7 @@ import ViT
             performing: {
                 _ = try WavePlan(
                     encoder: rig.encoder, patches: [Patch(sites: [.z], layers: [0])], images: 1, memory: 1000)
-            }, throws: { "\($0)".contains("--memory") })
+            }, throws: { "\($0)".contains("needs 1 MiB of device memory") })
     }
 
     @Test func manyPatchesAreCutIntoSeveralWaves() throws {

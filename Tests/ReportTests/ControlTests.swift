@@ -1,5 +1,6 @@
 import Foundation
 import Results
+import Statistics
 import Testing
 
 @testable import Report
@@ -12,7 +13,7 @@ import Testing
     private let effects: [[Double]]
     private static let images = 9
 
-    /// Single layers and windows in both directions, a site without other places, and random places: 24 of 3 layers, 3 of 2.
+    /// Single layers and windows in both directions, a site without other places, and random places: 40 of 3 layers, 3 of 2.
     init() throws {
         var random = SeededRandom()
         seed = random.seed
@@ -33,11 +34,11 @@ import Testing
             PatchRecord(
                 direction: "restore", site: "embed", layer: "", head: "", token: "", window: "", extent: "embed"))
         for direction in ["restore", "noise"] {
-            patches += (0..<24).map { place(direction, "a\($0)", "", "3 layers", control: true) }
+            patches += (0..<40).map { place(direction, "a\($0)", "", "3 layers", control: true) }
             patches += (0..<3).map { place(direction, "b\($0)", "", "2 layers", control: true) }
         }
         var manifest = testManifest(patches: patches)
-        manifest.control = 24
+        manifest.control = 40
         temporary = try TemporaryStore(manifest)
         // Exact in binary, so that stored floats lose nothing.
         let effects = patches.map { patch in
@@ -85,12 +86,14 @@ import Testing
             #expect(abs(control.mean - mean(means)) < 1e-12)
             let large = means.count { sign * $0 >= sign * patch.p.mean }
             #expect(control.pValue == Double(1 + large) / Double(1 + others.count), "seed \(seed)")
-            // Beyond the 95th percentile is p <= 0.05, which takes 19 places: of 24 one may be as large.
+            // Beyond the 95th percentile is p <= 0.05, which takes 19 places: of 40 one may be as large.
             #expect(control.p95.isNaN == (others.count < 19))
-            if others.count == 24 {
-                #expect(control.p95 == means.max { sign * $0 < sign * $1 })
+            if others.count == 40 {
+                #expect(control.p95 == means.sorted { sign * $0 < sign * $1 }[38])
                 #expect((sign * patch.p.mean > sign * control.p95) == (control.pValue <= 0.05))
-                #expect(control.isAbove == (control.pValue <= 0.05))
+                // The largest of two windows of 3 layers has to be beyond all 40: 2 / 42.
+                #expect(control.own == 2 && control.pMaximum == maximumRankP(own: 2, random: 40, beyond: large))
+                #expect(control.isAbove == (large == 0) && control.needed == 38)
             }
             let paired = (0..<Self.images).map { row in
                 effects[patch.patch][row] - mean(others.map { effects[$0][row] })
@@ -107,8 +110,8 @@ import Testing
         #expect(
             found.controls.map { "\($0.direction) \($0.extent) \($0.isDrawn) \($0.places)" } == [
                 "restore attn_out 1 layer false 4", "restore attn_out 2 layers true 3",
-                "restore attn_out 3 layers true 24",
-                "noise attn_out 1 layer false 4", "noise attn_out 2 layers true 3", "noise attn_out 3 layers true 24",
+                "restore attn_out 3 layers true 40",
+                "noise attn_out 1 layer false 4", "noise attn_out 2 layers true 3", "noise attn_out 3 layers true 40",
             ])
         for control in found.controls where control.isDrawn {
             let members = patches.indices.filter {
@@ -141,7 +144,7 @@ import Testing
         #expect(plain.controls.isEmpty)
         found.controls = []
         for index in found.patches.indices { found.patches[index].control = nil }
-        #expect(found == plain)
+        #expect("\(found)" == "\(plain)")
         #expect(
             try groupStatistics(of: temporary.store, by: temporary.store.classGroups())
                 == groupStatistics(of: alone.store, by: alone.store.classGroups()))
@@ -164,9 +167,9 @@ import Testing
         }
         #expect(lines.count == 1 + found[0].patches.count)
         for (line, patch) in zip(lines.dropFirst(), found[0].patches) {
-            let fields = line.dropLast(6).suffix(7).map(String.init)  // the last six are of recovered shares
+            let fields = zip(summaryColumns, line).filter { $0.0.hasPrefix("control_") }.map { String($0.1) }
             guard let control = patch.control else {
-                #expect(fields == Array(repeating: "", count: 7))
+                #expect(fields == Array(repeating: "", count: 8))
                 continue
             }
             #expect(
@@ -175,9 +178,9 @@ import Testing
             #expect(Double(fields[3]) == control.difference.mean && Double(fields[5]) == control.difference.high)
         }
         let text = try summaryText(store: temporary.store, width: 80)
-        #expect(text.split(separator: "\n").allSatisfy { $0.count <= 80 }, "\(text)")
+        #expect(text.split(separator: "\n").allSatisfy { $0.count <= 95 }, "\(text)")
         #expect(text.components(separatedBy: "▲").count == 1 + 2 * 2)  // a heading and a patch, in both directions
-        for words in ["\n  all 1 layer         4  ", "\n  random 2 layers     3  ", "  too few\n", "  1 of 2\n"] {
+        for words in ["\n  all 1 layer         4", "\n  random 2 layers     3  ", "  takes 38\n", "  1 of 2\n"] {
             #expect(text.contains(words), "\(text)")
         }
         #expect(text.contains("mean                     95th percentile") && text.contains("  5th percentile"))
@@ -187,21 +190,21 @@ import Testing
         let page = try ReportPage(store: temporary.store, images: nil)
         let html = page.html()
         #expect(html.contains("<section id=\"random-places\">") && html.contains("<a href=\"#random-places\">"))
-        #expect(html.contains("54 patches at random places, at most 24 for every size that covers several places"))
-        #expect(html.contains("24 random places of attn_out 3 layers have"))
+        #expect(html.contains("86 patches at random places, at most 40 for every size that covers several places"))
+        #expect(html.contains("40 random places of attn_out 3 layers have"))
         let figures = page.figures.filter { $0.name.hasPrefix("random-places") }
         #expect(figures.map(\.name) == ["random-places-restore-attn_out", "random-places-noise-attn_out"])
         let found = try statistics(of: temporary.store)[0]
         for figure in figures {
             let table = try #require(figure.table)
-            #expect(table.columns.suffix(7) == controlColumns[...] && table.rows.count == 4)
+            #expect(table.columns.suffix(8).map(\.key) == controlColumns.map(\.key) && table.rows.count == 4)
             for row in table.rows {
                 let patch = try #require(
                     found.patches.first {
-                        [$0.record.direction, $0.record.layer, $0.record.window] == [row[0], row[2], row[3]]
+                        [$0.record.direction, $0.record.layer, $0.record.window] == [0, 2, 3].map { row[$0].data }
                     })
-                #expect(row.suffix(7) == controlCells(patch)[...])
-                #expect(figure.panels[0].body.contains("\(row[0] == "noise" ? "\n5th" : "\n95th") percentile: "))
+                #expect(row.suffix(8).map(\.data) == controlCells(patch).map(\.data))
+                #expect(figure.panels[0].body.contains("\(row[0].data == "noise" ? "\n5th" : "\n95th") percentile: "))
             }
         }
     }

@@ -1,5 +1,6 @@
 import Foundation
 import Results
+import Statistics
 import Testing
 
 @testable import Report
@@ -68,8 +69,8 @@ import Testing
                     (value.effect, drawn.map(\.0).sorted()), (difference, drawn.map { $0.0 - $0.1 }.sorted()),
                 ] {
                     let (low, high) = (resamples[100], resamples[3899])
-                    #expect(abs(found.low - low) < 0.15 * (high - low), "seed \(random.seed)")
-                    #expect(abs(found.high - high) < 0.15 * (high - low), "seed \(random.seed)")
+                    #expect(abs(found.low - low) < 0.25 * (high - low), "seed \(random.seed)")
+                    #expect(abs(found.high - high) < 0.25 * (high - low), "seed \(random.seed)")
                 }
             }
             if count == 2 {
@@ -96,7 +97,7 @@ import Testing
 
     @Test func theSummaryShowsThem() throws {
         let temporary = try TemporaryStore(testManifest(patches: [patch(0), patch(1)]))
-        for index in 0..<8 {
+        for index in 0..<12 {
             try temporary.store.append(
                 images: [image(index, clean: pass(0.75), corrupted: pass(0.25))],
                 effects: [
@@ -107,24 +108,24 @@ import Testing
         let before = try summaryText(store: temporary.store)
         let csv = try summaryData(statistics(of: temporary.store), format: .csv)
         let groups = ImageGroups(
-            column: "sex", values: Dictionary(uniqueKeysWithValues: (0..<8).map { ($0, $0 < 6 ? "female" : "male") }))
+            column: "sex", values: Dictionary(uniqueKeysWithValues: (0..<12).map { ($0, $0 < 6 ? "female" : "male") }))
         try temporary.store.setGroups([groups])
         let after = try summaryText(store: temporary.store)
         #expect(
             after == before + """
 
-                by sex, corruption grayscale   mean effect on p [95% interval]; the 2 of 2 patches that differ most
+                by sex, corruption grayscale   mean effect on p [95% BCa interval]; the 2 of 2 patches that differ most
                   total effect
                     female         n 6  +0.500 [+0.500, +0.500]
-                    male           n 2  +0.500 [+0.500, +0.500]
+                    male           n 6  +0.500 [+0.500, +0.500]
                     female - male        0.000 [ 0.000,  0.000]
-                  restore attn_out layer 1 window 1
+                  denoising attn_out L1
                     female         n 6  +0.250 [+0.250, +0.250]
-                    male           n 2  +0.125 [+0.125, +0.125]
+                    male           n 6  +0.125 [+0.125, +0.125]
                     female - male       +0.125 [+0.125, +0.125]
-                  restore attn_out layer 0 window 1
+                  denoising attn_out L0
                     female         n 6  +0.250 [+0.250, +0.250]
-                    male           n 2  +0.250 [+0.250, +0.250]
+                    male           n 6  +0.250 [+0.250, +0.250]
                     female - male        0.000 [ 0.000,  0.000]
 
                 """, "\(after)")
@@ -135,7 +136,7 @@ import Testing
         #expect(rows.first.map(String.init) == groupColumns.joined(separator: ","))
         #expect(rows.count == 1 + 3 * 2)
         #expect(rows[1] == "grayscale,sex,female,,total,,,,,6,0.5,0.5,0.5,0.0,0.0,0.0")
-        #expect(rows[6] == "grayscale,sex,male,restore,attn_out,1,,,1,2,0.125,0.125,0.125,-0.125,-0.125,-0.125")
+        #expect(rows[6] == "grayscale,sex,male,restore,attn_out,1,,,1,6,0.125,0.125,0.125,-0.125,-0.125,-0.125")
         let json = groupData(try groupStatistics(of: temporary.store, by: groups), format: .json)
         let objects = try #require(JSONSerialization.jsonObject(with: Data(json.utf8)) as? [[String: Any]])
         #expect(objects.count == 6 && objects[5]["difference"] as? Double == -0.125)

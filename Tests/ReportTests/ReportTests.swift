@@ -1,6 +1,7 @@
 import Foundation
 import FoundationXML
 import Results
+import Statistics
 import Testing
 
 @testable import Report
@@ -41,48 +42,51 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         let expected: [Synthetic: [String]] = [
             .layers: [
                 "effect-by-layer-restore", "effect-by-layer-noise", "window-sums-noise-mlp_out",
-                "classes-restore-attn_out",
+                "classes-restore-attn_out", "both-directions", "metrics-noise-mlp_out",
             ],
-            .heads: ["effect-by-heads-restore-z-window-1"], .tokens: ["effect-by-tokens-restore-resid_post-window-1"],
-            .doses: ["dose-response-noise", "dose-response-noise-restore", "effect-by-layer-restore-noise-0.5"],
+            .heads: ["effect-by-heads-restore-z"], .tokens: ["effect-by-tokens-restore-resid_post"],
+            .doses: [
+                "dose-response-noise", "dose-response-noise-restore", "dose-map-noise-restore-attn_out",
+                "effect-by-layer-restore-noise-0.5",
+            ],
             .places: ["strongest-restore-pattern"],
         ]
         let names = files.figures.compactMap { $0.split(separator: "/").last?.dropLast(4) }.map(String.init)
         for name in expected[kind] ?? [] { #expect(names.contains(name), "\(names)") }
     }
 
-    /// Every number of the tables and of the headline is the statistics module's, rounded.
+    /// Every number of the tables, in full, and of the headline, rounded, is the statistics module's.
     @Test(arguments: [Synthetic.layers, .heads, .tokens]) func numbersAreTheStatistics(kind: Synthetic) throws {
         let store = try kind.store(folder: folder.path, images: 11, seed: .random(in: 0...(.max)))
         let found = try statistics(of: store)[0]
         let page = try ReportPage(store: store, images: nil)
         let html = page.html()
         #expect(html.contains("\(shareText(found.accuracyClean)) to \(shareText(found.accuracyCorrupted))"))
-        #expect(html.contains("a total effect of \(withInterval(found.totalP, 3))."))
+        #expect(html.contains("a total effect of \(withInterval(found.totalP, 3))"))
         var rows = 0
         for figure in page.figures where figure.name.hasPrefix("effect-by") {
             let table = try #require(figure.table)
             let lines = table.csv.split(separator: "\n").map {
-                $0.split(separator: ",", omittingEmptySubsequences: false)
+                $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
             }
+            #expect(lines[0].allSatisfy { $0.wholeMatch(of: /[a-z0-9_]+/) != nil }, "\(lines[0])")
             for (line, row) in zip(lines.dropFirst(), table.rows) {
-                func cell(_ name: String) -> String {
-                    table.columns.firstIndex(of: name).map { String(line[$0]) } ?? ""
-                }
+                let fields = Dictionary(zip(lines[0], line)) { a, _ in a }
+                func number(_ name: String) -> Double { Double(fields[name] ?? "") ?? .nan }
                 let patch = try #require(
                     found.patches.first {
-                        $0.record.direction == cell("direction") && $0.record.site == cell("site")
-                            && $0.record.layer == cell("layer") && $0.record.head == cell("head")
-                            && $0.record.token == cell("token") && $0.record.window == cell("window")
+                        $0.record.place
+                            == ["direction", "site", "layer", "head", "token", "window"].map { fields[$0] ?? "" }
                     })
-                let first = try #require(table.columns.firstIndex(of: "Δp"))
-                for (offset, value) in [patch.p.mean, patch.p.low, patch.p.high, patch.p.median].enumerated() {
-                    #expect(abs((Double(line[first + offset]) ?? .nan) - value) <= 0.5000001e-4)
-                }
-                let logit = try #require(table.columns.firstIndex(of: "Δlogit diff"))
-                #expect(abs((Double(line[logit]) ?? .nan) - patch.logitDiff.mean) <= 0.5000001e-4)
-                #expect(abs((Double(line[logit + 3]) ?? .nan) - patch.kl.mean) <= 0.5000001e-4)
-                #expect(html.contains(row.map { "<td>\(escaped($0))</td>" }.joined()))
+                #expect(number("effect_p") == patch.p.mean && number("effect_p_ci_low") == patch.p.low)
+                #expect(number("effect_p_ci_high") == patch.p.high && number("median_p") == patch.p.median)
+                #expect(number("recovered") == patch.p.recovered && number("effect_kl") == patch[.kl].mean)
+                #expect(number("effect_logit_diff") == patch[.logitDiff].mean)
+                #expect(!found.hasLogOdds || number("effect_log_odds") == patch[.logOdds].mean)
+                #expect(
+                    patch.construction != nil
+                        || (number("p_value") == patch.pValue && number("p_adjusted") == patch.pAdjusted))
+                #expect(html.contains(row.map { "<td>\(escaped($0.shown))</td>" }.joined()))
                 rows += 1
             }
         }
@@ -159,9 +163,10 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         let store = try Synthetic.layers.store(folder: folder.path, images: 1, seed: 1)
         let files = try writeReport(of: store)
         let html = try String(contentsOfFile: files.page, encoding: .utf8)
-        #expect(!files.figures.isEmpty && html.contains("Over 1 image, ") && html.contains(" [–, –]"))
+        #expect(
+            !files.figures.isEmpty && html.contains("Over 1 image, ") && html.contains("no intervals below 6 images"))
         let text = try summaryText(store: store)
-        #expect(text.contains(" [-, -]") && !text.contains("nan"))
+        #expect(text.contains("no intervals below 6 images") && !text.contains("nan") && !text.contains("[-"))
     }
 
     /// Thousands of places: the page stays small, and the tables are whole in their files.
@@ -200,10 +205,10 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         let store = try Synthetic.heads.store(folder: folder.path, images: 2, seed: 1)
         let files = try writeReport(of: store)
         #expect(files.others.isEmpty && !files.figures.isEmpty)
-        for name in ["old.svg", "old.csv", "effect-by-heads-restore-z-window-1.png", "notes.txt"] {
+        for name in ["old.svg", "old.csv", "effect-by-heads-restore-z.png", "notes.txt"] {
             try "old".write(toFile: folder.path + "/figures/" + name, atomically: true, encoding: .utf8)
         }
-        #expect(try writeReport(of: store).others == ["effect-by-heads-restore-z-window-1.png", "old.csv", "old.svg"])
+        #expect(try writeReport(of: store).others == ["effect-by-heads-restore-z.png", "old.csv", "old.svg"])
     }
 }
 
@@ -214,8 +219,9 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         let seed = UInt64.random(in: 0...(.max))
         let store = try Synthetic.layers.store(folder: folder.path, images: 9, seed: seed)
         let found = try statistics(of: store)[0]
-        let groups = PlaceGroup.all(found.patches)
-        #expect(groups.map(\.title) == ["restore attn_out", "restore mlp_out", "noise attn_out", "noise mlp_out"])
+        let groups = PlaceGroup.all(found, store.manifest)
+        #expect(
+            groups.map(\.title) == ["denoising attn_out", "denoising mlp_out", "noising attn_out", "noising mlp_out"])
         let perImage = try PerImage(store: store, corruption: 0, bootstrap: Bootstrap(seed: 7))
         for group in groups {
             let windows = try perImage.windowSums(group)
@@ -245,7 +251,7 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
                 effects: patches.indices.map { EffectRecord(image: index, corruption: 0, patch: $0, patched: pass) })
         }
         let perImage = try PerImage(store: store, corruption: 0, bootstrap: Bootstrap())
-        let group = PlaceGroup.all(try statistics(of: store)[0].patches)[0]
+        let group = PlaceGroup.all(try statistics(of: store)[0], store.manifest)[0]
         #expect(try perImage.windowSums(group)[0].sums.map(\.patch.record.layer) == ["0", "1", "2"])
     }
 
@@ -254,7 +260,7 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         let store = try Synthetic.layers.store(folder: folder.path, images: 35, seed: seed)
         let found = try statistics(of: store)[0]
         let perImage = try PerImage(store: store, corruption: 0, bootstrap: Bootstrap(seed: 7))
-        let best = try #require(PlaceGroup.all(found.patches)[1].strongest)
+        let best = try #require(PlaceGroup.all(found, store.manifest)[1].strongest)
         let values = try perImage.effects(best.patch)
         let classes = try perImage.byClass([best.patch], most: 24)
         #expect(classes.map(\.label) == Array(0..<10) && classes.reduce(0) { $0 + $1.images } == 35)
@@ -273,29 +279,50 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         #expect(Set(examples.map(\.image.image)).count == examples.count)
         let strongest = examples.filter { $0.kind == .strongest }.map(\.effect)
         #expect(strongest == Array(values.sorted(by: >).prefix(3)), "seed \(seed)")
-        #expect(examples.filter { $0.kind == .contrary }.allSatisfy { $0.effect < 0 })
+        #expect(examples.filter { $0.kind == .opposite }.allSatisfy { $0.effect < 0 })
         #expect(examples.count { $0.kind == .typical } == 3)
     }
 
     @Test func doses() throws {
-        let store = try Synthetic.doses.store(folder: folder.path, images: 4, seed: 3)
+        let store = try Synthetic.doses.store(folder: folder.path, images: 12, seed: 3)
+        let manifest = store.manifest
         var found = try statistics(of: store, significance: false)
-        #expect(DoseSeries.all(found).map { $0.doses.map(\.dose) } == [[0.5, 1, 2, 4]])
-        let figures = try #require(DoseSeries.all(found).first).figures
-        #expect(figures.map(\.name) == ["dose-response-noise", "dose-response-noise-restore"])
-        #expect(figures[0].table?.rows.map { $0[0] } == ["0.5", "1", "2", "4"])
+        func all() -> [DoseSeries] { DoseSeries.all(found, manifest) }
+        #expect(all().map { $0.doses.map(\.dose) } == [[0.5, 1, 2, 4]])
+        let figures = try #require(all().first).figures
+        #expect(
+            figures.map(\.name) == [
+                "dose-response-noise", "dose-response-noise-restore", "dose-map-noise-restore-attn_out",
+            ])
+        #expect(figures[0].table?.rows.map { $0[0].data } == ["0.5", "1", "2", "4"])
         let strongest = try #require(figures[1].table?.rows.last)  // of the last dose and window
         let best = try #require(found[3].patches.filter { $0.record.window == "3" }.max { $0.p.mean < $1.p.mean })
-        #expect(strongest[..<3] == ["4", best.record.text, plus(best.p.mean, 4)])
+        #expect(strongest[..<3].map(\.data) == ["4", best.record.short, "\(best.p.mean)"])
+        // One row a strength and patch, on one scale.
+        #expect(figures[2].table?.rows.count == 4 * 16 && figures[2].panels.count == 2)
         // A share of a total effect that may be zero is not drawn.
-        found[0].totalP.low = -1
-        #expect(
-            DoseSeries.all(found)[0].figures[1].panels[1].body.components(separatedBy: "<circle").count == 1 + 2 * 3)
+        found[0].totals[0].low = -1
+        #expect(all()[0].figures[1].panels[1].body.components(separatedBy: "class=\"hit\"").count == 1 + 3)
         found[0].spec = "grayscale"
         found[1].spec = "blur:1"
         found[2].spec = "noise:10"
-        #expect(DoseSeries.all(found).map { $0.doses.map(\.dose) } == [[4, 10]])
-        #expect(DoseSeries.all([]).isEmpty)
+        #expect(all().map { $0.doses.map(\.dose) } == [[4, 10]])
+        #expect(DoseSeries.all([], manifest).isEmpty)
+    }
+
+    /// Strengths lead; the figures of each are folded, in the terminal too.
+    @Test func strengthsLead() throws {
+        let store = try Synthetic.doses.store(folder: folder.path, images: 12, seed: 3)
+        let html = try ReportPage(store: store, images: nil).html()
+        #expect(html.components(separatedBy: "<details class=\"strength\"").count == 1 + 4)
+        let dose = try #require(html.firstRange(of: "id=\"dose\""))
+        let folded = try #require(html.firstRange(of: "<details class=\"strength\""))
+        #expect(dose.lowerBound < folded.lowerBound)
+        #expect(html.contains("12 of 12 seen (all are included)"), "counted once")
+        let text = try summaryText(store: store)
+        #expect(text.components(separatedBy: "\n  denoising attn_out").count == 1 + 2, "one map a window:\n\(text)")
+        #expect(text.contains("corruption noise   4 strengths of the same images"))
+        #expect(text.split(separator: "\n").allSatisfy { $0.count <= 95 }, "\(text)")
     }
 }
 
@@ -334,12 +361,12 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
     /// Where an axis counts ranks, tooltips say which patch it is.
     @Test func ranksHaveNames() throws {
         let folder = TemporaryFolder()
-        let page = try ReportPage(store: Synthetic.places.store(folder: folder.path, images: 4, seed: 1), images: nil)
+        let page = try ReportPage(store: Synthetic.places.store(folder: folder.path, images: 8, seed: 1), images: nil)
         let figure = try #require(page.figures.first { $0.name == "strongest-restore-pattern" })
         let best = try #require(page.statistics[0].patches.max { abs($0.p.mean) < abs($1.p.mean) })
-        #expect(
-            figure.panels[0].body.contains(
-                "<title>\(best.record.text)\nΔp: \(plus(best.p.mean, decimals(for: [best.p.mean]))) ["))
+        let isNamed = figure.panels[0].body.contains("<title>\(escaped(best.record.short)): ")
+        let body = figure.panels[0].body
+        #expect(isNamed || body.contains("<title>\(escaped(best.record.short))\n"))
     }
 
     @Test func sitesInWords() {

@@ -1,5 +1,6 @@
 import Foundation
 import Results
+import Statistics
 import Testing
 
 @testable import Report
@@ -45,32 +46,44 @@ private func plainText(_ text: String) -> String {
             text == """
                   model         models/tiny (aa11bb22cc33)
                   data          images (ff0011223344)
+                  patching      denoising: clean activations are patched into the corrupted pass
+                  patching      noising: corrupted activations are patched into the clean pass
                   target        label; p is its probability
                   device        some device
 
                 corruption grayscale
                   images        8
+                                warning: 8 images are few: intervals of skewed or rare effects are too narrow
                   accuracy      clean 100.0%   corrupted 25.0%
-                                best patched 100.0% (restore attn_out layer 1 window 3)
+                                best patched 100.0% (attn_out L1, window 3)
                   mean p        clean 0.750   corrupted 0.250
-                  total effect  p +0.500 [+0.500, +0.500]   logit diff +2.00 [+2.00, +2.00]
+                  total effect  p +0.500 [+0.500, +0.500]
+                                logit diff +2.00 [+2.00, +2.00]
 
-                  restore attn_out   mean p patched - p corrupted, [95% interval]
+                  denoising attn_out   mean p patched - p corrupted, [95% interval]
                   layer  window 1                           window 3
                       0  +0.062 [+0.062, +0.062]  █         +0.125 [+0.125, +0.125]  ██
                       1  +0.188 [+0.188, +0.188]  ███       +0.375 [+0.375, +0.375]  ██████ ◀
                       2  -0.016 [-0.016, -0.016] ▐          -0.031 [-0.031, -0.031] ▐
                   the strongest recovers 75.0% of p, 75.0% of logit diff; accuracy 100.0%
 
-                  noise attn_out   mean p patched - p clean, [95% interval]
+                  noising attn_out   mean p patched - p clean, [95% interval]
                   layer  window 1                           window 3
                       0  -0.062 [-0.062, -0.062]      █     -0.125 [-0.125, -0.125]     ██
                       1  -0.188 [-0.188, -0.188]    ███     -0.375 [-0.375, -0.375] ██████  ◀
                       2  +0.016 [+0.016, +0.016]       ▎    +0.031 [+0.031, +0.031]       ▌
-                  the strongest recovers 75.0% of p, 75.0% of logit diff; accuracy 0.0%
+                  the strongest takes away 75.0% of p, 75.0% of logit diff; accuracy 0.0%
+
+                  both directions   share of the total effect on p
+                  place                   denoising     noising
+                  attn_out L1, window 3       75.0%       75.0%
+                  attn_out L1                 37.5%       37.5%
+                  attn_out L0, window 3       25.0%       25.0%
+                  attn_out L0                 12.5%       12.5%
+                  attn_out L2                 -3.1%       -3.1%
 
                 """, "\(text)")
-        #expect(text.split(separator: "\n").allSatisfy { $0.count <= 80 })
+        #expect(text.split(separator: "\n").allSatisfy { $0.count <= 95 })
     }
 
     @Test func headsAsAGridAndAList() throws {
@@ -81,11 +94,11 @@ private func plainText(_ text: String) -> String {
         }
         let text = try summaryText(store: temporary.store, width: 80)
         #expect(text.contains("state         not finished; sweep --resume goes on with it"))
-        #expect(text.contains("restore z, window 1"))
+        #expect(text.contains("  denoising z   mean p patched - p corrupted"))
         #expect(text.contains("      1   .000  .000 -.016  .000  .000  .000  .000█+.250  .000  .000  .000  .000\n"))
-        #expect(text.contains("\n      1     7       1  +0.250 [+0.250, +0.250]   ██"))
+        #expect(text.contains("\n      1     7  +0.250 [+0.250, +0.250]   ██"))
         #expect(text.contains("strongest 5 of 24"))
-        #expect(text.split(separator: "\n").allSatisfy { $0.count <= 80 }, "\(text)")
+        #expect(text.split(separator: "\n").allSatisfy { $0.count <= 95 }, "\(text)")
         // 12 heads do not fit 60 columns: two grids, each number once.
         let narrow = try summaryText(store: temporary.store, width: 60)
         #expect(narrow.contains("\n          head\n  layer      6"))
@@ -98,7 +111,7 @@ private func plainText(_ text: String) -> String {
         }
         let temporary = try store(patches) { patch, _ in patch.layer == "2" && patch.token == "0" ? 0.5 : 0.0625 }
         let text = try summaryText(store: temporary.store)
-        #expect(text.contains("  layer  token  window  strongest 10 of 30\n      2      0       1  +0.500 ["))
+        #expect(text.contains("  layer  token  strongest 10 of 30\n      2      0  +0.500 ["))
         #expect(text.contains("the strongest recovers 100.0% of p, "))
     }
 
@@ -155,6 +168,29 @@ private func plainText(_ text: String) -> String {
         #expect(!basic.contains(";5;") && !basic.contains(";2;"))
     }
 
+    /// Log-odds stand beside p where the store has them: in the totals, the shares, the table and the page's columns.
+    @Test func logOddsWherePresent() throws {
+        let temporary = try store([patch(0), patch(1)]) { patch, _ in patch.layer == "0" ? 0.25 : -0.125 }
+        var found = try statistics(of: temporary.store)
+        let none = try summaryText(store: temporary.store, statistics: found)
+        let columns = patchTable(found[0].patches, found[0]).columns.map(\.key)
+        if !found[0].hasLogOdds { #expect(!none.contains("log-odds") && !columns.contains("effect_log_odds")) }
+        func effect(_ mean: Double) -> EffectStatistics {
+            var effect = EffectStatistics.none
+            (effect.mean, effect.low, effect.high) = (mean, mean - 1, mean + 1)
+            (effect.median, effect.sharePositive, effect.recovered) = (mean, 1, mean / 8)
+            return effect
+        }
+        found[0].totals[Metric.logOdds.rawValue] = effect(8)
+        for index in 0..<2 { found[0].patches[index].effects[Metric.logOdds.rawValue] = effect(6) }
+        let text = try summaryText(store: temporary.store, statistics: found)
+        #expect(text.contains("   log-odds +8.00 [+7.00, +9.00]\n") && text.contains("50.0% of p, 75.0% of log-odds, "))
+        let table = patchTable(found[0].patches, found[0])
+        let column = try #require(table.columns.firstIndex { $0.key == "effect_log_odds" })
+        #expect(table.rows[0][column].data == "6.0")
+        #expect(summaryData(found, format: .csv).contains(",6.0,5.0,7.0,6.0,1.0,0.75,"))
+    }
+
     @Test func anEmptyStore() throws {
         let temporary = try store([patch(0)], images: 0) { _, _ in 0 }
         let text = try summaryText(store: temporary.store)
@@ -179,28 +215,36 @@ private func plainText(_ text: String) -> String {
         }
         let found = try statistics(of: temporary.store)
         let lines = summaryData(found, format: .csv).split(separator: "\n")
+        #expect(lines[0] == summaryColumns.joined(separator: ","))
         #expect(
-            lines == [
-                """
-                corruption,direction,site,layer,head,token,window,n,mean_effect,ci_low,ci_high,median,share_positive,\
-                recovered,logit_diff_mean_effect,logit_diff_ci_low,logit_diff_ci_high,logit_diff_median,\
-                logit_diff_share_positive,logit_diff_recovered,kl_mean_effect,kl_ci_low,kl_ci_high,kl_median,\
-                kl_share_positive,kl_recovered,accuracy_patched,accuracy_clean,accuracy_corrupted,total_effect,\
-                total_ci_low,total_ci_high,p_value,p_holm,control_places,control_mean,control_p95,control_difference,\
-                control_ci_low,control_ci_high,control_p_value,recovered_ci_low,recovered_ci_high,\
-                logit_diff_recovered_ci_low,logit_diff_recovered_ci_high,kl_recovered_ci_low,kl_recovered_ci_high
-                """,
-                """
-                grayscale,restore,attn_out,0,,,1,8,0.25,0.25,0.25,0.25,1.0,0.5,1.0,1.0,1.0,1.0,1.0,0.5,-0.25,-0.25,\
-                -0.25,-0.25,0.0,0.3333333333333333,0.0,1.0,0.25,0.5,0.5,0.5,0.0078125,0.0078125,,,,,,,,\
-                0.5,0.5,0.5,0.5,0.3333333333333333,0.3333333333333333
-                """,
-                """
-                grayscale,noise,z,5,0+1,,,8,-0.125,-0.125,-0.125,-0.125,0.0,0.25,-0.5,-0.5,-0.5,-0.5,0.0,0.25,0.375,\
-                0.375,0.375,0.375,1.0,0.5,1.0,1.0,0.25,0.5,0.5,0.5,0.0078125,0.0078125,,,,,,,,\
-                0.25,0.25,0.25,0.25,0.5,0.5
-                """,
-            ])
+            summaryColumns.prefix(14).joined(separator: ",") == """
+                corruption,direction,site,layer,head,token,window,n,mean_effect,ci_low,ci_high,median,share_positive,recovered
+                """)
+        #expect(Set(summaryColumns).count == summaryColumns.count)
+        func row(_ index: Int) -> [String: String] {
+            let fields = lines[index].split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+            #expect(fields.count == summaryColumns.count)
+            return Dictionary(zip(summaryColumns, fields)) { a, _ in a }
+        }
+        let wanted: [[String: String]] = [
+            [
+                "direction": "restore", "site": "attn_out", "layer": "0", "window": "1", "n": "8",
+                "mean_effect": "0.25",
+                "ci_low": "0.25", "ci_high": "0.25", "recovered": "0.5", "recovered_ci_low": "0.5",
+                "logit_diff_mean_effect": "1.0", "kl_mean_effect": "-0.25", "kl_recovered": "0.3333333333333333",
+                "accuracy_patched": "0.0", "accuracy_clean": "1.0", "accuracy_corrupted": "0.25", "total_effect": "0.5",
+                "p_value": "0.0078125", "p_adjusted": "0.0078125", "control_places": "", "control_p_maximum": "",
+                "intervention": "denoising", "by_construction": "", "carriers": "8.0",
+            ],
+            [
+                "direction": "noise", "site": "z", "layer": "5", "head": "0+1", "token": "", "mean_effect": "-0.125",
+                "recovered": "0.25", "kl_mean_effect": "0.375", "intervention": "noising",
+            ],
+        ]
+        for (index, wanted) in wanted.enumerated() {
+            let row = row(index + 1)
+            for (key, value) in wanted { #expect(row[key] == value, "\(key)") }
+        }
         let json = try JSONSerialization.jsonObject(with: Data(summaryData(found, format: .json).utf8))
         let rows = try #require(json as? [[String: Any]])
         #expect(rows.count == 2 && rows.allSatisfy { Set($0.keys) == Set(summaryColumns) })

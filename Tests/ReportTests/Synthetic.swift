@@ -86,7 +86,8 @@ enum Synthetic: String, CaseIterable {
         func pass(_ p: Double, _ label: Int) -> PassMetrics {
             let p = min(0.999, max(0.001, p))
             return PassMetrics(
-                p: Float(p), logit: Float(log(p)), logitDiff: Float(log(p / (1 - p))), kl: Float(1 - p),
+                p: Float(p), logit: Float(log(p)), logitDiff: Float(log(p / (1 - p))),
+                kl: Float(1 - p),
                 prediction: p > 0.5 ? label : (label + 1) % names.count)
         }
         for corruption in corruptions.indices {

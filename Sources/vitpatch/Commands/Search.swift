@@ -6,6 +6,7 @@ import Images
 import Patch
 import Report
 import Spec
+import Statistics
 import ViT
 
 struct Search: ParsableCommand {
@@ -13,8 +14,8 @@ struct Search: ParsableCommand {
         abstract:
             "Find a small set of places that brings the answer back, greedily: the best one, then the best to add to it ...",
         discussion: """
-            Images are split in two: places are chosen on one half, and the set is measured on the half held out too. Beside it \
-            stand as many places ranked by their effect alone, and random ones.
+            Images are split in two: places are chosen on one half, and the set is measured on the half held out, which --until and \
+            the result go by. Beside it stand as many places ranked by their effect alone, and random ones.
 
               vitpatch search --limit 100
               vitpatch search --site attn_out --site mlp_out --until 0.9
@@ -26,7 +27,7 @@ struct Search: ParsableCommand {
     @Option(.corruption, note: "one of them") var corruption: [String] = []
     @OptionGroup var places: PlaceOptions
 
-    @Option(help: "Stop when this share of the total effect is back; above 1 for no limit.")
+    @Option(help: "Stop when this share of the total effect is back on the images held out; above 1 for no limit.")
     var until = 0.8
 
     @Option(help: "At most so many places (default: all).")
@@ -95,10 +96,12 @@ struct Search: ParsableCommand {
         let search = Greedy(candidates: patches, until: until, most: max)
         let outcome = try run.run(search, images: Array(images)) { outcome in
             guard let step = steps(outcome, items).last else { return }
-            func percent(_ share: RecoveredShare) -> String { String(format: "%.1f%%", 100 * share.share) }
+            func percent(_ share: RecoveredShare) -> String {
+                share.share.isFinite ? String(format: "%.1f%%", 100 * share.share) : "no share"
+            }
             Terminal.standardError(
-                "step \(step.step): \(step.place), \(percent(step.searched)) of the total effect"
-                    + (step.heldOut.map { ", \(percent($0)) held out" } ?? "") + "\n")
+                "step \(step.step): \(step.place), \(percent(step.headline)) of the total effect"
+                    + (step.heldOut == nil ? "" : " held out, \(percent(step.searched)) searched on") + "\n")
         }
 
         let seconds = Date().timeIntervalSince(start)

@@ -3,6 +3,7 @@ import Foundation
 import Report
 import Results
 import Spec
+import Statistics
 
 struct Summary: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -5,6 +5,7 @@ import Images
 import Patch
 import Report
 import Results
+import Statistics
 import Spec
 import ViT
 

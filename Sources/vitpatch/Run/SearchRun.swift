@@ -1,8 +1,8 @@
 import CLRuntime
 import Images
 import Patch
-import Report
 import Spec
+import Statistics
 
 /// A greedy search over images: every step runs all places that are left, each added to the set, in waves over the half
 /// that is searched on, and then the set on the half that is held out.
@@ -21,7 +21,7 @@ struct SearchRun {
 
     struct Outcome {
         var searched = 0, heldOut = 0
-        var totalEffect = Double.nan, heldOutTotalEffect: Double?
+        var totalEffect = TotalEffect(mean: .nan, low: .nan, high: .nan), heldOutTotalEffect: TotalEffect?
         /// nil: interrupted
         var end: Greedy.End?
         var chosen: [Int] = []
@@ -61,14 +61,14 @@ struct SearchRun {
                 return outcome
             }
             if greedy.chosen.isEmpty {
-                outcome.totalEffect = mean(trials.totals)
-                guard outcome.totalEffect > 0 else {
+                outcome.totalEffect = TotalEffect(trials.totals, bootstrap: bootstrap)
+                guard outcome.totalEffect.mean > 0 else {
                     throw CommandError(
                         "there is nothing to bring back: --corruption \(corruption.spec) changes the target's mean probability "
-                            + "by \(-outcome.totalEffect) on the \(outcome.searched) images searched on")
+                            + "by \(-outcome.totalEffect.mean) on the \(outcome.searched) images searched on")
                 }
             }
-            guard let taken = greedy.take(trials.gains.map(mean), total: outcome.totalEffect) else { break }
+            guard let taken = greedy.take(trials.gains.map(mean)) else { break }
             outcome.chosen = greedy.chosen
             outcome.steps.append(
                 Outcome.Step(
@@ -78,10 +78,11 @@ struct SearchRun {
                 guard let set = try evaluate([greedy.set(greedy.chosen)], heldOut, &outcome) else {
                     return outcome
                 }
-                outcome.heldOutTotalEffect = mean(set.totals)
+                outcome.heldOutTotalEffect = TotalEffect(set.totals, bootstrap: bootstrap)
                 outcome.steps[outcome.steps.count - 1].heldOut = recoveredShare(
                     effects: set.gains[0], totals: set.totals, bootstrap: bootstrap)
             }
+            if let step = outcome.steps.last { greedy.reached((step.heldOut ?? step.searched).share) }
             onStep(outcome)
         }
         try baselines(greedy, heldOut.indices.isEmpty ? searched : heldOut, &outcome)
@@ -100,8 +101,11 @@ struct SearchRun {
         let patches = sets.joined().filter { seen.insert($0).inserted }
         if patches.isEmpty { return outcome.end = greedy.end }
         guard let result = try evaluate(patches, half, &outcome) else { return }
-        let total = mean(result.totals)
-        let shares = Dictionary(zip(patches, result.gains.map { mean($0) / total })) { first, _ in first }
+        // No shares of a total that may be zero
+        let total = TotalEffect(result.totals, bootstrap: Bootstrap(seed: waves.seed))
+        let shares = Dictionary(zip(patches, result.gains.map { total.isClear ? mean($0) / total.mean : .nan })) {
+            first, _ in first
+        }
         for step in steps {
             outcome.steps[step].ranked = shares[sets[0][step]]
             outcome.steps[step].random = sets.dropFirst().compactMap { shares[$0[step]] }

@@ -15,10 +15,9 @@ package struct ControlStatistics: Sendable, Equatable {
     /// mean effects, so that a patch is beyond it where its p-value is at most 0.05; nan for less than 19 places. With
     /// direction `noise`, where an effect is a loss, the same from the other end.
     package var p95: Double
+    /// The sweep's patches of this direction and extent
+    package var own: Int
 }
-
-/// What `ControlStatistics.p95` is: noise makes effects that are losses.
-func percentileName(_ direction: String) -> String { direction == "noise" ? "5th percentile" : "95th percentile" }
 
 /// A patch beside random places of its extent; for a single place, beside the sweep's other places of its extent.
 package struct ControlComparison: Sendable, Equatable {
@@ -33,12 +32,16 @@ package struct ControlComparison: Sendable, Equatable {
     package var difference: EffectStatistics
     /// One-sided: (1 + places whose mean effect is as large) / (1 + places), so never 0 (Phipson and Smyth 2010)
     package var pValue: Double
-
-    /// Places that a p-value of 0.05 takes
-    static let fewest = 19
+    /// The sweep's patches of this direction and extent, of which the largest is looked for
+    package var own: Int
+    /// The chance that the largest of `own` places that are like random ones goes as far beyond these
+    package var pMaximum: Double
 
     /// Whether the patch goes beyond random places: drawn ones, as the largest of the sweep's own says nothing new
-    package var isAbove: Bool { isDrawn && pValue <= 0.05 }
+    package var isAbove: Bool { isDrawn && pMaximum <= 0.05 + 1e-12 }
+    /// Random places that a mark takes, 19 for each of the sweep's own
+    package var needed: Int { Self.needed(own: own) }
+    package static func needed(own: Int) -> Int { 19 * own }
 }
 
 /// The places that a sweep's patches are compared with, under one corruption; none without `--control`.
@@ -58,6 +61,8 @@ struct Controls {
     private let images: Int
     private var places: [Key: Places] = [:]
     private var order: [Key] = []
+    /// How many of the sweep's patches are of each kind
+    private var own: [Key: Int] = [:]
 
     init(store: ResultsStore, corruption: Int, images: [ImageRecord]) throws {
         patches = store.manifest.patches
@@ -67,6 +72,7 @@ struct Controls {
         let drawn = Dictionary(grouping: patches.indices.dropFirst(own.count)) { Self.key(patches[$0]) }
         let asked = Dictionary(grouping: own.indices) { Self.key(patches[$0]) }
         order = unique(own.map(Self.key))
+        self.own = asked.mapValues(\.count)
         for key in order {
             let members = drawn[key] ?? asked[key] ?? []
             // A single place needs another one.
@@ -103,7 +109,7 @@ struct Controls {
             return ControlStatistics(
                 direction: key.direction, extent: key.extent, isDrawn: places.isDrawn, places: places.members.count,
                 p: summarise(places.sums.map { $0 / count }, rows: images, total: nil, columns: 1, bootstrap)[0],
-                p95: Self.p95(places.means, key))
+                p95: Self.p95(places.means, key), own: own[key] ?? 0)
         }
     }
 
@@ -127,12 +133,13 @@ struct Controls {
                 })
             columns.append(column)
             let mean = effects.reduce(0, +) / Double(images), sign: Double = key.direction == "noise" ? -1 : 1
+            let beyond = mean.isNaN ? others.count : others.count { sign * $0 >= sign * mean }
+            let own = places.isDrawn ? self.own[key] ?? 1 : 1
             result[column] = ControlComparison(
                 places: others.count, isDrawn: places.isDrawn, mean: others.reduce(0, +) / count,
                 p95: Self.p95(others, key),
-                difference: EffectStatistics(
-                    mean: .nan, low: .nan, high: .nan, median: .nan, sharePositive: .nan, recovered: .nan),
-                pValue: mean.isNaN ? .nan : Double(1 + others.count { sign * $0 >= sign * mean }) / (count + 1))
+                difference: .none, pValue: mean.isNaN ? .nan : Double(1 + beyond) / (count + 1), own: own,
+                pMaximum: mean.isNaN ? .nan : maximumRankP(own: own, random: others.count, beyond: beyond))
         }
         let rows = (0..<images).flatMap { row in differences.map { $0[row] } }
         let found = summarise(rows, rows: images, total: nil, columns: columns.count, bootstrap)

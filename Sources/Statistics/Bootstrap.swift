@@ -8,7 +8,7 @@ package struct Bootstrap: Sendable {
     package var resamples: Int
     package var seed: UInt64
 
-    package init(resamples: Int = 2000, seed: UInt64 = 0) {
+    package init(resamples: Int = 4000, seed: UInt64 = 0) {
         self.resamples = resamples
         self.seed = seed
     }
@@ -17,7 +17,7 @@ package struct Bootstrap: Sendable {
     ///
     /// - Parameter values: [rows, columns], row-major
     /// - Returns: [columns, resamples], row-major
-    func means(_ values: [Double], rows: Int, columns: Int) -> [Double] {
+    package func means(_ values: [Double], rows: Int, columns: Int) -> [Double] {
         precondition(values.count == rows * columns)
         guard rows > 0, columns > 0, resamples > 0 else { return [] }
         let resamples = resamples
@@ -62,7 +62,7 @@ package struct Bootstrap: Sendable {
 
 /// The q-quantile of sorted values, interpolated linearly between the two nearest (numpy's default); nan if there
 /// are none.
-func quantile(_ q: Double, ofSorted values: some RandomAccessCollection<Double>) -> Double {
+package func quantile(_ q: Double, ofSorted values: some RandomAccessCollection<Double>) -> Double {
     guard let first = values.first else { return .nan }
     guard values.count > 1 else { return first }
     let position = q * Double(values.count - 1)

@@ -2,7 +2,7 @@ import Foundation
 import Results
 import Testing
 
-@testable import Report
+@testable import Statistics
 
 @Suite struct StatisticsTests {
     /// Everything against plain loops over the same records.
@@ -11,7 +11,8 @@ import Testing
         func pass() -> PassMetrics {
             PassMetrics(
                 p: .random(in: 0...1, using: &random), logit: 0, logitDiff: .random(in: -5...5, using: &random),
-                kl: .random(in: 0...2, using: &random), prediction: .random(in: 0..<2, using: &random))
+                kl: .random(in: 0...2, using: &random),
+                prediction: .random(in: 0..<2, using: &random))
         }
         // More patches than a block holds.
         let patches = (0..<301).map { patch($0, $0 % 3 == 0 ? "noise" : "restore") }
@@ -47,9 +48,11 @@ import Testing
         #expect(close(found.meanPClean, images.reduce(0) { $0 + Double($1.clean.p) } / n))
         #expect(close(found.meanPCorrupted, images.reduce(0) { $0 + Double($1.corrupted.p) } / n))
 
-        let readers: [(PassMetrics) -> Double] = [{ Double($0.p) }, { Double($0.logitDiff) }, { Double($0.kl) }]
-        for (metric, read) in readers.enumerated() {
-            let total = [found.totalP, found.totalLogitDiff, found.totalKL][metric]
+        let readers: [(PassMetrics) -> Double] = [
+            { Double($0.p) }, { Double($0.logOdds) }, { Double($0.logitDiff) }, { Double($0.kl) },
+        ]
+        for (metric, read) in readers.enumerated() where metric != Metric.logOdds.rawValue || found.hasLogOdds {
+            let total = found.totals[metric]
             let totals = images.map { read($0.clean) - read($0.corrupted) }
             check(total, totals, recovered: 1, bootstrap)
             for (index, patch) in found.patches.enumerated() {
@@ -60,7 +63,7 @@ import Testing
                 }
                 let meanTotal = totals.reduce(0, +) / n * (noise ? -1 : 1)
                 check(
-                    [patch.p, patch.logitDiff, patch.kl][metric], values,
+                    patch.effects[metric], values,
                     recovered: values.reduce(0, +) / n / meanTotal, bootstrap)
                 let correct = images.indices.count { effects[$0][index].prediction == 0 }
                 #expect(patch.accuracy == Double(correct) / n)
@@ -125,10 +128,10 @@ import Testing
         }
         let found = try statistics(of: temporary.store)[0]
         for patch in found.patches {
-            for effect in [patch.p, patch.logitDiff, patch.kl] { #expect(abs(effect.recovered - 1) < 1e-12) }
+            for effect in [patch.p, patch[.logitDiff], patch[.kl]] { #expect(abs(effect.recovered - 1) < 1e-12) }
         }
-        #expect(found.patches[0].p.mean > 0 && found.patches[0].kl.mean < 0)
-        #expect(found.patches[1].p.mean < 0 && found.patches[1].kl.mean > 0)
+        #expect(found.patches[0].p.mean > 0 && found.patches[0][.kl].mean < 0)
+        #expect(found.patches[1].p.mean < 0 && found.patches[1][.kl].mean > 0)
         #expect(found.patches[0].accuracy == 1 && found.patches[1].accuracy == 0)
     }
 
@@ -147,9 +150,8 @@ import Testing
             ])
         let found = try statistics(of: temporary.store)[0]
         #expect(found.patches[0].p.mean.isNaN && found.patches[0].p.low.isNaN)
-        #expect(found.patches[0].logitDiff.mean == 0)
+        #expect(found.patches[0][.logitDiff].mean == 0)
         #expect(found.patches[1].p.mean == 0 && found.patches[1].p.recovered.isNaN)  // 0 of 0
-        #expect(try summaryText(store: temporary.store).contains("nan"))
     }
 }
 
@@ -233,12 +235,14 @@ import Testing
 
     /// No spread, resamples all on one side: percentiles, and no nan. One value says nothing of others.
     @Test func degenerate() {
-        #expect(interval(of: [0.1, 0.1, 0.1], mean: 0.1, resampled: [0.1, 0.1]) == (0.1, 0.1))
-        let one = interval(of: [3], mean: 3, resampled: [3, 3, 3])
-        #expect(one.low.isNaN && one.high.isNaN)
-        let oneSide = interval(of: [0, 1], mean: 0.5, resampled: [0.6, 0.7, 0.8])
+        let same = Array(repeating: 0.1, count: 6)
+        #expect(interval(of: same, mean: 0.1, resampled: [0.1, 0.1]) == (0.1, 0.1))
+        let five = interval(of: [1, 2, 3, 4, 5], mean: 3, resampled: [2, 3, 4])
+        #expect(five.low.isNaN && five.high.isNaN, "five images have no interval")
+        #expect(interval(of: [1, 2, 3, 4, 5, 6], mean: 3.5, resampled: [2, 3, 4, 5]).low.isFinite)
+        let oneSide = interval(of: [0, 1, 0, 1, 0, 1], mean: 0.5, resampled: [0.6, 0.7, 0.8])
         #expect(oneSide.low >= 0.6 && oneSide.high <= 0.8)
-        #expect(interval(of: [1, 2], mean: 1.5, resampled: []).low.isNaN)
+        #expect(interval(of: [1, 2, 3, 4, 5, 6], mean: 3.5, resampled: []).low.isNaN)
     }
 
     /// Of a patch that does a fixed part of the total on every image the share is known for sure, whatever the images; one
@@ -281,7 +285,7 @@ import Testing
             #expect(abs(p.recoveredHigh - (share + 1.96 * error)) < 0.3 * error, "seed \(random.seed)")
         }
         // Both totals are 0 here, and a share of nothing has no interval.
-        #expect(found.patches.allSatisfy { $0.kl.recoveredLow.isNaN && $0.logitDiff.recoveredHigh.isNaN })
+        #expect(found.patches.allSatisfy { $0[.kl].recoveredLow.isNaN && $0[.logitDiff].recoveredHigh.isNaN })
     }
 
     /// A long upper tail moves the interval up against percentiles.
@@ -297,84 +301,188 @@ import Testing
     }
 }
 
-@Suite struct SignificanceTests {
-    /// All signs, one by one.
+@Suite struct SignFlipTests {
+    private func flips(_ columns: [[Float]], draws: Int = 10_000, seed: UInt64 = 1) -> SignFlips.Result {
+        SignFlips(draws: draws, seed: seed).test(columns, rows: columns.first?.count ?? 0)
+    }
+
+    /// All signs, one by one: each patch alone, and the step-down maximum.
     @Test func exactAgainstEverySign() {
         var random = SeededRandom()
         for n in [1, 2, 7, 8, 9, 12] {
-            let values = (0..<n).map { _ in Double.random(in: -1...2, using: &random) }
-            let observed = abs(values.reduce(0, +))
-            var large = 0
-            for signs in 0..<(1 << n) {
-                var sum = 0.0
-                for i in 0..<n { sum += signs >> i & 1 == 1 ? values[i] : -values[i] }
-                if abs(sum) >= observed - 1e-9 { large += 1 }
+            let columns = (0..<4).map { c in (0..<n).map { _ in Float.random(in: -1...Float(c + 1), using: &random) } }
+            func statistic(_ column: [Float], _ signs: Int) -> Double {
+                var sum = 0.0, squares = 0.0
+                for i in 0..<n {
+                    sum += signs >> i & 1 == 1 ? Double(column[i]) : -Double(column[i])
+                    squares += Double(column[i]) * Double(column[i])
+                }
+                return abs(sum) / squares.squareRoot()
             }
-            let p = SignFlipTest(draws: 10_000, seed: 1).p(values)
-            #expect(abs(p - Double(large) / Double(1 << n)) < 1e-12, "\(n), seed \(random.seed)")
+            let all = (1 << n) - 1
+            let observed = columns.map { statistic($0, all) }
+            let found = flips(columns)
+            #expect(found.floor == 1 / Double(1 << (n - 1)))
+            var last = 0.0
+            for column in columns.indices.sorted(by: { observed[$0] > observed[$1] }) {
+                let weaker = columns.indices.filter { observed[$0] <= observed[column] }
+                let alone = (0...all).count { statistic(columns[column], $0) >= observed[column] - 1e-9 }
+                let most = (0...all).count { signs in
+                    weaker.contains { statistic(columns[$0], signs) >= observed[column] - 1e-9 }
+                }
+                last = max(last, Double(most) / Double(1 << n))
+                #expect(abs(found.p[column] - Double(alone) / Double(1 << n)) < 1e-12, "\(n), seed \(random.seed)")
+                #expect(abs(found.adjusted[column] - last) < 1e-12, "\(n), seed \(random.seed)")
+            }
         }
     }
 
-    /// Drawn signs agree with all signs, and with Student's t where values are normal.
+    /// Drawn signs agree with all signs.
     @Test func drawsAgreeWithAllSigns() {
         var random = SeededRandom(seed: 3)
-        let values = (0..<16).map { _ in Double.random(in: -1...1.6, using: &random) }
-        let all = SignFlipTest(draws: 1 << 15, seed: 1).p(values)
-        let drawn = SignFlipTest(draws: (1 << 15) - 1, seed: 1).p(values)
-        #expect(all > 0.0005 && all < 0.5 && abs(drawn - all) < 0.35 * all, "\(all) \(drawn)")
+        let columns = [(0..<14).map { _ in Float.random(in: -1...1.6, using: &random) }]
+        let all = flips(columns, draws: 1 << 13), drawn = flips(columns, draws: (1 << 13) - 1)
+        #expect(all.p[0] > 0.0005 && all.p[0] < 0.5 && abs(drawn.p[0] - all.p[0]) < 0.35 * all.p[0])
+        #expect(drawn.floor == 1 / Double(1 << 13))
     }
 
     @Test func edges() {
-        let test = SignFlipTest(draws: 10_000, seed: 0)
-        #expect(test.p([]).isNaN && test.p([1, .nan]).isNaN)
-        #expect(test.p([0, 0, 0]) == 1 && test.p(Array(repeating: 0, count: 500)) == 1)
-        #expect(test.p(Array(repeating: 0.1, count: 500)) == 1.0 / 10_001)
-        #expect(test.p(Array(repeating: -0.1, count: 8)) == 1.0 / 128)
-        #expect(SignFlipTest.draws(family: 12) == 20_000 && SignFlipTest.draws(family: 5000) == 200_000)
+        #expect(flips([]).p.isEmpty)
+        #expect(flips([[1, .nan], [1, 1]]).p[0].isNaN && flips([[1, .nan], [1, 1]]).adjusted[1] == 0.5)
+        #expect(flips([[0, 0, 0]]).p == [1] && flips([Array(repeating: 0, count: 100)], draws: 500).p == [1])
+        let sure = flips([Array(repeating: 0.1, count: 100)], draws: 500)
+        #expect(sure.p[0] == 1.0 / 501 && sure.adjusted[0] == sure.floor)
     }
 
-    /// Under the null a test at 5% rejects 5% of the time, also for skewed effects around 0.
-    @Test func holdsItsLevel() {
+    /// Patches that are the same but for their size are one hypothesis, which costs nothing; strangers cost nearly Bonferroni's.
+    @Test func correlatedPatchesCountAsOne() {
+        var random = SeededRandom(seed: 11)
+        let one = (0..<40).map { _ in Float.random(in: -1...1.7, using: &random) }
+        let copies = (1...30).map { size in one.map { $0 * Float(size) } }
+        let same = flips(copies)
+        #expect(same.adjusted.allSatisfy { $0 == same.p[0] })
+        let strangers = [one] + (0..<30).map { _ in (0..<40).map { _ in Float.random(in: -1...1, using: &random) } }
+        let found = flips(strangers)
+        #expect(found.p[0] == same.p[0] && found.adjusted[0] > 2 * found.p[0])
+    }
+
+    /// The chance of any false rejection among 20 patches that share the images' luck is 5%.
+    @Test func holdsTheFamilysLevel() {
         var random = SeededRandom(seed: 99)
         var rejected = 0
-        for _ in 0..<1000 {
-            let values = (0..<60).map { _ in
-                let u = Double.random(in: 0...1, using: &random)
-                return u * u - 1.0 / 3
-            }
-            if SignFlipTest(draws: 2000, seed: random.next()).p(values) < 0.05 { rejected += 1 }
+        for _ in 0..<400 {
+            let shared = (0..<30).map { _ in Float.random(in: -1...1, using: &random) }
+            let columns = (0..<20).map { _ in shared.map { $0 + Float.random(in: -1...1, using: &random) } }
+            let found = SignFlips(draws: 199, seed: random.next()).test(columns, rows: 30)
+            if found.adjusted.contains(where: { $0 <= 0.05 }) { rejected += 1 }
         }
-        #expect((30...72).contains(rejected), "\(rejected)")
+        #expect((8...34).contains(rejected), "\(rejected) of 400")
     }
 
-    @Test func holmStepsDown() {
-        #expect(holm([0.01, 0.04, 0.03, 0.005]) == [0.03, 0.06, 0.06, 0.02])
-        #expect(holm([0.5, 0.9]) == [1, 1] && holm([]) == [])
-        let found = holm([.nan, 0.02, 0.01])
-        #expect(found[0].isNaN && found[1] == 0.02 && found[2] == 0.02)
-    }
-
-    /// A family is one corruption, direction, site and window.
+    /// One family per corruption and direction, patches by construction left out.
     @Test func familiesOfAStore() throws {
-        let patches = ["1", "3"].flatMap { window in (0..<4).map { patch($0, window: window) } }
+        var patches = ["restore", "noise"].flatMap { direction in
+            ["attn_out", "z"].flatMap { site in (0..<3).map { patch($0, direction, site: site) } }
+        }
+        patches.append(patch(1, site: "resid_post"))
         let temporary = try TemporaryStore(testManifest(patches: patches))
         var random = SeededRandom()
+        var effects = [[Float]](repeating: [], count: patches.count)
         for index in 0..<10 {
             func pass(_ p: Float) -> PassMetrics { PassMetrics(p: p, logit: p, logitDiff: p, kl: 0, prediction: 0) }
+            let patched = patches.indices.map { Float($0 == 1 ? 0.6 : .random(in: 0.2...0.6, using: &random)) }
+            for (number, p) in patched.enumerated() {
+                effects[number].append(
+                    Float(Double(p) - Double(Float(patches[number].direction == "noise" ? 0.9 : 0.4))))
+            }
             try temporary.store.append(
                 images: [image(index, clean: pass(0.9), corrupted: pass(0.4))],
-                effects: patches.indices.map {
-                    EffectRecord(
-                        image: index, corruption: 0, patch: $0,
-                        patched: pass($0 == 1 ? 0.6 : .random(in: 0.2...0.6, using: &random)))
+                effects: patched.enumerated().map {
+                    EffectRecord(image: index, corruption: 0, patch: $0, patched: pass($1))
                 })
         }
-        let found = try statistics(of: temporary.store)[0].patches
-        #expect(found[1].pValue == 1.0 / 512 && found[1].pHolm == 4.0 / 512 && found[1].isSignificant)
-        for window in [0..<4, 4..<8] {
-            #expect(found[window].map(\.pHolm) == holm(found[window].map(\.pValue)), "seed \(random.seed)")
+        let found = try statistics(of: temporary.store)[0]
+        for (direction, members) in [("restore", Array(0..<6)), ("noise", Array(6..<12))] {
+            let wanted = SignFlips(seed: 7).test(members.map { effects[$0] }, rows: 10)
+            #expect(members.map { found.patches[$0].pAdjusted } == wanted.adjusted, "seed \(random.seed)")
+            #expect(found.direction(direction)?.family == 6 && found.direction(direction)?.pFloor == 1.0 / 512)
         }
-        #expect(try statistics(of: temporary.store, significance: false)[0].patches[1].pHolm.isNaN)
+        #expect(found.patches[12].construction == .everything && found.patches[12].pValue.isNaN)
+        #expect(found.patches[1].pValue == 1.0 / 512 && found.isFloor(found.patches[1].pValue, "restore"))
+        #expect(try statistics(of: temporary.store, significance: false)[0].patches[1].pAdjusted.isNaN)
+    }
+}
+
+@Suite struct ReliabilityTests {
+    /// A patch far ahead of the others is the same in every half; equal ones are a lottery.
+    @Test func sureAndUnsure() throws {
+        var random = SeededRandom(seed: 4)
+        func columns(_ lead: Float) -> [[Float]] {
+            (0..<8).map { c in (0..<60).map { _ in Float.random(in: -1...1, using: &random) + (c == 3 ? lead : 0.2) } }
+        }
+        let sure = try #require(Reliability(columns(3), seed: 1))
+        #expect(sure.sameStrongest == 1 && sure.agreesWithAll == 1 && sure.correlation > 0.9 && sure.splits == 100)
+        #expect(abs(sure.heldOut - 3) < 0.3)
+        let unsure = try #require(Reliability(columns(0.2), seed: 1))
+        #expect(unsure.sameStrongest < 0.4 && unsure.correlation < 0.5)
+        // The half that chose it sees more than the one that did not.
+        #expect(unsure.heldOut < 0.35)
+        #expect(Reliability(columns(3).map { Array($0.prefix(11)) }, seed: 1) == nil)
+        #expect(Reliability([columns(3)[0]], seed: 1) == nil)
+    }
+
+    @Test func correlationsAndTails() {
+        #expect(abs(pearson([1, 2, 3], [2, 4, 6]) - 1) < 1e-12 && pearson([1, 1], [1, 2]).isNaN)
+        #expect(spearman([1, 2, 3, 4], [1, 10, 100, 1000]) == 1)
+        #expect(abs(spearman([1, 2, 2, 4], [4, 3, 2, 1]) + 0.9486832980505138) < 1e-12)
+        #expect(topTenthShare([10] + Array(repeating: 0, count: 9)) == 1)
+        #expect(abs(topTenthShare(Array(repeating: -1, count: 20)) - 0.1) < 1e-12 && topTenthShare([0, 0]).isNaN)
+        #expect(carriers([1, 1, 0, 0]) == 2 && carriers([0]).isNaN)
+    }
+
+    /// The exact chance that the largest of several goes so far, against drawing ranks.
+    @Test(arguments: [(1, 19, 0), (3, 20, 1), (5, 40, 0), (2, 6, 6)])
+    func maximumOfAsMany(_ own: Int, _ places: Int, _ beyond: Int) {
+        var random = SeededRandom(seed: 8)
+        let hits = (0..<20_000).count { _ in
+            let values = (0..<own + places).map { _ in Double.random(in: 0...1, using: &random) }
+            let largest = values[..<own].max() ?? 0
+            return values[own...].count { $0 >= largest } <= beyond
+        }
+        let p = maximumRankP(own: own, random: places, beyond: beyond)
+        #expect(abs(Double(hits) / 20_000 - p) < 0.012, "\(p)")
+        if own == 1 { #expect(abs(p - Double(1 + beyond) / Double(1 + places)) < 1e-12) }
+    }
+}
+
+@Suite struct ConstructionTests {
+    @Test func fromTheColumns() {
+        func what(
+            _ site: String, layer: String = "3", token: String = "", head: String = "",
+            _ kind: Intervention = .denoising
+        ) -> Construction? {
+            Construction(
+                PatchRecord(direction: "restore", site: site, layer: layer, head: head, token: token, window: "1"),
+                kind,
+                layers: 12)
+        }
+        for site in ["embed", "resid_pre", "resid_mid", "resid_post", "z+resid_post"] {
+            #expect(what(site) == .everything && what(site, .noising) == .everything)
+            #expect(what(site, token: "5") == nil && what(site, .zero) == nil && what(site, .donor) == nil)
+        }
+        #expect(what("attn_out") == nil && what("z", head: "2") == nil)
+        for site in ["resid_mid", "resid_post", "attn_out", "mlp_out", "z", "q", "mlp_act"] {
+            #expect(
+                what(site, layer: "11", token: "5") == .nothing
+                    && what(site, layer: "11", token: "5", .zero) == .nothing)
+            #expect(what(site, layer: "11", token: "0") == nil && what(site, layer: "10", token: "5") == nil)
+            #expect(what(site, layer: "11", token: "0+5") == nil)
+        }
+        for site in ["k", "v", "resid_pre"] { #expect(what(site, layer: "11", token: "5") == nil) }
+        for site in ["resid_pre", "q", "k", "v"] {
+            #expect(what(site, layer: "0", token: "0") == .nothing && what(site, layer: "0", token: "0", .mean) == nil)
+            #expect(what(site, layer: "1", token: "0") == nil)
+        }
     }
 }
 

@@ -1,20 +1,20 @@
 /// Random numbers that are a function of (seed, stream, index) alone, so that any part of a computation can be done
 /// in any order, or again, with the same numbers. Each stream is SplitMix64 (Steele, Lea, Flood: Fast splittable
 /// pseudorandom number generators, OOPSLA 2014), whose state is a counter.
-struct CounterRandom {
+package struct CounterRandom {
     private let key: UInt64
 
-    init(seed: UInt64, stream: UInt64) {
+    package init(seed: UInt64, stream: UInt64) {
         key = Self.mix(Self.mix(seed &+ Self.golden) &+ stream &* Self.golden)
     }
 
-    subscript(index: Int) -> UInt64 {
+    package subscript(index: Int) -> UInt64 {
         Self.mix(key &+ (UInt64(truncatingIfNeeded: index) &+ 1) &* Self.golden)
     }
 
     /// The number at `index` as an integer in 0..<bound; its bias is below bound / 2^64.
     @inline(__always)
-    func below(_ bound: Int, at index: Int) -> Int {
+    package func below(_ bound: Int, at index: Int) -> Int {
         Int(truncatingIfNeeded: self[index].multipliedFullWidth(by: UInt64(truncatingIfNeeded: bound)).high)
     }
 

@@ -1,0 +1,136 @@
+import Results
+import Statistics
+
+/// What was patched into what, in words: headings, captions and questions all come from here, so that they agree and are
+/// true of the sweep.
+struct InterventionWords {
+    let intervention: Intervention
+    /// The pass that is patched into is the clean one.
+    let receivesClean: Bool
+    /// The second model's name, where activations come from one
+    let donor: String?
+
+    /// - Parameter corruption: its SPEC; nil for all of the sweep's
+    init(_ manifest: Manifest, direction: String, corruption: String? = nil) {
+        intervention = Intervention(manifest, direction: direction)
+        let corruptions = corruption.map { [$0] } ?? manifest.corruptions
+        receivesClean = direction == "noise" || corruptions.allSatisfy { $0 == "none" }
+        donor = manifest.donor.map(ReportWords.name)
+    }
+
+    /// For headings: `denoising`, `zero ablation`
+    var name: String { intervention.name(receivesClean: receivesClean) }
+
+    /// What is put in
+    var activations: String {
+        switch intervention {
+        case .denoising: "clean activations"
+        case .noising: "corrupted activations"
+        case .zero: "zeros"
+        case .mean: "the mean activations over all images' clean passes"
+        case .resample: "another image's clean activations"
+        case .donor: "the activations of the donor \(donor ?? "model")"
+        }
+    }
+
+    /// `the clean pass`
+    var receiver: String { receivesClean ? "the clean pass" : "the corrupted pass" }
+
+    /// `p clean`: what an effect is measured from
+    var base: String { receivesClean ? "p clean" : "p corrupted" }
+
+    /// For the settings: `zero ablation: zeros are patched into the clean pass`
+    var definition: String {
+        "\(name): \(activations) are patched into \(receiver)"
+    }
+
+    /// For the report's first paragraph
+    var action: String { "\(receiver) is run again with \(activations) patched in at one place at a time" }
+
+    /// What the sweep asks
+    var question: String {
+        switch intervention {
+        case .denoising: "which places are sufficient to bring the answer back?"
+        case .noising: "which places are necessary for the answer?"
+        case .zero, .mean, .resample:
+            receivesClean
+                ? "which places is the answer lost without?" : "which places is the corrupted answer changed without?"
+        case .donor: "where do the donor's activations change the answer?"
+        }
+    }
+
+    /// What a patch does with its share of the total effect
+    var verb: String { intervention == .noising ? "takes away" : "recovers" }
+
+    /// What a share of the total effect is, or why there is none
+    var sharesNote: String {
+        intervention.exchangesPasses
+            ? ""
+            : "What is patched in is not the other pass, so the total effect is no bound and there are no shares of it."
+    }
+}
+
+extension Intervention {
+    func name(receivesClean: Bool) -> String {
+        let place = receivesClean ? "" : " in the corrupted pass"
+        return switch self {
+        case .denoising: "denoising"
+        case .noising: "noising"
+        case .zero: "zero ablation" + place
+        case .mean: "mean ablation" + place
+        case .resample: "resample ablation" + place
+        case .donor: "donor patching"
+        }
+    }
+
+    /// For file names: `restore` and `noise` where passes are exchanged
+    func fileName(_ direction: String) -> String { exchangesPasses ? direction : "\(rawValue)-\(direction)" }
+}
+
+extension Construction {
+    /// For tables and tooltips
+    var text: String {
+        switch self {
+        case .everything: "the other pass, by construction"
+        case .nothing: "no change, by construction"
+        }
+    }
+}
+
+extension PatchRecord {
+    /// The place alone, in the field's short form: `z L0H2`, `attn_out L5, window 3`, `resid_post L11 CLS`
+    var short: String {
+        var text = site
+        if !layer.isEmpty { text += " L\(layer)" }
+        if !head.isEmpty { text += (layer.isEmpty ? " " : "") + "H\(head)" }
+        if !token.isEmpty { text += token == "0" ? " CLS" : " token \(token)" }
+        if !window.isEmpty, window != "1" { text += ", window \(window)" }
+        return text
+    }
+}
+
+/// What there is to know before intervals are believed.
+enum SampleWords {
+    /// Images below which intervals come with a warning
+    static let few = 20
+    /// Images that carry an effect, below which its interval does
+    static let fewCarriers = 10.0
+
+    /// For the whole sample; nil where there are enough images
+    static func warning(images: Int) -> String? {
+        if images == 0 { return nil }
+        if images < fewestImages {
+            return "no intervals below \(fewestImages) images: they would cover far less than they say"
+        }
+        return images < few ? "\(images) images are few: intervals of skewed or rare effects are too narrow" : nil
+    }
+
+    /// For one effect; nil where enough images carry it
+    static func warning(_ effect: EffectStatistics) -> String? {
+        guard effect.hasInterval, effect.low < effect.high, effect.carriers < fewCarriers else { return nil }
+        return "about \(max(1, Int(effect.carriers.rounded()))) images carry it, so its interval is too narrow"
+    }
+}
+
+/// What `ControlStatistics.p95` is: large effects of a sweep that receives in the clean pass are losses.
+func percentileName(_ direction: String) -> String { direction == "noise" ? "5th percentile" : "95th percentile" }

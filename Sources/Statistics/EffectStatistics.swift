@@ -1,0 +1,110 @@
+import Dispatch
+
+/// What the images say of one quantity: an effect, or the total effect, of one metric.
+package struct EffectStatistics: Sendable, Equatable {
+    package var mean: Double
+    /// 95% BCa bootstrap interval of the mean, over images; nan for fewer than `fewestImages`
+    package var low: Double
+    package var high: Double
+    package var median: Double
+    /// Share of images whose effect is above 0
+    package var sharePositive: Double
+    /// Mean effect / mean total effect: 1 where the patch alone does what the whole exchange of the passes does; nan where
+    /// there is no total to take a share of
+    package var recovered: Double
+    /// Its interval, numerator and denominator resampled together; nan where the total effect may be zero
+    package var recoveredLow = Double.nan
+    package var recoveredHigh = Double.nan
+    /// How many images carry the effect: (sum |x|)^2 / sum x^2, which is m where m images have the same effect and the
+    /// others none; nan without an effect
+    package var carriers = Double.nan
+
+    package var excludesZero: Bool { low > 0 || high < 0 }
+    package var hasInterval: Bool { low.isFinite && high.isFinite }
+
+    package static let none = EffectStatistics(
+        mean: .nan, low: .nan, high: .nan, median: .nan, sharePositive: .nan, recovered: .nan)
+}
+
+/// The total effects that effects are shares of.
+package struct SharedTotals: Sendable {
+    /// [rows, metrics]
+    var values: [Double]
+    /// [metrics]
+    var statistics: [EffectStatistics]
+    /// [metrics, resamples]
+    var resampled: [Double]
+
+    /// - Parameter values: [rows, metrics]
+    package init(_ values: [Double], rows: Int, metrics: Int, _ bootstrap: Bootstrap) {
+        self.values = values
+        statistics = summarise(values, rows: rows, total: nil, columns: metrics, bootstrap)
+        resampled = bootstrap.means(values, rows: rows, columns: metrics)
+    }
+
+    /// The mean of `effects` as a share of the mean total of `metric`, times `sign`, with its interval: BCa on the ratio.
+    func share(
+        of effects: [Double], mean: Double, resampled means: ArraySlice<Double>, metric: Int, sign: Double
+    ) -> (share: Double, low: Double, high: Double) {
+        let total = statistics[metric], share = sign * mean / total.mean
+        guard total.excludesZero else { return (share, .nan, .nan) }
+        let ratios = zip(means, resampled[metric * means.count..<(metric + 1) * means.count]).map { sign * $0 / $1 }
+        guard ratios.allSatisfy(\.isFinite) else { return (share, .nan, .nan) }
+        let influence = effects.enumerated().map { row, effect in
+            (sign * effect - share * values[row * statistics.count + metric]) / total.mean
+        }
+        let (low, high) = interval(influence: [influence], estimate: share, resampled: ratios.sorted())
+        return (share, low, high)
+    }
+}
+
+/// - Parameters:
+///   - values: [rows, columns]
+///   - total: what the columns are shares of, metric by metric in turn, and the sign for each round of metrics; nil where
+///     the values are total effects themselves
+/// - Returns: one for each column; all nan without rows, or where a value is nan
+package func summarise(
+    _ values: [Double], rows: Int, total: (SharedTotals, signs: [Double])?, columns: Int, _ bootstrap: Bootstrap
+) -> [EffectStatistics] {
+    guard rows > 0 else { return Array(repeating: .none, count: columns) }
+    let means = bootstrap.means(values, rows: rows, columns: columns)
+    return concurrentMap(columns) { column in
+        let values = stride(from: column, to: values.count, by: columns).map { values[$0] }
+        let mean = values.reduce(0, +) / Double(rows)
+        if mean.isNaN { return .none }
+        let resampled = means[column * bootstrap.resamples..<(column + 1) * bootstrap.resamples]
+        let (low, high) = interval(of: values, mean: mean, resampled: resampled.sorted())
+        let share = total.map { total, signs in
+            let metrics = total.statistics.count
+            return total.share(
+                of: values, mean: mean, resampled: resampled, metric: column % metrics, sign: signs[column / metrics])
+        }
+        return EffectStatistics(
+            mean: mean, low: low, high: high, median: quantile(0.5, ofSorted: values.sorted()),
+            sharePositive: Double(values.count { $0 > 0 }) / Double(rows), recovered: share?.share ?? 1,
+            recoveredLow: share?.low ?? 1, recoveredHigh: share?.high ?? 1, carriers: carriers(values))
+    }
+}
+
+/// See `EffectStatistics.carriers`.
+package func carriers(_ values: [Double]) -> Double {
+    let sizes = values.reduce(0) { $0 + abs($1) }, squares = values.reduce(0) { $0 + $1 * $1 }
+    return sizes * sizes / squares
+}
+
+/// `body` of 0..<count, on all cores, in order.
+package func concurrentMap<T: Sendable>(_ count: Int, _ body: @Sendable (Int) -> T) -> [T] {
+    [T](unsafeUninitializedCapacity: count) { buffer, initialized in
+        nonisolated(unsafe) let out = buffer  // each task writes its own element
+        DispatchQueue.concurrentPerform(iterations: count) { index in
+            out.initializeElement(at: index, to: body(index))
+        }
+        initialized = count
+    }
+}
+
+/// The values that occur, in the order of their first occurrence.
+package func unique<Value: Hashable>(_ values: [Value]) -> [Value] {
+    var seen: Set<Value> = []
+    return values.filter { seen.insert($0).inserted }
+}

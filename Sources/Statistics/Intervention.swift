@@ -1,0 +1,80 @@
+import Foundation
+import Results
+
+/// What a patch does to the receiving pass. Words, shares and figures follow it.
+package enum Intervention: String, Sendable, CaseIterable {
+    /// The clean pass's activations into the corrupted pass
+    case denoising
+    /// The corrupted pass's activations into the clean pass
+    case noising
+    /// Zeros
+    case zero
+    /// The mean activation over the clean passes of all images
+    case mean
+    /// Another image's clean activations
+    case resample
+    /// A second model's activations
+    case donor
+
+    /// - Parameter direction: `restore` or `noise`
+    package init(_ manifest: Manifest, direction: String) {
+        switch Self.patchWith(manifest) {
+        case "zero": self = .zero
+        case "mean": self = .mean
+        case "resample": self = .resample
+        default:
+            self = manifest.donor != nil ? .donor : direction == "noise" ? .noising : .denoising
+        }
+    }
+
+    /// What is put in is the other pass of the same image and model, so that the total effect is what the patch could do at
+    /// most, and shares of it mean something.
+    package var exchangesPasses: Bool { self == .denoising || self == .noising }
+
+    /// `patchWith` of the sweep's spec
+    private static func patchWith(_ manifest: Manifest) -> String {
+        let spec = try? JSONSerialization.jsonObject(with: Data(manifest.spec.utf8))
+        return (spec as? [String: Any])?["patchWith"] as? String ?? "clean"
+    }
+}
+
+/// What a patch must do whatever the weights, as far as its columns tell.
+package enum Construction: String, Sendable {
+    /// The pass goes on from the other pass's whole residual stream, so it is the other pass.
+    case everything
+    /// Nothing that the readout reads changes, so it is the receiving pass.
+    case nothing
+
+    /// - Parameters:
+    ///   - layers: of the model; nil where the store does not say
+    /// - Returns: nil where the effect is a finding
+    package init?(_ patch: PatchRecord, _ intervention: Intervention, layers: Int?) {
+        let sites = Set(patch.site.split(separator: "+").map(String.init))
+        let isWhole = patch.head.isEmpty && patch.token.isEmpty
+        if isWhole, intervention.exchangesPasses,
+            !sites.isDisjoint(with: ["embed", "resid_pre", "resid_mid", "resid_post"])
+        {
+            self = .everything
+            return
+        }
+        let tokens = patch.token.split(separator: "+").map(String.init)
+        let isLast = layers.map { patch.layer == "\($0 - 1)" && ["", "1"].contains(patch.window) } ?? false
+        // After the last attention only CLS is read; keys, values and the stream before it still count.
+        let readsOwnToken: Set = [
+            "resid_mid", "resid_post", "attn_out", "mlp_out", "z", "q", "pattern", "mlp_pre", "mlp_act",
+        ]
+        if isLast, !tokens.isEmpty, !tokens.contains("0"), sites.isSubset(of: readsOwnToken) {
+            self = .nothing
+            return
+        }
+        // CLS starts from the same embedding in both passes.
+        let isFirst = patch.site == "embed" || (patch.layer == "0" && ["", "1"].contains(patch.window))
+        if isFirst, tokens == ["0"], intervention.exchangesPasses,
+            sites.isSubset(of: ["embed", "resid_pre", "q", "k", "v"])
+        {
+            self = .nothing
+            return
+        }
+        return nil
+    }
+}

@@ -1,0 +1,17 @@
+#!/bin/sh
+# The simulations of docs/methods.md: coverage of intervals, false rejections, false marks, bias of metrics. Prints the
+# tables as Markdown. Compiles the statistics that the program uses, without the rest of it.
+#
+#   scripts/simulations.sh
+set -eu
+cd "$(dirname "$0")/.."
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+files=""
+for name in CounterRandom Bootstrap Interval Normal EffectStatistics SignFlips Reliability; do
+    files="$files Sources/Statistics/$name.swift"
+done
+# shellcheck disable=SC2086
+swiftc -O -swift-version 6 -package-name vitpatch -module-name simulations -o "$folder/simulations" \
+    $files scripts/simulations/main.swift
+"$folder/simulations"
