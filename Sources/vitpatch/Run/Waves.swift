@@ -77,12 +77,12 @@ struct Waves {
             input.donorCorrupted = draw(images.donorCorrupted)
         }
         if !images.partner.isEmpty { input.partner = images.partner.flatMap { $0 } }
-        if case .noise(let strength) = corruption {
+        if let noise = corruption.embeddingNoise {
             let keys = images.indices.map { index in
                 let key = RandomKey.noiseKey(seed: seed, imageID: data.dataset.id(index), sample: sample)
                 return (key.k0, key.k1, key.c2, key.c3)
             }
-            input.noise = (Float(strength), keys)
+            input.noise = (Float(noise.strength), keys)
         }
         return input
     }

@@ -1,3 +1,31 @@
+/// `pair:DIR`: the image of the same id in another folder
+struct PairedImage: CorruptionKind {
+    static let name = "pair"
+    static let form = "pair:DIR"
+    static let example = "pair:DIR"
+    static let expected: String? = "a folder"
+    static func isPath(_ value: String) -> Bool { true }
+
+    private let folder: String
+    let stage = Corruption.Stage.source
+
+    init?(value: String) { folder = value }
+
+    var value: String { folder }
+
+    func prepare(_ setting: CorruptionSetting) throws -> CorruptionWork {
+        let paths = try setting.dataset.partners(in: folder), spec = spec
+        return .pixels { draw in
+            guard paths.indices.contains(draw.index) else {
+                throw ImageError.corruption(
+                    spec: spec,
+                    reason: "has \(paths.count) partners, and none for image \(draw.index), \(draw.id)")
+            }
+            return try decodeImage(readFile(paths[draw.index]), name: paths[draw.index])
+        }
+    }
+}
+
 extension ImageDataset {
     /// For every image the path of its partner in another folder, which has the same id, or the id with .png, .jpg or
     /// .jpeg in place of such an ending (after the id where it has none, as in `test_batch.bin:7.png`).
