@@ -22,8 +22,7 @@ func fileKind(_ path: String) -> FileKind {
 /// The contents of a regular file of at most `limit` bytes.
 func readFile(_ path: String, limit: Int) throws(CheckpointError) -> Data {
     guard case .file(let size) = fileKind(path) else {
-        throw CheckpointError.file(
-            path: path, reason: fileKind(path).isMissing ? "no such file" : "not a regular file")
+        throw CheckpointError.file(path: path, reason: absence(path))
     }
     if size > limit {
         throw CheckpointError.file(path: path, reason: "\(size) bytes, more than the limit of \(limit)")
@@ -33,4 +32,11 @@ func readFile(_ path: String, limit: Int) throws(CheckpointError) -> Data {
     } catch {
         throw CheckpointError.file(path: path, reason: "cannot be read; check its permissions")
     }
+}
+
+/// Why there is no regular file at `path`.
+func absence(_ path: String) -> String {
+    var info = stat()
+    guard fileKind(path).isMissing else { return "not a regular file" }
+    return lstat(path, &info) == 0 ? "a link to a file that is not there" : "no such file"
 }

@@ -19,8 +19,7 @@ final class MappedFile: Sendable {
         // Before it is opened: opening a pipe would wait for its writer.
         switch fileKind(path) {
         case .file: break
-        case .missing: throw .file(path: path, reason: "no such file")
-        case .folder, .other: throw .file(path: path, reason: "not a regular file")
+        case .missing, .folder, .other: throw .file(path: path, reason: absence(path))
         }
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw unreadable() }

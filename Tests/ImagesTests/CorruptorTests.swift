@@ -177,7 +177,8 @@ private func zeroed(_ tensor: [Float]) -> Set<Int> {
         }
         var calls: [[Int]] = []
         let mean = try Corruptor(
-            .mean, dataset: dataset, preprocessor: plain(), patchSize: 4, seed: 0, progress: { calls.append([$0, $1]) })
+            Corruption(spec: "mean"), dataset: dataset, preprocessor: plain(), patchSize: 4, seed: 0,
+            progress: { calls.append([$0, $1]) })
         let expected = sums.map { Float($0 / Double(count)) }
         #expect(try mean.corrupted() == expected, "seed \(random.seed)")
         #expect(try mean.corrupted(id: "other", sample: 9) == expected)

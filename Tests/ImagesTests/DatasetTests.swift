@@ -215,13 +215,13 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
             // The structure is at the ends; the middle is pixels.
             let interesting = bytes.indices.filter { $0 < 400 || $0 > bytes.count - 100 }
             for at in interesting {
-                #expect(throws: ImageError.self) { try Pickle(Array(bytes[..<at]), path: file) }
+                #expect(throws: ImageError.self) { try CIFARBatch(Array(bytes[..<at]), path: file) }
                 var broken = bytes
                 broken[at] = .random(in: 0...255, using: &random)
-                if let pickle = try? Pickle(broken, path: file) {
+                if let pickle = try? CIFARBatch(broken, path: file) {
                     _ = try? pickle.integers("labels")
                     _ = try? pickle.strings("fine_label_names")
-                    if let range = try? pickle.byteArray("data", columns: 3072) {
+                    if case .range(let range)? = try? pickle.byteArray("data", columns: 3072) {
                         #expect(range.upperBound <= broken.count && range.count % 3072 == 0, "seed \(random.seed)")
                     }
                 }
@@ -229,12 +229,12 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         }
         // Nesting without end
         let deep = [UInt8](repeating: 0x5D, count: 100_000) + Array(".".utf8)
-        #expect(throws: ImageError.self) { try Pickle(deep, path: "deep") }
+        #expect(throws: ImageError.self) { try CIFARBatch(deep, path: "deep") }
         let tuples = Array("N".utf8) + [UInt8](repeating: 0x85, count: 100_000) + Array(".".utf8)
-        #expect(throws: ImageError.self) { try Pickle(tuples, path: "tuples") }
+        #expect(throws: ImageError.self) { try CIFARBatch(tuples, path: "tuples") }
         // A call is recorded, not made
         #expect(throws: ImageError.self) {
-            try Pickle(Array("cos\nsystem\nU\u{4}true\u{85}R.".utf8), path: "call")
+            try CIFARBatch(Array("cos\nsystem\nU\u{4}true\u{85}R.".utf8), path: "call")
         }
     }
 }

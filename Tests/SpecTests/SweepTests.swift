@@ -174,7 +174,8 @@ struct SweepTests {
         #expect(both.yaml == given.yaml)
         let settings = try both.settings()
         #expect(
-            settings.model == "m" && settings.donor == "d" && settings.data == "i" && settings.corruptions == [.mean]
+            settings.model == "m" && settings.donor == "d" && settings.data == "i"
+                && settings.corruptions.map(\.spec) == ["mean"]
                 && settings.control == 9)
         #expect(settings.target == .clean && settings.keep == .flipped && settings.limit == 5 && settings.offset == 6)
         #expect(settings.seed == 7 && settings.samples == 8 && settings.shard == .init(index: 1, count: 9))
