@@ -72,6 +72,7 @@ extension Corruption {
             guard value == nil, let plain = kind.init(value: "") else { throw fail("takes no value") }
             return [Corruption(kind: plain)]
         }
+        if value == nil, let plain = kind.plain.flatMap(kind.init(value:)) { return [Corruption(kind: plain)] }
         guard let value, !value.isEmpty else { throw fail("lacks its value, as in '\(kind.example)'") }
         if kind.isPath(value), let path = kind.init(value: value) { return [Corruption(kind: path)] }
         var all: [Corruption] = []

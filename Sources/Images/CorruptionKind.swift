@@ -8,6 +8,8 @@ protocol CorruptionKind: Sendable {
     static var example: String { get }
     /// What a value must be, for messages; nil where the kind takes none
     static var expected: String? { get }
+    /// The value that a missing one stands for; nil where a value must be given
+    static var plain: String? { get }
     /// Whether a value is a path: taken whole, commas included
     static func isPath(_ value: String) -> Bool
 
@@ -31,6 +33,7 @@ extension CorruptionKind {
     static var form: String { name }
     static var example: String { name }
     static var expected: String? { nil }
+    static var plain: String? { nil }
     static func isPath(_ value: String) -> Bool { false }
     var value: String { "" }
     var isRandom: Bool { false }

@@ -71,6 +71,14 @@ extension ImageDataset {
         return nil
     }
 
+    /// The data set in the folder that a CIFAR archive unpacks to, where `root` holds one; the first of them counts.
+    static func cifarArchive(in root: String) throws -> ImageDataset? {
+        for name in ["cifar-10-batches-bin", "cifar-10-batches-py", "cifar-100-binary", "cifar-100-python"] {
+            if isDirectory(join(root, name)), let data = try cifar(join(root, name)) { return data }
+        }
+        return nil
+    }
+
     func loadRecord(_ i: Int, _ files: [RecordFile]) throws -> RGBImage {
         var i = i
         for file in files {

@@ -18,7 +18,7 @@ import Testing
             ("mask:1.0", "mask:1"), ("mask:.25", "mask:0.25"),
             ("mask:a,b:c/0.5.PNG", "mask:a,b:c/0.5.PNG"),
             ("pair:/data/a,b", "pair:/data/a,b"),
-            ("pair:c:d", "pair:c:d"),
+            ("pair:c:d", "pair:c:d"), ("pair", "pair"),
         ])
     func valid(spec: String, spelled: String) throws {
         let corruption = try Corruption(spec: spec)
@@ -48,7 +48,7 @@ import Testing
     @Test(arguments: [
         ("grayscale:1", "takes no value"), ("none:", "takes no value"), ("mean:/data", "takes no value"),
         ("blur", "lacks its value, as in 'blur:2'"), ("noise:", "lacks its value, as in 'noise:3'"),
-        ("mask", "lacks its value, as in 'mask:0.5'"), ("pair", "lacks its value, as in 'pair:DIR'"),
+        ("mask", "lacks its value, as in 'mask:0.5'"),
         ("pair:", "lacks its value, as in 'pair:DIR'"),
         ("blur:0", "has the value '0', expected a number of source pixels above 0 and up to 1000"),
         ("noise:-1", "has the value '-1', expected a number of standard deviations from 0 to 1000"),

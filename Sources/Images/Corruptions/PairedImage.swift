@@ -1,10 +1,14 @@
-/// `pair:DIR`: the image of the same id in another folder
+/// `pair:DIR`: the image of the same id in another folder; `pair:`, without one: the file that the column `corrupted` of
+/// the data's CSV file names
 struct PairedImage: CorruptionKind {
     static let name = "pair"
     static let form = "pair:DIR"
     static let example = "pair:DIR"
     static let expected: String? = "a folder"
+    static let plain: String? = column
     static func isPath(_ value: String) -> Bool { true }
+    /// Stands for the CSV file's column
+    private static let column = ""
 
     private let folder: String
     let stage = Corruption.Stage.source
@@ -14,7 +18,8 @@ struct PairedImage: CorruptionKind {
     var value: String { folder }
 
     func prepare(_ setting: CorruptionSetting) throws -> CorruptionWork {
-        let paths = try setting.dataset.partners(in: folder), spec = spec
+        let dataset = setting.dataset, spec = spec
+        let paths = try folder == Self.column ? dataset.corruptedColumn() : dataset.partners(in: folder)
         return .pixels { draw in
             guard paths.indices.contains(draw.index) else {
                 throw ImageError.corruption(
@@ -27,6 +32,21 @@ struct PairedImage: CorruptionKind {
 }
 
 extension ImageDataset {
+    /// For every image the path in the column `corrupted`.
+    fileprivate func corruptedColumn() throws -> [String] {
+        guard case .files(let root) = source, let names = columns["corrupted"] else {
+            throw ImageError.corruption(
+                spec: "pair", reason: "needs a folder, as in 'pair:DIR', or --data FILE.csv with a column corrupted")
+        }
+        return try zip(entries, names).map { entry, name in
+            guard !name.isEmpty else {
+                throw ImageError.dataset(path: self.name, reason: "the column corrupted is empty for \(entry.id)")
+            }
+            _ = try fileSize(join(root, name))
+            return join(root, name)
+        }
+    }
+
     /// For every image the path of its partner in another folder, which has the same id, or the id with .png, .jpg or
     /// .jpeg in place of such an ending (after the id where it has none, as in `test_batch.bin:7.png`).
     ///
