@@ -6,10 +6,12 @@ package enum CLError: Error, CustomStringConvertible, Sendable {
     case build(program: String, log: String)
     /// A buffer or argument has another size than the operation needs.
     case shape(operation: String, expected: String, got: String)
-    /// No OpenCL device on this machine.
-    case noDevice
-    /// `--device` names none of the devices there are.
+    /// No OpenCL device on this machine, and why, as far as that can be told
+    case noDevice(String)
+    /// A spec names none of the devices there are.
     case unknownDevice(spec: String, available: [String])
+    /// A spec is a part of several devices' names.
+    case ambiguousDevice(spec: String, matches: [String])
     /// A library on top of OpenCL (CLBlast) failed.
     case library(String, operation: String, status: Int32)
 
@@ -19,14 +21,20 @@ package enum CLError: Error, CustomStringConvertible, Sendable {
         case .build(let program, let log):
             "kernels/\(program) does not compile on this device; the compiler says:\n\(log)"
         case .shape(let operation, let expected, let got): "\(operation) needs \(expected), but got \(got)"
-        case .noDevice:
-            "no OpenCL device found; install a driver for your GPU, or PoCL for the CPU (Debian package pocl-opencl-icd)"
+        case .noDevice(let reason): "no OpenCL device found; \(reason)"
         case .unknownDevice(let spec, let available):
-            available.isEmpty
-                ? "device \"\(spec)\" does not exist: this machine has no OpenCL device"
-                : "device \"\(spec)\" does not exist; there are: "
-                    + available.enumerated().map { "\($0.offset): \($0.element)" }.joined(separator: ", ")
+            "there is no device \"\(spec)\"; there are \(available.joined(separator: ", "))"
+        case .ambiguousDevice(let spec, let matches):
+            "\"\(spec)\" names several devices, \(matches.joined(separator: ", ")); give the index of one"
         case .library(let library, let operation, let status): "\(library) \(operation) failed with status \(status)"
+        }
+    }
+
+    /// Whether what was asked for is at fault, and not the machine.
+    package var isSelection: Bool {
+        switch self {
+        case .unknownDevice, .ambiguousDevice: true
+        default: false
         }
     }
 

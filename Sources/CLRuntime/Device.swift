@@ -1,8 +1,14 @@
 import COpenCL
 import Synchronization
 
-/// ICD loaders and drivers set themselves up at the first call, not always safely from two threads.
-private let discovery = Mutex(())
+/// ICD loaders and drivers set themselves up at the first call, not always safely from two threads. Holds what a user is to
+/// be told about that.
+private let discovery = Mutex(Discovery())
+
+private struct Discovery {
+    var isPrepared = false
+    var warning: String?
+}
 
 /// One OpenCL device and what it says of itself.
 package struct Device: @unchecked Sendable {
@@ -34,7 +40,21 @@ package struct Device: @unchecked Sendable {
 
     /// Every device of every platform, in the order the ICD loader lists them.
     package static func all() throws(CLError) -> [Device] {
-        try discovery.withLock { _ throws(CLError) in try discover() }
+        try discovery.withLock { discovery throws(CLError) in
+            if !discovery.isPrepared {
+                discovery.isPrepared = true
+                discovery.warning = PoCLCache.prepare()
+            }
+            return try discover()
+        }
+    }
+
+    /// What a user is to be told about the drivers, once.
+    package static func takeWarning() -> String? {
+        discovery.withLock { discovery in
+            defer { discovery.warning = nil }
+            return discovery.warning
+        }
     }
 
     private static func discover() throws(CLError) -> [Device] {
@@ -59,32 +79,50 @@ package struct Device: @unchecked Sendable {
     }
 
     /// The device a user means.
-    /// - Parameter spec: an index into `all()`, or a part of a device's or platform's name (letter case aside);
+    /// - Parameter spec: an index into `all()`, or a part of one device's name, else of one platform's (letter case aside);
     ///   nil for the default: the first GPU, else the first device.
-    package static func select(_ spec: String?) throws(CLError) -> Device {
-        let devices = try all()
-        guard let spec, !spec.isEmpty else {
-            guard let device = defaultDevice(among: devices) else { throw .noDevice }
-            return device
-        }
-        if let index = Int(spec), devices.indices.contains(index) { return devices[index] }
-        let wanted = spec.lowercased()
-        let match = devices.first {
-            $0.name.lowercased().contains(wanted) || $0.platformName.lowercased().contains(wanted)
-        }
-        guard let match, Int(spec) == nil else { throw .unknownDevice(spec: spec, available: devices.map(\.name)) }
-        return match
-    }
+    package static func select(_ spec: String?) throws(CLError) -> Device { try select(spec, among: try all()) }
 
     /// The devices of a list like `0,1`, whose parts are as of `select`.
     package static func selectAll(_ spec: String?) throws(CLError) -> [Device] {
-        guard let spec, !spec.isEmpty else { return [try select(nil)] }
-        var devices: [Device] = []
-        for part in spec.split(separator: ",", omittingEmptySubsequences: false) {
-            if part.isEmpty { throw .unknownDevice(spec: spec, available: try all().map(\.name)) }
-            devices.append(try select(String(part)))
+        let all = try all()
+        guard let spec else { return [try select(nil, among: all)] }
+        return try spec.split(separator: ",", omittingEmptySubsequences: false).map { (part) throws(CLError) in
+            try select(String(part), among: all)
         }
-        return devices
+    }
+
+    private static func select(_ spec: String?, among devices: [Device]) throws(CLError) -> Device {
+        guard let device = defaultDevice(among: devices) else { throw .noDevice(Drivers.diagnosis()) }
+        guard let spec else { return device }
+        return devices[try position(spec, names: devices.map(\.name), platforms: devices.map(\.platformName))]
+    }
+
+    /// Which of some devices a spec means. A number that is no index names a device whose name has it as a whole number, of
+    /// three digits or more: 4090, but not the 1 of an avx512.
+    package static func position(_ spec: String, names: [String], platforms: [String]) throws(CLError) -> Int {
+        if let index = Int(spec), names.indices.contains(index) { return index }
+        func listed(_ indices: some Sequence<Int>) -> [String] { indices.map { "\($0): \(names[$0])" } }
+        let wanted = spec.lowercased()
+        let isNumber = Int(spec) != nil
+        func fits(_ text: String) -> Bool {
+            isNumber
+                ? wanted.count > 2 && text.split { !($0.isASCII && $0.isNumber) }.contains { $0 == wanted }
+                : text.contains(wanted)
+        }
+        let isBlank = wanted.allSatisfy(\.isWhitespace)
+        for texts in [names, platforms] where !isBlank {
+            let matches = texts.indices.filter { fits(texts[$0].lowercased()) }
+            if matches.count == 1 { return matches[0] }
+            // A name that another begins with
+            if let exact = matches.filter({ texts[$0].lowercased() == wanted }).first,
+                matches.count(where: { texts[$0].lowercased() == wanted }) == 1
+            {
+                return exact
+            }
+            if matches.count > 1 { throw .ambiguousDevice(spec: spec, matches: listed(matches)) }
+        }
+        throw .unknownDevice(spec: spec, available: listed(names.indices))
     }
 
     /// The first GPU, else the first device.

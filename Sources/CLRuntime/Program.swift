@@ -23,6 +23,7 @@ package final class Program {
             context.counters.loaded += 1
             return
         }
+        if context.counters.compiled == 0 { context.onFirstCompile?() }
         handle = try Program.fromSource(context, name: name, source: source, options: options)
         context.counters.compiled += 1
         if let cache = context.programCache, let key, let binary = Program.binary(of: handle) {

@@ -47,8 +47,8 @@ extension Corruption: Hashable {
 // MARK: - The text of --corruption
 
 extension Corruption {
-    /// The forms of all kinds: `none, grayscale, blur:SIGMA, ...`
-    package static var valid: String { kinds.map { $0.form }.joined(separator: ", ") }
+    /// How each corruption is written: `none`, `grayscale`, `blur:SIGMA` ...
+    package static var syntax: [String] { kinds.flatMap { $0.forms } }
 
     /// Parses one corruption.
     /// - Throws: ``ImageError/corruption(spec:reason:)``, also for a list of values.
@@ -67,7 +67,7 @@ extension Corruption {
         func fail(_ reason: String) -> ImageError { .corruption(spec: spec, reason: reason) }
         let parts = spec.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let name = parts.first ?? "", value = parts.count == 2 ? parts[1] : nil
-        guard let kind = kinds.first(where: { $0.name == name }) else { throw fail("is unknown; valid are \(valid)") }
+        guard let kind = kinds.first(where: { $0.name == name }) else { throw fail("is unknown; valid are \(syntax.joined(separator: ", "))") }
         guard let expected = kind.expected else {
             guard value == nil, let plain = kind.init(value: "") else { throw fail("takes no value") }
             return [Corruption(kind: plain)]

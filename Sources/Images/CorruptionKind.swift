@@ -2,8 +2,8 @@
 protocol CorruptionKind: Sendable {
     /// The part of the spec before the colon
     static var name: String { get }
-    /// How the spec is written, for lists of all kinds: `blur:SIGMA`
-    static var form: String { get }
+    /// How the spec may be written, for lists of all kinds: `blur:SIGMA`
+    static var forms: [String] { get }
     /// A spec, for a message about a missing value: `blur:2`
     static var example: String { get }
     /// What a value must be, for messages; nil where the kind takes none
@@ -30,7 +30,7 @@ protocol CorruptionKind: Sendable {
 }
 
 extension CorruptionKind {
-    static var form: String { name }
+    static var forms: [String] { [name] }
     static var example: String { name }
     static var expected: String? { nil }
     static var plain: String? { nil }
@@ -77,9 +77,9 @@ struct CorruptionDraw: Sendable {
     }
 }
 
-/// A number in a range, from a spec; -0 becomes 0.
+/// A number in a range without a minus sign, from a spec.
 func number(_ text: String, in range: ClosedRange<Double>) -> Double? {
-    Double(text).flatMap { range.contains($0) ? $0 + 0 : nil }
+    Double(text).flatMap { range.contains($0) && $0.sign == .plus ? $0 : nil }
 }
 
 /// 2, 0.5, 1e-05

@@ -36,6 +36,12 @@ package struct Preprocessor: Sendable {
         case shortestEdge(Int)
     }
 
+    /// What `init` does without a configuration, in words.
+    package static func defaultsText(imageSize: Int) -> String {
+        "resized to \(imageSize) x \(imageSize) pixels (bilinear), scaled by 1/255 and normalised with mean 0.5 and standard "
+            + "deviation 0.5, the defaults of transformers' ViTImageProcessor"
+    }
+
     /// - Parameters:
     ///   - config: the file's contents (`ProcessorFile` says which they may be). Absent keys have the defaults of the class
     ///     that the file names; where it names none, and where there is no file (nil), of ViTImageProcessor at the model's
@@ -67,10 +73,7 @@ package struct Preprocessor: Sendable {
         if type == nil {
             kind.size = .square(imageSize)
             let absent = config == nil ? "There is no \(name)" : "\(name) names no image_processor_type"
-            notes = [
-                "\(absent): what it leaves out is as ViTImageProcessor has it "
-                    + "(\(imageSize) x \(imageSize) pixels, bilinear, mean and std 0.5)."
-            ]
+            notes = ["\(absent): where it is silent, images are \(Self.defaultsText(imageSize: imageSize))"]
         } else {
             notes = []
         }

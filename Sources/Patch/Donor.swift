@@ -1,9 +1,19 @@
 import ViT
 
-extension SweepSpec {
+/// Why activations of one model do not fit into another.
+package enum DonorError: Error, Equatable, Sendable {
+    /// A size that must agree for what is patched
+    case size(String, donor: Int, model: Int)
+    /// A donor gives what the other pass has, nothing else.
+    case patchWith(PatchWith)
+}
+
+extension Patch {
     /// Whether activations of `donor` fit into `recipient` at the sites of these patches.
-    /// - Throws: `SweepError.option` that names the first size that differs.
-    package static func checkDonor(_ donor: ViTConfig, recipient: ViTConfig, patches: [Patch]) throws(SweepError) {
+    /// - Throws: `DonorError.size` for the first size that differs
+    package static func checkDonor(
+        _ donor: ViTConfig, recipient: ViTConfig, patches: [Patch]
+    ) throws(DonorError) {
         let heads = patches.contains(where: \.needsAttention)
         let sizes: [(String, Int, Int, Bool)] = [
             ("layers", donor.layers, recipient.layers, true),
@@ -16,11 +26,20 @@ extension SweepSpec {
             ),
         ]
         for (name, found, expected, counts) in sizes where counts && found != expected {
-            throw .option(
-                "--donor has \(found) \(name), the model has \(expected): activations of one do not fit the other")
+            throw .size(name, donor: found, model: expected)
         }
-        if patches.contains(where: { $0.with != .clean }) {
-            throw .option("--donor goes with --patch-with clean alone")
+        if let other = patches.first(where: { $0.with != .clean }) { throw .patchWith(other.with) }
+    }
+}
+
+extension ViTConfig {
+    /// Whether class i of this model is class i of the other: as many classes, of the same names. Letter case, underscores
+    /// and hyphens do not count.
+    package func hasClasses(of other: ViTConfig) -> Bool {
+        func plain(_ name: String) -> String {
+            name.lowercased().replacing("_", with: " ").replacing("-", with: " ")
         }
+        return labels.count == other.labels.count
+            && zip(labels, other.labels).allSatisfy { $0 == $1 || plain($0) == plain($1) }
     }
 }

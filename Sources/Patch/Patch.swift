@@ -75,14 +75,13 @@ package struct Patch: Codable, Sendable, Hashable {
     package var needsHidden: Bool { parts.contains { $0.site == .mlpAct } }
 }
 
-/// What can go wrong before or in a sweep; one sentence each.
+/// What can go wrong in a sweep; one sentence.
 package enum SweepError: Error, CustomStringConvertible, Sendable {
-    case option(String)
     case memory(String)
 
     package var description: String {
         switch self {
-        case .option(let message), .memory(let message): message
+        case .memory(let message): message
         }
     }
 }

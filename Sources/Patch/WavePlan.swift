@@ -194,7 +194,7 @@ package struct WavePlan: Sendable, Equatable {
                 "one image with one patch needs \(least / 1_048_576 + 1) MiB of device memory beside the weights, but "
                     + (memory == nil
                         ? "\(device.name) has \(max(limit, 0) / 1_048_576) MiB left"
-                        : "--memory leaves \(max(limit, 0) / 1_048_576) MiB"))
+                        : "the memory allowed leaves \(max(limit, 0) / 1_048_576) MiB"))
         }
         (self.shape, bytes) = found
         (mostEntries, mostTokens) = most

@@ -61,7 +61,7 @@ package final class Wavefront {
     package struct Output: Sendable {
         package var clean: [Pass]  // [images]
         package var corrupted: [Pass]  // [images]; the clean ones where there are none
-        /// The donor's passes (the clean ones if it has any), where it has the model's classes
+        /// The donor's passes (the clean ones if it has any), where it has the model's classes, by name and in their order
         package var donor: [Pass]?  // [images]
         package var patched: [[Pass]]  // [patches][images]
         package var targets: [Int], foils: [Int]  // [images]
@@ -139,7 +139,7 @@ package final class Wavefront {
         let classes = encoder.config.classes
         try encoder.logits(x: x, lists: lists, list: 0..<schedule.rows, out: logits, workspace: workspace)
         let donorBlock = passes.firstIndex { $0.model == 1 }
-        if let donorBlock, let donor, donor.config.classes == classes {
+        if let donorBlock, let donor, donor.config.hasClasses(of: encoder.config) {
             let rows = (donorBlock * images)..<((donorBlock + 1) * images)
             try donor.logits(
                 x: x, lists: lists, list: rows, out: logits, offset: rows.lowerBound * classes, workspace: workspace)
@@ -358,7 +358,7 @@ package final class Wavefront {
         let corrupted = hasCorrupted ? 1 : 0
         return Output(
             clean: passes(block: 0), corrupted: passes(block: corrupted),
-            donor: donorBlock.flatMap { donor?.config.classes == classes ? passes(block: $0) : nil },
+            donor: donorBlock.flatMap { donor?.config.hasClasses(of: encoder.config) == true ? passes(block: $0) : nil },
             patched: schedule.blocks.map { passes(block: $0) },
             targets: (0..<images).map { Int(values[targets + 2 * $0]) },
             foils: (0..<images).map { Int(values[targets + 2 * $0 + 1]) },

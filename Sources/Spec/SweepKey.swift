@@ -1,76 +1,156 @@
-/// The options that decide what a sweep computes: keys of a spec file, and with `--` before them the flags.
+import Images
+import Patch
+
+/// The options that decide what a sweep computes: keys of a spec file, and with `--` before them the flags. Name, default,
+/// values and help of each stand here and nowhere else.
 package enum SweepKey: String, Sendable, CaseIterable {
     case model, donor, data
+    case classMap = "class-map"
+    case resize
     case corruption, direction
     case site, window, layers, heads, tokens, neurons
     case patchWith = "patch-with"
     case control
-    case target, keep
+    case target, foil, keep
     case limit, offset, seed, samples, shard
 
     /// Keys of further sites
     static let ofPlaces: [SweepKey] = [.site, .window, .layers, .heads, .tokens, .neurons]
 
-    enum Kind {
+    package var flag: String { "--" + rawValue }
+
+    package enum Kind: Sendable {
         /// One text; one text or a list of them
         case text, texts
         /// One whole number; one or a list of them
         case whole, wholes
         /// LIST text, a whole number, or a list of both
         case list
+        /// A folder
+        case folder
     }
 
-    var kind: Kind {
-        switch self {
-        case .model, .donor, .data, .patchWith, .target, .keep, .shard: .text
-        case .corruption, .direction, .site: .texts
-        case .control, .limit, .offset, .seed, .samples: .whole
-        case .window: .wholes
-        case .layers, .heads, .tokens, .neurons: .list
-        }
-    }
+    package var kind: Kind { row.kind }
+    /// What holds where nothing is given; nil: what `absent` says
+    package var defaults: [String]? { row.defaults }
+    /// What stands for the value in help
+    package var placeholder: String { row.placeholder }
+    /// The values that it may have, where they are a closed set or begin one; else empty
+    package var values: [String] { row.values }
 
-    /// What holds where nothing is given; nil: what `note` says of null
-    var defaults: [String]? {
-        switch self {
-        case .corruption: ["grayscale"]
-        case .direction: ["restore"]
-        case .site: ["attn_out"]
-        case .heads: ["each"]
-        case .tokens: ["all"]
-        case .patchWith: ["clean"]
-        case .target: ["label"]
-        case .keep: ["all"]
-        case .control, .offset, .seed: ["0"]
-        case .samples: ["1"]
-        case .model, .donor, .data, .window, .layers, .neurons, .limit, .shard: nil
-        }
-    }
+    /// The default in words
+    package var absent: String { row.absent ?? (row.defaults ?? []).joined(separator: " ") }
+
+    /// What it does, without name and default
+    package var meaning: String { row.meaning }
 
     /// The comment in printed specs
-    var note: String {
-        switch self {
-        case .model: "Hugging Face folder; null: the demo's"
-        case .donor: "folder of the model that gives the activations; null: the model itself"
-        case .data: "folder of images; null: the demo's"
-        case .corruption:
-            "none grayscale blur:SIGMA noise:K channel:r|g|b shuffle:N mask:FRACTION mask:FILE mean pair:DIR"
-        case .direction: "restore (clean into corrupted), noise (corrupted into clean)"
-        case .site: "embed resid_pre resid_mid resid_post attn_out mlp_out z q k v pattern mlp_act; a+b: together"
-        case .window: "layers per patch; null: 1 and 3 for attn_out and mlp_out, 1 elsewhere"
-        case .layers: "centres of the windows; null: all"
-        case .heads: "each, all or a LIST, for z q k v pattern"
-        case .tokens: "all, each, cls, patches, a LIST or rectangles of the patch grid"
-        case .neurons: "LIST, for mlp_act; null: all together"
-        case .patchWith: "clean zero mean resample"
-        case .control: "so many random places for every size of patch that covers several places"
-        case .target: "label clean"
-        case .keep: "all clean-correct flipped"
-        case .limit: "at most so many images; null: all"
-        case .offset: "images to skip first"
-        case .seed: "of noise, masks, shuffles, partners, random places and bootstrap intervals"
-        case .samples: "noise draws per image"
-        case .shard: "I/N, the I-th of N equal parts; null: all"
+    var note: String { meaning + (defaults == nil ? "; null: \(absent)" : "") }
+
+    private struct Row {
+        var kind: Kind, placeholder: String, defaults: [String]?, absent: String?, meaning: String
+        var values: [String] = []
+    }
+
+    private var row: Row {
+        func row(
+            _ kind: Kind, _ placeholder: String, _ defaults: String? = nil, absent: String? = nil,
+            values: [String] = [], _ meaning: String
+        ) -> Row {
+            Row(
+                kind: kind, placeholder: placeholder, defaults: defaults.map { [$0] }, absent: absent, meaning: meaning,
+                values: values)
         }
+        return switch self {
+        case .model:
+            row(
+                .folder, "folder", absent: "the demo's",
+                "Hugging Face folder: config.json, weights, preprocessor_config.json if there; or owner/name, from Hugging "
+                    + "Face's cache")
+        case .donor:
+            row(
+                .folder, "folder", absent: "the model itself",
+                "second model that gives the patched-in activations, a folder; demo is the demo's gray one")
+        case .data:
+            row(
+                .folder, "folder", absent: "the demo's images",
+                "folder of class subfolders or of images, a CSV file with the columns image,label, or a CIFAR-10/100 folder"
+            )
+        case .classMap:
+            row(
+                .text, "file", absent: "by name",
+                "CSV file with the columns folder,label: which label of the model each class of the data is")
+        case .resize:
+            row(
+                .text, "library", absent: "as the model's image processor", values: ResizeLibrary.spellings,
+                "\(ResizeLibrary.spellings.joined(separator: " | ")): whose bytes resizing gives")
+        case .corruption:
+            row(
+                .texts, "spec", "grayscale", values: Corruption.names,
+                "\(Corruption.syntax.joined(separator: " | ")); several strengths make a dose-response curve, noise:0.5,1,2; the cells of a shuffle may differ by a pixel"
+            )
+        case .direction:
+            row(
+                .texts, "direction", Direction.restore.rawValue, values: Direction.spellings,
+                "restore or denoise (clean into corrupted) | noise or noising (corrupted into clean)")
+        case .site:
+            row(
+                .texts, "site", Site.attnOut.rawValue, values: Site.spellings,
+                "\(Site.spellings.joined(separator: " ")); joined with + they are patched together")
+        case .window:
+            row(.wholes, "layers", absent: "1 and 3 for attn_out and mlp_out, 1 elsewhere", "layers per patch")
+        case .layers: row(.list, "list", absent: "all", "centres of the windows, a LIST; 0+5 is one patch of both")
+        case .heads: row(.list, "list", "each", "each | all | LIST, for z q k v pattern")
+        case .tokens:
+            row(
+                .list, "list", "all",
+                "all | each | cls | patches | LIST | rectangles of the patch grid, 3:6x2:5; token 0 is CLS; for pattern: query rows"
+            )
+        case .neurons: row(.list, "list", absent: "all together", "LIST of neurons, for mlp_act")
+        case .patchWith:
+            row(
+                .text, "what", PatchWith.clean.rawValue, values: PatchWith.spellings,
+                "clean or other (the other pass) | zero | mean | resample (another image): what is patched in")
+        case .control:
+            row(
+                .whole, "count", "0",
+                "so many random places for every size of patch that covers several places, to compare it with")
+        case .target:
+            row(
+                .text, "class", "label", values: Target.words,
+                "label | clean | an index or name of a class: the class whose probability is tracked")
+        case .foil:
+            row(
+                .text, "class", "pooled", values: Foil.words,
+                "pooled | clean | corrupted | an index or name of a class: the class of logit_diff, by default the best other "
+                    + "one over the clean and the corrupted pass")
+        case .keep:
+            row(
+                .text, "which", Keep.all.rawValue, values: Keep.spellings,
+                "all | clean-correct | flipped: which images are included; applied after --limit")
+        case .limit: row(.whole, "count", absent: "all", "at most so many images")
+        case .offset: row(.whole, "count", "0", "images to skip first")
+        case .seed:
+            row(
+                .whole, "number", "0", "seed of noise, masks, shuffles, partners, random places and bootstrap intervals"
+            )
+        case .samples: row(.whole, "count", "1", "noise draws per image, whose probabilities are averaged")
+        case .shard:
+            row(
+                .text, "i/n", absent: "all, or the task's in a Slurm job array",
+                "I/N: the I-th of N equal parts of the images, I from 0")
+        }
+    }
+}
+
+extension Corruption {
+    /// What stands before the colon
+    static var names: [String] {
+        var names: [String] = []
+        for text in syntax {
+            let name = String(text.prefix { $0 != ":" })
+            if names.last != name { names.append(name) }
+        }
+        return names
     }
 }

@@ -4,25 +4,17 @@ import Patch
 extension SweepOptions {
     /// Flags of `sweep` that decide where and how it runs, not what it computes
     private static let elsewhere: Set<String> = [
-        "device", "gemm", "memory", "out", "resume", "overwrite", "groups", "spec", "print-spec",
+        "ablate", "device", "gemm", "logits", "memory", "out", "precision", "print-spec", "profile", "report", "resume",
+        "skip-unreadable", "overwrite", "groups", "spec",
     ]
     private static let partKeys = ["site", "layers", "heads", "tokens", "neurons"]
 
-    /// Reads a spec file, YAML or JSON (docs/spec.md); a pipe will do.
+    /// Reads a spec file, YAML or JSON (docs/spec.md); a pipe that is open already, `<(...)` or `/dev/stdin`, will do.
     package init(file path: String) throws(SpecError) {
         let data: Data
         do {
-            let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
-            defer { try? file.close() }
-            data = try file.read(upToCount: YAMLReader.maxBytes + 1) ?? Data()
-        } catch {
-            var isFolder: ObjCBool = false
-            let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-            throw SpecError(
-                "the spec \(path) cannot be read: "
-                    + (isFolder.boolValue ? "it is a folder" : exists ? "no permission" : "there is no such file"))
-        }
-        if data.count > YAMLReader.maxBytes { throw SpecError("\(path): the file is larger than 1 MB") }
+            data = try InputFile.read(path, limit: YAMLReader.maxBytes, pipes: true)
+        } catch { throw SpecError("the spec \(path) cannot be read: \(error)") }
         guard let text = String(data: data, encoding: .utf8) else {
             throw SpecError("\(path): the file is not UTF-8 text")
         }
@@ -61,7 +53,7 @@ extension SweepOptions {
         mayBeEmpty: Bool = false
     ) throws(SpecError) -> [Written] {
         let isNumber = kind == .whole || kind == .wholes, one = isNumber ? "a whole number" : "a text"
-        let isSingle = kind == .whole || kind == .text
+        let isSingle = [.whole, .text, .folder].contains(kind)
         func item(
             _ value: YAMLReader.Value, _ expected: String, _ reader: inout YAMLReader
         ) throws(SpecError) -> Written {
@@ -130,8 +122,8 @@ extension SweepOptions {
             guard isThere else { throw reader.fail(value.line, "\(name): the site \(site.rawValue) has none") }
             let items = try items(value, name: name, kind: .list, &reader)
             if let each = items.first(where: { $0.text.split(separator: ",").contains("each") }) {
-                throw SpecError(
-                    "\(each.label) each: a part is one set; write a patch for each, or use the key \(name) of the spec")
+                throw each.failure(
+                    "\(each.name) each: a part is one set; write a patch for each, or use the key \(name) of the spec")
             }
             return items
         }
@@ -148,7 +140,7 @@ extension SweepOptions {
     private func checkNames(_ lines: [Int], _ reader: inout YAMLReader) throws(SpecError) {
         var seen: Set<String> = []
         for (patch, line) in zip(patches, lines) {
-            if (try? SweepSpec.parse(patch.name)) != nil {
+            if (try? SweepSpec.sites(patch.name)) != nil {
                 throw reader.fail(line, "the patch \"\(patch.name)\" has the name of a site; choose another")
             }
             guard seen.insert(patch.name).inserted else {

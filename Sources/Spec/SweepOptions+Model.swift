@@ -7,18 +7,7 @@ extension SweepOptions {
     package func spec(for config: ViTConfig) throws(SpecError) -> SweepSpec {
         var spec = try sites()
         for values in [values] + places {
-            try check(values[.layers]) { (text, option) throws(SweepError) in
-                try ListText.parse(text, below: config.layers, option: option)
-            }
-            try check(values[.heads]) { (text, option) throws(SweepError) in
-                try ListText.heads(text, config: config, option: option)
-            }
-            try check(values[.tokens]) { (text, option) throws(SweepError) in
-                try ListText.tokens(text, config: config, option: option)
-            }
-            try check(values[.neurons]) { (text, option) throws(SweepError) in
-                try ListText.parse(text, below: config.intermediateSize, option: option)
-            }
+            for (key, parse) in Self.parsers(config) { try check(values[key], parse) }
         }
         spec.patches = try patches.map { (patch) throws(SpecError) in
             SweepSpec.Named(
@@ -28,50 +17,48 @@ extension SweepOptions {
         return spec
     }
 
-    private typealias Parser = (_ text: String, _ option: String) throws(SweepError) -> [ListText.Item]
+    fileprivate typealias Parser = (_ text: String) throws(ListError) -> [ListText.Item]
+
+    fileprivate static func parsers(_ config: ViTConfig) -> [(SweepKey, Parser)] {
+        [
+            (.layers, { (text) throws(ListError) in try ListText.parse(text, below: config.layers) }),
+            (.heads, { (text) throws(ListError) in try ListText.heads(text, config: config) }),
+            (.tokens, { (text) throws(ListError) in try ListText.tokens(text, config: config) }),
+            (.neurons, { (text) throws(ListError) in try ListText.parse(text, below: config.intermediateSize) }),
+        ]
+    }
 
     /// Each item for itself, so that a message has its line, and then all together.
     private func check(_ items: [Written]?, _ parse: Parser) throws(SpecError) {
-        guard let items, let first = items.first else { return }
-        do {
-            for item in items { _ = try parse(item.text, item.label) }
-            _ = try parse(Self.joined(items), first.label)
-        } catch { throw SpecError("\(error)") }
+        guard let items, var first = items.first else { return }
+        for item in items { _ = try item.parsed(parse) }
+        first.text = Self.joined(items)
+        _ = try first.parsed(parse)
     }
 }
 
 extension WrittenPatch.Part {
     /// The part in a model, its sets without doubles and ascending.
     func part(for config: ViTConfig) throws(SpecError) -> Part {
-        Part(
-            site: site,
-            layers: try set(layers) { (text, option) throws(SweepError) in
-                try ListText.parse(text, below: config.layers, option: option)
-            } ?? [],
-            heads: try set(heads) { (text, option) throws(SweepError) in
-                try ListText.heads(text, config: config, option: option)
-            },
-            tokens: try set(tokens) { (text, option) throws(SweepError) in
-                try ListText.tokens(text, config: config, option: option)
-            },
-            neurons: try set(neurons) { (text, option) throws(SweepError) in
-                try ListText.parse(text, below: config.intermediateSize, option: option)
-            })
+        var sets: [SweepKey: [Int]] = [:]
+        let written: [SweepKey: [Written]?] = [
+            .layers: layers, .heads: heads, .tokens: tokens, .neurons: neurons,
+        ]
+        for (key, parse) in SweepOptions.parsers(config) { sets[key] = try set(written[key] ?? nil, parse) }
+        return Part(
+            site: site, layers: sets[.layers] ?? [], heads: sets[.heads], tokens: sets[.tokens],
+            neurons: sets[.neurons])
     }
 
     /// nil: all
-    private func set(
-        _ items: [Written]?, _ parse: (_ text: String, _ option: String) throws(SweepError) -> [ListText.Item]
-    ) throws(SpecError) -> [Int]? {
+    private func set(_ items: [Written]?, _ parse: SweepOptions.Parser) throws(SpecError) -> [Int]? {
         guard let items else { return nil }
         var set: Set<Int> = []
         for item in items {
-            do {
-                for parsed in try parse(item.text, item.label) {
-                    guard let indices = parsed.indices else { return nil }
-                    set.formUnion(indices)
-                }
-            } catch { throw SpecError("\(error)") }
+            for parsed in try item.parsed(parse) {
+                guard let indices = parsed.indices else { return nil }
+                set.formUnion(indices)
+            }
         }
         return set.sorted()
     }

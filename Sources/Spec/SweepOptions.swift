@@ -10,6 +10,18 @@ struct Written: Sendable {
 
     /// `--layers`, or `sweep.yaml:3: layers`
     var label: String { place + name }
+
+    /// `--layers 9: ...`
+    func fail(_ what: String) -> SpecError { failure("\(name) \(text): \(what)") }
+
+    /// - Parameter sentence: whole, but for the place
+    func failure(_ sentence: String) -> SpecError {
+        SpecError(place + sentence, origin: place.isEmpty ? .commandLine : .file)
+    }
+
+    func parsed<Value>(_ parse: (String) throws(ListError) -> Value) throws(SpecError) -> Value {
+        do { return try parse(text) } catch { throw fail("\(error)") }
+    }
 }
 
 /// A patch spelled out in a spec file.
@@ -37,7 +49,24 @@ package struct SweepOptions: Sendable {
 
     /// Sets a flag's values; none: not given.
     package mutating func set(flag key: SweepKey, _ texts: [String]) {
-        values[key] = texts.isEmpty ? nil : texts.map { Written(text: $0, name: "--" + key.rawValue) }
+        values[key] = texts.isEmpty ? nil : texts.map { Written(text: $0, name: key.flag) }
+    }
+
+    /// Sets `--ablate`, short for `--direction noise --patch-with WITH`.
+    package mutating func set(ablate text: String?) throws(SpecError) {
+        guard let text else { return }
+        let written = Written(text: text, name: "--ablate")
+        guard PatchWith.ablations.map(\.rawValue).contains(text) else {
+            throw written.failure(
+                "--ablate \(text) is unknown; valid are "
+                    + PatchWith.ablations.map(\.rawValue).joined(separator: ", "))
+        }
+        for key in [SweepKey.direction, .patchWith] where values[key] != nil {
+            throw written.fail(
+                "it stands for --direction noise --patch-with \(text), so \(key.flag) does not go with it")
+        }
+        set(flag: .direction, [Direction.noise.rawValue])
+        set(flag: .patchWith, [text])
     }
 
     /// These options where `flags` gives nothing, and its values, whole, where it does.
@@ -58,6 +87,6 @@ package struct SweepOptions: Sendable {
 
     static func written(_ key: SweepKey, _ values: [SweepKey: [Written]]) -> [Written]? {
         if let given = values[key] { return given }
-        return key.defaults?.map { Written(text: $0, name: "--" + key.rawValue) }
+        return key.defaults?.map { Written(text: $0, name: key.flag) }
     }
 }

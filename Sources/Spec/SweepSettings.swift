@@ -5,10 +5,13 @@ import Patch
 package struct SweepSettings: Sendable, Equatable {
     /// Folders; nil: the demo's model and images, no donor
     package var model: String?, donor: String?, data: String?
+    /// Which label of the model each class of the data is, a CSV file; nil: by name
+    package var classMap: String?
+    /// Whose bytes resizing gives; nil: as the model's image processor
+    package var resize: ResizeLibrary?
     package var corruptions: [Corruption]
     /// Random places for every size of patch that covers several places
     package var control: Int
-    package var target: Target
     package var keep: Keep
     /// At most so many images; nil: all
     package var limit: Int?
@@ -29,13 +32,16 @@ extension SweepOptions {
     package func settings() throws(SpecError) -> SweepSettings {
         _ = try sites()
         return SweepSettings(
-            model: text(.model), donor: text(.donor), data: text(.data), corruptions: try corruptions(),
-            control: try wholes(.control, 0...1000, "0 to 1000")?.first ?? 0, target: try choice(.target, Target.self),
+            model: text(.model), donor: text(.donor), data: text(.data),
+            classMap: text(.classMap),
+            resize: try written(.resize)?.first.map { (item) throws(SpecError) in try item.choice(ResizeLibrary.self) },
+            corruptions: try corruptions(),
+            control: try whole(.control, 0...1000, "0 to 1000") ?? 0,
             keep: try choice(.keep, Keep.self),
-            limit: try wholes(.limit, 1...Int.max, "at least 1")?.first,
-            offset: try wholes(.offset, 0...Int.max, "at least 0")?.first ?? 0,
-            seed: try wholes(.seed, 0...UInt64.max, "0 to \(UInt64.max)")?.first ?? 0,
-            samples: try wholes(.samples, 1...10_000, "1 to 10000")?.first ?? 1, shard: try shard())
+            limit: try whole(.limit, 1...Int.max, "at least 1"),
+            offset: try whole(.offset, 0...Int.max, "at least 0") ?? 0,
+            seed: try whole(.seed, 0...UInt64.max, "0 to \(UInt64.max)") ?? 0,
+            samples: try whole(.samples, 1...10_000, "1 to 10000") ?? 1, shard: try shard())
     }
 
     /// What is patched, without the patches spelled out, which need the model.
@@ -44,6 +50,7 @@ extension SweepOptions {
         spec.direction = try (written(.direction) ?? []).map { (item) throws(SpecError) in
             try item.choice(Direction.self)
         }
+        try once(written(.direction), spec.direction)
         if written(.site)?.isEmpty == true, places.isEmpty, patches.isEmpty {
             throw SpecError("nothing to patch: site is empty, and places and patches too")
         }
@@ -61,10 +68,12 @@ extension SweepOptions {
         func joined(_ key: SweepKey) -> String? { written(key).map(Self.joined) }
         var places = SweepSpec.Places(
             site: try (written(.site) ?? []).map { (item) throws(SpecError) in
-                do { _ = try SweepSpec.parse(item.text, option: item.label) } catch { throw SpecError("\(error)") }
+                _ = try item.parsed(SweepSpec.sites)
                 return item.text
             })
+        try once(written(.site), places.site)
         places.window = try wholes(written(.window), 1...1_000_000, "1 to 1000000")
+        try once(written(.window), places.window ?? [])
         places.layers = joined(.layers)
         places.heads = joined(.heads) ?? places.heads
         places.tokens = joined(.tokens) ?? places.tokens
@@ -76,37 +85,53 @@ extension SweepOptions {
 
     static func joined(_ items: [Written]) -> String { items.map(\.text).joined(separator: ",") }
 
+    /// A value that is given twice is a slip.
+    /// - Parameter values: what the items mean
+    private func once<Value: Hashable>(_ items: [Written]?, _ values: [Value]) throws(SpecError) {
+        try Self.once(items, values)
+    }
+
+    private static func once<Value: Hashable>(_ items: [Written]?, _ values: [Value]) throws(SpecError) {
+        var seen: Set<Value> = []
+        for (item, value) in zip(items ?? [], values) where !seen.insert(value).inserted {
+            throw item.failure("\(item.name) \(item.text) is given twice")
+        }
+    }
+
     private func corruptions() throws(SpecError) -> [Corruption] {
         var all: [Corruption] = []
         for item in written(.corruption) ?? [] {
             let list: [Corruption]
-            do { list = try Corruption.list(spec: item.text) } catch { throw SpecError("\(item.place)\(error)") }
+            do { list = try Corruption.list(spec: item.text) } catch {
+                guard case ImageError.corruption(let spec, let reason) = error else { throw item.fail("\(error)") }
+                throw item.failure("\(item.name) \(spec) \(reason)")
+            }
             for corruption in list {
-                if all.contains(corruption) { throw SpecError("\(item.label) \(corruption.spec) is given twice") }
+                if all.contains(corruption) {
+                    throw item.failure("\(item.name) \(corruption.spec) is given twice")
+                }
                 all.append(corruption)
             }
         }
         return all
     }
 
-    private func choice<Value: RawRepresentable & CaseIterable>(
-        _ key: SweepKey, _: Value.Type
-    ) throws(SpecError) -> Value where Value.RawValue == String {
+    private func choice<Value: Choice>(_ key: SweepKey, _: Value.Type) throws(SpecError) -> Value {
         try (written(key)?.first ?? Written(text: "", name: key.rawValue)).choice(Value.self)
     }
 
-    private func wholes<Value: FixedWidthInteger>(
+    private func whole<Value: FixedWidthInteger>(
         _ key: SweepKey, _ range: ClosedRange<Value>, _ expected: String
-    ) throws(SpecError) -> [Value]? {
-        try Self.wholes(written(key), range, expected)
+    ) throws(SpecError) -> Value? {
+        try Self.wholes(written(key), range, expected)?.first
     }
 
     private static func wholes<Value: FixedWidthInteger>(
         _ items: [Written]?, _ range: ClosedRange<Value>, _ expected: String
     ) throws(SpecError) -> [Value]? {
         try items?.map { (item) throws(SpecError) in
-            guard let value = Value(item.text), range.contains(value) else {
-                throw SpecError("\(item.label) \(item.text): expected \(expected)")
+            guard item.text.first != "+", let value = Value(item.text), range.contains(value) else {
+                throw item.fail("expected \(expected)")
             }
             return value
         }
@@ -117,21 +142,68 @@ extension SweepOptions {
         let parts = item.text.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
         guard parts.count == 2, let index = parts[0], let count = parts[1], count > 0, (0..<count).contains(index)
         else {
-            throw SpecError("\(item.label) \(item.text): write I/N with I from 0 to N - 1, e.g. 0/4")
+            throw item.fail("write I/N with I from 0 to N - 1, e.g. 0/4")
         }
         return .init(index: index, count: count)
     }
 }
 
 extension Written {
-    func choice<Value: RawRepresentable & CaseIterable>(
-        _: Value.Type
-    ) throws(SpecError) -> Value where Value.RawValue == String {
-        guard let value = Value(rawValue: text) else {
-            throw SpecError(
-                "\(label) \(text) is unknown; valid are "
-                    + Value.allCases.map(\.rawValue).joined(separator: ", "))
+    func choice<Value: Choice>(_: Value.Type) throws(SpecError) -> Value {
+        guard let value = Value(spelled: text) else {
+            throw failure("\(name) \(text) is unknown; valid are " + Value.spellings.joined(separator: ", "))
         }
         return value
+    }
+}
+
+extension SweepOptions {
+    /// The class whose probability is tracked, in a model of these classes.
+    package func target(among labels: [String]) throws(SpecError) -> Target {
+        guard let item = written(.target)?.first else { return .label }
+        switch item.text {
+        case "label": return .label
+        case "clean": return .clean
+        default: return .index(try item.classIndex(among: labels, or: Target.words))
+        }
+    }
+
+    /// The class that it is compared with.
+    package func foil(among labels: [String]) throws(SpecError) -> Foil {
+        guard let item = written(.foil)?.first else { return .pooled }
+        let foil: Foil =
+            switch item.text {
+            case "pooled": .pooled
+            case "clean": .clean
+            case "corrupted": .corrupted
+            default: .index(try item.classIndex(among: labels, or: Foil.words))
+            }
+        if foil != .pooled { throw item.fail("it is not built yet; only pooled is") }
+        return foil
+    }
+
+    /// A sweep whose two passes are the same measures nothing.
+    package func checkPassesDiffer() throws(SpecError) {
+        let ablates = try choice(.patchWith, PatchWith.self) != .clean
+        guard !ablates, written(.donor) == nil else { return }
+        if let item = written(.corruption)?.first(where: { $0.text == "none" }) {
+            throw item.fail(
+                "the clean and the corrupted pass are the same, so every effect is 0; it goes with --donor or --ablate")
+        }
+    }
+}
+
+extension Written {
+    /// The class of a model that this index or name says.
+    func classIndex(among labels: [String], or words: [String]) throws(SpecError) -> Int {
+        if let first = labels.firstIndex(of: text) {
+            if labels.lastIndex(of: text) == first { return first }
+            throw fail("the model has several classes of this name; give the index of one, e.g. \(first)")
+        }
+        guard let index = Int(text), labels.indices.contains(index) else {
+            throw fail(
+                "expected \(words.joined(separator: ", ")), a class of the model or its index, 0-\(labels.count - 1)")
+        }
+        return index
     }
 }

@@ -43,10 +43,13 @@ extension ViTConfig {
             ("hidden_size", hiddenSize, 1 << 16), ("num_hidden_layers", layers, 1 << 10),
             ("num_attention_heads", heads, 1 << 10), ("intermediate_size", intermediateSize, 1 << 18),
             ("image_size", imageSize, 1 << 14), ("patch_size", patchSize, 1 << 14),
-            ("num_channels", channels, 1 << 10), ("the number of labels", classes, maxClasses),
+            ("the number of labels", classes, maxClasses),
         ]
         for (key, value, limit) in limits where value < 1 || value > limit {
             return "\(key) is \(value), expected 1 to \(limit)"
+        }
+        if channels != 3 {
+            return "num_channels is \(channels), expected 3: images are read as RGB"
         }
         if hiddenSize % heads != 0 {
             return "hidden_size \(hiddenSize) is not divisible by num_attention_heads \(heads)"

@@ -3,15 +3,29 @@ import Foundation
 /// What lies at a path, symbolic links followed.
 enum FileKind {
     case missing, folder, other
+    /// A symbolic link to a file that is not there, as a broken cache of the Hugging Face Hub has them
+    case dangling(to: String)
     /// A regular file of that many bytes
     case file(size: Int)
 
     var isMissing: Bool { if case .missing = self { true } else { false } }
+
+    /// Why it is no file to read
+    var reason: String {
+        switch self {
+        case .missing: "no such file"
+        case .dangling(let target): "a symbolic link to \(printable(target)), which does not exist"
+        case .folder, .other, .file: "not a regular file"
+        }
+    }
 }
 
 func fileKind(_ path: String) -> FileKind {
     var info = stat()
-    guard stat(path, &info) == 0 else { return .missing }
+    guard stat(path, &info) == 0 else {
+        let target = try? FileManager.default.destinationOfSymbolicLink(atPath: path)
+        return target.map { .dangling(to: $0) } ?? .missing
+    }
     switch info.st_mode & S_IFMT {
     case S_IFREG: return .file(size: Int(info.st_size))
     case S_IFDIR: return .folder
@@ -22,7 +36,7 @@ func fileKind(_ path: String) -> FileKind {
 /// The contents of a regular file of at most `limit` bytes.
 func readFile(_ path: String, limit: Int) throws(CheckpointError) -> Data {
     guard case .file(let size) = fileKind(path) else {
-        throw CheckpointError.file(path: path, reason: absence(path))
+        throw CheckpointError.file(path: path, reason: fileKind(path).reason)
     }
     if size > limit {
         throw CheckpointError.file(path: path, reason: "\(size) bytes, more than the limit of \(limit)")
@@ -32,11 +46,4 @@ func readFile(_ path: String, limit: Int) throws(CheckpointError) -> Data {
     } catch {
         throw CheckpointError.file(path: path, reason: "cannot be read; check its permissions")
     }
-}
-
-/// Why there is no regular file at `path`.
-func absence(_ path: String) -> String {
-    var info = stat()
-    guard fileKind(path).isMissing else { return "not a regular file" }
-    return lstat(path, &info) == 0 ? "a link to a file that is not there" : "no such file"
 }

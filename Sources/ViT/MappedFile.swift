@@ -17,10 +17,8 @@ final class MappedFile: Sendable {
     init(path: String) throws(CheckpointError) {
         func unreadable() -> CheckpointError { .file(path: path, reason: "cannot be read; check its permissions") }
         // Before it is opened: opening a pipe would wait for its writer.
-        switch fileKind(path) {
-        case .file: break
-        case .missing, .folder, .other: throw .file(path: path, reason: absence(path))
-        }
+        let kind = fileKind(path)
+        guard case .file = kind else { throw .file(path: path, reason: kind.reason) }
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw unreadable() }
         defer { close(descriptor) }

@@ -26,19 +26,37 @@ enum Terminal {
         return Int(size.ws_col)
     }
 
-    static func standardError(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }
+    static func standardError(_ text: String) {
+        try? FileHandle.standardError.write(contentsOf: Data(shown(text, on: STDERR_FILENO).utf8))
+    }
 
     /// Ends the program where the text cannot be written: the disk is full, say.
     static func standardOutput(_ text: String) {
         do {
-            try OutputFile(nil).write(Array(text.utf8))
+            try OutputFile(nil).write(Array(shown(text, on: STDOUT_FILENO).utf8))
         } catch {
-            standardError("Error: \(error)\n")
+            Terminal.error("\(error)")
             exit(1)
         }
     }
 
-    static func warning(_ text: String) {
-        standardError((isRich(STDERR_FILENO) ? "\r\u{1B}[K" : "") + "Warning: \(text)\n")
+    static func warning(_ text: String) { message("Warning: \(printable(text))") }
+
+    /// One line, but for a compiler's log.
+    static func error(_ text: String, isLog: Bool = false) {
+        message("Error: \(isLog ? printableLines(text, colours: false) : printable(text))")
+    }
+
+    /// What is going on, for somebody who waits: on a terminal alone.
+    static func note(_ text: String) { if isRich(STDERR_FILENO) { message(printable(text)) } }
+
+    private static func message(_ line: String) {
+        let text = (isRich(STDERR_FILENO) ? "\r\u{1B}[K" : "") + line + "\n"
+        try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
+    }
+
+    /// Files get texts as they are; a terminal gets no control characters but line ends and our own colours.
+    private static func shown(_ text: String, on stream: Int32) -> String {
+        isatty(stream) == 0 ? text : printableLines(text, colours: isRich(stream))
     }
 }

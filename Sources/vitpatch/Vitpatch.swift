@@ -1,6 +1,6 @@
 import ArgumentParser
+import CLRuntime
 import Foundation
-import Patch
 
 let vitpatchVersion = "0.1.0"
 
@@ -17,47 +17,59 @@ struct Vitpatch: ParsableCommand {
             Verify.self, Bench.self, Tune.self, Inspect.self, Devices.self,
         ])
 
-    /// Prints the one sentence of an error and leaves with its code: 64 for a wrong command line, 1 for anything else.
+    /// Prints the one sentence of an error and leaves with the code of its type: 64 for a wrong command line, 1 for
+    /// anything else.
     static func main() {
-        // A closed pipe (`vitpatch export ... | head`) ends the program quietly.
+        // A closed pipe (`vitpatch export ... | head`) ends the program quietly; a file that may not grow is an error.
         signal(SIGPIPE, SIG_DFL)
+        signal(SIGXFSZ, SIG_IGN)
         do {
-            if let name = CommandLine.arguments.dropFirst().first { try check(command: name) }
-            var command = try parseAsRoot()
+            try ProcessLimits.checkOpenFiles()
+            var command = try parsed()
             try command.run()
-        } catch let error as CommandError {
-            fail(error.description, code: 1)
-        } catch SweepError.option(let message) {
-            fail(message, code: 64)
-        } catch  where isOwn(error) {
-            fail("\(error)", code: 1)
+        } catch let code as ExitCode {
+            exit(withError: code)
         } catch {
-            exit(withError: error)
+            // Help that was asked for
+            if exitCode(for: error) == .success { exit(withError: error) }
+            let isLog = if case CLError.build = error { true } else { false }
+            Terminal.error(sentence(of: error), isLog: isLog)
+            exit(withError: ExitCode(vitpatch.exitCode(of: error)))
         }
+    }
+
+    /// The command with its options. Asking for help or the version ends the program.
+    private static func parsed() throws -> any ParsableCommand {
+        let arguments = joined(Array(CommandLine.arguments.dropFirst()))
+        if let name = arguments.first { try check(command: name) }
+        do {
+            return try parseAsRoot(arguments)
+        } catch {
+            if exitCode(for: error) == .success { exit(withError: error) }
+            throw UsageError(message(for: error).split(whereSeparator: \.isNewline).joined(separator: " "))
+        }
+    }
+
+    /// `--limit -1` as `--limit=-1`: the parser takes what begins with a hyphen for an option.
+    static func joined(_ arguments: [String]) -> [String] {
+        var joined: [String] = []
+        for argument in arguments {
+            if argument.wholeMatch(of: /-[0-9].*/) != nil, let last = joined.last, last.hasPrefix("--"), last != "--",
+                !last.contains("=")
+            {
+                joined[joined.count - 1] = "\(last)=\(argument)"
+            } else {
+                joined.append(argument)
+            }
+        }
+        return joined
     }
 
     private static func check(command name: String) throws {
         let known = configuration.subcommands.map { $0._commandName } + ["help"]
         if !name.hasPrefix("-"), !known.contains(name) {
-            throw ValidationError(
+            throw UsageError(
                 "there is no command '\(name)'; valid are \(known.dropLast().joined(separator: ", "))")
         }
     }
-
-    /// Whether an error is one of ours, whose description is the sentence to print, and not the parser's.
-    private static func isOwn(_ error: any Error) -> Bool {
-        !(error is ValidationError) && !(error is ExitCode) && !(error is CleanExit)
-            && !String(reflecting: type(of: error)).hasPrefix("ArgumentParser.")
-    }
-
-    private static func fail(_ message: String, code: Int32) -> Never {
-        Terminal.standardError("Error: \(message)\n")
-        exit(withError: ExitCode(code))
-    }
-}
-
-/// What a command finds wrong while it runs.
-struct CommandError: Error, CustomStringConvertible {
-    var description: String
-    init(_ description: String) { self.description = description }
 }

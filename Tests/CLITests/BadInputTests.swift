@@ -79,6 +79,62 @@ struct BadInputTests {
         try expect("model.safetensors")
     }
 
+    @Test func onlyColourImagesAreRead() throws {
+        try folder.edit("model/config.json", "\"num_channels\": 3", "\"num_channels\": 1")
+        try expect("config.json", "num_channels is 1, expected 3")
+    }
+
+    /// What a broken cache of the Hugging Face Hub looks like
+    @Test func aPreprocessorThatIsALinkToNothing() throws {
+        let path = "\(model)/preprocessor_config.json"
+        try FileManager.default.removeItem(atPath: path)
+        try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "../blobs/gone")
+        try expect("preprocessor_config.json", "symbolic link to ../blobs/gone, which does not exist")
+    }
+
+    @Test func withoutAPreprocessorTheDefaultsAreSaid() throws {
+        try FileManager.default.removeItem(atPath: "\(model)/preprocessor_config.json")
+        for command in [["classify"], ["sweep", "--out", folder("out")]] {
+            let result = try runVitpatch(command + ["--model", model, "--data", data])
+            #expect(result.code == 0)
+            #expect(
+                result.errors.contains(
+                    "Warning: model has no preprocessor_config.json, so images are resized to 12 x 12 pixels")
+                    && result.errors.contains("mean 0.5"), "\(result.errors)")
+        }
+    }
+
+    /// Named pipes, sockets and devices are refused and never opened, so nothing waits for their writer.
+    @Test func specialFilesAreNotOpened() throws {
+        try FileManager.default.createDirectory(atPath: folder("pipes"), withIntermediateDirectories: true)
+        for name in ["pipes/results.sqlite", "pipe"] { #expect(mkfifo(folder(name), 0o600) == 0) }
+        let options = ["--model", model, "--data", data, "--out", folder("out")]
+        for command in [
+            ["summary", folder("pipes")], ["export", folder("pipes"), "--format", "csv"], ["report", folder("pipes")],
+            ["compare", folder("pipes"), folder("pipes")], ["merge", folder("pipes"), "--out", folder("out")],
+            ["sweep", "--groups", folder("pipe")] + options, ["sweep", "--spec", folder("pipe")] + options,
+            ["bench", "--compare", folder("pipe")],
+        ] {
+            try expectFailure(command, naming: ["it is a named pipe, not a regular file"])
+        }
+        try expectFailure(["sweep", "--groups", "/dev/zero"] + options, naming: ["/dev/zero", "it is a device"])
+        #expect(!FileManager.default.fileExists(atPath: folder("out")))
+    }
+
+    @Test(arguments: [
+        ("5", ["summary", "x"], "the limit of open files is 5"), ("5", ["sweep"], "the limit of open files is 5"),
+        ("8", ["sweep", "--out", "/tmp/vitpatch-never"], "the limit of a file's size is 8 KiB"),
+        ("8", ["classify"], "the limit of a file's size is 8 KiB"),
+    ])
+    func littleIsAllowed(_ limit: String, _ arguments: [String], _ words: String) throws {
+        let option = words.contains("open files") ? "-n" : "-f"
+        let result = try run(
+            URL(fileURLWithPath: "/bin/bash"),
+            ["-c", "ulimit \(option) \(limit); exec \"$@\"", "bash", vitpatch.path] + arguments)
+        #expect(result.code == 1 && result.output == "")
+        #expect(result.errors.hasPrefix("Error: \(words)"), "\(result.errors)")
+    }
+
     @Test func aBrokenPreprocessor() throws {
         try folder.write("model/preprocessor_config.json", Data(#"{"size": "x"}"#.utf8))
         try expect("preprocessor_config.json", "size")
@@ -124,11 +180,14 @@ struct BadInputTests {
     }
 
     @Test func anOffsetBeyondTheData() throws {
-        try expect("--offset 5", "5 images", options: ["--offset", "5"])
+        for command in ["sweep", "classify", "search"] {
+            try expectUsageError(
+                [command, "--model", model, "--data", data, "--offset", "5"], naming: ["--offset 5", "5 images"])
+        }
     }
 
     @Test func tooLittleMemory() throws {
-        try expect("--memory", options: ["--memory", "1k"])
+        try expect("the memory allowed leaves 0 MiB", options: ["--memory", "1k"])
     }
 
     @Test func aMissingPartner() throws {
@@ -144,6 +203,48 @@ struct BadInputTests {
         let other = try folder.model("relu", name: "other")
         try expectFailure(
             ["sweep", "--model", model, "--data", data, "--donor", other, "--out", folder("out")], naming: ["donor"])
+    }
+
+    /// Its activations serve, its probabilities are of other classes.
+    @Test func aDonorOfOtherClasses() throws {
+        let other = try folder.model(name: "other")
+        try folder.edit("other/config.json", "\"ash\"", "\"oak\"")
+        let result = try runVitpatch(
+            ["sweep", "--model", model, "--data", data, "--donor", other, "--out", folder("out")])
+        #expect(result.code == 0)
+        #expect(result.errors.contains("class 0 is oak there and ash here, so p_donor stays empty"), "\(result.errors)")
+        #expect(try Set(Table(export(folder("out")))["p_donor"]) == [""])
+    }
+
+    /// Names from files are shown in one line and cannot steer the terminal.
+    @Test func foreignNamesAreEscaped() throws {
+        let bad = try folder.images("bad\u{1B}[31m\nname", classes: ["x\u{1B}]0;title\u{7}", "y"], count: 1)
+        let result = try runVitpatch(["classify", "--model", model, "--data", bad])
+        #expect(result.code == 1 && result.errors.split(separator: "\n").count == 1, "\(result.errors)")
+        #expect(result.errors.contains("\\u{1B}]0;title\\u{7}") && !result.errors.contains("\u{1B}"))
+    }
+
+    /// classify quotes as export does.
+    @Test func imageNamesInCSV() throws {
+        let odd = try folder.images("odd", count: 0)
+        for name in tinyClasses { try folder.write("odd/\(name)/a,\"b\"\r\n.png", randomPNG(side: 12)) }
+        let result = try runVitpatch(["classify", "--model", model, "--data", odd])
+        #expect(result.code == 0, "\(result.errors)")
+        #expect(try Table(result.output)["image"] == tinyClasses.map { "\($0)/a,\"b\"\r\n.png" })
+    }
+
+    @Test func compareNamesOtherData() throws {
+        _ = try sweep(["--model", model, "--data", data, "--layers", "0"], out: folder("a"))
+        try FileManager.default.removeItem(atPath: folder("data/ash/0.png"))
+        try folder.write("data/ash/0.png", randomPNG(side: 20))
+        _ = try sweep(
+            ["--model", model, "--data", data, "--layers", "0", "--patch-with", "zero"], out: folder("b"))
+        try expectFailure(["compare", folder("a"), folder("b")], naming: ["different data", "--force"])
+        let forced = try runVitpatch(["compare", folder("a"), folder("b"), "--force"])
+        #expect(forced.code == 0)
+        for words in ["different data", "patch-with is clean in A and zero in B"] {
+            #expect(forced.errors.contains("Warning: ") && forced.errors.contains(words), "\(forced.errors)")
+        }
     }
 
     @Test func resultsThatCannotBeWrittenOrRead() throws {

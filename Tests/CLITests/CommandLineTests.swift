@@ -7,7 +7,14 @@ struct CommandLineTests {
         "--site foo", "--site attn_out+", "--site +", "--direction up", "--corruption foo", "--corruption blur",
         "--corruption blur:0", "--corruption blur:x", "--corruption noise:nan", "--corruption noise:-1",
         "--corruption mask:1.5", "--corruption shuffle:1", "--corruption channel:x", "--corruption grayscale:1",
-        "--corruption noise:1,1", "--corruption pair", "--target x", "--keep x", "--samples 0", "--seed=-1", "--seed x",
+        "--corruption noise:1,1", "--corruption pair", "--keep x", "--limit -1", "--limit 99999999999999999999",
+        "--offset -1", "--shard -1/3",
+        "--window 1 --window 1", "--site z --site z", "--site attn_out+attn_out",
+        "--direction noise --direction noising",
+        "--corruption mask:-0.0", "--corruption blur:1e-320", "--corruption shuffle:16385", "--corruption none",
+        "--ablate clean", "--ablate zero --direction restore", "--foil clean", "--foil nosuch", "--target nosuch",
+        "--precision bf16x3", "--device 99", "--device 4090", "--offset 9999", "--tokens -1", "--memory -1G",
+        "--samples 0", "--seed=-1", "--seed x",
         "--shard 2/2", "--shard=-1/2", "--shard x", "--shard 0/0", "--shard 1", "--memory 0", "--memory x",
         "--memory=-1G", "--memory nan", "--memory 1e30", "--patch-with x", "--gemm x", "--resume",
         "--resume --overwrite --out x", "--layers x", "--layers 0-99", "--layers 1-", "--layers 3-1", "--layers 0,,1",
@@ -24,17 +31,42 @@ struct CommandLineTests {
         "summary x --format foo", "classify --format x", "classify --limit 0", "classify --corruption noise:1",
         "classify --corruption foo", "classify --memory x", "classify --offset=-3", "verify --seed x",
         "verify --gemm x", "devices --x", "devices x", "tune --seconds x", "bench --images 0", "bench --only x",
-        "search --precision tf32", "classify --precision bf16", "bench --precision x",
+        "search --precision tf32", "classify --precision bf16", "bench --precision x", "inspect", "merge x",
+        "search --corruption none", "search --corruption mean --corruption noise:1", "search --direction up",
+        "search --direction restore --direction noise", "search --layers 99", "classify --limit -1",
+        "classify --device 99",
+        "compare x", "compare x y --format json",
     ])
     func soIsAWrongCommand(_ line: String) throws {
         try expectUsageError(line.split(separator: " ").map(String.init))
     }
 
-    private func expectUsageError(_ arguments: [String]) throws {
-        let result = try runVitpatch(arguments)
-        #expect(result.code == 64, "\(arguments): \(result.errors)")
-        #expect(result.output == "", "\(arguments)")
-        #expect(result.errors.hasPrefix("Error: "), "\(arguments): \(result.errors)")
+    /// Names that are empty
+    @Test(arguments: [
+        ["sweep", "--out", ""], ["sweep", "--spec", ""], ["sweep", "--groups", ""], ["sweep", "--device", ""],
+        ["sweep", "--layers", ""], ["sweep", "--site", ""], ["sweep", "--corruption", ""], ["sweep", "--limit", ""],
+        ["export", "x", "--format", "csv", "--to", ""], ["merge", "x", "--out", ""], ["search", "--out", ""],
+    ])
+    func anEmptyName(_ arguments: [String]) throws {
+        try expectUsageError(arguments, naming: [arguments[arguments.count - 2]])
+    }
+
+    @Test func theVariableIsNamedToo() throws {
+        try expectUsageError(
+            ["classify", "--limit", "1"], naming: ["VITPATCH_DEVICE=nosuch: there is no device \"nosuch\""],
+            environment: ["VITPATCH_DEVICE": "nosuch"])
+        try expectUsageError(["sweep", "--limit", "-1"], naming: ["--limit -1: expected at least 1"])
+    }
+
+    /// Shells complete the values of closed sets.
+    @Test func completionOffersTheValues() throws {
+        let script = try runVitpatch(["--generate-completion-script", "bash"])
+        #expect(script.code == 0)
+        for values in [
+            "restore noise denoise noising", "all clean-correct flipped", "fp32 bf16x3", "packed", "csv jsonl npz",
+        ] {
+            #expect(script.output.contains(values.split(separator: " ").map { "'\($0)'" }.joined(separator: "$'\\n'")))
+        }
     }
 
     @Test func anUnknownCommandIsNamed() throws {
@@ -49,12 +81,14 @@ struct CommandLineTests {
                 "--tokens", "--patch-with", "--target", "--keep", "--limit", "--offset", "--seed", "--samples",
                 "--shard",
                 "--device", "--memory", "--out", "--resume", "--overwrite", "--precision", "--profile",
-                "(default: grayscale)", "(default: restore)",
+                "(default: grayscale)", "(default: restore)", "--ablate", "--foil",
                 "(default: attn_out)", "(default: label)", "(default: runs/<time>", "VITPATCH_DEVICE", "130",
             ],
             "export": ["--format", "--to", "<folder>", "(default: standard output)"],
             "summary": ["<folder>", "--format", "(default: text)"],
-            "classify": ["--model", "--data", "--corruption", "--format", "(default: none)", "(default: csv)"],
+            "classify": [
+                "--model", "--data", "--corruption", "--format", "(default: none)", "(default: csv)", "--limit",
+            ],
             "verify": ["--device", "--seed", "(default: 1)"],
             "devices": [],
         ]
@@ -81,9 +115,6 @@ struct CommandLineTests {
         let result = try runVitpatch(["devices"])
         #expect(result.code == 0 && result.errors == "")
         #expect(result.output.split(separator: "\n").filter { $0.hasPrefix("* ") }.count == 1)
-        try expectFailure(["sweep", "--limit", "1", "--device", "99"], naming: ["\"99\""])
-        try expectFailure(
-            ["classify", "--limit", "1"], naming: ["\"nosuch\""], environment: ["VITPATCH_DEVICE": "nosuch"])
     }
 
     @Test func nothingIsColouredWithoutATerminal() throws {

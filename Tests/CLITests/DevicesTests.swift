@@ -135,8 +135,10 @@ struct DevicesTests {
                 "\(result.errors)")
         }
         for device in ["\(one[1]),99", "\(one[1]),"] {
-            try expectFailure(["sweep", "--device", device], naming: ["does not exist"], environment: two)
+            try expectUsageError(["sweep", "--device", device], naming: ["there is no device"], environment: two)
         }
+        // A part of both devices' names
+        try expectUsageError(["classify", "--device", "pthread"], naming: ["names several devices"], environment: two)
         let kinds = ["POCL_DEVICES": "basic pthread"]
         let result = try runVitpatch(
             ["sweep", "--device", pocl(kinds).joined(separator: ","), "--out", folder("out")], environment: kinds)

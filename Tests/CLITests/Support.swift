@@ -23,11 +23,12 @@ final class TemporaryFolder: Sendable {
         return file.path
     }
 
-    /// A copy of one of the models of Tests/Fixtures, to be broken.
+    /// A copy of one of the models of Tests/Fixtures, to be broken, with the defaults written out as its preprocessing.
     func model(_ fixture: String = "tiny", name: String = "model") throws -> String {
         for file in ["config.json", "model.safetensors"] {
             try write("\(name)/\(file)", try Data(contentsOf: fixtures.appendingPathComponent("\(fixture)/\(file)")))
         }
+        try write("\(name)/preprocessor_config.json", Data(#"{"image_processor_type": "ViTImageProcessor"}"#.utf8))
         return self(name)
     }
 
@@ -156,6 +157,23 @@ func expectFailure(
         "\(arguments): \(errors)", sourceLocation: sourceLocation)
     for word in words {
         #expect(errors.contains(word), "\(arguments): \(errors)", sourceLocation: sourceLocation)
+    }
+}
+
+/// A wrong command line: exit code 64, one sentence that names what is wrong, and nothing on standard output.
+func expectUsageError(
+    _ arguments: [String], naming words: [String] = [], environment: [String: String] = [:],
+    sourceLocation: SourceLocation = #_sourceLocation
+) throws {
+    let result = try runVitpatch(arguments, environment: environment)
+    let lines = result.errors.split(separator: "\n")
+    #expect(result.code == 64, "\(arguments): \(result.errors)", sourceLocation: sourceLocation)
+    #expect(result.output == "", "\(arguments)", sourceLocation: sourceLocation)
+    #expect(
+        lines.count == 1 && result.errors.hasPrefix("Error: ") && !result.errors.contains("Usage:"),
+        "\(arguments): \(result.errors)", sourceLocation: sourceLocation)
+    for word in words {
+        #expect(result.errors.contains(word), "\(arguments): \(result.errors)", sourceLocation: sourceLocation)
     }
 }
 

@@ -17,14 +17,16 @@ struct ErrorTests {
             #expect(CLError.library("CLBlast", operation: "SGEMM", status: status).isOutOfMemory)
         }
         #expect(!CLError.call("x", CLStatus(rawValue: -30)).isOutOfMemory)
-        #expect(!CLError.noDevice.isOutOfMemory)
+        #expect(!CLError.noDevice("x").isOutOfMemory)
         #expect(!CLError.shape(operation: "x", expected: "1", got: "2").isOutOfMemory)
     }
 
     @Test func messagesNameTheThingAtFault() {
         #expect("\(CLError.call("clFinish", .outOfResources))" == "clFinish failed with CL_OUT_OF_RESOURCES")
         #expect("\(CLError.shape(operation: "gemm", expected: "3", got: "4"))" == "gemm needs 3, but got 4")
-        #expect("\(CLError.noDevice)".contains("no OpenCL device found"))
-        #expect("\(CLError.unknownDevice(spec: "x", available: []))".contains("no OpenCL device"))
+        #expect("\(CLError.noDevice("why"))" == "no OpenCL device found; why")
+        #expect(
+            "\(CLError.unknownDevice(spec: "x", available: ["0: a"]))" == "there is no device \"x\"; there are 0: a")
+        #expect(CLError.ambiguousDevice(spec: "x", matches: []).isSelection && !CLError.noDevice("x").isSelection)
     }
 }

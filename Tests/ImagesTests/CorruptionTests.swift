@@ -11,7 +11,7 @@ import Testing
             ("none", "none"), ("grayscale", "grayscale"), ("mean", "mean"),
             ("blur:2", "blur:2"), ("blur:0.50", "blur:0.5"),
             ("blur:1000", "blur:1000"), ("noise:3", "noise:3"),
-            ("noise:5e-1", "noise:0.5"), ("noise:-0", "noise:0"),
+            ("noise:5e-1", "noise:0.5"), ("noise:0", "noise:0"),
             ("noise:1e-7", "noise:1e-07"), ("channel:r", "channel:r"),
             ("channel:g", "channel:g"), ("channel:b", "channel:b"),
             ("shuffle:02", "shuffle:2"), ("mask:0", "mask:0"),
@@ -50,10 +50,10 @@ import Testing
         ("blur", "lacks its value, as in 'blur:2'"), ("noise:", "lacks its value, as in 'noise:3'"),
         ("mask", "lacks its value, as in 'mask:0.5'"),
         ("pair:", "lacks its value, as in 'pair:DIR'"),
-        ("blur:0", "has the value '0', expected a number of source pixels above 0 and up to 1000"),
+        ("blur:0", "has the value '0', expected a number of source pixels from 0.1 to 1000"),
         ("noise:-1", "has the value '-1', expected a number of standard deviations from 0 to 1000"),
         ("channel:x", "has the value 'x', expected r, g or b"),
-        ("shuffle:1", "has the value '1', expected a whole number of cells a side from 2 to 65535"),
+        ("shuffle:1", "has the value '1', expected a whole number of cells a side from 2 to 1000"),
         ("mask:1.5", "has the value '1.5', expected a share from 0 to 1, or a .png or .jpg file"),
         ("noise:1,,2", "has the value '', expected a number of standard deviations from 0 to 1000"),
         ("noise:1,2,1.0", "has the value '1.0' twice"),
@@ -65,7 +65,8 @@ import Testing
     @Test(arguments: [
         "blur:-1", "blur:nan", "blur:inf", "blur:1001", "blur: 1", "blur:1px", "noise:nan", "noise:inf", "noise:1e400",
         "channel:R", "channel:0", "channel:rgb", "shuffle:0", "shuffle:-2", "shuffle:2.5", "shuffle:65536",
-        "shuffle:99999999999999999999", "mask:-0.1", "mask:nan", "mask:half", "mask:0.5,1.5",
+        "shuffle:99999999999999999999", "mask:-0.1", "mask:-0.0", "noise:-0", "blur:1e-320", "shuffle:1001", "mask:nan",
+        "mask:half", "mask:0.5,1.5",
     ])
     func outOfRange(spec: String) {
         #expect(message { _ = try Corruption.list(spec: spec) }?.contains("', expected ") == true)

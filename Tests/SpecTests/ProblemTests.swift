@@ -43,9 +43,15 @@ struct ProblemTests {
         ("window: [1, 0]", "s.yaml:1: window 0: expected 1 to 1000000"),
         ("shard: 2/2", "s.yaml:1: shard 2/2: write I/N with I from 0 to N - 1, e.g. 0/4"),
         ("keep: none", "s.yaml:1: keep none is unknown; valid are all, clean-correct, flipped"),
-        ("target: top", "s.yaml:1: target top is unknown; valid are label, clean"),
-        ("patch-with: ones", "s.yaml:1: patch-with ones is unknown; valid are clean, zero, mean, resample"),
-        ("direction: [restore,\n back]", "s.yaml:2: direction back is unknown; valid are restore, noise"),
+        ("window: [1,\n 1]", "s.yaml:2: window 1 is given twice"),
+        ("site: [z,\n z]", "s.yaml:2: site z is given twice"),
+        ("site: z+z", "s.yaml:1: site z+z: \"z\" is given twice"),
+        ("direction: [noise, noising]", "s.yaml:1: direction noising is given twice"),
+        ("patch-with: ones", "s.yaml:1: patch-with ones is unknown; valid are clean, zero, mean, resample, other"),
+        (
+            "direction: [restore,\n back]",
+            "s.yaml:2: direction back is unknown; valid are restore, noise, denoise, noising"
+        ),
         ("corruption:\n - blur:1\n - blur:1,2", "s.yaml:3: corruption blur:1 is given twice"),
         // What the model has
         ("layers: [0,\n 3,\n 99]", "s.yaml:3: layers 99: 99 does not exist; the model has 0-4"),
@@ -55,7 +61,7 @@ struct ProblemTests {
         ("tokens: 17", "s.yaml:1: tokens 17: 17 does not exist; the model has 0-16"),
         (
             "tokens: 3:5x0:1",
-            "s.yaml:1: tokens 3:5x0:1: write ROWSxCOLUMNS of the 4 x 4 patch grid, e.g. 3:6x2:5 for rows 3-5 and columns 2-4"
+            "s.yaml:1: tokens 3:5x0:1: \"3:5x0:1\" is no rectangle; write ROWSxCOLUMNS of the 4 x 4 patch grid, e.g. 3:6x2:5 for rows 3-5 and columns 2-4"
         ),
         // Further sites
         ("places: z", "s.yaml:1: places: expected a list, found \"z\""),
@@ -84,7 +90,7 @@ struct ProblemTests {
         let site = try #require(problem("site: [z,\n attn]"))
         #expect(site.hasPrefix("s.yaml:2: site attn: \"attn\" is unknown; valid are embed, "))
         let corruption = try #require(problem("site: z\ncorruption: sepia"))
-        #expect(corruption.hasPrefix("s.yaml:2: The corruption 'sepia' is unknown; valid are none, grayscale, "))
+        #expect(corruption.hasPrefix("s.yaml:2: corruption sepia is unknown; valid are none, grayscale, "))
         let key = try #require(problem("site: z\nbananas: 1"))
         #expect(key.hasPrefix("s.yaml:2: the spec has the unknown key \"bananas\"; valid are model, donor, "))
     }
@@ -98,7 +104,7 @@ struct ProblemTests {
         ("patches:\n  - nam: a", "s.yaml:2: a patch has the unknown key \"nam\"; did you mean \"name\"?"),
         (
             "patches:\n  - name: a\n    direction: up\n    parts: [{site: z, layers: 1}]",
-            "s.yaml:3: direction up is unknown; valid are restore, noise"
+            "s.yaml:3: direction up is unknown; valid are restore, noise, denoise, noising"
         ),
         (
             "patches:\n  - {name: z, parts: [{site: z, layers: 1}]}",
@@ -169,24 +175,32 @@ struct ProblemTests {
         }
         #expect(try problem("none", nil) == "the spec F/none cannot be read: there is no such file")
         #expect(try problem(".", nil) == "the spec F/. cannot be read: it is a folder")
+        #expect(mkfifo(folder.appendingPathComponent("pipe").path, 0o600) == 0)
+        #expect(
+            try problem("pipe", nil) == "the spec F/pipe cannot be read: it is a named pipe, not a regular file")
+        try FileManager.default.createSymbolicLink(
+            atPath: folder.appendingPathComponent("link").path, withDestinationPath: "gone")
+        #expect(
+            try problem("link", nil)
+                == "the spec F/link cannot be read: it is a symbolic link to gone, which does not exist")
+        #expect(throws: InputError.special("device")) { try InputFile.read("/dev/zero", limit: 10) }
+        #expect(throws: InputError.special("device")) { try InputFile.read("/dev/zero", limit: 10, pipes: true) }
         #expect(try problem("utf16", Data([0xFF, 0xFE, 0x61, 0])) == "F/utf16: the file is not UTF-8 text")
         let comment = Data("site: z\n#".utf8)
         let full = comment + Data(repeating: 0x61, count: (1 << 20) - comment.count)
         #expect(try problem("full", full) == nil)
-        #expect(try problem("large", full + [0x61]) == "F/large: the file is larger than 1 MB")
+        #expect(try problem("large", full + [0x61]) == "the spec F/large cannot be read: it is larger than 1 MB")
     }
 
-    /// `--spec <(...)`: a pipe, of more than it holds at once
-    @Test func pipesAreRead() async throws {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("spec-\(UUID().uuidString)").path
-        #expect(mkfifo(path, 0o600) == 0)
-        defer { unlink(path) }
+    /// `--spec <(...)`: a pipe that is open already, of more than it holds at once
+    @Test func openPipesAreRead() async throws {
+        let pipe = Pipe()
         let text = "#" + String(repeating: "x", count: 300_000) + "\nseed: 7\n"
         let writing = Task.detached {
-            let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
-            try file.write(contentsOf: Data(text.utf8))
-            try file.close()
+            try pipe.fileHandleForWriting.write(contentsOf: Data(text.utf8))
+            try pipe.fileHandleForWriting.close()
         }
+        let path = "/dev/fd/\(pipe.fileHandleForReading.fileDescriptor)"
         #expect(try SweepOptions(file: path).settings().seed == 7)
         try await writing.value
     }

@@ -9,7 +9,8 @@ struct SweepTests {
     @Test func withoutOptionsTheDefaultsHold() throws {
         let settings = try SweepOptions().settings()
         #expect(settings.model == nil && settings.donor == nil && settings.data == nil)
-        #expect(settings.corruptions.map(\.spec) == ["grayscale"] && settings.target == .label && settings.keep == .all)
+        #expect(settings.corruptions.map(\.spec) == ["grayscale"] && settings.keep == .all)
+        #expect(try SweepOptions().target(among: ["a"]) == .label && SweepOptions().foil(among: ["a"]) == .pooled)
         #expect(settings.limit == nil && settings.offset == 0 && settings.seed == 0 && settings.samples == 1)
         #expect(settings.shard == nil && settings.control == 0)
         #expect(try SweepOptions().spec(for: config) == SweepSpec())
@@ -141,7 +142,7 @@ struct SweepTests {
 
     @Test func theMeanOfPatternIsRefusedInPartsToo() throws {
         let spec = try sweep("patch-with: mean\npatches: [{name: a, parts: [{site: pattern, layers: 1}]}]\n")
-        #expect(throws: SweepError.self) { try spec.items(config: config) }
+        #expect(throws: SpecError.self) { try spec.items(config: config) }
     }
 
     @Test func flagsOverrideTheFileValueByValue() throws {
@@ -165,6 +166,7 @@ struct SweepTests {
         let values: [SweepKey: String] = [
             .model: "m", .donor: "d", .data: "i", .corruption: "mean", .direction: "noise", .site: "q", .window: "2",
             .layers: "1", .heads: "2", .tokens: "3", .neurons: "4", .patchWith: "zero", .control: "9", .target: "clean",
+            .foil: "pooled",
             .keep: "flipped",
             .limit: "5", .offset: "6", .seed: "7", .samples: "8", .shard: "1/9",
         ]
@@ -177,12 +179,83 @@ struct SweepTests {
             settings.model == "m" && settings.donor == "d" && settings.data == "i"
                 && settings.corruptions.map(\.spec) == ["mean"]
                 && settings.control == 9)
-        #expect(settings.target == .clean && settings.keep == .flipped && settings.limit == 5 && settings.offset == 6)
+        #expect(try both.target(among: ["a", "b"]) == .clean)
+        #expect(settings.keep == .flipped && settings.limit == 5 && settings.offset == 6)
         #expect(settings.seed == 7 && settings.samples == 8 && settings.shard == .init(index: 1, count: 9))
         var spec = SweepSpec()
         (spec.direction, spec.site, spec.window, spec.layers) = ([.noise], ["q"], [2], "1")
         (spec.heads, spec.tokens, spec.neurons, spec.patchWith) = ("2", "3", "4", .zero)
         #expect(try both.spec(for: config) == spec)
+    }
+
+    /// Further names of values, which the columns do not show
+    @Test func aliases() throws {
+        let spec = try sweep("direction: [denoise, noising]\npatch-with: other\n")
+        #expect(spec.direction == [.restore, .noise] && spec.patchWith == .clean)
+        let flagged = flags([.direction: "noising", .patchWith: "other"])
+        #expect(try flagged.spec(for: config).direction == [.noise])
+        #expect(try spec.items(config: config).allSatisfy { ["restore", "noise"].contains($0.direction) })
+    }
+
+    @Test func ablatingIsNoisingWithSomethingElse() throws {
+        for with in PatchWith.ablations {
+            var options = SweepOptions()
+            try options.set(ablate: with.rawValue)
+            let spec = try options.spec(for: config)
+            #expect(spec.direction == [.noise] && spec.patchWith == with)
+        }
+        func problem(_ text: String, _ options: SweepOptions) -> String? {
+            var options = options
+            do { try options.set(ablate: text) } catch { return error.description }
+            return nil
+        }
+        #expect(problem("clean", SweepOptions()) == "--ablate clean is unknown; valid are zero, mean, resample")
+        #expect(problem("zero", flags([.direction: "noise"]))?.hasPrefix("--ablate zero: ") == true)
+        #expect(problem("zero", flags([.patchWith: "mean"]))?.contains("--patch-with does not go with it") == true)
+    }
+
+    @Test func classesByIndexOrName() throws {
+        let labels = ["cat", "7", "dog", "crane", "crane"]
+        func target(_ text: String) throws -> Target { try flags([.target: text]).target(among: labels) }
+        #expect(try target("dog") == .index(2) && target("0") == .index(0) && target("clean") == .clean)
+        // A name comes before an index.
+        #expect(try target("7") == .index(1))
+        #expect(
+            Target.index(2).index(label: 0) == 2 && Target.label.index(label: 4) == 4
+                && Target.clean.index(label: 4) == -1)
+        for (text, words) in [("cow", "0-4"), ("5", "0-4"), ("-1", "0-4"), ("crane", "several classes")] {
+            let error = #expect(throws: SpecError.self) { try target(text) }
+            #expect(error?.origin == .commandLine && error?.description.hasPrefix("--target \(text): ") == true)
+            #expect(error?.description.contains(words) == true, "\(text)")
+        }
+        #expect(throws: SpecError.self) { try flags([.foil: "clean"]).foil(among: labels) }
+        #expect(throws: SpecError.self) { try flags([.foil: "cow"]).foil(among: labels) }
+    }
+
+    /// The passes must differ, or something else be put in.
+    @Test(arguments: [
+        ("corruption: none", false), ("corruption: [none, mean]", false), ("corruption: none\ndonor: d", true),
+        ("corruption: none\npatch-with: zero", true), ("corruption: mean", true), ("site: z", true),
+    ])
+    func noneNeedsADonor(_ yaml: String, _ isFine: Bool) throws {
+        let options = try SweepOptions(yaml: yaml, name: "s.yaml")
+        if isFine { return try options.checkPassesDiffer() }
+        let error = #expect(throws: SpecError.self) { try options.checkPassesDiffer() }
+        #expect(error?.origin == .file && error?.description.hasPrefix("s.yaml:1: corruption none: ") == true)
+    }
+
+    /// Every option has help, and its closed set of values holds what is understood.
+    @Test func everyOptionIsDescribed() {
+        for key in SweepKey.allCases {
+            #expect(!key.meaning.isEmpty && !key.absent.isEmpty && !key.placeholder.isEmpty, "\(key)")
+            #expect(
+                key.defaults.map { $0.allSatisfy { key.values.isEmpty || key.values.contains($0) } } ?? true, "\(key)")
+        }
+        #expect(SweepKey.direction.values == ["restore", "noise", "denoise", "noising"])
+        #expect(
+            SweepKey.corruption.values == [
+                "none", "grayscale", "blur", "noise", "channel", "shuffle", "mask", "mean", "pair",
+            ])
     }
 
     /// What is printed reads back as the same sweep, whatever was given.

@@ -33,7 +33,7 @@ import Testing
         let config = try read(
             """
             {"model_type": "vit", "hidden_size": 96, "num_hidden_layers": 8, "num_attention_heads": 4,
-             "intermediate_size": 192, "image_size": 32, "patch_size": 4, "num_channels": 1, "qkv_bias": false,
+             "intermediate_size": 192, "image_size": 32, "patch_size": 4, "num_channels": 3, "qkv_bias": false,
              "hidden_act": "quick_gelu", "layer_norm_eps": 1e-06, "id2label": {"1": "b", "0": "a", "2": "c"},
              "hidden_dropout_prob": 0.1, "unknown": [1, {"x": null}]}
             """)
@@ -41,7 +41,7 @@ import Testing
             config
                 == ViTConfig(
                     hiddenSize: 96, layers: 8, heads: 4, intermediateSize: 192, imageSize: 32, patchSize: 4,
-                    channels: 1, activation: .quickGelu, layerNormEps: 1e-6, qkvBias: false,
+                    channels: 3, activation: .quickGelu, layerNormEps: 1e-6, qkvBias: false,
                     labels: ["a", "b", "c"]))
     }
 
@@ -92,7 +92,6 @@ import Testing
 
     @Test(arguments: [
         "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "image_size", "patch_size",
-        "num_channels",
     ])
     func sizesOutOfRange(key: String) {
         for value in ["0", "-1", "9007199254740992", "-9223372036854775808"] {
@@ -101,6 +100,11 @@ import Testing
                 text?.hasPrefix("config.json: \(key) is \(value), expected 1 to ") == true, "\(text ?? "no error")"
             )
         }
+    }
+
+    @Test(arguments: [0, 1, 2, 4, 1024]) func imagesAreRGB(_ channels: Int) {
+        let text = fault("\"num_channels\": \(channels)")
+        #expect(text == "config.json: num_channels is \(channels), expected 3: images are read as RGB")
     }
 
     @Test func headsMustDivideTheWidth() {

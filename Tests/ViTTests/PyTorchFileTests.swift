@@ -137,7 +137,7 @@ private let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent
             atPath: folder.path + "/preprocessor_config.json", withDestinationPath: "/no/such/blob")
         #expect(
             message { _ = try Checkpoint.load(folder: folder.path) }
-                == "\(folder.path)/preprocessor_config.json: a link to a file that is not there")
+                == "\(folder.path)/preprocessor_config.json: a symbolic link to /no/such/blob, which does not exist")
     }
 
     @Test func huggingFaceCache() throws {

@@ -9,16 +9,18 @@
 /// `blur:SIGMA`: a Gaussian of SIGMA source pixels, radius ceil(4 SIGMA), edges replicated
 struct Blur: CorruptionKind {
     static let name = "blur"
-    static let form = "blur:SIGMA"
+    static let forms = ["blur:SIGMA"]
     static let example = "blur:2"
-    static let expected: String? = "a number of source pixels above 0 and up to \(spelled(maxSigma))"
+    static let expected: String? = "a number of source pixels from \(spelled(minSigma)) to \(spelled(maxSigma))"
+    /// A narrower Gaussian leaves every byte as it is.
+    private static let minSigma = 0.1
     private static let maxSigma = 1000.0
 
     private let sigma: Double
     let stage = Corruption.Stage.source
 
     init?(value: String) {
-        guard let sigma = number(value, in: .leastNonzeroMagnitude...Self.maxSigma) else { return nil }
+        guard let sigma = number(value, in: Self.minSigma...Self.maxSigma) else { return nil }
         self.sigma = sigma
     }
 

@@ -1,7 +1,7 @@
 /// `channel:r|g|b`: one channel copied to all three
 struct CopyChannel: CorruptionKind {
     static let name = "channel"
-    static let form = "channel:r|g|b"
+    static let forms = ["channel:r|g|b"]
     static let example = "channel:r"
     static let expected: String? = "r, g or b"
 

@@ -9,7 +9,7 @@ struct Mask: CorruptionKind {
     }
 
     static let name = "mask"
-    static let form = "mask:FRACTION, mask:FILE"
+    static let forms = ["mask:FRACTION", "mask:FILE"]
     static let example = "mask:0.5"
     static let expected: String? = "a share from 0 to 1, or a .png or .jpg file"
     static func isPath(_ value: String) -> Bool { isImageName(value) }

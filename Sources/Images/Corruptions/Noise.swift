@@ -1,7 +1,7 @@
 /// `noise:K`: K times a standard deviation of normal noise, which the device adds to the patch embeddings
 struct Noise: CorruptionKind {
     static let name = "noise"
-    static let form = "noise:K"
+    static let forms = ["noise:K"]
     static let example = "noise:3"
     static let expected: String? = "a number of standard deviations from 0 to \(spelled(maxStrength))"
     private static let maxStrength = 1000.0

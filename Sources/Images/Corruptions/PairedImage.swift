@@ -2,7 +2,7 @@
 /// the data's CSV file names
 struct PairedImage: CorruptionKind {
     static let name = "pair"
-    static let form = "pair:DIR"
+    static let forms = ["pair:DIR"]
     static let example = "pair:DIR"
     static let expected: String? = "a folder"
     static let plain: String? = column
@@ -58,7 +58,9 @@ extension ImageDataset {
         var paths: [String] = []
         var missing: [Int] = []
         for (i, entry) in entries.enumerated() {
-            if let path = Self.partnerNames(entry.id).lazy.map({ join(folder, $0) }).first(where: isFile) {
+            if let path = Self.partnerNames(String(entry.id.drop { $0 == "/" })).lazy.map({ join(folder, $0) }).first(
+                where: isFile)
+            {
                 paths.append(path)
             } else {
                 missing.append(i)

@@ -1,16 +1,18 @@
 /// `shuffle:N`: the cells of an N x N grid of the image, permuted
 struct Shuffle: CorruptionKind {
     static let name = "shuffle"
-    static let form = "shuffle:N"
+    static let forms = ["shuffle:N"]
     static let example = "shuffle:4"
-    static let expected: String? = "a whole number of cells a side from 2 to \(maxImageSide)"
+    static let expected: String? = "a whole number of cells a side from 2 to \(maxCells)"
+
+    private static let maxCells = 1000
 
     private let cells: Int
     let stage = Corruption.Stage.source
     let isRandom = true
 
     init?(value: String) {
-        guard let cells = Int(value), 2...maxImageSide ~= cells else { return nil }
+        guard let cells = Int(value), 2...Self.maxCells ~= cells else { return nil }
         self.cells = cells
     }
 

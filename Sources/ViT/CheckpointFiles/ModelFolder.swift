@@ -30,6 +30,8 @@ package struct ModelFolder: Sendable {
             } else {
                 self.init(folder: given, name: Self.lastComponent(given), notes: [])
             }
+        case .dangling:
+            throw CheckpointError.file(path: given, reason: fileKind(given).reason)
         case .file, .other:
             throw CheckpointError.file(
                 path: given, reason: "not a folder; a model is a folder with config.json in it")
@@ -100,10 +102,7 @@ package struct ModelFolder: Sendable {
     }
 
     /// Whether something is there by that name, a link whose target is missing included
-    func has(_ file: String) -> Bool {
-        var info = stat()
-        return lstat(path(file), &info) == 0
-    }
+    func has(_ file: String) -> Bool { !fileKind(path(file)).isMissing }
 
     func json(_ file: String) throws(CheckpointError) -> Data {
         if let pointer = gitLFSPointer(path(file)) { throw pointer }

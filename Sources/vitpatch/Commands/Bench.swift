@@ -5,6 +5,7 @@ import Kernels
 import Patch
 import Reference
 import Results
+import Spec
 import Verification
 import ViT
 
@@ -28,8 +29,8 @@ struct Bench: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "\(Group.allCases.map(\.rawValue).joined(separator: " | ")): only these lines; repeatable (default: all).",
-            valueName: "group"))
+            "\(oneOf(Group.self)): only these lines; repeatable (default: all).", valueName: "group"),
+        completion: .choices(Group.self))
     var only: [String] = []
 
     @Flag(help: "Leave the naive kernels and the other GEMM provider away.")
@@ -45,7 +46,7 @@ struct Bench: ParsableCommand {
     @OptionGroup var precision: PrecisionOptions
 
     /// Lines that belong together
-    enum Group: String, CaseIterable { case kernel, gemm, pass, sweep }
+    enum Group: String, Choice { case kernel, gemm, pass, sweep }
 
     private func groups() throws -> [Group] {
         only.isEmpty ? Group.allCases : try only.map { try choice("--only", $0, Group.self) }
@@ -53,8 +54,8 @@ struct Bench: ParsableCommand {
 
     func validate() throws {
         _ = try groups()
-        if images < 1 || images > 100_000 { throw ValidationError("--images \(images): expected 1 to 100000") }
-        if !(seconds >= 0 && seconds <= 3600) { throw ValidationError("--seconds \(seconds): expected 0 to 3600") }
+        if images < 1 || images > 100_000 { throw UsageError("--images \(images): expected 1 to 100000") }
+        if !(seconds >= 0 && seconds <= 3600) { throw UsageError("--seconds \(seconds): expected 0 to 3600") }
     }
 
     mutating func run() throws {
@@ -88,7 +89,7 @@ struct Bench: ParsableCommand {
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             do {
                 try encoder.encode(results).write(to: URL(fileURLWithPath: json))
-            } catch { throw CommandError("--json \(json) cannot be written") }
+            } catch { throw CommandError("--json \(json) cannot be written: \(systemReason(error))") }
         }
     }
 
@@ -157,8 +158,9 @@ struct Bench: ParsableCommand {
     }
 
     private static func read(_ path: String) throws -> BenchResults {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw CommandError("--compare \(path): there is no such file")
+        let data: Data
+        do { data = try InputFile.read(path, limit: 100 << 20) } catch {
+            throw CommandError("--compare \(path) cannot be read: \(error)")
         }
         do {
             return try JSONDecoder().decode(BenchResults.self, from: data)

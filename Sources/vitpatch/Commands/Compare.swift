@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Report
 import Results
+import Spec
 
 struct Compare: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,25 +15,53 @@ struct Compare: ParsableCommand {
     @Argument(help: "Results folder of the second sweep.")
     var b: String
 
-    @Option(help: "text | csv; csv has one row per patch with every statistic.")
-    var format = "text"
+    @Option(
+        help: "\(oneOf(Format.self)); csv has one row per patch with every statistic.",
+        completion: .choices(Format.self))
+    var format = Format.text.rawValue
 
-    func validate() throws {
-        if !["text", "csv"].contains(format) {
-            throw ValidationError("--format \(format) is unknown; valid are text, csv")
-        }
-    }
+    @Flag(help: "Compare sweeps of different data too; images are paired by their ids all the same.")
+    var force = false
+
+    enum Format: String, Choice { case text, csv }
+
+    func validate() throws { _ = try choice("--format", format, Format.self) }
 
     mutating func run() throws {
-        let comparison = try compare(ResultsStore.open(folder: a), ResultsStore.open(folder: b))
+        let (storeA, storeB) = (try Store.open(a), try Store.open(b))
+        try checkDifferences(storeA.manifest, storeB.manifest)
+        let comparison = try compare(storeA, storeB)
         for item in comparison.corruptions where item.onlyA + item.onlyB > 0 {
             Terminal.warning(
                 "\(item.specA): the sweeps share \(counted(item.shared, "image")); \(item.onlyA) only in A and "
                     + "\(item.onlyB) only in B are left out")
         }
         Terminal.standardOutput(
-            format == "csv"
+            format == Format.csv.rawValue
                 ? comparisonData(comparison)
                 : comparisonText(comparison, a: a, b: b, colour: Terminal.colour))
+    }
+
+    /// Names what makes the sweeps more than two measurements of one thing. Two models' sweeps of one data set are what
+    /// the command is for; images that only share their names are not.
+    private func checkDifferences(_ a: Manifest, _ b: Manifest) throws {
+        if a.dataHash != b.dataHash {
+            let words =
+                "the sweeps are of different data, \(a.data) (\(a.dataHash.prefix(12))) and \(b.data) (\(b.dataHash.prefix(12)))"
+            guard force else {
+                throw CommandError("\(words), so images of one name may not be the same; --force compares them")
+            }
+            Terminal.warning(words)
+        }
+        func warn(_ name: String, _ of: (Manifest) -> String) {
+            if of(a) != of(b) { Terminal.warning("\(name) is \(of(a)) in A and \(of(b)) in B") }
+        }
+        warn("direction") { Set($0.ownPatches.map(\.direction)).sorted().joined(separator: ", ") }
+        warn("patch-with") { Self.patchWith($0) ?? "not known" }
+        warn("target", \.target)
+    }
+
+    private static func patchWith(_ manifest: Manifest) -> String? {
+        (try? JSONDecoder().decode(SweepSpec.self, from: Data(manifest.spec.utf8)))?.patchWith.rawValue
     }
 }

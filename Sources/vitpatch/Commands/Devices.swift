@@ -8,7 +8,9 @@ struct Devices: ParsableCommand {
 
     mutating func run() throws {
         let devices = try Device.all()
-        if devices.isEmpty { throw CLError.noDevice }
+        if devices.isEmpty { throw CLError.noDevice(Drivers.diagnosis()) }
+        if let warning = Device.takeWarning() { Terminal.warning(warning) }
+        if let warning = Drivers.missingVendor(devices) { Terminal.warning(warning) }
         let selected = (try? Device.selectAll(ProcessInfo.processInfo.environment["VITPATCH_DEVICE"])) ?? []
         for (index, device) in devices.enumerated() {
             let isDefault = selected.contains { $0.isSame(as: device) }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Results
+import Spec
 
 struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -9,27 +10,29 @@ struct Export: ParsableCommand {
     @Argument(help: "Results folder of a sweep.")
     var folder: String
 
-    @Option(help: "csv | jsonl | npz")
+    @Option(help: "\(oneOf(Format.self)).", completion: .choices(Format.self))
     var format: String
 
-    @Option(help: "File to write (default: standard output).")
+    @Option(help: ArgumentHelp("File to write (default: standard output).", valueName: "file"), completion: .file())
     var to: String?
 
+    enum Format: String, Choice { case csv, jsonl, npz }
+
     func validate() throws {
-        if format != "npz", ExportFormat(rawValue: format) == nil {
-            throw ValidationError("--format \(format) is unknown; valid are csv, jsonl, npz")
-        }
+        _ = try choice("--format", format, Format.self)
+        try OptionText.check("--to", name: to)
     }
 
     mutating func run() throws {
-        let store = try ResultsStore.open(folder: folder)
-        if let format = ExportFormat(rawValue: format) {
-            try store.export(format, to: to)
+        let store = try Store.open(folder), isTerminal = to == nil && isatty(STDOUT_FILENO) != 0
+        guard let format = ExportFormat(rawValue: format) else {
+            if isTerminal { throw UsageError("--format npz is binary; name a file with --to") }
+            return try store.exportNPZ(to: to)
+        }
+        if isTerminal {
+            try store.export(format) { Terminal.standardOutput(String(decoding: $0, as: UTF8.self)) }
         } else {
-            if to == nil, isatty(STDOUT_FILENO) != 0 {
-                throw ValidationError("--format npz is binary; name a file with --to")
-            }
-            try store.exportNPZ(to: to)
+            try store.export(format, to: to)
         }
     }
 }

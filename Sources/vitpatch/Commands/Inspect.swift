@@ -1,19 +1,20 @@
 import ArgumentParser
 import Foundation
 import Patch
+import Spec
 import ViT
 
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show what a model folder holds, and the device memory that a sweep of it takes.")
 
-    @Argument(help: "Hugging Face folder (default: the demo's colour model).")
-    var folder: String?
+    @Argument(help: "Hugging Face folder; demo is the demo's colour model.", completion: .directory)
+    var folder: String
 
     @OptionGroup var device: DeviceOptions
 
     mutating func run() throws {
-        let checkpoint = try Model.checkpoint(folder: folder)
+        let checkpoint = try Model.checkpoint(folder: folder == "demo" ? nil : folder)
         let config = checkpoint.config
         let context = try device.context()
         let model = try Model(checkpoint, context: context, gemm: device.gemm(for: context.device))
@@ -38,8 +39,7 @@ struct Inspect: ParsableCommand {
         line("parameters", "\(checkpoint.weights.count.formatted(.number.locale(Locale(identifier: "en_US_POSIX"))))")
         line(
             "pixels",
-            checkpoint.preprocessor == nil
-                ? "no preprocessor_config.json: transformers' defaults" : "as preprocessor_config.json says")
+            checkpoint.defaultsText.map { "no preprocessor_config.json: \($0)" } ?? "as preprocessor_config.json says")
         if !checkpoint.unusedTensors.isEmpty {
             line(
                 "not used",

@@ -20,7 +20,7 @@ struct ReportCommand: ParsableCommand {
     mutating func run() throws { try Self.write(folder: folder, data: data, png: png) }
 
     static func write(folder: String, data: String? = nil, png: Bool = false) throws {
-        let store = try ResultsStore.open(folder: folder)
+        let store = try Store.open(folder)
         let pictures = try SweepPictures(store.manifest, data: data)
         let files = try writeReport(
             of: store, to: folder, images: pictures.map { pictures in { try pictures(id: $0, corruption: $1) } },

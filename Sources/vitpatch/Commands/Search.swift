@@ -20,35 +20,10 @@ struct Search: ParsableCommand {
               vitpatch search --model vit-cifar10 --data cifar-10-batches-bin --limit 1000 --max 10 --out runs/heads
             """)
 
-    @Option(
-        help:
-            "Hugging Face folder: config.json, model.safetensors, preprocessor_config.json if there (default: the demo's)."
-    )
-    var model: String?
+    @OptionGroup var input: InputOptions
 
-    @Option(help: "Folder of class subfolders with PNG/JPEG, or a CIFAR-10/100 folder (default: the demo's images).")
-    var data: String?
-
-    @Option(help: ArgumentHelp("As of sweep, one of them.", valueName: "spec"))
-    var corruption = "grayscale"
-
-    @Option(help: "restore (clean into corrupted) | noise (corrupted into clean: the places that break most).")
-    var direction = Direction.restore.rawValue
-
-    @Option(
-        help:
-            "\(Site.allCases.map(\.rawValue).joined(separator: " ")); repeatable; joined with + they are one place (default: z)."
-    )
-    var site: [String] = []
-
-    @Option(help: "Layers to choose from, a LIST (default: all); 0+5 is one place.")
-    var layers: String?
-
-    @Option(help: "each | all | LIST, for z q k v pattern.")
-    var heads = "each"
-
-    @Option(help: "all | each | cls | patches | LIST | rectangles of the patch grid, 3:6x2:5.")
-    var tokens = "all"
+    @Option(.corruption, note: "one of them") var corruption: [String] = []
+    @OptionGroup var places: PlaceOptions
 
     @Option(help: "Stop when this share of the total effect is back; above 1 for no limit.")
     var until = 0.8
@@ -59,78 +34,62 @@ struct Search: ParsableCommand {
     @Option(help: "Share of the images, of each class, that is held out; 0 for none.")
     var holdout = 0.5
 
-    @Option(help: "label | clean: the class whose probability is tracked.")
-    var target = Target.label.rawValue
+    @OptionGroup var measure: MeasureOptions
 
-    @Option(help: "all | clean-correct | flipped: which images count; applied after --limit.")
-    var keep = Keep.all.rawValue
-
-    @Option(help: "At most so many images.")
-    var limit: Int?
-
-    @Option(help: "Skip so many images first.")
-    var offset = 0
-
-    @Option(help: "Seed of noise, masks, shuffles, random orders and intervals.")
-    var seed: UInt64 = 0
-
-    @Option(help: "Noise draws per image, whose probabilities are averaged.")
-    var samples = 1
-
-    @Option(help: "Most device memory to use, e.g. 4G.")
-    var memory: String?
-
-    @Option(help: "Folder for search.csv and search.json.")
+    @Option(help: ArgumentHelp("Folder for search.csv and search.json.", valueName: "folder"), completion: .directory)
     var out: String?
 
     @Flag(help: "Replace the search in --out.")
     var overwrite = false
 
-    @Option(help: "text | csv | json, on standard output.")
+    @Option(help: "\(oneOf(Format.self)), on standard output.", completion: .choices(Format.self))
     var format = Format.text.rawValue
 
-    @OptionGroup var device: DeviceOptions
-    @OptionGroup var precision: PrecisionOptions
+    @OptionGroup var running: RunOptions
 
-    private enum Format: String, CaseIterable { case text, csv, json }
+    enum Format: String, Choice { case text, csv, json }
 
     func validate() throws {
-        if let limit, limit < 1 { throw ValidationError("--limit \(limit): expected at least 1") }
-        if let max, max < 1 { throw ValidationError("--max \(max): expected at least 1") }
-        if samples < 1 || samples > 10_000 { throw ValidationError("--samples \(samples): expected 1 to 10000") }
-        if offset < 0 { throw ValidationError("--offset \(offset): expected at least 0") }
-        if !(until > 0) { throw ValidationError("--until \(until): expected a share above 0, e.g. 0.8") }
+        if let max, max < 1 { throw UsageError("--max \(max): expected at least 1") }
+        if !(until > 0) { throw UsageError("--until \(until): expected a share above 0, e.g. 0.8") }
         if !(0..<1).contains(holdout) {
-            throw ValidationError("--holdout \(holdout): expected a share from 0 to below 1, e.g. 0.5")
+            throw UsageError("--holdout \(holdout): expected a share from 0 to below 1, e.g. 0.5")
         }
-        if overwrite && out == nil { throw ValidationError("--overwrite needs --out") }
-        _ = try choice("--direction", direction, Direction.self)
-        _ = try choice("--target", target, Target.self)
-        _ = try choice("--keep", keep, Keep.self)
+        try OptionText.check("--out", name: out)
+        if overwrite && out == nil { throw UsageError("--overwrite needs --out") }
         _ = try choice("--format", format, Format.self)
-        _ = try memory.map { try OptionText.bytes($0, option: "--memory") }
-        _ = try parsedCorruption()
-        do { for site in site { _ = try SweepSpec.parse(site) } } catch { throw ValidationError("\(error)") }
+        _ = try corruption(try options.settings())
+        if places.direction.count > 1 {
+            throw UsageError("--direction \(places.direction[1]): a search goes in one direction")
+        }
     }
 
     mutating func run() throws {
-        let checkpoint = try Model.checkpoint(folder: model)
-        let items = try items(checkpoint.config)
-        let data = try LabelledData(path: data, model: checkpoint.config)
-        let images = try OptionText.images(count: data.dataset.count, offset: offset, limit: limit)
+        let settings = try options.settings(), corruption = try corruption(settings)
+        let checkpoint = try Model.checkpoint(folder: settings.model)
+        checkpoint.warnOfDefaults()
+        let labels = checkpoint.config.labels
+        let target = try options.target(among: labels)
+        _ = try options.foil(among: labels)
+        let spec = try options.spec(for: checkpoint.config), items = try spec.items(config: checkpoint.config)
+        let data = try LabelledData(
+            path: settings.data, model: checkpoint.config, classMap: settings.classMap)
+        try data.requireLabels(target, keep: settings.keep)
+        let images = try OptionText.images(settings, count: data.dataset.count)
         try checkOut()
 
-        let context = try device.context()
-        let model = try Model(checkpoint, context: context, gemm: device.gemm(for: context.device))
+        let context = try running.device.context()
+        let model = try Model(
+            checkpoint, context: context, gemm: running.device.gemm(for: context.device),
+            resize: settings.resize)
         let patches = items.map(\.patch)
         let plan = try WavePlan(
             encoder: model.encoder, patches: patches, images: images.count,
-            memory: try memory.map { try OptionText.bytes($0, option: "--memory") })
+            memory: try running.memoryBytes())
         let run = SearchRun(
             waves: Waves(
-                model: model, donor: nil, data: data, target: try choice("--target", target, Target.self), seed: seed,
-                samples: samples),
-            corruption: try parsedCorruption(), keep: try choice("--keep", keep, Keep.self), heldOutShare: holdout,
+                model: model, donor: nil, data: data, target: target, seed: settings.seed, samples: settings.samples),
+            corruption: corruption, keep: settings.keep, heldOutShare: holdout,
             runner: WaveRunner(
                 encoder: model.encoder, library: model.library, plan: plan,
                 onFirstHalving: Waves.warn(planned: plan, of: model)),
@@ -146,7 +105,9 @@ struct Search: ParsableCommand {
         }
 
         let seconds = Date().timeIntervalSince(start)
-        let result = result(outcome, items, search, model: model, data: data, seen: images.count)
+        let result = result(
+            outcome, items, search, settings, direction: spec.direction[0], target: target, model: model, data: data,
+            seen: images.count)
         switch try choice("--format", format, Format.self) {
         case .text: Terminal.standardOutput(result.text(colour: Terminal.colour))
         case .csv: Terminal.standardOutput(result.csv())
@@ -164,25 +125,22 @@ struct Search: ParsableCommand {
 
     // MARK: What the options mean
 
-    private func parsedCorruption() throws -> Corruption {
-        let corruption: Corruption
-        do { corruption = try Corruption(spec: self.corruption) } catch { throw ValidationError("\(error)") }
-        if corruption == .none {
-            throw ValidationError("--corruption none removes nothing that a search could bring back")
-        }
-        return corruption
+    private var options: SweepOptions {
+        var options = SweepOptions(input, places, measure)
+        options.set(flag: .corruption, corruption)
+        options.set(flag: .window, ["1"])
+        if places.site.isEmpty { options.set(flag: .site, [Site.z.rawValue]) }
+        return options
     }
 
-    /// The places to choose from
-    private func items(_ config: ViTConfig) throws -> [SweepSpec.Item] {
-        var spec = SweepSpec()
-        spec.direction = [try choice("--direction", direction, Direction.self)]
-        spec.site = site.isEmpty ? [Site.z.rawValue] : site
-        spec.window = [1]
-        spec.layers = layers
-        spec.heads = heads
-        spec.tokens = tokens
-        do { return try spec.items(config: config) } catch { throw ValidationError("\(error)") }
+    private func corruption(_ settings: SweepSettings) throws -> Corruption {
+        guard settings.corruptions.count == 1, let corruption = settings.corruptions.first else {
+            throw UsageError("--corruption \(corruption.joined(separator: " ")): a search takes one corruption")
+        }
+        if corruption == .none {
+            throw UsageError("--corruption none removes nothing that a search could bring back")
+        }
+        return corruption
     }
 
     // MARK: Results
@@ -197,15 +155,16 @@ struct Search: ParsableCommand {
     }
 
     private func result(
-        _ outcome: SearchRun.Outcome, _ items: [SweepSpec.Item], _ search: Greedy, model: Model, data: LabelledData,
-        seen: Int
+        _ outcome: SearchRun.Outcome, _ items: [SweepSpec.Item], _ search: Greedy, _ settings: SweepSettings,
+        direction: Direction, target: Target, model: Model, data: LabelledData, seen: Int
     ) -> SearchResult {
         let device = model.encoder.context.device
         return SearchResult(
-            version: vitpatchVersion, model: self.model ?? "demo", modelHash: model.checkpoint.sha256,
-            data: self.data ?? "demo", dataHash: data.hash, corruption: corruption, direction: direction,
-            target: target,
-            keep: keep, seed: seed, samples: samples, until: until, device: device.name, gemm: model.encoder.gemm.name,
+            version: vitpatchVersion, model: settings.model ?? "demo", modelHash: model.checkpoint.sha256,
+            data: settings.data ?? "demo", dataHash: data.hash, corruption: settings.corruptions[0].spec,
+            direction: direction.rawValue, target: target.description, keep: settings.keep.rawValue,
+            seed: settings.seed, samples: settings.samples, until: until, device: device.name,
+            gemm: model.encoder.gemm.name,
             seen: seen, searched: outcome.searched, heldOut: outcome.heldOut, candidates: items.count,
             totalEffect: outcome.totalEffect, heldOutTotalEffect: outcome.heldOutTotalEffect,
             stopped: outcome.end?.rawValue ?? "interrupted",
@@ -222,7 +181,7 @@ struct Search: ParsableCommand {
         do {
             try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
         } catch {
-            throw CommandError("--out \(out): the folder cannot be made: \(error.localizedDescription)")
+            throw CommandError("--out \(out): the folder cannot be made: \(systemReason(error))")
         }
         for name in ["search.csv", "search.json"]
         where !overwrite && FileManager.default.fileExists(atPath: out + "/" + name) {
@@ -237,7 +196,7 @@ struct Search: ParsableCommand {
         do {
             try Data(text.utf8).write(to: URL(fileURLWithPath: folder).appendingPathComponent(name), options: .atomic)
         } catch {
-            throw CommandError("\(folder)/\(name) cannot be written: \(error.localizedDescription)")
+            throw CommandError("\(folder)/\(name) cannot be written: \(systemReason(error))")
         }
     }
 }

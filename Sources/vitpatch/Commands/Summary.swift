@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Report
 import Results
+import Spec
 
 struct Summary: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -10,8 +11,12 @@ struct Summary: ParsableCommand {
     @Argument(help: "Results folder of a sweep.")
     var folder: String
 
-    @Option(help: "text | csv | json; csv and json have one row per patch with every statistic.")
-    var format = "text"
+    @Option(
+        help: "\(oneOf(Format.self)); csv and json have one row per patch with every statistic.",
+        completion: .choices(Format.self))
+    var format = Format.text.rawValue
+
+    enum Format: String, Choice { case text, csv, json }
 
     @Option(
         help: ArgumentHelp(
@@ -20,13 +25,11 @@ struct Summary: ParsableCommand {
     var by: String?
 
     func validate() throws {
-        if format != "text", SummaryFormat(rawValue: format) == nil {
-            throw ValidationError("--format \(format) is unknown; valid are text, csv, json")
-        }
+        _ = try choice("--format", format, Format.self)
     }
 
     mutating func run() throws {
-        let store = try ResultsStore.open(folder: folder)
+        let store = try Store.open(folder)
         let groups = try by.map { try grouping($0, store) }
         if let format = SummaryFormat(rawValue: format) {
             Terminal.standardOutput(
@@ -46,7 +49,7 @@ struct Summary: ParsableCommand {
         let known = try store.groups()
         if let groups = known.first(where: { $0.column == name }) { return groups }
         guard name == "class" else {
-            throw CommandError(
+            throw UsageError(
                 "--by \(name): the sweep has \((["class"] + known.map(\.column)).joined(separator: ", "))")
         }
         return try store.classGroups()

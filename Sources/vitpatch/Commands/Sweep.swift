@@ -22,82 +22,28 @@ struct Sweep: ParsableCommand {
               vitpatch sweep --model vit --data photos --site mlp_out --site resid_mid --window 1 --layers 4-8
             """)
 
-    @Option(
-        help:
-            "Hugging Face folder: config.json, model.safetensors, preprocessor_config.json if there (default: the demo's)."
-    )
-    var model: String?
-
-    @Option(help: "Folder of class subfolders with PNG/JPEG, or a CIFAR-10/100 folder (default: the demo's images).")
-    var data: String?
-
-    @Option(help: "Take the patched-in activations from this second model, a folder; `demo` is the demo's gray one.")
-    var donor: String?
+    @OptionGroup var input: InputOptions
+    @Option(.donor) var donor: String?
+    @Option(.corruption) var corruption: [String] = []
+    @OptionGroup var places: PlaceOptions
+    @Option(.window) var window: [String] = []
+    @Option(.neurons) var neurons: String?
+    @Option(.patchWith) var patchWith: String?
 
     @Option(
         help: ArgumentHelp(
-            "none | grayscale | blur:SIGMA | noise:K | channel:r|g|b | shuffle:N | mask:FRACTION | mask:FILE | mean | pair:DIR; several strengths make a dose-response curve: noise:0.5,1,2; repeatable (default: grayscale)",
-            valueName: "spec"))
-    var corruption: [String] = []
+            "\(PatchWith.ablations.map(\.rawValue).joined(separator: " | ")): short for --direction noise --patch-with ...",
+            valueName: "what"), completion: .list(PatchWith.ablations.map(\.rawValue)))
+    var ablate: String?
 
-    @Option(help: "restore (clean into corrupted) | noise (corrupted into clean); repeatable (default: restore).")
-    var direction: [String] = []
-
-    @Option(
-        help:
-            "\(Site.allCases.map(\.rawValue).joined(separator: " ")); repeatable; joined with + they are patched together (default: attn_out)."
-    )
-    var site: [String] = []
-
-    @Option(help: "Layers per patch; repeatable (default: 1 and 3 for attn_out and mlp_out, 1 elsewhere).")
-    var window: [Int] = []
-
-    @Option(help: "Centres of the windows, a LIST (default: all).")
-    var layers: String?
-
-    @Option(help: "each | all | LIST, for z q k v pattern (default: each).")
-    var heads: String?
-
-    @Option(
-        help:
-            "all | each | cls | patches | LIST | rectangles of the patch grid, 3:6x2:5; token 0 is CLS; for pattern: query rows (default: all)."
-    )
-    var tokens: String?
-
-    @Option(help: "LIST of neurons, for mlp_act (default: all together).")
-    var neurons: String?
-
-    @Option(help: "clean (the other pass) | zero | mean | resample (another image): what is put in (default: clean).")
-    var patchWith: String?
-
-    @Option(
-        help:
-            "So many random places for every size of patch that covers several places, to compare it with (default: 0)."
-    )
-    var control: Int?
+    @Option(.control) var control: String?
+    @OptionGroup var measure: MeasureOptions
 
     @Option(
         help: ArgumentHelp(
-            "CSV of image id and group columns (image,<column>,...), for effects by group.", valueName: "file"))
+            "CSV of image id and group columns (image,<column>,...), for effects by group.", valueName: "file"),
+        completion: .file())
     var groups: String?
-
-    @Option(help: "label | clean: the class whose probability is tracked (default: label).")
-    var target: String?
-
-    @Option(help: "all | clean-correct | flipped: which images count; applied after --limit (default: all).")
-    var keep: String?
-
-    @Option(help: "At most so many images.")
-    var limit: Int?
-
-    @Option(help: "Skip so many images first (default: 0).")
-    var offset: Int?
-
-    @Option(help: "Seed of noise, masks, shuffles, partners and of the bootstrap intervals (default: 0).")
-    var seed: UInt64?
-
-    @Option(help: "Noise draws per image, whose probabilities are averaged (default: 1).")
-    var samples: Int?
 
     @Flag(
         help:
@@ -105,24 +51,21 @@ struct Sweep: ParsableCommand {
     )
     var logits = false
 
-    @Option(
-        help: "I/N: the I-th of N equal parts of the images (I from 0); in a Slurm job array the default is the task's."
-    )
-    var shard: String?
+    @Option(.shard) var shard: String?
 
     @Option(
         help: ArgumentHelp(
             "The options above as a YAML or JSON file (docs/spec.md); flags beside it override what it says.",
-            valueName: "file"))
+            valueName: "file"), completion: .file())
     var spec: String?
 
     @Flag(help: "Print the options above as such a file, and stop.")
     var printSpec = false
 
-    @Option(help: "Most memory to use, of each device, e.g. 4G.")
-    var memory: String?
-
-    @Option(help: "Results folder (default: runs/<time>; in a Slurm job array runs/<job>/<task>).")
+    @Option(
+        help: ArgumentHelp(
+            "Results folder (default: runs/<time>; in a Slurm job array runs/<job>/<task>).", valueName: "folder"),
+        completion: .directory)
     var out: String?
 
     @Flag(help: "Go on with the interrupted sweep in --out.")
@@ -134,17 +77,19 @@ struct Sweep: ParsableCommand {
     @Flag(name: .customLong("report"), help: "Write the report too, when the sweep is done: see vitpatch report.")
     var writesReport = false
 
-    @OptionGroup var device: DeviceOptions
-    @OptionGroup var precision: PrecisionOptions
+    @OptionGroup var unreadable: UnreadableOptions
+    @OptionGroup var running: RunOptions
     @OptionGroup var profile: ProfileOptions
 
     func validate() throws {
-        if resume && overwrite { throw ValidationError("--resume and --overwrite exclude each other") }
+        if resume && overwrite { throw UsageError("--resume and --overwrite exclude each other") }
         if resume && out == nil && slurmTask == nil {
-            throw ValidationError("--resume needs --out, the folder of the interrupted sweep")
+            throw UsageError("--resume needs --out, the folder of the interrupted sweep")
         }
-        _ = try memory.map { try OptionText.bytes($0, option: "--memory") }
-        do { _ = try flags.settings() } catch { throw ValidationError("\(error)") }
+        for (option, name) in [("--out", out), ("--spec", spec), ("--groups", groups), ("--profile", profile.profile)] {
+            try OptionText.check(option, name: name)
+        }
+        _ = try flags().settings()
     }
 
     mutating func run() throws {
@@ -152,20 +97,20 @@ struct Sweep: ParsableCommand {
             shard = part
             Terminal.standardError("shard \(part) from the Slurm job array\n")
         }
-        let options = try spec.map { try SweepOptions(file: $0).overridden(by: flags) } ?? flags
+        let options = try spec.map { try SweepOptions(file: $0).overridden(by: flags()) } ?? flags()
         let settings = try options.settings()
+        try options.checkPassesDiffer()
         if printSpec { return Terminal.standardOutput(options.yaml) }
 
         let checkpoint = try Model.checkpoint(folder: settings.model)
-        let data = try LabelledData(path: settings.data, model: checkpoint.config)
+        let data = try LabelledData(
+            path: settings.data, model: checkpoint.config, classMap: settings.classMap)
+        checkpoint.warnOfDefaults()
         let corruptions = settings.corruptions
-        let spec: SweepSpec
-        do {
-            spec = try options.spec(for: checkpoint.config)
-        } catch {
-            // A flag's fault is a wrong command line; a file's is not.
-            throw error.description.hasPrefix("--") ? ValidationError(error.description) : error as any Error
-        }
+        let target = try options.target(among: checkpoint.config.labels)
+        try data.requireLabels(target, keep: settings.keep)
+        _ = try options.foil(among: checkpoint.config.labels)
+        let spec = try options.spec(for: checkpoint.config)
         try checkNothingIsIgnored(spec)
         if settings.samples > 1, !corruptions.contains(where: \.isRandom) {
             Terminal.warning(
@@ -180,21 +125,21 @@ struct Sweep: ParsableCommand {
         }
         let groups = try groups.map { try data.groups(path: $0) }
         if let donorCheckpoint {
-            do {
-                try SweepSpec.checkDonor(donorCheckpoint.config, recipient: checkpoint.config, patches: patches)
-            } catch { throw CommandError("\(error)") }
+            donorCheckpoint.warnOfDefaults()
+            try Patch.checkDonor(donorCheckpoint.config, recipient: checkpoint.config, patches: patches)
+            donorCheckpoint.warnOfOtherClasses(than: checkpoint)
         }
 
-        let contexts = try device.contexts(profiling: profile.profile != nil)
+        let contexts = try running.device.contexts(profiling: profile.profile != nil)
         let profiler = try profile.profiler(contexts.map(\.device))
-        let gemm = device.gemm(for: contexts[0].device)
+        let gemm = running.device.gemm(for: contexts[0].device)
         let devices = try contexts.map { context in
             SweepModels(
-                model: try Model(checkpoint, context: context, gemm: gemm),
-                donor: try donorCheckpoint.map { try Model($0, context: context, gemm: gemm) })
+                model: try Model(checkpoint, context: context, gemm: gemm, resize: settings.resize),
+                donor: try donorCheckpoint.map { try Model($0, context: context, gemm: gemm, resize: settings.resize) })
         }
         let (model, donor) = (devices[0].model, devices[0].donor)
-        let memory = try memory.map { try OptionText.bytes($0, option: "--memory") }
+        let memory = try running.memoryBytes()
         let means = ActivationMeans.bytes(patches, config: checkpoint.config)
         func planned(images: Int) throws -> WavePlan {
             try WavePlan(
@@ -208,14 +153,16 @@ struct Sweep: ParsableCommand {
 
         let folder = out ?? slurmTask?.folder ?? "runs/" + Self.timestamp()
         var manifest = try manifest(
-            settings, model: model, donor: donor, data: data, spec: spec, items: items)
+            settings, target: target, model: model, donor: donor, data: data, spec: spec, items: items)
         if resume {
             manifest.dataHash = data.hash(resuming: try ResultsStore.open(folder: folder).manifest.dataHash)
         }
         let store =
             resume
             ? try ResultsStore.resume(folder: folder, manifest: manifest)
-            : try ResultsStore.create(folder: folder, manifest: manifest, overwrite: overwrite)
+            : try ResultsError.naming("--resume goes on with it, --overwrite replaces it") {
+                try ResultsStore.create(folder: folder, manifest: manifest, overwrite: overwrite)
+            }
         if let groups { try store.setGroups(groups) }
         let todo = try corruptions.indices.map { corruption in
             let done = try store.completedImages(corruption: corruption)
@@ -224,13 +171,15 @@ struct Sweep: ParsableCommand {
         let all = images.count * corruptions.count, done = all - todo.map(\.count).reduce(0, +)
         if resume { Terminal.standardError("\(done) of \(all) images are done already.\n") }
 
+        let skipped = unreadable.skipped
         let run = SweepRun(
-            devices: devices, data: data, corruptions: corruptions, keep: settings.keep, target: settings.target,
+            devices: devices, data: data, corruptions: corruptions, keep: settings.keep, target: target,
             seed: settings.seed, samples: settings.samples, patches: patches,
             store: SweepStore(
                 store: store, data: data, classes: checkpoint.config.classes, keepLogits: logits, profiler: profiler),
-            plan: plan, memory: memory, profiler: profiler)
+            plan: plan, memory: memory, profiler: profiler, skipped: skipped)
         let outcome = try run.run(images: todo, interruption: Interruption())
+        skipped?.report()
         if let profiler { Terminal.standardError(try profiler.finish()) }
         if outcome.interrupted {
             try store.close()
@@ -274,31 +223,28 @@ struct Sweep: ParsableCommand {
     private var slurmTask: SlurmTask? { SlurmTask(environment: ProcessInfo.processInfo.environment) }
 
     /// The flags that were given of those that decide what is computed
-    private var flags: SweepOptions {
+    private func flags() throws -> SweepOptions {
+        var options = SweepOptions(input, places, measure)
         let texts: [(SweepKey, [String])] = [
-            (.model, one(model)), (.donor, one(donor)), (.data, one(data)), (.corruption, corruption),
-            (.direction, direction), (.site, site), (.window, window.map(String.init)), (.layers, one(layers)),
-            (.heads, one(heads)), (.tokens, one(tokens)), (.neurons, one(neurons)), (.patchWith, one(patchWith)),
-            (.control, one(control)), (.target, one(target)), (.keep, one(keep)), (.limit, one(limit)),
-            (.offset, one(offset)), (.seed, one(seed)),
-            (.samples, one(samples)), (.shard, one(shard)),
+            (.donor, one(donor)), (.corruption, corruption), (.window, window), (.neurons, one(neurons)),
+            (.patchWith, one(patchWith)), (.control, one(control)), (.shard, one(shard)),
         ]
-        var options = SweepOptions()
         for (key, texts) in texts { options.set(flag: key, texts) }
+        try options.set(ablate: ablate)
         return options
     }
 
     /// An option that no site of the sweep takes up is a mistake.
     private func checkNothingIsIgnored(_ spec: SweepSpec) throws {
         for (index, places) in spec.allPlaces.enumerated() {
-            var sites = try places.site.flatMap { try SweepSpec.parse($0) }
+            var sites = try places.site.flatMap { try SweepSpec.sites($0) }
             if index == 0 { sites += spec.patches.flatMap { $0.parts.map(\.site) } }
             func check(_ option: String, _ value: String?, _ takesIt: (Site) -> Bool) throws {
                 guard let value, !sites.contains(where: takesIt) else { return }
                 let takers = Site.allCases.filter(takesIt).map(\.rawValue).joined(separator: ", ")
                 let (name, of) = index == 0 ? ("--" + option, "this sweep") : (option, "its place")
                 let text = "\(name) \(value): no site of \(of) takes it; it goes with \(takers)"
-                throw index == 0 ? SweepError.option(text) : CommandError(text) as any Error
+                throw index == 0 ? UsageError(text) : CommandError(text) as any Error
             }
             try check("heads", ["each", "all"].contains(places.heads) ? nil : places.heads, \.hasHeads)
             try check("neurons", places.neurons) { $0 == .mlpAct }
@@ -326,27 +272,25 @@ struct Sweep: ParsableCommand {
         return controls
     }
 
-    private func one(_ value: (some CustomStringConvertible)?) -> [String] { value.map { [$0.description] } ?? [] }
-
     /// Positions in the data's order.
     private func chosenImages(_ settings: SweepSettings, count: Int) throws -> [Int] {
-        var range = try OptionText.images(count: count, offset: settings.offset, limit: settings.limit)
+        var range = try OptionText.images(settings, count: count)
         if let shard = settings.shard {
             let first = range.lowerBound, count = range.count
             range = (first + count * shard.index / shard.count)..<(first + count * (shard.index + 1) / shard.count)
-            if range.isEmpty { throw CommandError("--shard \(shard): no image falls into this part") }
+            if range.isEmpty { throw UsageError("--shard \(shard): no image falls into this part") }
         }
         return Array(range)
     }
 
     private func manifest(
-        _ settings: SweepSettings, model: Model, donor: Model?, data: LabelledData, spec: SweepSpec,
+        _ settings: SweepSettings, target: Target, model: Model, donor: Model?, data: LabelledData, spec: SweepSpec,
         items: [SweepSpec.Item]
     ) throws -> Manifest {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let device = model.encoder.context.device
-        return Manifest(
+        var manifest = Manifest(
             version: vitpatchVersion, model: settings.model ?? "demo", modelHash: model.checkpoint.sha256,
             donor: settings.donor,
             donorHash: donor?.checkpoint.sha256, data: settings.data ?? "demo", dataHash: data.hash,
@@ -359,10 +303,15 @@ struct Sweep: ParsableCommand {
             },
             classNames: model.checkpoint.config.labels, seed: settings.seed, samples: settings.samples,
             offset: settings.offset, limit: settings.limit, shard: settings.shard?.description,
-            keep: settings.keep.rawValue, target: settings.target.rawValue, device: device.name, driver: device.driver,
-            precision: precision.precision, gemm: model.encoder.gemm.name, host: ProcessInfo.processInfo.hostName,
+            keep: settings.keep.rawValue, target: target.description, device: device.name, driver: device.driver,
+            precision: running.precision.precision, gemm: model.encoder.gemm.name,
+            host: ProcessInfo.processInfo.hostName,
             command: CommandLine.arguments.joined(separator: " "),
-            layers: model.encoder.config.layers, logits: logits, control: settings.control)
+            layers: model.encoder.config.layers, logits: logits, control: settings.control,
+            preprocessing: model.checkpoint.defaultsText)
+        manifest.resize = model.preprocessor.library.rawValue
+        manifest.classMatch = data.match.lines.isEmpty ? nil : data.match.lines
+        return manifest
     }
 
     private func resumeCommand(_ folder: String) -> String {

@@ -16,18 +16,14 @@ struct Tune: ParsableCommand {
     @Option(help: "Seconds to spend on each shape and candidate.")
     var seconds = 0.3
 
-    @Option(help: "Index, or part of a name, from `vitpatch devices`; VITPATCH_DEVICE is the default.")
-    var device: String?
+    @OptionGroup var device: DeviceOption
 
     func validate() throws {
-        if !(seconds >= 0 && seconds <= 600) { throw ValidationError("--seconds \(seconds): expected 0 to 600") }
+        if !(seconds >= 0 && seconds <= 600) { throw UsageError("--seconds \(seconds): expected 0 to 600") }
     }
 
     mutating func run() throws {
-        var deviceOptions = DeviceOptions()
-        deviceOptions.device = device
-        deviceOptions.gemm = nil
-        let context = try deviceOptions.context()
+        let context = try device.context()
         let library = KernelLibrary(context)
         let (t, d, m) = try shapes()
         let rows = max(1, 1576 / t) * t

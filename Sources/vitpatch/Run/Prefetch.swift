@@ -40,6 +40,21 @@ struct PreparedImages: Sendable {
     }
 }
 
+/// Images that could not be read and were left out; each is named once.
+final class SkippedImages: Sendable {
+    private let ids = Mutex<Set<String>>([])
+
+    func add(_ id: String, _ error: any Error) {
+        if ids.withLock({ $0.insert(id).inserted }) { Terminal.warning("left out: \(error)") }
+    }
+
+    var count: Int { ids.withLock { $0.count } }
+
+    func report() {
+        if count > 0 { Terminal.warning("\(count) images could not be read and were left out") }
+    }
+}
+
 /// Decodes, corrupts and preprocesses images.
 struct ImageLoader: Sendable {
     let dataset: ImageDataset
@@ -50,6 +65,8 @@ struct ImageLoader: Sendable {
     var donor: (preprocessor: Preprocessor, corruptor: Corruptor)?
     /// Seed of the choice of partners; nil where none is needed
     var partnerSeed: UInt64?
+    /// Takes the images that cannot be read, which are then left out; nil: they are errors
+    var skipped: SkippedImages?
     var profiler: Profiler?
 
     /// - Throws: the error of the first image, in their order, that cannot be read
@@ -63,8 +80,15 @@ struct ImageLoader: Sendable {
             results.set(i, Result { try load(one: indices[i]) })
         }
         var prepared = PreparedImages()
-        for result in results.values {
-            if let one = try result?.get() { prepared.append(one, 0) }
+        for (index, result) in zip(indices, results.values) {
+            switch result {
+            case .success(let one)?: prepared.append(one, 0)
+            case .failure(let error as ImageError)?:
+                guard let skipped else { throw error }
+                skipped.add(dataset.id(index), error)
+            case .failure(let error)?: throw error
+            case nil: break
+            }
         }
         return prepared
     }

@@ -68,9 +68,13 @@ final class SweepQueue: @unchecked Sendable {
             if left > 0 {
                 left -= 1
                 condition.unlock()
-                return try raw.take().map {
-                    Job(corruption: $0.corruption, images: $0.images, isUnfiltered: isFiltered)
+                guard let wave = try raw.take() else { return nil }
+                if wave.images.indices.isEmpty {  // none of them could be read
+                    if isFiltered { filtered(wave.corruption, kept: PreparedImages()) }
+                    condition.lock()
+                    continue
                 }
+                return Job(corruption: wave.corruption, images: wave.images, isUnfiltered: isFiltered)
             }
             if !isFiltered || unfiltered.allSatisfy({ $0 == 0 }) {
                 condition.unlock()

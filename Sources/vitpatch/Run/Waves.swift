@@ -13,6 +13,8 @@ struct Waves {
     let target: Target
     let seed: UInt64
     let samples: Int
+    /// Takes images that cannot be read; nil: they are errors
+    var skipped: SkippedImages?
     var profiler: Profiler?
     /// Position of the device among the profiler's
     var device = 0
@@ -27,6 +29,7 @@ struct Waves {
         var loader = ImageLoader(
             dataset: data.dataset, preprocessor: model.preprocessor, corruptor: try corruptor(model), samples: samples)
         loader.profiler = profiler
+        loader.skipped = skipped
         if let donor { loader.donor = (donor.preprocessor, try corruptor(donor)) }
         if partners { loader.partnerSeed = seed }
         return loader
@@ -71,7 +74,7 @@ struct Waves {
         func draw(_ values: [[[Float]]]) -> [Float] { values.flatMap { $0[min(sample, $0.count - 1)] } }
         var input = Wavefront.Input(
             clean: images.clean.flatMap { $0 }, corrupted: draw(images.corrupted),
-            labels: images.indices.map { target == .label ? data.label($0) : -1 })
+            labels: images.indices.map { target.index(label: data.label($0)) })
         if donor != nil {
             input.donorClean = images.donorClean.flatMap { $0 }
             input.donorCorrupted = draw(images.donorCorrupted)

@@ -1,3 +1,4 @@
+import Patch
 import ViT
 
 /// Which patches a sweep makes, as a user says it: every direction with every site, window, layer, head and token; and
@@ -63,8 +64,8 @@ package struct SweepSpec: Codable, Sendable, Equatable {
 
     /// The sweep's patches in the order of `export`: by direction, site, window, head, token, layer; sets of layers after
     /// windows; patches spelled out last.
-    /// - Throws: `SweepError.option` for a site, layer, head or token that does not exist.
-    package func items(config: ViTConfig) throws(SweepError) -> [Item] {
+    /// - Throws: `SpecError` for a site, layer, head or token that does not exist.
+    package func items(config: ViTConfig) throws(SpecError) -> [Item] {
         var items: [Item] = []
         for direction in direction {
             for places in allPlaces { items += try places.items(direction, patchWith, config) }
@@ -78,23 +79,20 @@ package struct SweepSpec: Codable, Sendable, Equatable {
             }
         }
         if patchWith == .mean, items.contains(where: { $0.patch.parts.contains { $0.site == .pattern } }) {
-            throw .option("--patch-with mean does not go with the site pattern: patch z instead")
+            throw SpecError(
+                "--patch-with mean does not go with the site pattern: patch z instead", origin: .commandLine)
         }
         var seen: Set<[String]> = []
         return items.filter { seen.insert([$0.direction, $0.site, $0.layer, $0.head, $0.token, $0.window]).inserted }
     }
 
-    /// The sites of `attn_out+mlp_out`.
-    /// - Parameter option: for the message
-    package static func parse(_ text: String, option: String = "--site") throws(SweepError) -> [Site] {
+    /// The sites of `attn_out+mlp_out`, each once.
+    package static func sites(_ text: String) throws(ListError) -> [Site] {
         var sites: [Site] = []
         for name in text.split(separator: "+", omittingEmptySubsequences: false) {
-            guard let site = Site(rawValue: String(name)) else {
-                throw .option(
-                    "\(option) \(text): \"\(name)\" is unknown; valid are "
-                        + Site.allCases.map(\.rawValue).joined(separator: ", "))
-            }
-            if !sites.contains(site) { sites.append(site) }
+            guard let site = Site(rawValue: String(name)) else { throw .unknownSite(String(name)) }
+            if sites.contains(site) { throw .twice(String(name)) }
+            sites.append(site)
         }
         return sites
     }
@@ -103,22 +101,33 @@ package struct SweepSpec: Codable, Sendable, Equatable {
 extension SweepSpec.Places {
     fileprivate func items(
         _ direction: Direction, _ patchWith: PatchWith, _ config: ViTConfig
-    ) throws(SweepError) -> [SweepSpec.Item] {
+    ) throws(SpecError) -> [SweepSpec.Item] {
+        func list<Value>(
+            _ key: SweepKey, _ text: String, _ parse: (String) throws(ListError) -> Value
+        ) throws(SpecError) -> Value {
+            try Written(text: text, name: key.flag).parsed(parse)
+        }
+        func indices(_ key: SweepKey, _ text: String, below count: Int) throws(SpecError) -> [ListText.Item] {
+            try list(key, text) { (text) throws(ListError) in try ListText.parse(text, below: count) }
+        }
         let layers =
-            try self.layers.map { (text) throws(SweepError) in
-                try ListText.parse(text, below: config.layers, option: "--layers")
-            } ?? (0..<config.layers).map { ListText.Item(text: "\($0)", indices: [$0]) }
-        let allHeads = try ListText.heads(heads, config: config)
-        let tokens = try ListText.tokens(self.tokens, config: config)
+            try self.layers.map { (text) throws(SpecError) in try indices(.layers, text, below: config.layers) }
+            ?? (0..<config.layers).map { ListText.Item(text: "\($0)", indices: [$0]) }
+        let allHeads = try list(.heads, heads) { (text) throws(ListError) in
+            try ListText.heads(text, config: config)
+        }
+        let tokens = try list(.tokens, self.tokens) { (text) throws(ListError) in
+            try ListText.tokens(text, config: config)
+        }
         let none = [ListText.Item(text: "", indices: nil)]
         let neurons =
-            try self.neurons.map { (text) throws(SweepError) in
-                try ListText.parse(text, below: config.intermediateSize, option: "--neurons")
+            try self.neurons.map { (text) throws(SpecError) in
+                try indices(.neurons, text, below: config.intermediateSize)
             } ?? none
 
         var items: [SweepSpec.Item] = []
         for text in site {
-            let sites = try SweepSpec.parse(text)
+            let sites = try list(.site, text, SweepSpec.sites)
             let heads = sites.contains(where: \.hasHeads) ? allHeads : none
             let places = sites.contains(where: \.hasLayers) ? places(sites, layers, config) : [([], "", "")]
             let inner = sites.contains(.mlpAct) ? neurons : none

@@ -1,11 +1,15 @@
 import Foundation
 import Patch
-import TestSupport
 import Testing
 import ViT
 
-private let config = ViTConfig(
+@testable import Spec
+
+private let network = ViTConfig(
     hiddenSize: 12, layers: 6, heads: 3, intermediateSize: 10, imageSize: 8, patchSize: 2, labels: ["a", "b"])
+
+private let wider = ViTConfig(
+    hiddenSize: 12, layers: 12, heads: 3, intermediateSize: 10, imageSize: 8, patchSize: 2, labels: ["a", "b"])
 
 /// One sentence: starts with what is at fault, and says no more than one thing.
 private func expectSentence(
@@ -19,16 +23,16 @@ private func expectSentence(
         #expect(message.hasPrefix(start), sourceLocation: location)
         let plain = message.replacingOccurrences(of: "e.g. ", with: "")
         #expect(!plain.contains("\n") && !plain.contains(". "), "\(message)", sourceLocation: location)
-        #expect(error is SweepError, sourceLocation: location)
+        #expect((error as? SpecError)?.origin == .commandLine, sourceLocation: location)
     }
 }
 
 @Suite struct ListTextTests {
     private func indices(_ text: String) throws -> [[Int]?] {
-        try ListText.parse(text, below: 12, option: "--layers").map(\.indices)
+        try ListText.parse(text, below: 12).map(\.indices)
     }
     private func texts(_ text: String) throws -> [String] {
-        try ListText.parse(text, below: 12, option: "--layers").map(\.text)
+        try ListText.parse(text, below: 12).map(\.text)
     }
 
     @Test func itemsRangesAndSets() throws {
@@ -45,18 +49,22 @@ private func expectSentence(
         "", ",", "1,", "12", "-1", "1-", "-", "3-1", "0-12", "1-2-3", "a", "0+", "+", "0+12", "1.5", "0 1", "٣",
     ])
     func wrongListsAreOneSentence(_ text: String) {
-        expectSentence("--layers \(text)") { _ = try indices(text) }
+        expectSentence("--layers \(text): ") {
+            var spec = SweepSpec()
+            spec.layers = text
+            _ = try spec.items(config: wider)
+        }
     }
 
     @Test func heads() throws {
-        #expect(try ListText.heads("all", config: config) == [.init(text: "", indices: nil)])
-        #expect(try ListText.heads("each", config: config).map(\.indices) == [[0], [1], [2]])
-        #expect(try ListText.heads("0+2,1", config: config).map(\.text) == ["0+2", "1"])
-        expectSentence("--heads 3") { _ = try ListText.heads("3", config: config) }
+        #expect(try ListText.heads("all", config: network) == [.init(text: "", indices: nil)])
+        #expect(try ListText.heads("each", config: network).map(\.indices) == [[0], [1], [2]])
+        #expect(try ListText.heads("0+2,1", config: network).map(\.text) == ["0+2", "1"])
+        #expect(throws: ListError.absent(3, count: 3)) { try ListText.heads("3", config: network) }
     }
 
     @Test func tokens() throws {
-        func items(_ text: String) throws -> [ListText.Item] { try ListText.tokens(text, config: config) }
+        func items(_ text: String) throws -> [ListText.Item] { try ListText.tokens(text, config: network) }
         #expect(try items("all") == [.init(text: "", indices: nil)])
         #expect(try items("each").map(\.indices) == (0..<17).map { [$0] })
         #expect(try items("each").map(\.text) == (0..<17).map(String.init))
@@ -73,19 +81,23 @@ private func expectSentence(
         "17", "1:5x0:1", "2:2x0:1", "3:1x0:1", "0:1", "0:1x0:1x0:1", "x", "0:1x", "-1:1x0:1", "0-1x0-1", "1:3x0:5",
     ])
     func wrongTokensAreOneSentence(_ text: String) {
-        expectSentence("--tokens \(text)") { _ = try ListText.tokens(text, config: config) }
+        expectSentence("--tokens \(text): ") {
+            var spec = SweepSpec()
+            spec.tokens = text
+            _ = try spec.items(config: network)
+        }
     }
 }
 
 @Suite struct SweepSpecTests {
     private func columns(_ spec: SweepSpec) throws -> [String] {
-        try spec.items(config: config).map {
+        try spec.items(config: network).map {
             "\($0.direction) \($0.site) l\($0.layer) h\($0.head) t\($0.token) w\($0.window)"
         }
     }
 
     @Test func theDefaultIsAttentionWithWindowsOf1And3() throws {
-        let items = try SweepSpec().items(config: config)
+        let items = try SweepSpec().items(config: network)
         #expect(items.map(\.window) == Array(repeating: "1", count: 6) + Array(repeating: "3", count: 6))
         #expect(items.map(\.layer) == ["0", "1", "2", "3", "4", "5", "0", "1", "2", "3", "4", "5"])
         #expect(items.allSatisfy { $0.head.isEmpty && $0.token.isEmpty && $0.direction == "restore" })
@@ -100,7 +112,7 @@ private func expectSentence(
         ] {
             var spec = SweepSpec()
             (spec.site, spec.heads) = ([site], "all")
-            #expect(try Set(spec.items(config: config).map(\.window)) == Set(windows), "\(site)")
+            #expect(try Set(spec.items(config: network).map(\.window)) == Set(windows), "\(site)")
         }
     }
 
@@ -125,7 +137,7 @@ private func expectSentence(
             }
         }
         #expect(try columns(spec) == expected)
-        let set = try spec.items(config: config).filter { $0.layer == "0+5" && $0.site != "z" }
+        let set = try spec.items(config: network).filter { $0.layer == "0+5" && $0.site != "z" }
         #expect(
             set.allSatisfy {
                 $0.patch.parts.map(\.layers) == [[0, 5], [0, 5]] && $0.patch.parts.map(\.site) == [.attnOut, .mlpOut]
@@ -152,14 +164,14 @@ private func expectSentence(
     @Test func headsTokensAndNeuronsGoWhereTheyBelong() throws {
         var spec = SweepSpec()
         (spec.site, spec.layers, spec.heads, spec.tokens) = (["z+mlp_act"], "2", "1", "0+3")
-        let parts = try spec.items(config: config)[0].patch.parts
+        let parts = try spec.items(config: network)[0].patch.parts
         #expect(
             parts == [
                 Part(site: .z, layers: [2], heads: [1], tokens: [0, 3]),
                 Part(site: .mlpAct, layers: [2], tokens: [0, 3]),
             ])
         (spec.site, spec.tokens, spec.neurons) = (["mlp_act"], "all", "7,2+9")
-        let items = try spec.items(config: config)
+        let items = try spec.items(config: network)
         #expect(items.map(\.patch.parts) == [[7], [2, 9]].map { [Part(site: .mlpAct, layers: [2], neurons: $0)] })
         #expect(Set(items.map { "\($0.site) \($0.head) \($0.token)" }).count == 2)
     }
@@ -170,7 +182,7 @@ private func expectSentence(
         let parts = [Part(site: .z, layers: [0], heads: [1]), Part(site: .z, layers: [3], heads: [0, 2])]
         spec.patches = [.init(name: "two heads", direction: .noise, parts: parts)]
         #expect(try columns(spec) == ["restore resid_mid l0 h t w1", "noise two heads l h t w"])
-        let items = try spec.items(config: config)
+        let items = try spec.items(config: network)
         #expect(items[1].patch == Patch(direction: .noise, with: .zero, parts: parts))
         #expect(items[0].patch.with == .zero)
     }
@@ -179,7 +191,7 @@ private func expectSentence(
         func refuses(_ start: String, _ change: (inout SweepSpec) -> Void) {
             var spec = SweepSpec()
             change(&spec)
-            expectSentence(start) { _ = try spec.items(config: config) }
+            expectSentence(start) { _ = try spec.items(config: network) }
         }
         refuses("--site attn") { $0.site = ["attn"] }
         refuses("--site attn_out+") { $0.site = ["attn_out+"] }
@@ -188,43 +200,5 @@ private func expectSentence(
         refuses("--tokens 17") { $0.tokens = "17" }
         refuses("--neurons 10") { ($0.site, $0.neurons) = (["mlp_act"], "10") }
         refuses("--patch-with mean") { ($0.site, $0.patchWith) = (["pattern"], .mean) }
-    }
-
-    @Test func hugeWindowsAreTheWholeNetwork() {
-        #expect(Patch.window(centre: 3, width: .max, layers: 6) == Array(0..<6))
-        #expect(Patch.window(centre: 3, width: 0, layers: 6).isEmpty)
-    }
-
-    @Test func patchesSurviveJSON() throws {
-        var random = SplitMix64.fresh()
-        let lab = try Lab(images: 1)
-        let patches = lab.everyCombination() + (0..<50).map { _ in lab.randomPatch(&random, with: PatchWith.allCases) }
-        #expect(try JSONDecoder().decode([Patch].self, from: JSONEncoder().encode(patches)) == patches)
-        var spec = SweepSpec()
-        (spec.neurons, spec.window, spec.patches) = ("1", [3], [.init(name: "n", parts: patches[0].parts)])
-        #expect(try JSONDecoder().decode(SweepSpec.self, from: JSONEncoder().encode(spec)) == spec)
-        // The names that users and the results store see.
-        let text = String(decoding: try JSONEncoder().encode(Part(site: .attnOut, layers: [1])), as: UTF8.self)
-        #expect(text.contains("\"attn_out\"") && !text.contains("heads"))
-    }
-
-    @Test func donorsOfOtherSizesAreRefused() throws {
-        let stream = [Patch(sites: [.attnOut], layers: [0])], heads = [Patch(sites: [.q], layers: [0])]
-        let hidden = [Patch(sites: [.mlpAct], layers: [0])]
-        func check(_ patches: [Patch], _ change: (inout ViTConfig) -> Void) throws {
-            var donor = config
-            change(&donor)
-            try SweepSpec.checkDonor(donor, recipient: config, patches: patches)
-        }
-        expectSentence("--donor has 5 layers, the model has 6") { try check(stream) { $0.layers = 5 } }
-        expectSentence("--donor has 5 tokens, the model has 17") { try check(stream) { $0.imageSize = 4 } }
-        expectSentence("--donor has 24 hidden_size, the model has 12") { try check(stream) { $0.hiddenSize = 24 } }
-        expectSentence("--donor has 4 heads") { try check(heads) { $0.heads = 4 } }
-        expectSentence("--donor has 9 intermediate_size") { try check(hidden) { $0.intermediateSize = 9 } }
-        expectSentence("--donor") { try check([Patch(with: .zero, sites: [.attnOut], layers: [0])]) { _ in } }
-        // What no patch touches may differ.
-        try check(stream) { ($0.heads, $0.intermediateSize, $0.labels) = (4, 9, ["x"]) }
-        try check(heads) { $0.intermediateSize = 9 }
-        try check(hidden) { $0.heads = 4 }
     }
 }

@@ -1,0 +1,76 @@
+import Foundation
+
+/// Why an input file cannot be read, in words that follow its name.
+package enum InputError: Error, Equatable, Sendable, CustomStringConvertible {
+    case missing
+    /// A symbolic link to nothing
+    case dangling(to: String)
+    case folder
+    /// A device, socket or named pipe, which is never opened: it may have no end, or no beginning.
+    case special(String)
+    case tooLarge(limit: Int)
+    case failed(String)
+
+    package var description: String {
+        switch self {
+        case .missing: "there is no such file"
+        case .dangling(let target): "it is a symbolic link to \(target), which does not exist"
+        case .folder: "it is a folder"
+        case .special(let kind): "it is a \(kind), not a regular file"
+        case .tooLarge(let limit): "it is larger than \(limit >> 20) MB"
+        case .failed(let reason): reason
+        }
+    }
+}
+
+/// Input files that the command line names.
+package enum InputFile {
+    /// The whole file.
+    /// - Parameters:
+    ///   - limit: most bytes
+    ///   - pipes: a pipe that the caller has opened already (`/dev/stdin`, `/dev/fd/N`) will do
+    package static func read(_ path: String, limit: Int, pipes: Bool = false) throws(InputError) -> Data {
+        let isOpen = path == "/dev/stdin" || path.hasPrefix("/dev/fd/") || path.hasPrefix("/proc/self/fd/")
+        try check(path, pipes: pipes && isOpen)
+        // Without waiting: a named pipe may have taken the file's place meanwhile.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | (isOpen ? 0 : O_NONBLOCK))
+        guard descriptor >= 0 else { throw .failed(reason(errno)) }
+        defer { close(descriptor) }
+        var data = Data(), piece = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = Glibc.read(descriptor, &piece, piece.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw .failed(reason(errno)) }
+            if count == 0 { return data }
+            data.append(contentsOf: piece[..<count])
+            if data.count > limit { throw .tooLarge(limit: limit) }
+        }
+    }
+
+    /// Whether it can be opened as a file: links are followed, nothing is opened.
+    package static func check(_ path: String, pipes: Bool = false) throws(InputError) {
+        var info = stat()
+        guard stat(path, &info) == 0 else {
+            let code = errno
+            if let target = try? FileManager.default.destinationOfSymbolicLink(atPath: path) {
+                throw .dangling(to: target)
+            }
+            throw code == ENOENT || code == ENOTDIR ? .missing : .failed(reason(code))
+        }
+        switch info.st_mode & S_IFMT {
+        case S_IFREG: return
+        case S_IFDIR: throw .folder
+        case S_IFIFO: if !pipes { throw .special("named pipe") }
+        case S_IFSOCK: if !pipes { throw .special("socket") }
+        case S_IFCHR, S_IFBLK: throw .special("device")
+        default: throw .special("special file")
+        }
+    }
+
+    /// What the system says, without a capital letter.
+    package static func reason(_ code: Int32) -> String {
+        if code == EACCES { return "no permission" }
+        let text = String(cString: strerror(code))
+        return text.prefix(1).lowercased() + text.dropFirst()
+    }
+}

@@ -1,0 +1,120 @@
+import Patch
+import ViT
+
+/// What is wrong with a LIST, in words that follow the option and its text.
+package enum ListError: Error, Equatable, Sendable, CustomStringConvertible {
+    case noNumber(String)
+    case noRange(String)
+    /// An index that the model does not have
+    case absent(Int, count: Int)
+    /// No rectangle of the patch grid
+    case noRectangle(String, grid: Int)
+    case unknownSite(String)
+    case twice(String)
+
+    package var description: String {
+        switch self {
+        case .noNumber(let text): "\"\(text)\" is no number; write e.g. 0-11, 3,7 or 0+5"
+        case .noRange(let text): "\"\(text)\" is no range; write e.g. 0-11"
+        case .absent(let value, let count): "\(value) does not exist; the model has 0-\(count - 1)"
+        case .noRectangle(let text, let grid):
+            "\"\(text)\" is no rectangle; write ROWSxCOLUMNS of the \(grid) x \(grid) patch grid, e.g. 3:6x2:5 for rows 3-5 "
+                + "and columns 2-4"
+        case .unknownSite(let name):
+            "\"\(name)\" is unknown; valid are " + Site.allCases.map(\.rawValue).joined(separator: ", ")
+        case .twice(let text): "\"\(text)\" is given twice"
+        }
+    }
+}
+
+/// The LIST syntax of the command line: `0,5,7` and `0-11` make several items, `0+5` one item of both.
+package enum ListText {
+    /// One item of a list, and how columns show it; nil stands for all.
+    package struct Item: Sendable, Equatable {
+        package var text: String
+        package var indices: [Int]?
+
+        package init(text: String, indices: [Int]?) { (self.text, self.indices) = (text, indices) }
+    }
+
+    /// - Parameter count: indices are below it
+    package static func parse(_ text: String, below count: Int) throws(ListError) -> [Item] {
+        var items: [Item] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            items += try parse(item: part, below: count)
+        }
+        return items
+    }
+
+    /// A LIST, or `each` or `all`.
+    package static func heads(_ text: String, config: ViTConfig) throws(ListError) -> [Item] {
+        switch text {
+        case "all": [Item(text: "", indices: nil)]
+        case "each": (0..<config.heads).map { Item(text: "\($0)", indices: [$0]) }
+        default: try parse(text, below: config.heads)
+        }
+    }
+
+    /// A LIST whose items may also be `each`, `cls`, `patches` and rectangles of the patch grid, `3:6x2:5` (rows 3 to 5,
+    /// columns 2 to 4); or `all`.
+    package static func tokens(_ text: String, config: ViTConfig) throws(ListError) -> [Item] {
+        if text == "all" { return [Item(text: "", indices: nil)] }
+        var items: [Item] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            switch part {
+            case "each": items += (0..<config.tokens).map { Item(text: "\($0)", indices: [$0]) }
+            case "cls": items.append(Item(text: "cls", indices: [0]))
+            case "patches": items.append(Item(text: "patches", indices: Array(1..<config.tokens)))
+            default:
+                if part.contains("x") {
+                    items.append(Item(text: String(part), indices: try rectangle(part, grid: config.grid)))
+                } else {
+                    items += try parse(item: part, below: config.tokens)
+                }
+            }
+        }
+        return items
+    }
+
+    private static func rectangle(_ part: Substring, grid: Int) throws(ListError) -> [Int] {
+        var ranges: [Range<Int>] = []
+        for side in part.split(separator: "x", omittingEmptySubsequences: false) {
+            let ends = side.split(separator: ":", omittingEmptySubsequences: false).map { Int($0) }
+            guard ends.count == 2, let low = ends[0], let high = ends[1], low >= 0, low < high, high <= grid
+            else {
+                ranges = []
+                break
+            }
+            ranges.append(low..<high)
+        }
+        guard ranges.count == 2 else { throw .noRectangle(String(part), grid: grid) }
+        return ranges[0].flatMap { row in ranges[1].map { 1 + row * grid + $0 } }
+    }
+
+    private static func parse(item part: Substring, below count: Int) throws(ListError) -> [Item] {
+        func number(_ digits: Substring) throws(ListError) -> Int {
+            guard !digits.isEmpty, digits.allSatisfy({ $0.isASCII && $0.isNumber }) else {
+                throw .noNumber(String(digits))
+            }
+            guard let value = Int(digits), value < count else { throw .absent(Int(digits) ?? .max, count: count) }
+            return value
+        }
+        if part.contains("+") {
+            var set: Set<Int> = []
+            for digits in part.split(separator: "+", omittingEmptySubsequences: false) {
+                set.insert(try number(digits))
+            }
+            let indices = set.sorted()
+            return [Item(text: indices.map(String.init).joined(separator: "+"), indices: indices)]
+        }
+        if part.contains("-") {
+            let ends = part.split(separator: "-", omittingEmptySubsequences: false)
+            guard ends.count == 2 else { throw .noRange(String(part)) }
+            let low = try number(ends[0]), high = try number(ends[1])
+            guard low <= high else { throw .noRange(String(part)) }
+            return (low...high).map { Item(text: "\($0)", indices: [$0]) }
+        }
+        let index = try number(part)
+        return [Item(text: "\(index)", indices: [index])]
+    }
+}

@@ -1,0 +1,99 @@
+import ArgumentParser
+import CLRuntime
+import Foundation
+import Kernels
+import Spec
+
+extension GEMMProvider: Choice {}
+
+/// Which device.
+struct DeviceOption: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Index, or part of the name of one device, from `vitpatch devices`; sweep takes several of one kind, 0,1; VITPATCH_DEVICE is the default.",
+            valueName: "device"))
+    var device: String?
+
+    private static let variable = "VITPATCH_DEVICE"
+    /// The option or the variable, as in messages
+    private var asked: String { device.map { "--device \($0)" } ?? "\(Self.variable)=\(spec ?? "")" }
+    private var spec: String? {
+        device ?? ProcessInfo.processInfo.environment[Self.variable].flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// The devices asked for, at least one; a warning about the drivers goes to standard error.
+    func devices() throws -> [Device] {
+        defer { if let warning = Device.takeWarning() { Terminal.warning(warning) } }
+        do {
+            return try Device.selectAll(spec)
+        } catch {
+            guard error.isSelection else { throw error }
+            throw UsageError("\(asked): \(error)")
+        }
+    }
+
+    func context(profiling: Bool = false) throws -> Context {
+        let devices = try devices()
+        guard devices.count == 1 else { throw UsageError("\(asked): only sweep runs on several devices") }
+        return try Self.contexts(devices, profiling: profiling)[0]
+    }
+
+    /// - Parameter isSame: whether two devices would compute the same bits
+    func contexts(profiling: Bool, isSame: (Device, Device) -> Bool) throws -> [Context] {
+        let devices = try devices()
+        for (position, device) in devices.enumerated() {
+            if devices[..<position].contains(where: { $0.isSame(as: device) }) {
+                throw UsageError("\(asked): \(device.title) is there twice")
+            }
+            if !isSame(device, devices[0]) {
+                throw UsageError(
+                    "\(asked): \(devices[0].title), driver \(devices[0].driver), and \(device.title), driver \(device.driver), "
+                        + "are not of one kind, so a result would depend on which of them computed it")
+            }
+        }
+        return try Self.contexts(devices, profiling: profiling)
+    }
+
+    private static func contexts(_ devices: [Device], profiling: Bool) throws -> [Context] {
+        try ProcessLimits.checkFileSize()
+        let contexts = try devices.map { try Context(device: $0, profiling: profiling) }
+        // For tests: devices with less memory than they say, one number each.
+        let limits = ProcessInfo.processInfo.environment["VITPATCH_ALLOCATION_LIMIT"] ?? ""
+        for (context, limit) in zip(contexts, limits.split(separator: ",")) {
+            context.allocationLimit = try OptionText.bytes(String(limit), option: "VITPATCH_ALLOCATION_LIMIT")
+        }
+        for context in contexts {
+            context.onFirstCompile = { Terminal.note("Compiling kernels for \(context.device.name), once ...") }
+        }
+        return contexts
+    }
+}
+
+/// Which device, and which GEMM provider on it.
+struct DeviceOptions: ParsableArguments {
+    @OptionGroup var selection: DeviceOption
+
+    @Option(
+        help: ArgumentHelp(
+            "GEMM provider: \(oneOf(GEMMProvider.self)) (default: what `vitpatch tune` measured, else packed on CPUs, clblast elsewhere).",
+            valueName: "provider"), completion: .choices(GEMMProvider.self))
+    var gemm: String?
+
+    func validate() throws { _ = try provider() }
+
+    private func provider() throws -> GEMMProvider? { try gemm.map { try choice("--gemm", $0, GEMMProvider.self) } }
+
+    func context(profiling: Bool = false) throws -> Context { try selection.context(profiling: profiling) }
+
+    /// Several devices where they are asked for, all of one kind.
+    func contexts(profiling: Bool) throws -> [Context] {
+        try selection.contexts(profiling: profiling) { $0.isSameKind(as: $1) && gemm(for: $0) == gemm(for: $1) }
+    }
+
+    /// What --gemm asks for, else what `vitpatch tune` measured, else what is good without measuring.
+    func gemm(for device: Device) -> GEMMChoice {
+        let tuned = GEMMChoices()?.load(for: device)
+        guard let asked = try? provider() else { return tuned ?? GEMMChoice(device: device) }
+        return tuned?.provider == asked ? tuned ?? GEMMChoice(provider: asked) : GEMMChoice(provider: asked)
+    }
+}

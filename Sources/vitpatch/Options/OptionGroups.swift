@@ -1,0 +1,138 @@
+import ArgumentParser
+import Spec
+
+/// Flags that are keys of a sweep.
+protocol SweepFlags {
+    var texts: [(SweepKey, [String])] { get }
+}
+
+extension SweepOptions {
+    /// The flags that were given.
+    init(_ groups: any SweepFlags...) {
+        self.init()
+        for group in groups {
+            for (key, texts) in group.texts { set(flag: key, texts) }
+        }
+    }
+}
+
+/// The model, and which images of which data.
+struct InputOptions: ParsableArguments, SweepFlags {
+    @Option(.model) var model: String?
+    @Option(.data) var data: String?
+    @Option(.classMap) var classMap: String?
+    @Option(.resize) var resize: String?
+    @Option(.limit) var limit: String?
+    @Option(.offset) var offset: String?
+    @Option(.seed) var seed: String?
+
+    var texts: [(SweepKey, [String])] {
+        [
+            (.model, one(model)), (.data, one(data)), (.classMap, one(classMap)), (.resize, one(resize)),
+            (.limit, one(limit)), (.offset, one(offset)), (.seed, one(seed)),
+        ]
+    }
+}
+
+/// What happens to images that cannot be read.
+struct UnreadableOptions: ParsableArguments {
+    @Flag(help: "Leave out images that cannot be read; they are named on standard error and counted.")
+    var skipUnreadable = false
+
+    /// nil: such an image ends the command
+    var skipped: SkippedImages? { skipUnreadable ? SkippedImages() : nil }
+}
+
+/// Which places are patched, and which way.
+struct PlaceOptions: ParsableArguments, SweepFlags {
+    @Option(.direction) var direction: [String] = []
+    @Option(.site) var site: [String] = []
+    @Option(.layers) var layers: String?
+    @Option(.heads) var heads: String?
+    @Option(.tokens) var tokens: String?
+
+    var texts: [(SweepKey, [String])] {
+        [
+            (.direction, direction), (.site, site), (.layers, one(layers)), (.heads, one(heads)),
+            (.tokens, one(tokens)),
+        ]
+    }
+}
+
+/// What is measured, and on which of the images.
+struct MeasureOptions: ParsableArguments, SweepFlags {
+    @Option(.target) var target: String?
+    @Option(.foil) var foil: String?
+    @Option(.keep) var keep: String?
+    @Option(.samples) var samples: String?
+
+    var texts: [(SweepKey, [String])] {
+        [(.target, one(target)), (.foil, one(foil)), (.keep, one(keep)), (.samples, one(samples))]
+    }
+}
+
+/// Where and how it runs.
+struct RunOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Most memory to use, of each device, e.g. 4G.", valueName: "size"))
+    var memory: String?
+
+    @OptionGroup var device: DeviceOptions
+    @OptionGroup var precision: PrecisionOptions
+
+    func validate() throws { _ = try memoryBytes() }
+
+    func memoryBytes() throws -> Int? { try memory.map { try OptionText.bytes($0, option: "--memory") } }
+}
+
+struct PrecisionOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp("Arithmetic of matrix products: \(oneOf(Precision.self)).", valueName: "which"),
+        completion: .choices(Precision.self))
+    var precision = Precision.fp32.rawValue
+
+    func validate() throws { _ = try value() }
+
+    func value() throws -> Precision {
+        let value = try choice("--precision", precision, Precision.self)
+        guard value.isBuilt else {
+            let built = Precision.allCases.filter(\.isBuilt).map(\.rawValue).joined(separator: ", ")
+            throw UsageError("--precision \(precision) is not built yet; valid is \(built)")
+        }
+        return value
+    }
+}
+
+func one(_ text: String?) -> [String] { text.map { [$0] } ?? [] }
+
+/// Parts of a command line that several options share.
+enum OptionText {
+    /// Bytes of a SIZE: `4G`, `512M`, `1.5g`, plain bytes. Powers of 1024.
+    static func bytes(_ text: String, option: String) throws -> Int {
+        let units: [Character: Double] = ["k": 0x1p10, "m": 0x1p20, "g": 0x1p30, "t": 0x1p40]
+        var digits = text.lowercased()
+        if digits.hasSuffix("ib") { digits.removeLast(2) } else if digits.hasSuffix("b") { digits.removeLast() }
+        var scale = 1.0
+        if let last = digits.last, let unit = units[last] {
+            scale = unit
+            digits.removeLast()
+        }
+        guard let value = Double(digits), value > 0, value * scale < 1e18 else {
+            throw UsageError("\(option) \(text) is no size; write e.g. 4G or 512M")
+        }
+        return Int(value * scale)
+    }
+
+    /// Positions of the images in the data's order that `--offset` and `--limit` ask for.
+    static func images(_ settings: SweepSettings, count: Int) throws -> Range<Int> {
+        let offset = settings.offset
+        guard offset < count else {
+            throw UsageError("--offset \(offset): the data has only \(count) images")
+        }
+        return offset..<(settings.limit.map { $0 < count - offset ? offset + $0 : count } ?? count)
+    }
+
+    /// A name that is given must not be empty.
+    static func check(_ option: String, name: String?) throws {
+        if name == "" { throw UsageError("\(option) '': the name is empty") }
+    }
+}
