@@ -264,7 +264,9 @@ package struct Preprocessor: Sendable {
         func origin(_ inSize: Int, _ outSize: Int) -> Int {
             // floor((in - out) / 2) is where the crop starts; negative where it starts outside the image
             let difference = inSize - outSize
-            if roundsCrop, difference > 0 { return Int((Double(difference) / 2).rounded(.toNearestOrEven)) }
+            if roundsCrop {  // a whole number of padding comes first, and cropping is rounded to the nearest even
+                return difference > 0 ? Int((Double(difference) / 2).rounded(.toNearestOrEven)) : difference / 2
+            }
             return difference >= 0 ? difference / 2 : -((1 - difference) / 2)
         }
         let left = origin(image.width, size.width), top = origin(image.height, size.height)

@@ -30,13 +30,13 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         #expect(
             ids(data) == [
                 "Bär/z.png", "ant/only.jpeg", "zebra/10.png", "한/x.PNG", "Bär/é.png", "zebra/9.png", "zebra/A.jpg",
-                "zebra/a.JPeG",
+                "zebra/a.JPeG", "zebra/deeper.png/inside.png",
             ])
-        #expect((0..<data.count).map(data.classIndex) == [0, 1, 2, 3, 0, 2, 2, 2])
+        #expect((0..<data.count).map(data.classIndex) == [0, 1, 2, 3, 0, 2, 2, 2, 2])
         #expect(try data.load(0) == source())
         #expect(try data.load(1) == ppm("decode/420.ppm"))
         let lines = data.fingerprintInput.split(separator: "\n")
-        #expect(lines.count == 4 + 8)
+        #expect(lines.count == 4 + 9)
         #expect(lines[4] == "Bär/z.png\t0\t\(png.count)")
         #expect(try ids(ImageDataset(path: folder.path + "/")) == ids(data))
     }

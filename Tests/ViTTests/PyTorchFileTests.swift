@@ -110,7 +110,8 @@ private let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent
             #expect(checkpoint.weights.layers[1].qkvWeight.floats == expected)
         }
         let deit = try TemporaryFolder()
-        try write(Dictionary(uniqueKeysWithValues: tensors.map { ($0.replacing(/^vit\./, with: "deit."), $1) }), to: deit)
+        try write(
+            Dictionary(uniqueKeysWithValues: tensors.map { ($0.replacing(/^vit\./, with: "deit."), $1) }), to: deit)
         #expect(
             message { _ = try Checkpoint.load(folder: deit.path) }?.contains(
                 "missing; 38 of the 40 tensors are called deit. ...") == true)
