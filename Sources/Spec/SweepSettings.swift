@@ -107,6 +107,11 @@ extension SweepOptions {
                 throw item.failure("\(item.name) \(spec) \(reason)")
             }
             for corruption in list {
+                if corruption.spec == "pair", text(.data)?.lowercased().hasSuffix(".csv") != true {
+                    throw SpecError(
+                        "\(item.label) pair lacks its folder, as in 'pair:DIR'; only data from a CSV file may go without"
+                    )
+                }
                 if all.contains(corruption) {
                     throw item.failure("\(item.name) \(corruption.spec) is given twice")
                 }
