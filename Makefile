@@ -8,7 +8,7 @@ DEMO_OUTPUT ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test readme check-readme test-scripts bundle clean kill-test full-disk-test slurm-test \
-    benchmark test-intel check-gpu wheel test-python notebooks
+    benchmark test-intel check-gpu wheel test-python notebooks fuzz
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -66,6 +66,10 @@ full-disk-test: build  ## Sweep into a full and into a read-only disk (a small t
 
 slurm-test: build  ## Run examples/slurm on a Slurm of its own (installs it), compare with a sweep without shards
 	@scripts/slurm-test.sh
+
+fuzz:  ## Mutate files for FUZZ_SECONDS (60) and read them; FUZZ_FLAGS=--sanitize=address checks memory too
+	VITPATCH_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) $(SWIFT) test --disable-xctest $(FUZZ_FLAGS) \
+	    --scratch-path .build$(if $(FUZZ_FLAGS),-fuzz) --filter '(FormatsFuzzTests|ImagesFuzzTests|ViTFuzzTests)'
 
 test-intel: setup  ## Run all tests on Intel's OpenCL runtime for CPUs (installs it from PyPI)
 	@scripts/intel-opencl.sh $(SWIFT) test --disable-xctest

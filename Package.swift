@@ -3,7 +3,8 @@ import PackageDescription
 
 // Modules, top to bottom; imports point down only (docs/architecture.md draws them):
 //
-//   vitpatch -> Report, Spec -> Statistics, Patch -> Results, ViT, Images -> Kernels -> CLRuntime -> COpenCL, CCLBlast
+//   vitpatch -> Report, Spec -> Statistics, Patch -> Results, ViT, Images -> Formats, Kernels -> CLRuntime
+//   -> COpenCL, CCLBlast
 //
 // Reference stands apart: plain loops in Double that import nothing of ours. Verification holds the device to it.
 
@@ -36,8 +37,9 @@ let package = Package(
             resources: [.embedInCode("cl")]),
 
         // Models, images, sweeps, results.
-        .target(name: "ViT", dependencies: ["Kernels", "CLRuntime", "CCrypto"]),
-        .target(name: "Images", dependencies: ["CImageIO"]),
+        .target(name: "Formats"),
+        .target(name: "ViT", dependencies: ["Formats", "Kernels", "CLRuntime", "CCrypto"]),
+        .target(name: "Images", dependencies: ["Formats", "CImageIO"]),
         .target(name: "Patch", dependencies: ["ViT", "Kernels", "CLRuntime"]),
         .target(name: "Spec", dependencies: ["Patch", "Images", "ViT", "Kernels", "Files", "Yams"]),
         .target(
@@ -68,7 +70,8 @@ let package = Package(
         .testTarget(name: "ProfilingTests", dependencies: ["Profiling", "CLRuntime", "Files"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CLRuntime", "Verification", "Reference"]),
         .testTarget(name: "VerificationTests", dependencies: ["Verification", "ViT", "Kernels", "CLRuntime"]),
-        .testTarget(name: "ViTTests", dependencies: ["ViT"]),
+        .testTarget(name: "FormatsTests", dependencies: ["Formats"]),
+        .testTarget(name: "ViTTests", dependencies: ["ViT", "Formats"]),
         .testTarget(name: "ImagesTests", dependencies: ["Images"]),
         .testTarget(name: "SpecTests", dependencies: ["Spec", "Patch", "Images", "ViT"]),
         .testTarget(

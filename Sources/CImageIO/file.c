@@ -15,6 +15,7 @@ int64_t cimage_file_size(const char *path, char *error) {
 }
 
 bool cimage_file_read(const char *path, int64_t offset, uint8_t *bytes, size_t count, char *error) {
+    if (cimage_file_size(path, error) < 0) return false;
     FILE *file = fopen(path, "rb");
     if (!file) {
         snprintf(error, CIMAGE_ERROR_SIZE, "%s", strerror(errno));

@@ -1,31 +1,17 @@
 /// How the wanted information is removed from an image; what `--corruption` names.
 ///
-/// ``Corruptor`` applies it. Values are to be those that ``init(spec:)`` lets through.
-package enum Corruption: Sendable, Hashable {
-    case none
-    /// ITU-R 601-2 luma in all three channels
-    case grayscale
-    /// A Gaussian of `sigma` source pixels, radius ceil(4 sigma), edges replicated
-    case blur(sigma: Double)
-    /// `strength` times the standard deviation of the image's clean patch projections, added to the patch embeddings
-    case noise(strength: Double)
-    /// One channel copied to all three
-    case channel(Channel)
-    /// The cells of a `cells` x `cells` grid of the image, permuted
-    case shuffle(cells: Int)
-    /// A random share, 0 to 1, of the model's patches set to 0 after normalising. With the same seed the patches of
-    /// a smaller share are among those of a larger one.
-    case mask(fraction: Double)
-    /// The patches that are dark in an image file set to 0 after normalising
-    case maskFile(path: String)
-    /// The mean of all images as the model reads them
-    case mean
-    /// The image of the same id in another folder
-    case pair(folder: String)
+/// A value of one ``CorruptionKind``. ``Corruptor`` applies it.
+package struct Corruption: Sendable {
+    let kind: any CorruptionKind
 
-    package enum Channel: Int, Sendable, Hashable, CaseIterable {
-        case r, g, b
-    }
+    /// All kinds of corruption, in the order of messages. A new kind is a file in Corruptions/ and its entry here.
+    static let kinds: [any CorruptionKind.Type] = [
+        NoCorruption.self, Grayscale.self, Blur.self, Noise.self, CopyChannel.self, Shuffle.self, Mask.self,
+        MeanImage.self, PairedImage.self,
+    ]
+
+    /// The clean image itself
+    package static let none = Corruption(kind: NoCorruption())
 
     /// Where in an image's way to the model a corruption takes place
     package enum Stage: Sendable {
@@ -39,33 +25,71 @@ package enum Corruption: Sendable, Hashable {
         case device
     }
 
-    package var stage: Stage {
-        switch self {
-        case .none: .none
-        case .grayscale, .blur, .channel, .shuffle, .pair: .source
-        case .mask, .maskFile, .mean: .tensor
-        case .noise: .device
-        }
-    }
+    package var stage: Stage { kind.stage }
 
     /// Whether it depends on seed and sample
-    package var isRandom: Bool {
-        switch self {
-        case .noise, .shuffle, .mask: true
-        case .none, .grayscale, .blur, .channel, .maskFile, .mean, .pair: false
+    package var isRandom: Bool { kind.isRandom }
+
+    /// What the device adds to the patch embeddings; nil for corruptions of pixels.
+    package var embeddingNoise: EmbeddingNoise? { kind.embeddingNoise }
+}
+
+/// Normal noise on the patch embeddings: `strength` times a standard deviation of the image's clean patch projections.
+package struct EmbeddingNoise: Sendable, Equatable {
+    package var strength: Double
+}
+
+extension Corruption: Hashable {
+    package static func == (a: Corruption, b: Corruption) -> Bool { a.spec == b.spec }
+    package func hash(into hasher: inout Hasher) { hasher.combine(spec) }
+}
+
+// MARK: - The text of --corruption
+
+extension Corruption {
+    /// How each corruption is written: `none`, `grayscale`, `blur:SIGMA` ...
+    package static var syntax: [String] { kinds.flatMap { $0.forms } }
+
+    /// Parses one corruption.
+    /// - Throws: ``ImageError/corruption(spec:reason:)``, also for a list of values.
+    package init(spec: String) throws {
+        let all = try Self.list(spec: spec)
+        guard all.count == 1, let only = all.first else {
+            throw ImageError.corruption(spec: spec, reason: "has \(all.count) values, expected one")
         }
+        self = only
     }
 
-    /// The image with a corruption that needs nothing but its pixels (grayscale, blur, channel; none).
-    /// - Throws: ``ImageError/corruption(spec:reason:)`` for the others.
-    package func apply(to image: RGBImage) throws -> RGBImage {
-        switch self {
-        case .none: image
-        case .grayscale: image.grayscale()
-        case .blur(let sigma): image.blurred(sigma: sigma)
-        case .channel(let channel): image.copying(channel: channel.rawValue)
-        case .noise, .shuffle, .mask, .maskFile, .mean, .pair:
-            throw ImageError.corruption(spec: spec, reason: "needs more than an image's pixels")
+    /// Parses `--corruption`. Numbers and names may be lists: `noise:0.5,1,2` stands for three corruptions. The values of
+    /// `pair:DIR` and `mask:FILE` are one path each.
+    /// - Throws: ``ImageError/corruption(spec:reason:)``
+    package static func list(spec: String) throws -> [Corruption] {
+        func fail(_ reason: String) -> ImageError { .corruption(spec: spec, reason: reason) }
+        let parts = spec.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let name = parts.first ?? "", value = parts.count == 2 ? parts[1] : nil
+        guard let kind = kinds.first(where: { $0.name == name }) else { throw fail("is unknown; valid are \(syntax.joined(separator: ", "))") }
+        guard let expected = kind.expected else {
+            guard value == nil, let plain = kind.init(value: "") else { throw fail("takes no value") }
+            return [Corruption(kind: plain)]
         }
+        if value == nil, let plain = kind.plain.flatMap(kind.init(value:)) { return [Corruption(kind: plain)] }
+        guard let value, !value.isEmpty else { throw fail("lacks its value, as in '\(kind.example)'") }
+        if kind.isPath(value), let path = kind.init(value: value) { return [Corruption(kind: path)] }
+        var all: [Corruption] = []
+        for item in value.split(separator: ",", omittingEmptySubsequences: false).map(String.init) {
+            guard let one = kind.init(value: item) else {
+                throw fail("has the value '\(item)', expected \(expected)")
+            }
+            let corruption = Corruption(kind: one)
+            guard !all.contains(corruption) else { throw fail("has the value '\(item)' twice") }
+            all.append(corruption)
+        }
+        return all
+    }
+
+    /// The spec that parses to this corruption, the same however its number was written
+    package var spec: String {
+        let name = type(of: kind).name
+        return kind.value.isEmpty ? name : "\(name):\(kind.value)"
     }
 }

@@ -6,21 +6,7 @@ package struct Corruptor: Sendable {
     package let corruption: Corruption
     let preprocessor: Preprocessor
     private let seed: UInt64
-    private let work: Work
-
-    private enum Work: Sendable {
-        case keep
-        /// ``Corruption/apply(to:)``
-        case pixels
-        case shuffle(cells: Int)
-        /// That many random patches
-        case zeroRandom(PatchGrid, count: Int)
-        case zero(PatchGrid, patches: [Int])
-        /// [3, S, S]
-        case replace([Float])
-        /// A path for each image
-        case partners([String])
-    }
+    private let work: CorruptionWork
 
     /// Reads what the corruption needs beyond an image: all of the data set for `mean`, the mask's file, and for `pair`
     /// whether every partner is there.
@@ -38,19 +24,13 @@ package struct Corruptor: Sendable {
         self.preprocessor = preprocessor
         self.seed = seed
         let grid = try PatchGrid(imageSize: preprocessor.imageSize, patchSize: patchSize)
-        work =
-            switch corruption {
-            case .none, .noise: .keep
-            case .grayscale, .blur, .channel: .pixels
-            case .shuffle(let cells): .shuffle(cells: cells)
-            case .mask(let fraction): .zeroRandom(grid, count: Int((fraction * Double(grid.count)).rounded()))
-            case .maskFile(let path): .zero(grid, patches: try grid.dark(in: decodeImage(readFile(path), name: path)))
-            case .mean: .replace(try dataset.meanInput(preprocessor, progress: progress))
-            case .pair(let folder): .partners(try dataset.partners(in: folder))
-            }
+        work = try withoutActuallyEscaping(progress) { progress in
+            try corruption.kind.prepare(
+                CorruptionSetting(dataset: dataset, preprocessor: preprocessor, grid: grid, progress: progress))
+        }
     }
 
-    /// The corrupted image as the model reads it, [3, S, S]; for `noise`, which the device adds, the clean one.
+    /// The corrupted image as the model reads it, [3, S, S]; for a corruption that the device applies, the clean one.
     ///
     /// - Parameters:
     ///   - image: the source image.
@@ -62,46 +42,17 @@ package struct Corruptor: Sendable {
     package func callAsFunction(
         image: RGBImage, index: Int, id: String, sample: Int, clean: [Float]
     ) throws -> [Float] {
-        switch work {
-        case .keep:
-            return clean
-        case .pixels, .shuffle, .partners:
-            return try preprocessor(corruptedPixels(image: image, index: index, id: id, sample: sample))
-        case .zeroRandom(let grid, let count):
-            return try grid.zeroing(key(id, sample, .mask).permutation(grid.count).prefix(count), in: clean)
-        case .zero(let grid, let patches):
-            return try grid.zeroing(patches, in: clean)
-        case .replace(let mean):
-            return mean
+        let draw = CorruptionDraw(image: image, index: index, id: id, seed: seed, sample: sample)
+        return switch work {
+        case .keep: clean
+        case .pixels(let change): try preprocessor(change(draw))
+        case .input(let change): try change(clean, draw)
         }
     }
 
     /// The corrupted source pixels; those of `image` where the corruption leaves them alone.
     func corruptedPixels(image: RGBImage, index: Int, id: String, sample: Int) throws -> RGBImage {
-        switch work {
-        case .keep, .zeroRandom, .zero, .replace:
-            return image
-        case .pixels:
-            return try corruption.apply(to: image)
-        case .shuffle(let cells):
-            guard cells <= min(image.width, image.height) else {
-                throw ImageError.corruption(
-                    spec: corruption.spec,
-                    reason: "needs images of at least \(cells) x \(cells) pixels, but \(id) has "
-                        + "\(image.width) x \(image.height)")
-            }
-            let order = key(id, sample, .shuffle).permutation(cells * cells, mayBeIdentity: false)
-            return image.shuffled(cells: cells, order: order)
-        case .partners(let paths):
-            guard paths.indices.contains(index) else {
-                throw ImageError.corruption(
-                    spec: corruption.spec, reason: "has \(paths.count) partners, and none for image \(index), \(id)")
-            }
-            return try decodeImage(readFile(paths[index]), name: paths[index])
-        }
-    }
-
-    private func key(_ id: String, _ sample: Int, _ purpose: RandomKey.Purpose) -> RandomKey {
-        RandomKey(seed: seed, imageID: id, sample: sample, purpose: purpose)
+        guard case .pixels(let change) = work else { return image }
+        return try change(CorruptionDraw(image: image, index: index, id: id, seed: seed, sample: sample))
     }
 }

@@ -7,6 +7,8 @@ struct RecordFile: Sendable {
     let start: Int
     let stride: Int
     let count: Int
+    /// The records, [N, 3, 32, 32], where the file holds them as escaped text
+    var memory: [UInt8]?
 }
 
 /// One of the four folders that are read: CIFAR-10 and CIFAR-100, each as binary or python version.
@@ -69,6 +71,14 @@ extension ImageDataset {
         return nil
     }
 
+    /// The data set in the folder that a CIFAR archive unpacks to, where `root` holds one; the first of them counts.
+    static func cifarArchive(in root: String) throws -> ImageDataset? {
+        for name in ["cifar-10-batches-bin", "cifar-10-batches-py", "cifar-100-binary", "cifar-100-python"] {
+            if isDirectory(join(root, name)), let data = try cifar(join(root, name)) { return data }
+        }
+        return nil
+    }
+
     func loadRecord(_ i: Int, _ files: [RecordFile]) throws -> RGBImage {
         var i = i
         for file in files {
@@ -76,7 +86,10 @@ extension ImageDataset {
                 i -= file.count
                 continue
             }
-            let planes = try readFile(file.path, offset: file.start + i * file.stride, count: pixelBytes)
+            let start = file.start + i * file.stride
+            let planes =
+                try file.memory.map { Array($0[start..<start + pixelBytes]) }
+                ?? readFile(file.path, offset: start, count: pixelBytes)
             let plane = side * side
             var pixels = [UInt8](repeating: 0, count: pixelBytes)
             for c in 0..<3 {
@@ -97,8 +110,7 @@ extension Layout {
         if binary {
             names = bytes.split { $0 == 10 || $0 == 13 }.map { String(decoding: $0, as: UTF8.self) }
         } else {
-            let pickle = try Pickle(bytes, path: path)
-            names = try pickle.strings(nameKey)
+            names = try CIFARBatch(bytes, path: path).strings(nameKey)
         }
         guard !names.isEmpty else { throw ImageError.dataset(path: path, reason: "it holds no class names") }
         return names
@@ -117,13 +129,20 @@ extension Layout {
             let labels = (0..<count).map { Int(bytes[$0 * stride + labelBytes - 1]) }
             return (RecordFile(path: path, start: labelBytes, stride: stride, count: count), labels)
         }
-        let pickle = try Pickle(bytes, path: path)
-        let labels = try pickle.integers(labelKey)
-        let data = try pickle.byteArray("data", columns: pixelBytes)
-        guard labels.count == data.count / pixelBytes else {
-            throw ImageError.dataset(
-                path: path, reason: "it has \(labels.count) labels for \(data.count / pixelBytes) images")
+        let batch = try CIFARBatch(bytes, path: path)
+        let labels = try batch.integers(labelKey)
+        let count: Int, file: RecordFile
+        switch try batch.byteArray("data", columns: pixelBytes) {
+        case .range(let range):
+            count = range.count / pixelBytes
+            file = RecordFile(path: path, start: range.lowerBound, stride: pixelBytes, count: count)
+        case .bytes(let bytes):
+            count = bytes.count / pixelBytes
+            file = RecordFile(path: path, start: 0, stride: pixelBytes, count: count, memory: bytes)
         }
-        return (RecordFile(path: path, start: data.lowerBound, stride: pixelBytes, count: labels.count), labels)
+        guard labels.count == count else {
+            throw ImageError.dataset(path: path, reason: "it has \(labels.count) labels for \(count) images")
+        }
+        return (file, labels)
     }
 }

@@ -4,7 +4,8 @@
     import Foundation
 #endif
 
-/// Labelled images: a folder of class subfolders, a CIFAR-10/100 folder, or bytes in memory.
+/// Images with or without labels: a folder of class subfolders, a folder of images, a CSV file, a CIFAR-10/100 folder, or
+/// bytes in memory.
 ///
 /// Only names, labels and sizes are held; pixels are read and decoded by ``load(_:)``, from any thread.
 package struct ImageDataset: Sendable {
@@ -13,10 +14,15 @@ package struct ImageDataset: Sendable {
     package let classNames: [String]
     let entries: [Entry]
     let source: Source
+    /// What was left out, one sentence each
+    package private(set) var notes: [String] = []
+    /// Further columns of a CSV file by their names, a value for each image
+    package private(set) var columns: [String: [String]] = [:]
 
     struct Entry: Sendable {
         let id: String
-        let classIndex: Int
+        /// nil where the image has no label
+        let classIndex: Int?
         let bytes: Int  // of the file or record
     }
 
@@ -29,26 +35,35 @@ package struct ImageDataset: Sendable {
         case memory(width: Int, height: Int, pixels: [UInt8])
     }
 
-    /// Opens a folder. A CIFAR folder is known by its file names; anything else is read as class subfolders.
+    /// Opens a folder or a CSV file. A CIFAR folder, or one that holds the folder of a CIFAR archive, is known by its names;
+    /// other folders are read as class subfolders, and without those as images without labels.
     ///
-    /// Class subfolders: .png, .jpg and .jpeg files (any case) directly in each; links are followed, hidden and other
-    /// files ignored. The order is the first file of every class, then the second of every class, and so on, names
+    /// Class subfolders: files whose names end as images do (any case), at any depth; links are followed, hidden and other
+    /// files left out. The order is the first file of every class, then the second of every class, and so on, paths
     /// compared by code point. Ids are paths under the root.
+    ///
+    /// CSV: columns `image` (or `file_name`, paths relative to the file) and `label` (a name or an index, may be empty or
+    /// absent); others are kept in ``columns``. The order is the file's, ids are the paths as they stand.
     ///
     /// CIFAR, binary or python version: the test batch if it is there, otherwise the training batches, in file order.
     ///
     /// - Throws: ``ImageError/dataset(path:reason:)``
     package init(path: String) throws {
-        var isFolder: Bool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+        if isDirectory(path) {
+            if let cifar = try Self.cifar(path) ?? Self.cifarArchive(in: path) {
+                self = cifar
+            } else {
+                self = try Self.classFolders(path)
+            }
+            return
+        }
+        guard FileManager.default.fileExists(atPath: path) else {
             throw ImageError.dataset(path: path, reason: "there is no such folder")
         }
-        guard isFolder else { throw ImageError.dataset(path: path, reason: "it is a file, expected a folder") }
-        if let cifar = try Self.cifar(path) {
-            self = cifar
-        } else {
-            self = try Self.classFolders(path)
+        guard path.lowercased().hasSuffix(".csv") else {
+            throw ImageError.dataset(path: path, reason: "it is a file, expected a folder or a CSV file")
         }
+        self = try Self.csv(path)
     }
 
     /// Images of one size in memory.
@@ -78,7 +93,11 @@ package struct ImageDataset: Sendable {
             source: .memory(width: width, height: height, pixels: bytes))
     }
 
-    init(name: String, classNames: [String], entries: [Entry], source: Source) {
+    init(
+        name: String, classNames: [String], entries: [Entry], source: Source, notes: [String] = [],
+        columns: [String: [String]] = [:]
+    ) {
+        (self.notes, self.columns) = (notes, columns)
         self.name = name
         self.classNames = classNames
         self.entries = entries
@@ -87,15 +106,17 @@ package struct ImageDataset: Sendable {
 
     package var count: Int { entries.count }
     package func id(_ i: Int) -> String { entries[i].id }
-    /// Index into ``classNames``
-    package func classIndex(_ i: Int) -> Int { entries[i].classIndex }
+    /// Index into ``classNames``; nil where the image has no label
+    package func classIndex(_ i: Int) -> Int? { entries[i].classIndex }
+    /// Whether every image has a label
+    package var isLabelled: Bool { entries.allSatisfy { $0.classIndex != nil } }
 
     /// Reads and decodes image i.
     /// - Throws: ``ImageError``, naming the file.
     package func load(_ i: Int) throws -> RGBImage {
         switch source {
         case .files(let root):
-            let path = join(root, entries[i].id)
+            let path = join(root, entries[i].id)  // an absolute path of a CSV file stands for itself
             return try decodeImage(readFile(path), name: path)
         case .records(let files):
             return try loadRecord(i, files)
@@ -110,7 +131,7 @@ package struct ImageDataset: Sendable {
     package var fingerprintInput: String {
         var text = ""
         for name in classNames { text += "\(name)\n" }
-        for entry in entries { text += "\(entry.id)\t\(entry.classIndex)\t\(entry.bytes)\n" }
+        for entry in entries { text += "\(entry.id)\t\(entry.classIndex.map(String.init) ?? "")\t\(entry.bytes)\n" }
         return text
     }
 }
@@ -120,6 +141,8 @@ func precedes(_ a: String, _ b: String) -> Bool {
     a.utf8.lexicographicallyPrecedes(b.utf8)
 }
 
+/// `name` in `folder`; a name that is an absolute path stands for itself.
 func join(_ folder: String, _ name: String) -> String {
-    folder.hasSuffix("/") ? folder + name : folder + "/" + name
+    if name.hasPrefix("/") { return name }
+    return folder.hasSuffix("/") ? folder + name : folder + "/" + name
 }

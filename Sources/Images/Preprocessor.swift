@@ -4,20 +4,30 @@
     import Foundation
 #endif
 
-/// From an image to a model's input, as preprocessor_config.json says: resize, centre crop, rescale, normalise.
+/// From an image to a model's input, as the model's folder says: resize, centre crop, rescale, normalise.
 ///
-/// Follows transformers' image processors on their Pillow backend, bit for bit: resizing on bytes, rescaling in
-/// Double rounded to Float, then (x - mean) / std in Float.
+/// Follows transformers' image processors bit for bit, on either of their backends. Pillow: resizing on bytes, rescaling
+/// in Double rounded to Float, then (x - mean) / std in Float. torchvision: its own resizing on bytes, and rescaling
+/// folded into mean and std.
 package struct Preprocessor: Sendable {
     /// S, the side of the model's square input
     package let imageSize: Int
+    /// Whose bytes resizing gives
+    package let library: ResizeLibrary
+    /// What was taken for granted because no file says it, one sentence each
+    package let notes: [String]
     private let resizing: Resizing
     private let filter: Resample
     private let crop: Size?
     private let table: [Float]  // [3, 256], the normalised value of each byte
+    /// Whether the first row and column of a centre crop are rounded to the nearest (torchvision) or down
+    private let roundsCrop: Bool
 
     private struct Size: Sendable, Equatable {
         var width: Int, height: Int
+
+        init(width: Int, height: Int) { (self.width, self.height) = (width, height) }
+        init(side: Int) { self.init(width: side, height: side) }
     }
 
     private enum Resizing: Sendable, Equatable {
@@ -33,96 +43,165 @@ package struct Preprocessor: Sendable {
     }
 
     /// - Parameters:
-    ///   - config: the contents of preprocessor_config.json; nil stands for ViTImageProcessor's defaults at the model's
-    ///     size (bilinear, 1/255, mean and std 0.5), which also stand in for keys that are missing.
+    ///   - config: the file's contents (`ProcessorFile` says which they may be). Absent keys have the defaults of the class
+    ///     that the file names; where it names none, and where there is no file (nil), of ViTImageProcessor at the model's
+    ///     size.
     ///   - imageSize: S, the side of the model's input.
-    ///   - name: the file name for error messages.
-    /// - Throws: ``ImageError/preprocessor(name:reason:)`` for what cannot be followed, or when the output of a fixed
-    ///   size is not S x S.
-    package init(config: Data?, imageSize: Int, name: String = "preprocessor_config.json") throws {
-        let file = try config.map { try Self.parse($0, name: name) } ?? Config()
-        func fail(_ reason: String) -> ImageError { .preprocessor(name: name, reason: reason) }
+    ///   - name: the file name for messages.
+    ///   - library: nil for what the class says: torchvision where its name ends in Fast, otherwise Pillow.
+    /// - Throws: ``ImageError/preprocessor(name:reason:)`` for what cannot be followed, an unknown class included, or when
+    ///   the output of a fixed size is not S x S.
+    package init(
+        config: Data?, imageSize: Int, name: String = "preprocessor_config.json", library: ResizeLibrary? = nil
+    ) throws {
+        let file = try ProcessorFile(config, name: name)
         guard pixelCount(imageSize, imageSize) != nil else {
-            throw fail("the model's image size \(imageSize) is not usable")
+            throw file.error("the model's image size \(imageSize) is not usable")
+        }
+        if file.isTimm {
+            self = try Self(timm: file, imageSize: imageSize, library: library)
+            return
         }
         self.imageSize = imageSize
 
-        let model = Size(width: imageSize, height: imageSize)
-        if file.do_resize ?? true {
-            switch file.size {
-            case nil:
-                resizing = .to(model)
-            case .side(let side):
-                resizing = file.takesShortestEdge ? .shortestEdge(side) : .to(Size(width: side, height: side))
-            case .keys(let keys):
-                if keys.count == 2, let height = keys["height"], let width = keys["width"] {
-                    resizing = .to(Size(width: width, height: height))
-                } else if keys.count == 1, let edge = keys["shortest_edge"] {
-                    resizing = .shortestEdge(edge)
-                } else {
-                    let found = keys.keys.sorted().joined(separator: ", ")
-                    throw fail("size has the keys \(found), expected height and width, or shortest_edge")
-                }
-            }
+        let type = try file.string("image_processor_type") ?? file.string("feature_extractor_type")
+        guard var kind = type.map(ProcessorClass.init(type:)) ?? ProcessorClass.vit else {
+            throw file.error(
+                "image_processor_type is \(type ?? ""), expected one of "
+                    + ProcessorClass.all.map(\.name).joined(separator: ", "))
+        }
+        if type == nil {
+            kind.size = .square(imageSize)
+            let absent = config == nil ? "There is no \(name)" : "\(name) names no image_processor_type"
+            notes = ["\(absent): where it is silent, images are \(Self.defaultsText(imageSize: imageSize))"]
         } else {
-            resizing = .off
+            notes = []
         }
-
-        guard let filter = Resample(rawValue: file.resample ?? Resample.bilinear.rawValue) else {
-            throw fail("resample is \(file.resample ?? 0), expected 0 to 5")
+        let library = library ?? (type?.hasSuffix("Fast") == true ? .torchvision : .pillow)
+        self.library = library
+        roundsCrop = library == .torchvision
+        filter = try file.resample("resample") ?? kind.resample
+        if library == .torchvision, filter != .bilinear, filter != .bicubic {
+            throw file.error("resample is \(filter); torchvision's bilinear and bicubic are read")
         }
-        self.filter = filter
+        (resizing, crop) = try Self.geometry(file, kind, model: Size(side: imageSize))
+        try Self.check(resizing, crop, model: Size(side: imageSize), file)
 
-        if file.do_center_crop ?? false {
-            switch file.crop_size {
-            case nil: crop = model
-            case .side(let side): crop = Size(width: side, height: side)
+        for key in ["do_pad", "do_flip_channel_order"] where try file.bool(key) ?? false {
+            throw file.error("\(key) is true, which is not supported")
+        }
+        let scale = try file.bool("do_rescale") ?? true ? file.number("rescale_factor") ?? 1.0 / 255 : nil
+        var mean = try file.channels("image_mean") ?? kind.mean, std = try file.channels("image_std") ?? kind.std
+        if try !(file.bool("do_normalize") ?? true) { (mean, std) = ([0, 0, 0], [1, 1, 1]) }
+        if std.contains(0) { throw file.error("image_std has a 0") }
+        let isNormalized = try file.bool("do_normalize") ?? true
+        table = (0..<3).flatMap { c in
+            (0..<256).map { byte in
+                if library == .pillow {
+                    return (Float(Double(byte) * (scale ?? 1)) - Float(mean[c])) / Float(std[c])
+                }
+                guard isNormalized else { return Float(byte) * Float(scale ?? 1) }
+                let factor = Float(scale.map { 1 / $0 } ?? 1)
+                return (Float(byte) - Float(mean[c]) * factor) / (Float(std[c]) * factor)
+            }
+        }
+    }
+
+    /// timm's evaluation transform: the shorter side to S / crop_pct by Pillow, the centre cut out, divided by 255.
+    private init(timm file: ProcessorFile, imageSize: Int, library: ResizeLibrary?) throws {
+        self.imageSize = imageSize
+        self.library = library ?? .pillow
+        notes = []
+        roundsCrop = true
+        let model = Size(side: imageSize)
+        if let input = try file.ints("input_size"), input != [3, imageSize, imageSize] {
+            throw file.error("input_size is \(input), but the model takes 3 x \(imageSize) x \(imageSize)")
+        }
+        let share = try file.number("crop_pct") ?? 0.875
+        guard share > 0, share <= 1 else { throw file.error("crop_pct is \(share), expected above 0 and up to 1") }
+        let side = Int((Double(imageSize) / share).rounded(.down))
+        switch try file.string("crop_mode") ?? "center" {
+        case "center": resizing = .shortestEdge(side)
+        case "squash": resizing = .to(Size(side: side))
+        case let mode: throw file.error("crop_mode is \(mode), expected center or squash")
+        }
+        crop = model
+        filter = try file.resample("interpolation") ?? .bilinear
+        try Self.check(resizing, crop, model: model, file)
+        let mean = try file.channels("mean") ?? [0.485, 0.456, 0.406]
+        let std = try file.channels("std") ?? [0.229, 0.224, 0.225]
+        if std.contains(0) { throw file.error("std has a 0") }
+        table = (0..<3).flatMap { c in
+            (0..<256).map { byte in (Float(byte) / 255 - Float(mean[c])) / Float(std[c]) }
+        }
+    }
+
+    private static func geometry(
+        _ file: ProcessorFile, _ kind: ProcessorClass, model: Size
+    ) throws -> (Resizing, crop: Size?) {
+        var isSquare = if case .square = kind.size { true } else { false }
+        isSquare = try file.bool("default_to_square") ?? isSquare
+        var resizing: Resizing
+        switch try file.size("size") {
+        case nil:
+            switch kind.size {
+            case .square(let side): resizing = .to(Size(side: side))
+            case .shortestEdge(let side): resizing = .shortestEdge(side)
+            }
+        case .side(let side): resizing = isSquare ? .to(Size(side: side)) : .shortestEdge(side)
+        case .keys(let keys):
+            if keys.count == 2, let height = keys["height"], let width = keys["width"] {
+                resizing = .to(Size(width: width, height: height))
+            } else if keys.count == 1, let edge = keys["shortest_edge"] {
+                resizing = .shortestEdge(edge)
+            } else {
+                let found = keys.keys.sorted().joined(separator: ", ")
+                throw file.error("size has the keys \(found), expected height and width, or shortest_edge")
+            }
+        }
+        var crop: Size?
+        if try file.bool("do_center_crop") ?? kind.crops {
+            switch try file.size("crop_size") {
+            case nil: crop = kind.crops ? Size(side: kind.crop) : model
+            case .side(let side): crop = Size(side: side)
             case .keys(let keys):
                 guard let height = keys["height"], let width = keys["width"] else {
-                    throw fail("crop_size lacks height or width")
+                    throw file.error("crop_size lacks height or width")
                 }
                 crop = Size(width: width, height: height)
             }
-        } else {
-            crop = nil
         }
-
-        if file.do_pad ?? false { throw fail("do_pad is true, which is not supported") }
-        if file.do_flip_channel_order ?? false {
-            throw fail("do_flip_channel_order is true, which is not supported")
+        if let cropShare = kind.cropShare, case .shortestEdge(let edge) = resizing {
+            let share = try file.number("crop_pct") ?? cropShare
+            guard share > 0, share <= 1 else { throw file.error("crop_pct is \(share), expected above 0 and up to 1") }
+            if edge < 384 {
+                crop = Size(side: edge)
+                resizing = .shortestEdge(Int(exactly: (Double(edge) / share).rounded(.down)) ?? 0)
+            } else {
+                resizing = .to(Size(side: edge))
+            }
         }
+        if try !(file.bool("do_resize") ?? true) { resizing = .off }
+        return (resizing, crop)
+    }
 
+    /// Refuses sizes that cannot be, and an output of a fixed size that is not the model's.
+    private static func check(_ resizing: Resizing, _ crop: Size?, model: Size, _ file: ProcessorFile) throws {
         var fixed = crop
         if case .to(let size) = resizing {
             guard pixelCount(size.width, size.height) != nil else {
-                throw fail("size \(size.width) x \(size.height) is not usable")
+                throw file.error("size \(size.width) x \(size.height) is not usable")
             }
             fixed = fixed ?? size
         }
         if case .shortestEdge(let edge) = resizing, pixelCount(edge, edge) == nil {
-            throw fail("size.shortest_edge \(edge) is not usable")
+            throw file.error("size.shortest_edge \(edge) is not usable")
         }
         if let fixed, fixed != model {
-            throw fail(
-                "it makes images of \(fixed.width) x \(fixed.height) pixels, but the model takes \(imageSize) x \(imageSize)"
-            )
+            throw file.error(
+                "it makes images of \(fixed.width) x \(fixed.height) pixels, but the model takes "
+                    + "\(model.width) x \(model.height)")
         }
-
-        let scale = file.do_rescale ?? true ? file.rescale_factor ?? 1.0 / 255 : 1
-        var mean: [Float] = [0, 0, 0], std: [Float] = [1, 1, 1]
-        if file.do_normalize ?? true {
-            func channels(_ value: Config.PerChannel?, _ key: String) throws -> [Float] {
-                let values = value?.values ?? [0.5]
-                guard values.count == 3 || values.count == 1 else {
-                    throw fail("\(key) has \(values.count) values, expected 3")
-                }
-                return (0..<3).map { Float(values[values.count == 3 ? $0 : 0]) }
-            }
-            mean = try channels(file.image_mean, "image_mean")
-            std = try channels(file.image_std, "image_std")
-            if std.contains(0) { throw fail("image_std has a 0") }
-        }
-        table = (0..<3).flatMap { c in (0..<256).map { (Float(Double($0) * scale) - mean[c]) / std[c] } }
     }
 
     /// The model's input, [3, S, S], for an image of any size.
@@ -131,14 +210,16 @@ package struct Preprocessor: Sendable {
         var image = image
         switch resizing {
         case .off: break
-        case .to(let size): image = try resize(image, width: size.width, height: size.height, filter: filter)
+        case .to(let size):
+            image = try resize(
+                image, width: size.width, height: size.height, filter: filter, like: library)
         case .shortestEdge(let edge):
             let short = min(image.width, image.height), long = max(image.width, image.height)
             let newLong = Double(edge) * Double(long) / Double(short)
             let portrait = image.width <= image.height
             image = try resize(
                 image, width: portrait ? edge : Int(newLong), height: portrait ? Int(newLong) : edge,
-                filter: filter)
+                filter: filter, like: library)
         }
         if let crop { image = centerCrop(image, crop) }
         guard image.width == imageSize, image.height == imageSize else {
@@ -183,6 +264,9 @@ package struct Preprocessor: Sendable {
         func origin(_ inSize: Int, _ outSize: Int) -> Int {
             // floor((in - out) / 2) is where the crop starts; negative where it starts outside the image
             let difference = inSize - outSize
+            if roundsCrop {  // a whole number of padding comes first, and cropping is rounded to the nearest even
+                return difference > 0 ? Int((Double(difference) / 2).rounded(.toNearestOrEven)) : difference / 2
+            }
             return difference >= 0 ? difference / 2 : -((1 - difference) / 2)
         }
         let left = origin(image.width, size.width), top = origin(image.height, size.height)
@@ -195,69 +279,5 @@ package struct Preprocessor: Sendable {
                 to..<to + columns.count * 3, with: image.pixels[from..<from + columns.count * 3])
         }
         return RGBImage(unchecked: size.width, size.height, pixels)
-    }
-}
-
-extension Preprocessor {
-    /// The keys of preprocessor_config.json that matter, under their own names.
-    fileprivate struct Config: Decodable {
-        var do_resize: Bool?
-        var size: SizeValue?
-        var resample: Int?
-        var do_center_crop: Bool?
-        var crop_size: SizeValue?
-        var do_rescale: Bool?
-        var rescale_factor: Double?
-        var do_normalize: Bool?
-        var image_mean: PerChannel?
-        var image_std: PerChannel?
-        var do_pad: Bool?
-        var do_flip_channel_order: Bool?
-        var image_processor_type: String?
-        var feature_extractor_type: String?
-
-        /// Whether a plain number as `size` means the shorter side, not both (`default_to_square = False`).
-        var takesShortestEdge: Bool {
-            let type = image_processor_type ?? feature_extractor_type ?? ""
-            return ["CLIP", "Bit"].contains { type.hasPrefix($0) }
-        }
-
-        enum SizeValue: Decodable {
-            case side(Int)
-            case keys([String: Int])
-
-            init(from decoder: any Decoder) throws {
-                let value = try decoder.singleValueContainer()
-                if let side = try? value.decode(Int.self) {
-                    self = .side(side)
-                } else if let pair = try? value.decode([Int].self), pair.count == 2 {
-                    self = .keys(["height": pair[0], "width": pair[1]])
-                } else {
-                    let keys = try value.decode([String: Int?].self)
-                    self = .keys(keys.compactMapValues { $0 })
-                }
-            }
-        }
-
-        struct PerChannel: Decodable {
-            let values: [Double]
-
-            init(from decoder: any Decoder) throws {
-                let value = try decoder.singleValueContainer()
-                values = try (try? value.decode(Double.self)).map { [$0] } ?? value.decode([Double].self)
-            }
-        }
-    }
-
-    fileprivate static func parse(_ data: Data, name: String) throws -> Config {
-        do {
-            return try JSONDecoder().decode(Config.self, from: data)
-        } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context) {
-            let key = context.codingPath.map(\.stringValue).joined(separator: ".")
-            throw ImageError.preprocessor(
-                name: name, reason: "\(key.isEmpty ? "the file" : key) has an unexpected type")
-        } catch {
-            throw ImageError.preprocessor(name: name, reason: "it is not valid JSON")
-        }
     }
 }

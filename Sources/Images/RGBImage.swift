@@ -24,35 +24,6 @@ package struct RGBImage: Sendable, Equatable {
         self.height = height
         self.pixels = pixels
     }
-
-    /// ITU-R 601-2 luma copied to three channels: the bytes of Pillow's `convert("L").convert("RGB")`.
-    package func grayscale() -> RGBImage {
-        let count = pixels.count
-        let gray = [UInt8](unsafeUninitializedCapacity: count) { out, filled in
-            pixels.withUnsafeBufferPointer { source in
-                for i in stride(from: 0, to: count, by: 3) {
-                    let r = UInt32(source[i]), g = UInt32(source[i + 1]), b = UInt32(source[i + 2])
-                    // The weights sum to 65536, so this is at most 255.
-                    let luma = UInt8(truncatingIfNeeded: (19595 &* r &+ 38470 &* g &+ 7471 &* b &+ 0x8000) >> 16)
-                    out[i] = luma
-                    out[i + 1] = luma
-                    out[i + 2] = luma
-                }
-            }
-            filled = count
-        }
-        return RGBImage(unchecked: width, height, gray)
-    }
-
-    /// Channel 0, 1 or 2 copied to all three
-    func copying(channel: Int) -> RGBImage {
-        var copies = pixels
-        for i in stride(from: 0, to: copies.count, by: 3) {
-            let value = pixels[i + channel]
-            for c in 0..<3 { copies[i + c] = value }
-        }
-        return RGBImage(unchecked: width, height, copies)
-    }
 }
 
 /// width * height, or nil unless both are 1 to ``maxImageSide`` and the product is at most ``maxImagePixels``.

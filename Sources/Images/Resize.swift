@@ -18,8 +18,13 @@ package enum Resample: Int, Sendable, CaseIterable {
 /// unless the height shrinks by more than twice the pixels that the width does: that is Pillow 13's rule; older
 /// versions have no exception, and there differ by a step or so.
 ///
+/// With `like: .torchvision` the bytes are those of torchvision's `resize` with antialiasing on a uint8 tensor: weights of
+/// about 15 bits, and the horizontal pass always first.
+///
 /// - Throws: ``ImageError/size(_:)`` when a size is not within ``maxImageSide`` and ``maxImagePixels``.
-package func resize(_ image: RGBImage, width: Int, height: Int, filter: Resample) throws -> RGBImage {
+package func resize(
+    _ image: RGBImage, width: Int, height: Int, filter: Resample, like library: ResizeLibrary = .pillow
+) throws -> RGBImage {
     func fail() -> ImageError {
         .size(
             "An image of \(image.width) x \(image.height) pixels cannot be resized to \(width) x \(height): "
@@ -28,22 +33,26 @@ package func resize(_ image: RGBImage, width: Int, height: Int, filter: Resample
     guard pixelCount(width, height) != nil else { throw fail() }
     if width == image.width && height == image.height { return image }
     if filter == .nearest { return nearest(image, width, height) }
-    let verticalFirst = image.height - height > 2 * max(0, image.width - width)
+    let verticalFirst = library == .pillow && image.height - height > 2 * max(0, image.width - width)
     let between = verticalFirst ? pixelCount(image.width, height) : pixelCount(width, image.height)
     guard between != nil else { throw fail() }
     var result = image
     for pass in verticalFirst ? [vertical, horizontal] : [horizontal, vertical] {
-        result = pass(result, width, height, filter)
+        result = pass(result, width, height, filter, library)
     }
     return result
 }
 
+/// Whose bytes resizing gives
+package enum ResizeLibrary: String, Sendable, CaseIterable {
+    case pillow, torchvision
+}
+
 // 32 bits less 8 for the sample and 2 for the overshoot of filters with negative lobes
 private let precisionBits: Int32 = 22
-private let half: Int32 = 1 << (precisionBits - 1)
 
-@inline(__always) private func clip8(_ sum: Int32) -> UInt8 {
-    UInt8(truncatingIfNeeded: min(max(sum >> precisionBits, 0), 255))
+@inline(__always) private func clip8(_ sum: Int32, _ bits: Int32) -> UInt8 {
+    UInt8(truncatingIfNeeded: min(max(sum >> bits, 0), 255))
 }
 
 /// For each output position, where its inputs start and their weights.
@@ -52,8 +61,9 @@ private struct Weights {
     let first: [Int]  // [out]
     let count: [Int]  // [out], at most taps
     let values: [Int32]  // [out, taps], unused ones 0
+    let bits: Int32  // the fractional ones of `values`
 
-    init(from inSize: Int, to outSize: Int, _ filter: Resample) {
+    init(from inSize: Int, to outSize: Int, _ filter: Resample, _ library: ResizeLibrary) {
         let scale = Double(inSize) / Double(outSize)
         let filterScale = max(scale, 1)
         let support = filter.support * filterScale
@@ -61,7 +71,7 @@ private struct Weights {
         taps = Int(support.rounded(.up)) * 2 + 1
         var first = [Int](repeating: 0, count: outSize)
         var count = first
-        var values = [Int32](repeating: 0, count: outSize * taps)
+        var exact = [Double](repeating: 0, count: outSize * taps)
         var weights = [Double](repeating: 0, count: taps)
         for i in 0..<outSize {
             let center = (Double(i) + 0.5) * scale
@@ -73,15 +83,23 @@ private struct Weights {
                 total += weights[j]
             }
             for j in 0..<(end - start) {
-                let weight = (total == 0 ? weights[j] : weights[j] / total) * Double(1 << precisionBits)
-                values[i * taps + j] = Int32(weight < 0 ? weight - 0.5 : weight + 0.5)
+                exact[i * taps + j] = total == 0 ? weights[j] : weights[j] / total
             }
             first[i] = start
             count[i] = end - start
         }
+        var bits = precisionBits
+        if library == .torchvision, let largest = exact.max() {
+            // The most bits with which no weight takes more than 15
+            bits = (0..<precisionBits).first { (0.5 + largest * Double(1 << ($0 + 1))).rounded(.down) >= 32768 } ?? bits
+        }
         self.first = first
         self.count = count
-        self.values = values
+        self.bits = bits
+        values = exact.map { weight in
+            let scaled = weight * Double(1 << bits)
+            return Int32(scaled < 0 ? scaled - 0.5 : scaled + 0.5)
+        }
     }
 }
 
@@ -126,9 +144,12 @@ private func sinc(_ x: Double) -> Double {
 }
 
 /// [H, W, 3] -> [H, width, 3]
-private func horizontal(_ image: RGBImage, _ width: Int, _ height: Int, _ filter: Resample) -> RGBImage {
+private func horizontal(
+    _ image: RGBImage, _ width: Int, _ height: Int, _ filter: Resample, _ library: ResizeLibrary
+) -> RGBImage {
     if width == image.width { return image }
-    let weights = Weights(from: image.width, to: width, filter)
+    let weights = Weights(from: image.width, to: width, filter, library)
+    let bits = weights.bits, half: Int32 = 1 << (bits - 1)
     let rowBytes = image.width * 3
     let pixels = [UInt8](unsafeUninitializedCapacity: image.height * width * 3) { out, filled in
         image.pixels.withUnsafeBufferPointer { source in
@@ -149,9 +170,9 @@ private func horizontal(_ image: RGBImage, _ width: Int, _ height: Int, _ filter
                                     i = i &+ 3
                                     w = w &+ 1
                                 }
-                                out[o] = clip8(r)
-                                out[o &+ 1] = clip8(g)
-                                out[o &+ 2] = clip8(b)
+                                out[o] = clip8(r, bits)
+                                out[o &+ 1] = clip8(g, bits)
+                                out[o &+ 2] = clip8(b, bits)
                                 o = o &+ 3
                             }
                         }
@@ -165,9 +186,12 @@ private func horizontal(_ image: RGBImage, _ width: Int, _ height: Int, _ filter
 }
 
 /// [H, W, 3] -> [height, W, 3]
-private func vertical(_ image: RGBImage, _ width: Int, _ height: Int, _ filter: Resample) -> RGBImage {
+private func vertical(
+    _ image: RGBImage, _ width: Int, _ height: Int, _ filter: Resample, _ library: ResizeLibrary
+) -> RGBImage {
     if height == image.height { return image }
-    let weights = Weights(from: image.height, to: height, filter)
+    let weights = Weights(from: image.height, to: height, filter, library)
+    let bits = weights.bits, half: Int32 = 1 << (bits - 1)
     let rowBytes = image.width * 3
     let pixels = [UInt8](unsafeUninitializedCapacity: height * rowBytes) { out, filled in
         image.pixels.withUnsafeBufferPointer { source in
@@ -180,7 +204,7 @@ private func vertical(_ image: RGBImage, _ width: Int, _ height: Int, _ filter: 
                         let row = UnsafeBufferPointer(rebasing: source[start..<start + rowBytes])
                         for x in 0..<rowBytes { sums[x] = sums[x] &+ weight &* Int32(row[x]) }
                     }
-                    for x in 0..<rowBytes { out[y &* rowBytes &+ x] = clip8(sums[x]) }
+                    for x in 0..<rowBytes { out[y &* rowBytes &+ x] = clip8(sums[x], bits) }
                 }
             }
         }

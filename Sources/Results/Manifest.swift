@@ -42,6 +42,10 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var control: Int
     /// How images are read, where the model's folder does not say
     package var preprocessing: String?
+    /// Whose bytes resizing gives: pillow | torchvision; nil in stores of versions that had Pillow's alone
+    package var resize: String?
+    /// `'Cat' is 3 'cat'` for each class of the data whose name is not that of its label
+    package var classMatch: [String]?
     package var device: String
     package var driver: String
     package var precision: String
@@ -149,6 +153,8 @@ extension Manifest {
             compare("patch \(first)", stored.patches[first].text, patches[first].text)
         }
         if stored.classNames != classNames { found.append("the class names differ") }
+        if stored.classMatch != classMatch { found.append("the classes of the data are matched to other labels") }
+        compare("resize", stored.resize ?? "pillow", resize ?? "pillow")
         // The spec says again what the fields above say, so it only counts where they all agree.
         if found.isEmpty { compare("the spec", stored.spec, spec) }
         return found
@@ -178,18 +184,23 @@ extension PatchRecord {
 extension Manifest {
     /// Key and value of every field that is set.
     var rows: [(key: String, value: String)] {
-        let classes = (try? JSONEncoder().encode(classNames)).flatMap { String(data: $0, encoding: .utf8) }
+        let classes = Self.json(classNames)
         let all: [(String, String?)] = [
             ("version", version), ("model", model), ("model_hash", modelHash), ("donor", donor),
             ("donor_hash", donorHash), ("data", data), ("data_hash", dataHash), ("spec", spec),
             ("class_names", classes), ("layers", layers.map(String.init)), ("seed", "\(seed)"),
             ("samples", "\(samples)"), ("offset", "\(offset)"),
             ("limit", limit.map(String.init)), ("shard", shard), ("keep", keep), ("target", target),
-            ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil), ("preprocessing", preprocessing), ("device", device),
+            ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil), ("preprocessing", preprocessing),
+            ("resize", resize), ("class_match", classMatch.flatMap(Self.json)), ("device", device),
             ("driver", driver), ("precision", precision), ("gemm", gemm), ("host", host),
             ("command", command), ("started", started), ("ended", ended),
         ]
         return all.compactMap { key, value in value.map { (key, $0) } }
+    }
+
+    private static func json(_ texts: [String]) -> String? {
+        (try? JSONEncoder().encode(texts)).flatMap { String(data: $0, encoding: .utf8) }
     }
 
     /// - Throws: the missing or unreadable key, as a phrase, in `ResultsError.corrupt`
@@ -224,5 +235,7 @@ extension Manifest {
             ended: rows["ended"], layers: try whole(ifThere: "layers", 0...10_000),
             logits: rows["logits"] != nil, control: try whole(ifThere: "control", 0...Int.max) ?? 0,
             preprocessing: rows["preprocessing"])
+        resize = rows["resize"]
+        if rows["class_match"] != nil { classMatch = try value("class_match", names) }
     }
 }

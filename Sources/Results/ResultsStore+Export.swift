@@ -108,7 +108,7 @@ private struct ImageText {
     init(_ image: ImageRecord, corruption: String, hasDonor: Bool, _ format: TableText.Format) {
         var out = TableText(format)
         out.field("image", image.id, first: true)
-        out.field("label", image.label)
+        if image.label < 0 { out.field("label", "") } else { out.field("label", image.label) }
         out.field("target", image.target)
         out.field("foil", image.foil)
         out.field("corruption", corruption)

@@ -1,4 +1,5 @@
 import Kernels
+import Images
 import Patch
 
 /// A closed set of values that an option takes.
@@ -83,3 +84,4 @@ extension PatchWith: Choice {
 }
 
 extension Site: Choice {}
+extension ResizeLibrary: Choice {}

@@ -5,6 +5,8 @@ import Patch
 /// values and help of each stand here and nowhere else.
 package enum SweepKey: String, Sendable, CaseIterable {
     case model, donor, data
+    case classMap = "class-map"
+    case resize
     case corruption, direction
     case site, window, layers, heads, tokens, neurons
     case patchWith = "patch-with"
@@ -63,7 +65,8 @@ package enum SweepKey: String, Sendable, CaseIterable {
         case .model:
             row(
                 .folder, "folder", absent: "the demo's",
-                "Hugging Face folder: config.json, weights, preprocessor_config.json if there")
+                "Hugging Face folder: config.json, weights, preprocessor_config.json if there; or owner/name, from Hugging "
+                    + "Face's cache")
         case .donor:
             row(
                 .folder, "folder", absent: "the model itself",
@@ -71,7 +74,16 @@ package enum SweepKey: String, Sendable, CaseIterable {
         case .data:
             row(
                 .folder, "folder", absent: "the demo's images",
-                "folder of class subfolders with PNG/JPEG, or a CIFAR-10/100 folder")
+                "folder of class subfolders or of images, a CSV file with the columns image,label, or a CIFAR-10/100 folder"
+            )
+        case .classMap:
+            row(
+                .text, "file", absent: "by name",
+                "CSV file with the columns folder,label: which label of the model each class of the data is")
+        case .resize:
+            row(
+                .text, "library", absent: "as the model's image processor", values: ResizeLibrary.spellings,
+                "\(ResizeLibrary.spellings.joined(separator: " | ")): whose bytes resizing gives")
         case .corruption:
             row(
                 .texts, "spec", "grayscale", values: Corruption.names,

@@ -5,6 +5,10 @@ import Patch
 package struct SweepSettings: Sendable, Equatable {
     /// Folders; nil: the demo's model and images, no donor
     package var model: String?, donor: String?, data: String?
+    /// Which label of the model each class of the data is, a CSV file; nil: by name
+    package var classMap: String?
+    /// Whose bytes resizing gives; nil: as the model's image processor
+    package var resize: ResizeLibrary?
     package var corruptions: [Corruption]
     /// Random places for every size of patch that covers several places
     package var control: Int
@@ -28,7 +32,10 @@ extension SweepOptions {
     package func settings() throws(SpecError) -> SweepSettings {
         _ = try sites()
         return SweepSettings(
-            model: text(.model), donor: text(.donor), data: text(.data), corruptions: try corruptions(),
+            model: text(.model), donor: text(.donor), data: text(.data),
+            classMap: text(.classMap),
+            resize: try written(.resize)?.first.map { (item) throws(SpecError) in try item.choice(ResizeLibrary.self) },
+            corruptions: try corruptions(),
             control: try whole(.control, 0...1000, "0 to 1000") ?? 0,
             keep: try choice(.keep, Keep.self),
             limit: try whole(.limit, 1...Int.max, "at least 1"),
@@ -100,6 +107,11 @@ extension SweepOptions {
                 throw item.failure("\(item.name) \(spec) \(reason)")
             }
             for corruption in list {
+                if corruption.spec == "pair", text(.data)?.lowercased().hasSuffix(".csv") != true {
+                    throw SpecError(
+                        "\(item.label) pair lacks its folder, as in 'pair:DIR'; only data from a CSV file may go without"
+                    )
+                }
                 if all.contains(corruption) {
                     throw item.failure("\(item.name) \(corruption.spec) is given twice")
                 }

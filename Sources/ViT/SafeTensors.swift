@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 
 /// A safetensors file: 8 bytes of little-endian header length, a JSON header, the tensors' bytes.
@@ -93,22 +94,30 @@ package struct SafeTensors: Sendable {
                 "header length \(length) is larger than what follows it in the file, \(data.count - 8) bytes")
         }
         let header = data.dropFirst(8).prefix(length)
-        guard header.first == UInt8(ascii: "{"), var entries = JSON.object(Data(header)) else {
-            throw malformed("the header is not a JSON object in UTF-8")
-        }
-
+        let notJSON = malformed("the header is not a JSON object in UTF-8")
+        guard header.first == UInt8(ascii: "{") else { throw notJSON }
         var metadata: [String: String] = [:]
-        if let entry = entries.removeValue(forKey: "__metadata__") {
-            guard let members = entry.object else { throw malformed("__metadata__ is not an object of strings") }
-            for (key, value) in members {
-                guard let value = value.string else { throw malformed("__metadata__ is not an object of strings") }
-                metadata[key] = value
-            }
-        }
-
         var tensors: [String: Info] = [:]
-        for (tensor, entry) in entries {
-            tensors[tensor] = try Self.info(of: entry, tensor: tensor, file: name)
+        do {
+            try JSONReader.read(header) { reader in
+                // Entry by entry, so that no more than one is in memory as JSON.
+                try reader.members { key, reader in
+                    let entry = try reader.value()
+                    if key != "__metadata__" {
+                        tensors[key] = try Self.info(of: entry, tensor: key, file: name)
+                        return
+                    }
+                    let members = entry.object ?? [:]
+                    metadata = members.compactMapValues(\.string)
+                    guard entry.object != nil, metadata.count == members.count else {
+                        throw malformed("__metadata__ is not an object of strings")
+                    }
+                }
+            }
+        } catch let error as CheckpointError {
+            throw error
+        } catch {
+            throw notJSON
         }
         var end = 0
         for (tensor, info) in tensors.sorted(by: { Self.layoutOrder($0.value, $1.value) }) {
@@ -161,13 +170,8 @@ package struct SafeTensors: Sendable {
         return stored
     }
 
-    /// Hands out the whole file piece by piece; where it is mapped, a piece's pages are let go after its turn.
     func forEachPiece(_ body: (Data) -> Void) {
-        for offset in stride(from: 0, to: data.count, by: 1 << 23) {
-            let range = offset..<min(offset + 1 << 23, data.count)
-            body(data[(data.startIndex + range.lowerBound)..<(data.startIndex + range.upperBound)])
-            mapping?.forget(range)
-        }
+        if let mapping { mapping.forEachPiece(body) } else { body(data) }
     }
 
     /// Orders tensors as they lie in the file; empty ones come before what starts at the same byte.

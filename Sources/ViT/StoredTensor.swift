@@ -11,9 +11,14 @@ package struct StoredTensor: Sendable {
     private let file: MappedFile?
     /// Number of values
     package let count: Int
+    /// Where values do not lie one after the other: the shape, and the elements from one index to the next
+    private let layout: (shape: [Int], strides: [Int])?
 
     /// nil where the type is none of the four
-    init?(dtype: SafeTensors.DType, bytes: Data, file: MappedFile?) {
+    ///
+    /// - Parameter layout: shape and strides in elements, where values do not lie one after the other in row-major order;
+    ///   `bytes` then reach from the first to the last.
+    init?(dtype: SafeTensors.DType, bytes: Data, file: MappedFile?, layout: (shape: [Int], strides: [Int])? = nil) {
         switch dtype {
         case .f32: format = .f32
         case .f16: format = .f16
@@ -23,27 +28,30 @@ package struct StoredTensor: Sendable {
         }
         self.bytes = bytes
         self.file = file
-        count = bytes.count / dtype.size
+        self.layout = layout
+        count = layout.map { $0.shape.reduce(1, *) } ?? bytes.count / dtype.size
     }
 
     /// The values, converted anew each time. Pages of a mapped file are let go after it.
     package var floats: [Float] {
         defer { forget() }
-        return bytes.withUnsafeBytes { source in
-            [Float](unsafeUninitializedCapacity: count) { out, initialized in
-                switch format {
-                case .f32: UnsafeMutableRawBufferPointer(out).copyMemory(from: source)
-                case .f16: for i in 0..<count { out[i] = half(source, i) }
-                case .bf16: for i in 0..<count { out[i] = bfloat(source, i) }
-                case .f64: for i in 0..<count { out[i] = rounded(source, i) }
+        return layout.map(gathered)
+            ?? bytes.withUnsafeBytes { source in
+                [Float](unsafeUninitializedCapacity: count) { out, initialized in
+                    switch format {
+                    case .f32: UnsafeMutableRawBufferPointer(out).copyMemory(from: source)
+                    case .f16: for i in 0..<count { out[i] = half(source, i) }
+                    case .bf16: for i in 0..<count { out[i] = bfloat(source, i) }
+                    case .f64: for i in 0..<count { out[i] = rounded(source, i) }
+                    }
+                    initialized = count
                 }
-                initialized = count
             }
-        }
     }
 
-    /// The first NaN or infinity, as Float; found without memory for the values.
+    /// The first NaN or infinity, as Float; found without memory for the values unless they have strides.
     package var firstNonFinite: (index: Int, value: Float)? {
+        if layout != nil { return floats.enumerated().first { !$0.element.isFinite }.map { ($0.offset, $0.element) } }
         // The common case, no such value, is a maximum over bit patterns: integer and branch-free, so it vectorises.
         let largest = bytes.withUnsafeBytes { source in
             switch format {
@@ -56,6 +64,33 @@ package struct StoredTensor: Sendable {
         defer { forget() }
         if largest < Float.infinity.bitPattern { return nil }
         return floats.enumerated().first { !$0.element.isFinite }.map { ($0.offset, $0.element) }
+    }
+
+    /// The values in row-major order, fetched by their strides
+    private func gathered(_ layout: (shape: [Int], strides: [Int])) -> [Float] {
+        bytes.withUnsafeBytes { source in
+            var index = [Int](repeating: 0, count: layout.shape.count)
+            var element = 0
+            var values: [Float] = []
+            values.reserveCapacity(count)
+            for _ in 0..<count {
+                switch format {
+                case .f32: values.append(single(source, element))
+                case .f16: values.append(half(source, element))
+                case .bf16: values.append(bfloat(source, element))
+                case .f64: values.append(rounded(source, element))
+                }
+                // The next index, as an odometer counts
+                for axis in index.indices.reversed() {
+                    index[axis] += 1
+                    element += layout.strides[axis]
+                    if index[axis] < layout.shape[axis] { break }
+                    element -= index[axis] * layout.strides[axis]
+                    index[axis] = 0
+                }
+            }
+            return values
+        }
     }
 
     private func forget() { file?.forget(bytes.startIndex..<bytes.endIndex) }

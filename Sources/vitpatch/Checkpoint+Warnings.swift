@@ -8,8 +8,19 @@ extension Checkpoint {
         preprocessor == nil ? Preprocessor.defaultsText(imageSize: config.imageSize) : nil
     }
 
+    /// - Parameter resize: nil for what the model's image processor says
+    func imageReader(resize: ResizeLibrary?) throws -> Preprocessor {
+        try Preprocessor(
+            config: preprocessor, imageSize: config.imageSize,
+            name: "\(name)/\(preprocessorName ?? "preprocessor_config.json")", library: resize)
+    }
+
     func warnOfDefaults() {
-        guard let defaultsText else { return }
+        for note in notes { Terminal.warning(note) }
+        guard let defaultsText else {
+            for note in (try? imageReader(resize: nil).notes) ?? [] { Terminal.warning(note) }
+            return
+        }
         Terminal.warning("\(name) has no preprocessor_config.json, so images are \(defaultsText)")
     }
 

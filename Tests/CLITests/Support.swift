@@ -28,7 +28,11 @@ final class TemporaryFolder: Sendable {
         for file in ["config.json", "model.safetensors"] {
             try write("\(name)/\(file)", try Data(contentsOf: fixtures.appendingPathComponent("\(fixture)/\(file)")))
         }
-        try write("\(name)/preprocessor_config.json", Data(#"{"image_processor_type": "ViTImageProcessor"}"#.utf8))
+        let config = try JSONSerialization.jsonObject(
+            with: Data(contentsOf: URL(fileURLWithPath: self("\(name)/config.json"))))
+        let side = try #require((config as? [String: Any])?["image_size"] as? Int)
+        let processor = #"{"image_processor_type": "ViTImageProcessor", "size": \#(side)}"#
+        try write("\(name)/preprocessor_config.json", Data(processor.utf8))
         return self(name)
     }
 

@@ -53,7 +53,8 @@ private func zeroed(_ tensor: [Float]) -> Set<Int> {
     @Test func noneAndNoiseLeaveTheCleanTensor() throws {
         let clean = try plain()(source())
         for spec in ["none", "noise:2"] { #expect(try corruptor(spec).corrupted() == clean) }
-        #expect(Corruption.noise(strength: 2).stage == .device)
+        let noise = try Corruption(spec: "noise:2")
+        #expect(noise.stage == .device && noise.embeddingNoise == EmbeddingNoise(strength: 2))
     }
 
     @Test(arguments: [
@@ -149,7 +150,7 @@ private func zeroed(_ tensor: [Float]) -> Set<Int> {
         let path = fixtures.appendingPathComponent("corrupt/mask.png").path
         let corrupted = try corruptor("mask:\(path)").corrupted()
         #expect(zeroed(corrupted) == Set(try RandomFixture.load().dark))
-        #expect(!Corruption.maskFile(path: path).isRandom)
+        #expect(try !Corruption(spec: "mask:\(path)").isRandom)
     }
 
     @Test func missingMask() {
@@ -176,7 +177,8 @@ private func zeroed(_ tensor: [Float]) -> Set<Int> {
         }
         var calls: [[Int]] = []
         let mean = try Corruptor(
-            .mean, dataset: dataset, preprocessor: plain(), patchSize: 4, seed: 0, progress: { calls.append([$0, $1]) })
+            Corruption(spec: "mean"), dataset: dataset, preprocessor: plain(), patchSize: 4, seed: 0,
+            progress: { calls.append([$0, $1]) })
         let expected = sums.map { Float($0 / Double(count)) }
         #expect(try mean.corrupted() == expected, "seed \(random.seed)")
         #expect(try mean.corrupted(id: "other", sample: 9) == expected)

@@ -30,13 +30,13 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         #expect(
             ids(data) == [
                 "Bär/z.png", "ant/only.jpeg", "zebra/10.png", "한/x.PNG", "Bär/é.png", "zebra/9.png", "zebra/A.jpg",
-                "zebra/a.JPeG",
+                "zebra/a.JPeG", "zebra/deeper.png/inside.png",
             ])
-        #expect((0..<data.count).map(data.classIndex) == [0, 1, 2, 3, 0, 2, 2, 2])
+        #expect((0..<data.count).map(data.classIndex) == [0, 1, 2, 3, 0, 2, 2, 2, 2])
         #expect(try data.load(0) == source())
         #expect(try data.load(1) == ppm("decode/420.ppm"))
         let lines = data.fingerprintInput.split(separator: "\n")
-        #expect(lines.count == 4 + 8)
+        #expect(lines.count == 4 + 9)
         #expect(lines[4] == "Bär/z.png\t0\t\(png.count)")
         #expect(try ids(ImageDataset(path: folder.path + "/")) == ids(data))
     }
@@ -91,7 +91,82 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         try folder.write("a/1.png", [])
         #expect(
             message { _ = try ImageDataset(path: folder.path) }
-                == "\(folder.path)/b: the class folder holds no PNG or JPEG file.")
+                == "\(folder.path)/b: the class folder holds no image (.png, .jpg, .jpeg).")
+    }
+
+    @Test func imagesMayLieDeeper() throws {
+        let folder = try TemporaryFolder(), png = try fixture("source.png")
+        for name in ["b/images/2.png", "b/1.png", "a/images/x/3.png", "a/notes.txt", "top.png"] {
+            try folder.write(name, png)
+        }
+        let data = try ImageDataset(path: folder.path)
+        #expect(ids(data) == ["a/images/x/3.png", "b/1.png", "b/images/2.png"])
+        #expect(
+            data.notes == [
+                "1 files of \(folder.path) are not images by their names and were left out.",
+                "1 files of \(folder.path) lie outside the class folders and were left out.",
+            ])
+        try FileManager.default.createSymbolicLink(
+            atPath: folder.path + "/b/loop", withDestinationPath: folder.path + "/b")
+        #expect(message { _ = try ImageDataset(path: folder.path) }?.contains("32 folders deep") == true)
+    }
+
+    @Test func aFolderOfImagesHasNoLabels() throws {
+        let folder = try TemporaryFolder(), png = try fixture("source.png")
+        for name in ["2.png", "1.PNG", "notes.txt"] { try folder.write(name, png) }
+        let data = try ImageDataset(path: folder.path)
+        #expect(ids(data) == ["1.PNG", "2.png"] && data.classNames.isEmpty && !data.isLabelled)
+        #expect(data.classIndex(0) == nil && data.notes.count == 1)
+        #expect(try data.labelIndices(modelLabels: ["a"]).map.isEmpty)
+        #expect(try data.load(1) == source())
+    }
+
+    @Test func csv() throws {
+        let folder = try TemporaryFolder(), png = try fixture("source.png"), path = folder.path + "/data.csv"
+        for name in ["x/2.png", "1.png", "other.png"] { try folder.write(name, png) }
+        func open(_ text: String) throws -> ImageDataset {
+            try folder.write("data.csv", Array(text.utf8))
+            return try ImageDataset(path: path)
+        }
+        let data = try open(
+            "label,image,corrupted,kind\r\ndog,x/2.png,other.png,k\r\ncat,1.png,x/2.png,\r\n,\(folder.path)/other.png,1.png,\"a\"\"b\"\r\n"
+        )
+        #expect(ids(data) == ["x/2.png", "1.png", "\(folder.path)/other.png"] && data.classNames == ["cat", "dog"])
+        #expect((0..<3).map(data.classIndex) == [1, 0, nil] && !data.isLabelled)
+        #expect(data.columns == ["corrupted": ["other.png", "x/2.png", "1.png"], "kind": ["k", "", "a\"b"]])
+        for i in 0..<3 { #expect(try data.load(i) == source()) }
+        let pair = try Corruptor(
+            Corruption(spec: "pair"), dataset: data, preprocessor: Preprocessor(config: nil, imageSize: 4),
+            patchSize: 2,
+            seed: 0)
+        #expect(try pair.corruptedPixels(image: source(), index: 0, id: "", sample: 0) == source())
+        #expect(try open("file_name\n1.png\n").count == 1)
+        for (text, part) in [
+            ("", "it is empty"), ("a,b\n", "it lacks the column image (or file_name); it has a,b"),
+            ("image\n", "it lists no image"),
+            ("image\n1.png\n1.png\n", "the image 1.png is there twice (row 2)"),
+            ("image,label\n1.png\n", "row 1 has 1 fields, the header has 2"),
+            ("image\n\"1.png", "a quoted field does not end"), ("image\nno.png\n", "no.png: it cannot be read"),
+            ("image,a,a\n1.png,1,2\n", "a is there twice"),
+        ] {
+            let text = message { _ = try open(text) }
+            #expect(text?.contains(part) == true, "\(text ?? "")")
+        }
+        #expect(
+            message {
+                _ = try Corruptor(
+                    Corruption(spec: "pair"), dataset: open("image\n1.png\n"),
+                    preprocessor: Preprocessor(config: nil, imageSize: 4), patchSize: 2, seed: 0)
+            }?.contains("needs a folder, as in 'pair:DIR'") == true)
+    }
+
+    @Test func pipesAreNeverOpened() throws {
+        let folder = try TemporaryFolder()
+        try FileManager.default.createDirectory(atPath: folder.path + "/a", withIntermediateDirectories: true)
+        #expect(mkfifo(folder.path + "/a/1.png", 0o600) == 0 && mkfifo(folder.path + "/data.csv", 0o600) == 0)
+        for path in [folder.path, folder.path + "/data.csv"] {
+            #expect(message { _ = try ImageDataset(path: path) }?.contains("it is not a regular file") == true)
+        }
     }
 }
 
@@ -186,6 +261,21 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         try expectRecords(hundred, fixture("cifar/100/expected.raw"), labelBytes: 2)
     }
 
+    @Test("the python version, pickled by every protocol", arguments: 0...5)
+    func protocols(number: Int) throws {
+        let data = try ImageDataset(path: fixtures.path + "/cifar/protocol-\(number)")
+        let expected = try ImageDataset(path: fixtures.path + "/cifar/10")
+        #expect(data.count == 2 && (0..<2).map(data.classIndex) == (0..<2).map(expected.classIndex))
+        for i in 0..<2 { #expect(try data.load(i) == expected.load(i)) }
+    }
+
+    @Test func theFolderAboveIsEnough() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("cifar-10-batches-py/test_batch", try fixture("cifar/10/test_batch"))
+        try folder.write("cifar-10-python.tar.gz", [])
+        #expect(try ImageDataset(path: folder.path).count == 3)
+    }
+
     @Test func damage() throws {
         let folder = try TemporaryFolder()
         var records = try fixture("cifar/10/expected.raw")
@@ -215,13 +305,13 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
             // The structure is at the ends; the middle is pixels.
             let interesting = bytes.indices.filter { $0 < 400 || $0 > bytes.count - 100 }
             for at in interesting {
-                #expect(throws: ImageError.self) { try Pickle(Array(bytes[..<at]), path: file) }
+                #expect(throws: ImageError.self) { try CIFARBatch(Array(bytes[..<at]), path: file) }
                 var broken = bytes
                 broken[at] = .random(in: 0...255, using: &random)
-                if let pickle = try? Pickle(broken, path: file) {
+                if let pickle = try? CIFARBatch(broken, path: file) {
                     _ = try? pickle.integers("labels")
                     _ = try? pickle.strings("fine_label_names")
-                    if let range = try? pickle.byteArray("data", columns: 3072) {
+                    if case .range(let range)? = try? pickle.byteArray("data", columns: 3072) {
                         #expect(range.upperBound <= broken.count && range.count % 3072 == 0, "seed \(random.seed)")
                     }
                 }
@@ -229,12 +319,12 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         }
         // Nesting without end
         let deep = [UInt8](repeating: 0x5D, count: 100_000) + Array(".".utf8)
-        #expect(throws: ImageError.self) { try Pickle(deep, path: "deep") }
+        #expect(throws: ImageError.self) { try CIFARBatch(deep, path: "deep") }
         let tuples = Array("N".utf8) + [UInt8](repeating: 0x85, count: 100_000) + Array(".".utf8)
-        #expect(throws: ImageError.self) { try Pickle(tuples, path: "tuples") }
+        #expect(throws: ImageError.self) { try CIFARBatch(tuples, path: "tuples") }
         // A call is recorded, not made
         #expect(throws: ImageError.self) {
-            try Pickle(Array("cos\nsystem\nU\u{4}true\u{85}R.".utf8), path: "call")
+            try CIFARBatch(Array("cos\nsystem\nU\u{4}true\u{85}R.".utf8), path: "call")
         }
     }
 }
@@ -248,26 +338,85 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
     @Test func byName() throws {
         let labels = try data(["cat", "dog"]).labelIndices(modelLabels: ["bird", "dog", "cat"])
         #expect(labels.map == [2, 1])
-        #expect(labels.warning == nil)
+        #expect(labels.warning == nil && labels.lines.isEmpty)
     }
 
-    @Test func bySortedOrder() throws {
+    @Test("placeholders alone are matched by order")
+    func byOrder() throws {
         let labels = try data(["cat", "dog"]).labelIndices(modelLabels: ["LABEL_0", "LABEL_1"])
-        #expect(labels.map == [0, 1])
-        #expect(labels.warning?.contains("'cat' as 'LABEL_0'") == true)
+        #expect(labels.map == [0, 1] && labels.rule == .order)
+        #expect(
+            labels.warning
+                == "The model's labels are placeholders, so the classes are taken in their order: 'cat' is 0 'LABEL_0', "
+                + "'dog' is 1 'LABEL_1'.")
+        #expect(try data(["LABEL_1", "LABEL_0"]).labelIndices(modelLabels: ["LABEL_0", "LABEL_1"]).map == [1, 0])
+        #expect(
+            message { _ = try data(["cat"]).labelIndices(modelLabels: ["LABEL_0", "LABEL_1"]) }?.contains(
+                "their order says nothing") == true)
+        let ten = (0..<11).map { "LABEL_\($0)" }
+        #expect(
+            message { _ = try data((0..<11).map(String.init).sorted()).labelIndices(modelLabels: ten) }?.contains(
+                "another order as text") == true)
+        #expect(
+            try data((0..<11).map { $0 < 10 ? "0\($0)" : "10" }).labelIndices(modelLabels: ten).map == Array(0..<11))
+        #expect(
+            message { _ = try data(["cat", "dog"]).labelIndices(modelLabels: ["eagle", "fish"]) }?.contains(
+                "2 of the 2 classes of pictures are not among") == true)
     }
 
-    @Test func someMatch() throws {
-        let text = message { _ = try data(["cat", "dog"]).labelIndices(modelLabels: ["cat", "Dog"]) }
-        #expect(text?.hasPrefix("Only 1 of the 2 classes of pictures") == true)
-        #expect(text?.contains("the data has cat, dog; the model has cat, Dog.") == true)
+    @Test("case, underscores, hyphens, Unicode form and further synonyms do not matter")
+    func byOneSimilarName() throws {
+        let model = ["cat", "owl", "dog"]
+        let labels = try data(["Cat", "Dog", "Owl"]).labelIndices(modelLabels: model)
+        #expect(labels.map == [0, 2, 1] && labels.rule == .names)
+        #expect(labels.lines == ["'Cat' is 0 'cat'", "'Dog' is 2 'dog'", "'Owl' is 1 'owl'"])
+        let birds = ["great grey owl, Strix nebulosa", "tench, Tinca tinca", "caf\u{e9}"]
+        #expect(
+            try data(["Great_Grey-Owl", "cafe\u{301}", "tench"]).labelIndices(modelLabels: birds).map == [0, 2, 1])
+        #expect(message { _ = try data(["Cat", "cat"]).labelIndices(modelLabels: model) }?.contains("both") == true)
+        #expect(
+            message { _ = try data(["CAT"]).labelIndices(modelLabels: ["Cat", "cat"]) }
+                == "The class 'CAT' of pictures is the name of the model's labels 0 and 1.")
     }
 
-    @Test func noneMatchAndCountsDiffer() throws {
-        let many = (0..<30).map { "label\($0)" }
-        let text = message { _ = try data(["cat", "dog"]).labelIndices(modelLabels: many) }
-        #expect(text?.contains("label19, ... (30 in all)") == true)
-        #expect(text?.contains("label20") == false)
+    @Test func numbersAreIndices() throws {
+        #expect(try data(["2", "0"]).labelIndices(modelLabels: ["a", "b", "c"]).map == [2, 0])
+        #expect(message { _ = try data(["3"]).labelIndices(modelLabels: ["a", "b", "c"]) } != nil)
+        #expect(try data(["1"]).labelIndices(modelLabels: ["1", "0"]).map == [0])
+    }
+
+    @Test func wordNetIdsOfImageNet() throws {
+        var labels = (0..<1000).map { "label \($0)" }
+        #expect(message { _ = try data(["n01440764"]).labelIndices(modelLabels: labels) } != nil)
+        (labels[0], labels[1]) = ("tench, Tinca tinca", "goldfish, Carassius auratus")
+        labels[999] = "toilet tissue, toilet paper, bathroom tissue"
+        #expect(
+            try data(["n01440764", "n01443537", "n15075141"]).labelIndices(modelLabels: labels).map == [0, 1, 999])
+        #expect(imageNetSynsets.count == 1000 && imageNetSynsets == imageNetSynsets.sorted())
+    }
+
+    @Test func whatIsLeftIsListed() throws {
+        let names = (0..<40).map { "class \($0)" }
+        let text = message {
+            _ = try data(["cat"] + names).labelIndices(modelLabels: ["cat"] + (0..<30).map { "l\($0)" })
+        }
+        #expect(text?.hasPrefix("40 of the 41 classes of pictures are not among the model's 31 labels: ") == true)
+        for name in names { #expect(text?.contains("'\(name)'") == true) }
+        #expect(text?.contains("'l18', ... (31 in all). --class-map FILE") == true)
+    }
+
+    @Test func classMap() throws {
+        let folder = try TemporaryFolder(), path = folder.path + "/map.csv"
+        try folder.write("map.csv", Array("folder,label\nwhite,1\n\"b,c\",bird\n".utf8))
+        let map = try ClassMap(path: path), model = ["fish", "cat", "bird"]
+        #expect(try data(["b,c", "fish", "white"]).labelIndices(modelLabels: model, classMap: map).map == [2, 0, 1])
+        try folder.write("map.csv", Array("folder,label\nwhite,dog\n".utf8))
+        #expect(
+            message { _ = try data(["white"]).labelIndices(modelLabels: model, classMap: ClassMap(path: path)) }
+                == "\(path): 'dog', given for the class 'white', is neither one of the model's labels nor an index from 0 to 2."
+        )
+        try folder.write("map.csv", Array("folder\nwhite\n".utf8))
+        #expect(message { _ = try ClassMap(path: path) } == "\(path): it lacks the columns folder,label.")
     }
 
     @Test func ambiguousNames() throws {

@@ -71,7 +71,7 @@ import Testing
             #expect(try picture(spec) == preprocessor.picture(of: input), "\(spec), seed \(random.seed)")
         }
         #expect(
-            message { _ = try Corruptor(picturing: .mean, dataset: data, seed: 0) }
+            message { _ = try Corruptor(picturing: Corruption(spec: "mean"), dataset: data, seed: 0) }
                 == "The corruption 'mean' needs a model to be pictured.")
     }
 }

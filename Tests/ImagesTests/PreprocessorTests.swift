@@ -23,6 +23,67 @@ import Testing
 
     @Test func allFixturesAreThere() {
         #expect(fixtureNames("preprocess", ".json").count == 9)
+        #expect(fixtureNames("preprocess-torchvision", ".json").count == 14)
+        #expect(fixtureNames("resize-torchvision", ".ppm").count == 20)
+    }
+
+    @Test(
+        "the bits of transformers on torchvision, of its classes' defaults, and of timm",
+        arguments: fixtureNames("preprocess-torchvision", ".json"))
+    func equalsTorchvision(file: String) throws {
+        let json = try #require(
+            JSONSerialization.jsonObject(with: Data(fixture("preprocess-torchvision/\(file)"))) as? [String: Any])
+        let size = try #require(json["model_image_size"] as? Int)
+        let config = try JSONSerialization.data(withJSONObject: json["config"] ?? [:])
+        var values = try Preprocessor(config: config, imageSize: size)(source())
+        if size == 224 {  // every 16th row and column
+            values = (0..<3 * 14 * 14).map { i in values[i / 196 * 224 * 224 + i / 14 % 14 * 16 * 224 + i % 14 * 16] }
+        }
+        let bytes = try fixture("preprocess-torchvision/\(file.dropLast(5)).f32")
+        let expected = stride(from: 0, to: bytes.count, by: 4).map { i in
+            Float(bitPattern: (0..<4).reduce(0) { $0 | UInt32(bytes[i + $1]) << (8 * UInt32($1)) })
+        }
+        #expect(values.count == expected.count)
+        let worst = zip(values, expected).map { abs($0 - $1) }.max() ?? .infinity
+        #expect(worst == 0, "largest difference \(worst)")
+    }
+
+    @Test("the bytes of torchvision's resize", arguments: fixtureNames("resize-torchvision", ".ppm"))
+    func resizesLikeTorchvision(file: String) throws {
+        let expected = try ppm("resize-torchvision/\(file)")
+        let filter = try #require(Resample.allCases.first { file.hasPrefix("\($0)-") })
+        let made = try resize(
+            source(), width: expected.width, height: expected.height, filter: filter, like: .torchvision)
+        #expect(made == expected)
+    }
+
+    @Test func theLibraryIsThatOfTheClassUnlessGiven() throws {
+        func library(_ type: String, _ given: ResizeLibrary? = nil) throws -> ResizeLibrary {
+            let config = Data(#"{"image_processor_type": "\#(type)", "size": 16}"#.utf8)
+            return try Preprocessor(config: config, imageSize: 16, library: given).library
+        }
+        #expect(try library("ViTImageProcessor") == .pillow && library("ViTImageProcessorFast") == .torchvision)
+        #expect(try library("ViTImageProcessorFast", .pillow) == .pillow)
+        #expect(try library("ViTFeatureExtractor", .torchvision) == .torchvision)
+    }
+
+    @Test func anImageProcessorWithinAProcessorAndFiltersAsText() throws {
+        let image = try source()
+        let plain = try Preprocessor(config: Data(#"{"size": 16, "resample": 3}"#.utf8), imageSize: 16)
+        for name in ["bicubic", "BICUBIC", "PILImageResampling.BICUBIC"] {
+            let nested = Data(#"{"image_processor": {"size": 16, "resample": "\#(name)"}}"#.utf8)
+            #expect(try Preprocessor(config: nested, imageSize: 16)(image) == plain(image))
+        }
+    }
+
+    @Test func whatNoFileSaysIsSaid() throws {
+        func notes(_ config: String?) throws -> [String] {
+            try Preprocessor(config: config.map { Data($0.utf8) }, imageSize: 16, name: "p.json").notes
+        }
+        #expect(
+            try notes(nil)[0].hasPrefix("There is no p.json: where it is silent, images are resized to 16 x 16 pixels"))
+        #expect(try notes("{}")[0].hasPrefix("p.json names no image_processor_type"))
+        #expect(try notes(#"{"image_processor_type": "ViTImageProcessor", "size": 16}"#).isEmpty)
     }
 
     @Test func defaultsAreThoseOfAnEmptyFile() throws {
@@ -53,6 +114,14 @@ import Testing
             (#"{"size": "big"}"#, "size has an unexpected type"),
             (#"{"resample": 6}"#, "resample is 6"),
             (#"{"resample": -1}"#, "resample is -1"),
+            (#"{"resample": "cubic"}"#, "resample is cubic, expected 0 to 5 or one of nearest, lanczos"),
+            (
+                #"{"image_processor_type": "PoolFormerImageProcessor"}"#,
+                "image_processor_type is PoolFormerImageProcessor, expected one of ViTImageProcessor, "
+            ),
+            (#"{"image_processor_type": "DeiTImageProcessor"}"#, "224 x 224 pixels, but the model takes 16 x 16"),
+            (#"{"pretrained_cfg": {"input_size": [3, 32, 32]}}"#, "input_size is [3, 32, 32]"),
+            (#"{"pretrained_cfg": {"crop_mode": "border"}}"#, "crop_mode is border"),
             (#"{"image_mean": [0.5]}"#, ""),
             (#"{"image_mean": [0.5, 0.5]}"#, "image_mean has 2 values, expected 3"),
             (#"{"image_std": [1, 0, 1]}"#, "image_std has a 0"),

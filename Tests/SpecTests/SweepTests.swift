@@ -9,7 +9,7 @@ struct SweepTests {
     @Test func withoutOptionsTheDefaultsHold() throws {
         let settings = try SweepOptions().settings()
         #expect(settings.model == nil && settings.donor == nil && settings.data == nil)
-        #expect(settings.corruptions == [.grayscale] && settings.keep == .all)
+        #expect(settings.corruptions.map(\.spec) == ["grayscale"] && settings.keep == .all)
         #expect(try SweepOptions().target(among: ["a"]) == .label && SweepOptions().foil(among: ["a"]) == .pooled)
         #expect(settings.limit == nil && settings.offset == 0 && settings.seed == 0 && settings.samples == 1)
         #expect(settings.shard == nil && settings.control == 0)
@@ -157,7 +157,7 @@ struct SweepTests {
                 """, name: "s.yaml")
         let both = file.overridden(by: flags([.site: "k", .corruption: "blur:2", .seed: "4", .layers: "1"]))
         let settings = try both.settings()
-        #expect(settings.corruptions == [.blur(sigma: 2)] && settings.limit == 5 && settings.seed == 4)
+        #expect(settings.corruptions.map(\.spec) == ["blur:2"] && settings.limit == 5 && settings.seed == 4)
         let spec = try both.spec(for: config)
         #expect(spec.site == ["k"] && spec.layers == "1" && spec.patches.count == 1)
     }
@@ -168,6 +168,7 @@ struct SweepTests {
             .layers: "1", .heads: "2", .tokens: "3", .neurons: "4", .patchWith: "zero", .control: "9", .target: "clean",
             .foil: "pooled",
             .keep: "flipped",
+            .classMap: "c.csv", .resize: "torchvision",
             .limit: "5", .offset: "6", .seed: "7", .samples: "8", .shard: "1/9",
         ]
         #expect(Set(values.keys) == Set(SweepKey.allCases))
@@ -176,8 +177,9 @@ struct SweepTests {
         #expect(both.yaml == given.yaml)
         let settings = try both.settings()
         #expect(
-            settings.model == "m" && settings.donor == "d" && settings.data == "i" && settings.corruptions == [.mean]
-                && settings.control == 9)
+            settings.model == "m" && settings.donor == "d" && settings.data == "i"
+                && settings.corruptions.map(\.spec) == ["mean"]
+                && settings.control == 9 && settings.classMap == "c.csv" && settings.resize == .torchvision)
         #expect(try both.target(among: ["a", "b"]) == .clean)
         #expect(settings.keep == .flipped && settings.limit == 5 && settings.offset == 6)
         #expect(settings.seed == 7 && settings.samples == 8 && settings.shard == .init(index: 1, count: 9))

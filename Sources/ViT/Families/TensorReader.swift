@@ -6,9 +6,9 @@ struct TensorReader {
     init(source: TensorSource) { self.source = source }
 
     /// Names that were not asked for, sorted
-    var unused: [String] { source.location.keys.filter { !used.contains($0) }.sorted() }
+    var unused: [String] { source.unused(used) }
 
-    func has(_ name: String) -> Bool { source.location[name] != nil }
+    func has(_ name: String) -> Bool { source.has(name) }
 
     func missing(_ name: String, _ reason: String) -> CheckpointError {
         .tensor(name: name, file: source.name, reason: reason)
@@ -59,20 +59,8 @@ struct TensorReader {
     mutating func stored(
         _ names: [String], _ shape: [Int], because: String? = nil
     ) throws(CheckpointError) -> StoredTensor {
-        guard let name = names.first(where: { source.location[$0] != nil }), let file = source.file(of: name)
-        else {
-            throw CheckpointError.tensor(name: names[0], file: source.name, reason: "missing")
-        }
-        if let because, let found = file.tensors[name]?.shape, found != shape {
-            throw CheckpointError.tensor(
-                name: name, file: file.name,
-                reason: "expected shape \(shape) (\(because)), found \(shapeText(found))")
-        }
-        let tensor = try file.tensor(name, shape: shape)
-        if let (index, value) = tensor.firstNonFinite {
-            throw CheckpointError.tensor(
-                name: name, file: file.name, reason: "the value at index \(index) is \(value), not finite")
-        }
+        guard let name = names.first(where: source.has) else { throw source.missing(names[0]) }
+        let tensor = try source.tensor(name, shape: shape, because: because)
         used.insert(name)
         return tensor
     }

@@ -18,6 +18,7 @@ struct Classify: ParsableCommand {
     @Option(help: "\(oneOf(Format.self)).", completion: .choices(Format.self))
     var format = Format.csv.rawValue
 
+    @OptionGroup var unreadable: UnreadableOptions
     @OptionGroup var running: RunOptions
     @OptionGroup var profile: ProfileOptions
 
@@ -49,39 +50,45 @@ struct Classify: ParsableCommand {
         let settings = try options.settings(), corruption = try corruption(settings)
         let checkpoint = try Model.checkpoint(folder: settings.model)
         checkpoint.warnOfDefaults()
-        let data = try LabelledData(path: settings.data, model: checkpoint.config)
+        let data = try LabelledData(
+            path: settings.data, model: checkpoint.config, classMap: settings.classMap)
         let chosen = try OptionText.images(settings, count: data.dataset.count), count = chosen.count
         let context = try running.device.context(profiling: profile.profile != nil)
         let profiler = try profile.profiler(
             [context.device], keeping: [settings.model, settings.data].compactMap { $0 })
-        let model = try Model(checkpoint, context: context, gemm: try running.device.gemm(for: context.device))
+        let model = try Model(
+            checkpoint, context: context, gemm: try running.device.gemm(for: context.device), resize: settings.resize)
         let plan = try WavePlan(
             encoder: model.encoder, patches: [], images: count,
             memory: try running.memoryBytes())
         let runner = WaveRunner(
             encoder: model.encoder, library: model.library, plan: plan,
             onFirstHalving: Experiment.warn(planned: plan, of: model))
+        let skipped = unreadable.skipped
         var experiment = Experiment(
             model: model, donor: nil, data: data, target: .label, seed: settings.seed, samples: 1, isSingle: true)
         experiment.profiler = profiler
+        experiment.skipped = skipped
+        let images = Array(chosen.lowerBound..<chosen.lowerBound + count)
         let feed = ImageFeed(
-            [.init(images: Array(chosen.lowerBound..<chosen.lowerBound + count), loader: try experiment.loader(corruption))],
-            perBatch: plan.shape.images)
+            [.init(images: images, loader: try experiment.loader(corruption))], perBatch: plan.shape.images)
         try profiler?.begin([context])
 
         let classes = checkpoint.config.classes
         let logits = (0..<classes).map { "logit_\($0)" }
         var table = TableText(.csv)
         table.header(["image", "label", "prediction", "p_label"] + logits)
-        var correct = 0
+        var correct = 0, labelled = 0
         _ = try feed.forEach { batch in
+            if batch.indices.isEmpty { return true }
             try experiment.run(batch, corruption, on: runner, patches: [], keepLogits: true) { _, images, result in
                 for (i, index) in images.indices.enumerated() {
                     let pass = result.clean[i], label = data.label(index)
+                    if label >= 0 { labelled += 1 }
                     if pass.prediction == label { correct += 1 }
                     table.beginRow()
                     table.field("image", data.dataset.id(index), first: true)
-                    table.field("label", label)
+                    if label < 0 { table.field("label", "") } else { table.field("label", label) }
                     table.field("prediction", pass.prediction)
                     table.field("p_label", pass.p)
                     for c in 0..<classes { table.field(logits[c], result.cleanLogits[i * classes + c]) }
@@ -93,8 +100,10 @@ struct Classify: ParsableCommand {
             return true
         }
         if let profiler { Terminal.standardError(try profiler.finish()) }
-        Terminal.standardError(
-            "accuracy \(String(format: "%.2f", 100 * Double(correct) / Double(count)))% (\(correct) of \(count) images)\n"
-        )
+        skipped?.report()
+        if labelled > 0 {
+            let percent = String(format: "%.2f", 100 * Double(correct) / Double(labelled))
+            Terminal.standardError("accuracy \(percent)% (\(correct) of \(labelled) images)\n")
+        }
     }
 }

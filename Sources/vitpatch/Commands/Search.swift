@@ -74,12 +74,15 @@ struct Search: ParsableCommand {
         let target = try options.target(among: labels)
         _ = try options.foil(among: labels)
         let spec = try options.spec(for: checkpoint.config), items = try spec.items(config: checkpoint.config)
-        let data = try LabelledData(path: settings.data, model: checkpoint.config)
+        let data = try LabelledData(
+            path: settings.data, model: checkpoint.config, classMap: settings.classMap)
+        try data.requireLabels(target, keep: settings.keep)
         let images = try OptionText.images(settings, count: data.dataset.count)
         try checkOut()
 
         let context = try running.device.context()
-        let model = try Model(checkpoint, context: context, gemm: try running.device.gemm(for: context.device))
+        let model = try Model(
+            checkpoint, context: context, gemm: try running.device.gemm(for: context.device), resize: settings.resize)
         let patches = items.map(\.patch)
         let plan = try WavePlan(
             encoder: model.encoder, patches: patches, images: images.count,

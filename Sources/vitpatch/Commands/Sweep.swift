@@ -78,6 +78,7 @@ struct Sweep: ParsableCommand {
     @Flag(name: .customLong("report"), help: "Write the report too, when the sweep is done: see vitpatch report.")
     var writesReport = false
 
+    @OptionGroup var unreadable: UnreadableOptions
     @OptionGroup var running: RunOptions
     @OptionGroup var profile: ProfileOptions
 
@@ -103,10 +104,12 @@ struct Sweep: ParsableCommand {
         if printSpec { return Terminal.standardOutput(options.yaml) }
 
         let checkpoint = try Model.checkpoint(folder: settings.model)
-        let data = try LabelledData(path: settings.data, model: checkpoint.config)
+        let data = try LabelledData(
+            path: settings.data, model: checkpoint.config, classMap: settings.classMap)
         checkpoint.warnOfDefaults()
         let corruptions = settings.corruptions
         let target = try options.target(among: checkpoint.config.labels)
+        try data.requireLabels(target, keep: settings.keep)
         _ = try options.foil(among: checkpoint.config.labels)
         let spec = try options.spec(for: checkpoint.config)
         try checkNothingIsIgnored(spec)
@@ -136,8 +139,8 @@ struct Sweep: ParsableCommand {
         let gemm = try running.device.gemm(for: contexts[0].device)
         let devices = try contexts.map { context in
             SweepModels(
-                model: try Model(checkpoint, context: context, gemm: gemm),
-                donor: try donorCheckpoint.map { try Model($0, context: context, gemm: gemm) })
+                model: try Model(checkpoint, context: context, gemm: gemm, resize: settings.resize),
+                donor: try donorCheckpoint.map { try Model($0, context: context, gemm: gemm, resize: settings.resize) })
         }
         let (model, donor) = (devices[0].model, devices[0].donor)
         let memory = try running.memoryBytes()
@@ -174,11 +177,13 @@ struct Sweep: ParsableCommand {
         let all = images.count * corruptions.count, done = all - todo.map(\.count).reduce(0, +)
         if resume { Terminal.standardError("\(done) of \(all) images are done already.\n") }
 
+        let skipped = unreadable.skipped
         let run = SweepRun(
             devices: devices, data: data, corruptions: corruptions, keep: settings.keep, target: target,
             seed: settings.seed, samples: settings.samples, patches: patches, store: store, plan: plan, memory: memory,
-            profiler: profiler)
+            profiler: profiler, skipped: skipped)
         let outcome = try run.run(images: todo, interruption: Interruption())
+        skipped?.report()
         if let profiler { Terminal.standardError(try profiler.finish()) }
         if outcome.interrupted {
             guard let store = store.existing else {
@@ -294,7 +299,7 @@ struct Sweep: ParsableCommand {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let device = model.encoder.context.device
-        return Manifest(
+        var manifest = Manifest(
             version: vitpatchVersion, model: settings.model ?? "demo", modelHash: model.checkpoint.sha256,
             donor: settings.donor,
             donorHash: donor?.checkpoint.sha256, data: settings.data ?? "demo", dataHash: data.hash,
@@ -313,6 +318,9 @@ struct Sweep: ParsableCommand {
             command: CommandLine.arguments.joined(separator: " "),
             layers: model.encoder.config.layers, logits: logits, control: settings.control,
             preprocessing: model.checkpoint.defaultsText)
+        manifest.resize = model.preprocessor.library.rawValue
+        manifest.classMatch = data.match.lines.isEmpty ? nil : data.match.lines
+        return manifest
     }
 
     private func resumeCommand(_ folder: String) -> String {

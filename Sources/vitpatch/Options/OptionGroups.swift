@@ -20,15 +20,27 @@ extension SweepOptions {
 struct InputOptions: ParsableArguments, SweepFlags {
     @Option(.model) var model: String?
     @Option(.data) var data: String?
+    @Option(.classMap) var classMap: String?
+    @Option(.resize) var resize: String?
     @Option(.limit) var limit: String?
     @Option(.offset) var offset: String?
     @Option(.seed) var seed: String?
 
     var texts: [(SweepKey, [String])] {
         [
-            (.model, one(model)), (.data, one(data)), (.limit, one(limit)), (.offset, one(offset)), (.seed, one(seed)),
+            (.model, one(model)), (.data, one(data)), (.classMap, one(classMap)), (.resize, one(resize)),
+            (.limit, one(limit)), (.offset, one(offset)), (.seed, one(seed)),
         ]
     }
+}
+
+/// What happens to images that cannot be read.
+struct UnreadableOptions: ParsableArguments {
+    @Flag(help: "Leave out images that cannot be read; they are named on standard error and counted.")
+    var skipUnreadable = false
+
+    /// nil: such an image ends the command
+    var skipped: SkippedImages? { skipUnreadable ? SkippedImages() : nil }
 }
 
 /// Which places are patched, and which way.

@@ -14,6 +14,8 @@ struct Experiment {
     let samples: Int
     /// The corrupted image takes the place of the clean one: a single pass an image
     var isSingle = false
+    /// Takes images that cannot be read; nil: they are errors
+    var skipped: SkippedImages?
     var profiler: Profiler?
     /// Position of the device among the profiler's
     var device = 0
@@ -28,6 +30,7 @@ struct Experiment {
         var loader = ImageLoader(
             dataset: data.dataset, preprocessor: model.preprocessor, corruptor: try corruptor(model), samples: samples)
         loader.profiler = profiler
+        loader.skipped = skipped
         if let donor { loader.donor = (donor.preprocessor, try corruptor(donor)) }
         if partners { loader.partnerSeed = seed }
         return loader
@@ -102,12 +105,12 @@ struct Experiment {
             wave.donorCorrupted = draw(images.donorCorrupted)
         }
         if !images.partner.isEmpty { wave.partner = images.partner }
-        if case .noise(let strength) = corruption {
+        if let noise = corruption.embeddingNoise {
             let keys = images.indices.map { index in
                 let key = RandomKey.noiseKey(seed: seed, imageID: data.dataset.id(index), sample: sample)
                 return (key.k0, key.k1, key.c2, key.c3)
             }
-            wave.noise = (Float(strength), keys)
+            wave.noise = (Float(noise.strength), keys)
         }
         return wave
     }

@@ -11,6 +11,8 @@ struct ImageLoader: Sendable {
     var donor: (preprocessor: Preprocessor, corruptor: Corruptor)?
     /// Seed of the choice of partners; nil where none is needed
     var partnerSeed: UInt64?
+    /// Takes the images that cannot be read, which are then left out; nil: they are errors
+    var skipped: SkippedImages?
     var profiler: Profiler?
 
     /// - Throws: the error of the first image, in their order, that cannot be read
@@ -24,8 +26,15 @@ struct ImageLoader: Sendable {
             results.set(i, Result { try load(one: indices[i]) })
         }
         var prepared = ImageBatch()
-        for result in results.values {
-            if let one = try result?.get() { prepared.append(one, 0) }
+        for (index, result) in zip(indices, results.values) {
+            switch result {
+            case .success(let one)?: prepared.append(one, 0)
+            case .failure(let error as ImageError)?:
+                guard let skipped else { throw error }
+                skipped.add(dataset.id(index), error)
+            case .failure(let error)?: throw error
+            case nil: break
+            }
         }
         return prepared
     }

@@ -18,11 +18,10 @@ struct Model {
         try folder.map { try Checkpoint.load(folder: $0) } ?? Demo.model(Demo.colour)
     }
 
-    init(_ checkpoint: Checkpoint, context: Context, gemm: GEMMChoice) throws {
+    /// - Parameter resize: nil for what the model's image processor says
+    init(_ checkpoint: Checkpoint, context: Context, gemm: GEMMChoice, resize: ResizeLibrary? = nil) throws {
         self.checkpoint = checkpoint
-        preprocessor = try Preprocessor(
-            config: checkpoint.preprocessor, imageSize: checkpoint.config.imageSize,
-            name: "\(checkpoint.name)/preprocessor_config.json")
+        preprocessor = try checkpoint.imageReader(resize: resize)
         library = KernelLibrary(context, precision: gemm.precision ?? .fp32)
         encoder = try Self.encoder(checkpoint, library, gemm)
     }
@@ -45,17 +44,27 @@ struct Model {
 struct LabelledData: Sendable {
     let dataset: ImageDataset
     /// Class of the data -> class of the model
-    private let map: [Int]
+    let match: ClassMatch
 
-    /// - Parameter path: nil for the demo's images
-    init(path: String?, model: ViTConfig) throws {
+    /// - Parameters:
+    ///   - path: nil for the demo's images
+    ///   - classMap: the file of `--class-map`
+    init(path: String?, model: ViTConfig, classMap: String?) throws {
         dataset = try path.map { try ImageDataset(path: $0) } ?? Demo.images()
-        let (map, warning) = try dataset.labelIndices(modelLabels: model.labels)
-        self.map = map
-        if let warning { Terminal.warning(warning) }
+        match = try dataset.labelIndices(
+            modelLabels: model.labels, classMap: classMap.map { try ClassMap(path: $0) })
+        for note in dataset.notes + [match.warning].compactMap({ $0 }) { Terminal.warning(note) }
     }
 
-    func label(_ index: Int) -> Int { map[dataset.classIndex(index)] }
+    /// -1 where the image has no label
+    func label(_ index: Int) -> Int { dataset.classIndex(index).map { match.map[$0] } ?? -1 }
+
+    /// Refuses images without labels where labels are asked for.
+    func requireLabels(_ target: Target, keep: Keep) throws {
+        if dataset.isLabelled || (target != .label && keep == .all) { return }
+        throw UsageError(
+            "\(dataset.name) has images without labels; --target clean with --keep all needs none")
+    }
 
     /// The groups of a file; a warning says how many of its images are not in the data.
     func groups(path: String) throws -> [ImageGroups] {
@@ -84,7 +93,7 @@ extension ImageDataset {
     /// Half of it tells the names and classes of the images in their order, half of it the sizes of their files too.
     var hash: String {
         var names = classNames.joined(separator: "\n") + "\n"
-        for i in 0..<count { names += "\(id(i))\t\(classIndex(i))\n" }
+        for i in 0..<count { names += "\(id(i))\t\(classIndex(i).map(String.init) ?? "")\n" }
         return [names, fingerprintInput].map { (sha256Hex([Data($0.utf8)]) ?? "").prefix(32) }.joined()
     }
 }

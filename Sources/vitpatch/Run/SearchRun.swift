@@ -102,7 +102,7 @@ struct SearchRun {
         if patches.isEmpty { return outcome.end = greedy.end }
         guard let result = try evaluate(patches, half, &outcome) else { return }
         // No shares of a total that may be zero
-        let total = TotalEffect(result.totals, bootstrap: Bootstrap(seed: waves.seed))
+        let total = TotalEffect(result.totals, bootstrap: Bootstrap(seed: experiment.seed))
         let shares = Dictionary(zip(patches, result.gains.map { total.isClear ? mean($0) / total.mean : .nan })) {
             first, _ in first
         }

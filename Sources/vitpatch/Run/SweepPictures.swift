@@ -95,9 +95,8 @@ struct SweepPictures {
         guard checkpoint.sha256 == manifest.modelHash else {
             throw CommandError("\(manifest.model) is not the model of the sweep: its SHA-256 differs")
         }
-        let preprocessor = try Preprocessor(
-            config: checkpoint.preprocessor, imageSize: checkpoint.config.imageSize,
-            name: "\(checkpoint.name)/preprocessor_config.json")
+        let preprocessor = try checkpoint.imageReader(
+            resize: ResizeLibrary(rawValue: manifest.resize ?? "") ?? .pillow)
         return (preprocessor, checkpoint.config.patchSize)
     }
 

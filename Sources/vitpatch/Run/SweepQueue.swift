@@ -67,7 +67,13 @@ final class SweepQueue: @unchecked Sendable {
             if left > 0 {
                 left -= 1
                 condition.unlock()
-                return try raw.take().map { Job(images: $0, isUnfiltered: isFiltered) }
+                guard let batch = try raw.take() else { return nil }
+                if batch.indices.isEmpty {  // none of them could be read
+                    if isFiltered { filtered(kept: ImageBatch(corruption: batch.corruption)) }
+                    condition.lock()
+                    continue
+                }
+                return Job(images: batch, isUnfiltered: isFiltered)
             }
             if !isFiltered || unfiltered.allSatisfy({ $0 == 0 }) {
                 condition.unlock()

@@ -40,6 +40,8 @@ struct SweepRun {
     let plan: WavePlan
     let memory: Int?
     let profiler: Profiler?
+    /// Takes images that cannot be read; nil: they are errors
+    let skipped: SkippedImages?
 
     /// - Parameter images: per corruption, positions in the data's order without those that the store already has
     func run(images: [[Int]], interruption: Interruption) throws -> SweepTally.Outcome {
@@ -86,14 +88,16 @@ struct SweepRun {
     func experiment(_ device: Int) -> Experiment {
         Experiment(
             model: devices[device].model, donor: devices[device].donor, data: data, target: target, seed: seed,
-            samples: samples, profiler: profiler, device: device)
+            samples: samples, skipped: skipped, profiler: profiler, device: device)
     }
 
     /// What `--patch-with mean` puts in, on every device: means over all of the data, found on the first.
     private func activationMeans(_ interruption: Interruption) throws -> [ActivationMeans?] {
         let sites = ActivationMeans.sites(patches)
         if sites.isEmpty { return devices.map { _ in nil } }
-        let first = experiment(0), loader = try first.loader(.none), context = devices[0].context
+        let first = experiment(0), context = devices[0].context
+        var loader = try first.loader(.none)
+        loader.skipped = nil  // a mean is one of all images
         let means = try ActivationMeans.over(
             images: data.dataset.count, encoder: first.model.encoder, library: first.model.library, sites: sites,
             memory: memory

@@ -1,5 +1,18 @@
 import Dispatch
 
+/// `mean`: the mean of all images as the model reads them
+struct MeanImage: CorruptionKind {
+    static let name = "mean"
+    let stage = Corruption.Stage.tensor
+
+    init?(value: String) {}
+
+    func prepare(_ setting: CorruptionSetting) throws -> CorruptionWork {
+        let mean = try setting.dataset.meanInput(setting.preprocessor, progress: setting.progress)
+        return .input { _, _ in mean }
+    }
+}
+
 extension ImageDataset {
     /// The mean over all images as the model reads them, [3, S, S]: summed in Double in the data's order, so that the
     /// number of threads, which decode and preprocess, does not show.

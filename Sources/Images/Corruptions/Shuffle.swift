@@ -1,3 +1,37 @@
+/// `shuffle:N`: the cells of an N x N grid of the image, permuted
+struct Shuffle: CorruptionKind {
+    static let name = "shuffle"
+    static let forms = ["shuffle:N"]
+    static let example = "shuffle:4"
+    static let expected: String? = "a whole number of cells a side from 2 to \(maxCells)"
+
+    private static let maxCells = 1000
+
+    private let cells: Int
+    let stage = Corruption.Stage.source
+    let isRandom = true
+
+    init?(value: String) {
+        guard let cells = Int(value), 2...Self.maxCells ~= cells else { return nil }
+        self.cells = cells
+    }
+
+    var value: String { String(cells) }
+
+    func prepare(_ setting: CorruptionSetting) throws -> CorruptionWork {
+        .pixels { [cells, spec] draw in
+            guard cells <= min(draw.image.width, draw.image.height) else {
+                throw ImageError.corruption(
+                    spec: spec,
+                    reason: "needs images of at least \(cells) x \(cells) pixels, but \(draw.id) has "
+                        + "\(draw.image.width) x \(draw.image.height)")
+            }
+            let order = draw.key(.shuffle).permutation(cells * cells, mayBeIdentity: false)
+            return draw.image.shuffled(cells: cells, order: order)
+        }
+    }
+}
+
 extension RGBImage {
     /// Moves the cells of an N x N grid: cell i of the result, counted row by row, is cell `order[i]` of this image.
     ///

@@ -6,6 +6,31 @@
     import Darwin
 #endif
 
+/// `blur:SIGMA`: a Gaussian of SIGMA source pixels, radius ceil(4 SIGMA), edges replicated
+struct Blur: CorruptionKind {
+    static let name = "blur"
+    static let forms = ["blur:SIGMA"]
+    static let example = "blur:2"
+    static let expected: String? = "a number of source pixels from \(spelled(minSigma)) to \(spelled(maxSigma))"
+    /// A narrower Gaussian leaves every byte as it is.
+    private static let minSigma = 0.1
+    private static let maxSigma = 1000.0
+
+    private let sigma: Double
+    let stage = Corruption.Stage.source
+
+    init?(value: String) {
+        guard let sigma = number(value, in: Self.minSigma...Self.maxSigma) else { return nil }
+        self.sigma = sigma
+    }
+
+    var value: String { spelled(sigma) }
+
+    func prepare(_ setting: CorruptionSetting) throws -> CorruptionWork {
+        .pixels { [sigma] in $0.image.blurred(sigma: sigma) }
+    }
+}
+
 extension RGBImage {
     /// A Gaussian blur of each channel, with edges replicated: scipy's `gaussian_filter(x, sigma, mode="nearest",
     /// radius=ceil(4 * sigma))` in float64.

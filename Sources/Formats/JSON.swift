@@ -1,0 +1,33 @@
+import Foundation
+
+/// A JSON value whose type is not known beforehand. Numbers are Double: whole numbers are exact up to 2^53.
+package enum JSON: Sendable, Equatable {
+    case null
+    case bool(Bool)
+    case number(Double)
+    case string(String)
+    case array([JSON])
+    case object([String: JSON])
+
+    /// The members of the object that `data` must hold; nil if it is not UTF-8, not JSON, not an object, or beyond the
+    /// limits of `JSONReader`. Of members with one name the last counts.
+    package static func object(_ data: Data) -> [String: JSON]? {
+        guard case .object(let members)? = try? JSONReader.read(data, { try $0.value() }) else { return nil }
+        return members
+    }
+
+    package var string: String? { if case .string(let string) = self { string } else { nil } }
+    package var bool: Bool? { if case .bool(let bool) = self { bool } else { nil } }
+    package var number: Double? { if case .number(let number) = self { number } else { nil } }
+    package var array: [JSON]? { if case .array(let array) = self { array } else { nil } }
+    package var object: [String: JSON]? { if case .object(let object) = self { object } else { nil } }
+    package var isNull: Bool { if case .null = self { true } else { false } }
+    /// A whole number, also when written 12.0; nil for anything that an Int cannot hold exactly.
+    package var int: Int? { number.flatMap(Int.init(exactly:)) }
+    /// All elements as whole numbers, or nil.
+    package var ints: [Int]? {
+        guard let array else { return nil }
+        let ints = array.compactMap(\.int)
+        return ints.count == array.count ? ints : nil
+    }
+}

@@ -1,0 +1,83 @@
+/// `pair:DIR`: the image of the same id in another folder; `pair:`, without one: the file that the column `corrupted` of
+/// the data's CSV file names
+struct PairedImage: CorruptionKind {
+    static let name = "pair"
+    static let forms = ["pair:DIR"]
+    static let example = "pair:DIR"
+    static let expected: String? = "a folder"
+    static let plain: String? = column
+    static func isPath(_ value: String) -> Bool { true }
+    /// Stands for the CSV file's column
+    private static let column = ""
+
+    private let folder: String
+    let stage = Corruption.Stage.source
+
+    init?(value: String) { folder = value }
+
+    var value: String { folder }
+
+    func prepare(_ setting: CorruptionSetting) throws -> CorruptionWork {
+        let dataset = setting.dataset, spec = spec
+        let paths = try folder == Self.column ? dataset.corruptedColumn() : dataset.partners(in: folder)
+        return .pixels { draw in
+            guard paths.indices.contains(draw.index) else {
+                throw ImageError.corruption(
+                    spec: spec,
+                    reason: "has \(paths.count) partners, and none for image \(draw.index), \(draw.id)")
+            }
+            return try decodeImage(readFile(paths[draw.index]), name: paths[draw.index])
+        }
+    }
+}
+
+extension ImageDataset {
+    /// For every image the path in the column `corrupted`.
+    fileprivate func corruptedColumn() throws -> [String] {
+        guard case .files(let root) = source, let names = columns["corrupted"] else {
+            throw ImageError.corruption(
+                spec: "pair", reason: "needs a folder, as in 'pair:DIR', or --data FILE.csv with a column corrupted")
+        }
+        return try zip(entries, names).map { entry, name in
+            guard !name.isEmpty else {
+                throw ImageError.dataset(path: self.name, reason: "the column corrupted is empty for \(entry.id)")
+            }
+            _ = try fileSize(join(root, name))
+            return join(root, name)
+        }
+    }
+
+    /// For every image the path of its partner in another folder, which has the same id, or the id with .png, .jpg or
+    /// .jpeg in place of such an ending (after the id where it has none, as in `test_batch.bin:7.png`).
+    ///
+    /// - Throws: ``ImageError/dataset(path:reason:)`` when one is missing, naming both paths.
+    func partners(in folder: String) throws -> [String] {
+        guard isDirectory(folder) else {
+            throw ImageError.dataset(path: folder, reason: "there is no such folder")
+        }
+        var paths: [String] = []
+        var missing: [Int] = []
+        for (i, entry) in entries.enumerated() {
+            if let path = Self.partnerNames(String(entry.id.drop { $0 == "/" })).lazy.map({ join(folder, $0) }).first(
+                where: isFile)
+            {
+                paths.append(path)
+            } else {
+                missing.append(i)
+            }
+        }
+        if let first = missing.first {
+            let others = missing.count == 1 ? "" : ", and the same goes for \(missing.count - 1) more"
+            throw ImageError.dataset(
+                path: join(folder, id(first)),
+                reason: "there is no such file, nor one with .png, .jpg or .jpeg, to pair with "
+                    + join(name, id(first)) + others)
+        }
+        return paths
+    }
+
+    private static func partnerNames(_ id: String) -> [String] {
+        let stem = imageEndings.first { id.lowercased().hasSuffix($0) }.map { String(id.dropLast($0.count)) } ?? id
+        return [id] + (imageEndings + imageEndings.map { $0.uppercased() }).map { stem + $0 }
+    }
+}

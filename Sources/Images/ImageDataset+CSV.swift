@@ -1,0 +1,36 @@
+import Formats
+
+extension ImageDataset {
+    /// The images that a CSV file lists.
+    static func csv(_ path: String) throws -> ImageDataset {
+        func fail(_ reason: String) -> ImageError { .dataset(path: path, reason: reason) }
+        let csv = try readCSV(path)
+        guard let image = csv.column("image") ?? csv.column("file_name") else {
+            throw fail("it lacks the column image (or file_name); it has \(csv.header.joined(separator: ","))")
+        }
+        let label = csv.column("label")
+        let root = path.contains("/") ? String(path.prefix(upTo: path.lastIndex(of: "/") ?? path.endIndex)) : "."
+        let labels = label.map { column in csv.rows.map { $0[column] } } ?? []
+        let classNames = Set(labels.filter { !$0.isEmpty }).sorted(by: precedes)
+        let classIndices = Dictionary(uniqueKeysWithValues: zip(classNames, 0...))
+        var seen: Set<String> = []
+        var entries: [Entry] = []
+        for (i, row) in csv.rows.enumerated() {
+            let id = row[image]
+            guard !id.isEmpty else { throw fail("row \(i + 1) names no image") }
+            guard seen.insert(id).inserted else { throw fail("the image \(id) is there twice (row \(i + 1))") }
+            let bytes = try fileSize(join(root, id))
+            entries.append(Entry(id: id, classIndex: label.flatMap { classIndices[row[$0]] }, bytes: bytes))
+        }
+        guard !entries.isEmpty else { throw fail("it lists no image") }
+        var columns: [String: [String]] = [:]
+        for (c, name) in csv.header.enumerated() where c != image && c != label {
+            guard columns.updateValue(csv.rows.map { $0[c] }, forKey: name) == nil else {
+                throw fail("the column \(name) is there twice")
+            }
+        }
+        return ImageDataset(
+            name: path, classNames: classNames, entries: entries, source: .files(root: root.isEmpty ? "/" : root),
+            columns: columns)
+    }
+}

@@ -1,0 +1,59 @@
+import Formats
+import Foundation
+
+/// A file that torch.save wrote (pytorch_model.bin): a dictionary of tensors, in the ZIP layout of PyTorch 1.6 and later
+/// or the older one.
+///
+/// Its pickle is read and never run: tensors, storages and OrderedDict are known, anything else is refused by its name.
+/// The values stay in the file, which is mapped.
+struct PyTorchFile: WeightFile {
+    /// A tensor: a view of a storage
+    struct View: Sendable, Equatable {
+        let type: String  // PyTorch's name: FloatStorage
+        let shape: [Int]
+        /// Elements from one index to the next, for each dimension
+        let strides: [Int]
+        /// Bytes of the file, from the first value to the last
+        let range: Range<Int>
+        /// Whether the values lie one after the other, in row-major order
+        let isContiguous: Bool
+    }
+
+    let name: String
+    let views: [String: View]
+    private let file: MappedFile
+
+    var shapes: [String: [Int]] { views.mapValues(\.shape) }
+
+    init(path: String) throws(CheckpointError) {
+        name = path
+        file = try MappedFile(path: path)
+        do {
+            views = try PyTorchLayout(file.data).views()
+        } catch {
+            throw CheckpointError.header(file: path, reason: error.reason)
+        }
+    }
+
+    func tensor(_ tensor: String, shape: [Int]) throws(CheckpointError) -> StoredTensor {
+        func fail(_ reason: String) -> CheckpointError { .tensor(name: tensor, file: name, reason: reason) }
+        guard let view = views[tensor] else { throw fail("the file does not have it") }
+        guard view.shape == shape else { throw fail("expected shape \(shape), found \(shapeText(view.shape))") }
+        guard let type = Self.types[view.type] else {
+            throw fail("expected type F32, F16, BF16 or F64, found \(view.type)")
+        }
+        let bytes = file.data[
+            file.data.startIndex + view.range.lowerBound..<file.data.startIndex + view.range.upperBound]
+        guard
+            let stored = StoredTensor(
+                dtype: type, bytes: bytes, file: file, layout: view.isContiguous ? nil : (view.shape, view.strides))
+        else { throw fail("expected type F32, F16, BF16 or F64, found \(view.type)") }
+        return stored
+    }
+
+    func forEachPiece(_ body: (Data) -> Void) { file.forEachPiece(body) }
+
+    private static let types: [String: SafeTensors.DType] = [
+        "FloatStorage": .f32, "HalfStorage": .f16, "BFloat16Storage": .bf16, "DoubleStorage": .f64,
+    ]
+}
