@@ -20,6 +20,8 @@ package struct ImageDataset: Sendable {
     package private(set) var columns: [String: [String]] = [:]
     /// How its files are read
     package var reading = ImageReading()
+    /// Called with an image's id and the reason where means over all images leave it out; nil: it is an error
+    package var onUnreadable: (@Sendable (String, ImageError) -> Void)?
 
     struct Entry: Sendable {
         let id: String
