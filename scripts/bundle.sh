@@ -25,8 +25,8 @@ find_library() {
 }
 
 mkdir -p "$static"
-# libtiff's own libraries, and libwebp's libsharpyuv, which older releases of it are without.
-below="zstd lzma jbig deflate Lerc"
+# libtiff's own libraries but JBIG-KIT (scripts/bundle-jbig.c), and libwebp's libsharpyuv, which older releases are without.
+below="zstd lzma deflate Lerc"
 [ "$(clang -print-file-name=libsharpyuv.a)" = libsharpyuv.a ] || below="$below sharpyuv"
 below_flags=
 for library in clblast jpeg png16 z webpdemux webp gif tiff $below sqlite3 crypto stdc++; do
@@ -40,9 +40,11 @@ for module in OpenCL:OpenCL clblast:clblast libcrypto:crypto; do
         "${module%:*}" "$static" "${module#*:}" > "$static/${module%:*}.pc"
 done
 clang -O2 -c scripts/bundle-arc4random.c -o "$static/arc4random.o"
+clang -O2 -c scripts/bundle-jbig.c -o "$static/jbig.o"
 
 swift build -c release --product vitpatch --scratch-path "$scratch" --static-swift-stdlib \
-    --pkg-config-path "$static" -Xlinker "$static/arc4random.o" $below_flags -Xswiftc -Xclang-linker -Xswiftc -static-libgcc
+    --pkg-config-path "$static" -Xlinker "$static/arc4random.o" -Xlinker "$static/jbig.o" \
+    $below_flags -Xswiftc -Xclang-linker -Xswiftc -static-libgcc
 
 binary=$scratch/release/vitpatch
 for library in $(readelf -d "$binary" | sed -n 's/.*(NEEDED).*\[\(.*\)\].*/\1/p'); do

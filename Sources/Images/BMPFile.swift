@@ -50,7 +50,9 @@ struct BMPHeader {
             }
         case .rle8, .rle4:
             masks = []
-            guard bits == (compression == .rle8 ? 8 : 4) else { throw fail("its compression does not fit its \(bits) bits") }
+            guard bits == (compression == .rle8 ? 8 : 4) else {
+                throw fail("its compression does not fit its \(bits) bits")
+            }
         }
         var colours: [UInt8] = []
         let colourBytes = isShort ? 3 : 4
@@ -95,7 +97,8 @@ struct BMPHeader {
                     let pixel = (0..<count).reduce(UInt32(0)) { $0 | UInt32(bytes[at + $1]) << UInt32(8 * $1) }
                     for (c, mask) in masks.enumerated() {
                         let value = (pixel & mask) >> UInt32(mask.trailingZeroBitCount)
-                        out[offset(row: y, x) + c] = UInt8(value * 255 / max(1, mask >> UInt32(mask.trailingZeroBitCount)))
+                        out[offset(row: y, x) + c] = UInt8(
+                            value * 255 / max(1, mask >> UInt32(mask.trailingZeroBitCount)))
                     }
                 }
             }

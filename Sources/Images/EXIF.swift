@@ -7,7 +7,9 @@ func exifOrientation(_ bytes: UnsafeBufferPointer<UInt8>, _ format: ImageFormat)
             // Length, type, data, checksum
             chunk(bytes, from: 8, "eXIf", typeAt: 4, header: 8, length: { big(bytes, $0, 4) }, after: 4)
         case .webp:
-            chunk(bytes, from: 12, "EXIF", typeAt: 0, header: 8, length: { little(bytes, $0 + 4, 4).map { $0 + $0 % 2 } }, after: 0)
+            chunk(
+                bytes, from: 12, "EXIF", typeAt: 0, header: 8, length: { little(bytes, $0 + 4, 4).map { $0 + $0 % 2 } },
+                after: 0)
         case .gif, .bmp, .tiff: nil
         }
     guard var block else { return 1 }

@@ -91,7 +91,8 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         try folder.write("a/1.png", [])
         #expect(
             message { _ = try ImageDataset(path: folder.path) }
-                == "\(folder.path)/b: the class folder holds no image (.png, .jpg, .jpeg, .webp, .gif, .bmp, .tif, .tiff).")
+                == "\(folder.path)/b: the class folder holds no image (.png, .jpg, .jpeg, .webp, .gif, .bmp, .tif, .tiff)."
+        )
     }
 
     @Test func imagesMayLieDeeper() throws {

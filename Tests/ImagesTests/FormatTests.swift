@@ -23,7 +23,9 @@ private let names = fixtureNames("formats", ".webp", ".gif", ".bmp", ".tiff")
         }
     }
 
-    @Test("EXIF's orientation is ignored, and applied where asked for", arguments: fixtureNames("formats/exif", ".jpg", ".png", ".webp"))
+    @Test(
+        "EXIF's orientation is ignored, and applied where asked for",
+        arguments: fixtureNames("formats/exif", ".jpg", ".png", ".webp"))
     func exif(file: String) throws {
         let bytes = try fixture("formats/exif/\(file)")
         let plain = try decodeImage(bytes, name: file)
@@ -38,10 +40,12 @@ private let names = fixtureNames("formats", ".webp", ".gif", ".bmp", ".tiff")
         #expect(try decodeImage(bytes, name: "a.jpg") == decodeImage(bytes, name: "a.webp"))
     }
 
-    @Test("gray of more than 8 bits is said", arguments: [
-        ("formats/gray16.tiff", true), ("formats/float.tiff", true), ("decode/gray16.png", true),
-        ("formats/rgb16.tiff", false), ("decode/rgb16.png", false), ("formats/gray.tiff", false),
-    ])
+    @Test(
+        "gray of more than 8 bits is said",
+        arguments: [
+            ("formats/gray16.tiff", true), ("formats/float.tiff", true), ("decode/gray16.png", true),
+            ("formats/rgb16.tiff", false), ("decode/rgb16.png", false), ("formats/gray.tiff", false),
+        ])
     func clipping(file: String, clips: Bool) throws {
         let said = Mutex<[String]>([])
         _ = try decodeImage(

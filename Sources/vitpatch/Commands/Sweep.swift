@@ -201,9 +201,11 @@ struct Sweep: ParsableCommand {
         }
         let results = try store.open()
         try results.finish(skipped: skipped?.count)
+        // Opened again where the manifest has changed
+        let shown = skipped.map { $0.count > 0 } == true ? try ResultsStore.open(folder: folder) : results
         Terminal.standardOutput(
             try summaryText(
-                store: results, colour: Terminal.colour, width: min(Terminal.width, 100)))
+                store: shown, colour: Terminal.colour, width: min(Terminal.width, 100)))
         try report(outcome, folder: folder, peaks: contexts.map(\.peakBytes))
         try results.close()
         if writesReport { try ReportCommand.write(folder: folder) }

@@ -87,7 +87,8 @@ struct LabelledData: Sendable {
             }
             return ImageGroups(
                 column: column,
-                values: Dictionary(uniqueKeysWithValues: values.enumerated().filter { !$0.element.isEmpty }.map { ($0, $1) }))
+                values: Dictionary(
+                    uniqueKeysWithValues: values.enumerated().filter { !$0.element.isEmpty }.map { ($0, $1) }))
         }
     }
 
