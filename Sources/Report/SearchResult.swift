@@ -10,6 +10,8 @@ package struct SearchResult: Codable, Sendable {
     package var device: String, gemm: String
     /// Images seen, and of those that `--keep` lets count the ones searched on and held out
     package var seen: Int, searched: Int, heldOut: Int
+    /// Images left out because they cannot be read; nil where that ends the search
+    package var skipped: Int?
     package var candidates: Int
     /// Mean p(clean) - p(corrupted) on the images searched on and held out
     package var totalEffect: TotalEffect, heldOutTotalEffect: TotalEffect?

@@ -46,6 +46,10 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var resize: String?
     /// `'Cat' is 3 'cat'` for each class of the data whose name is not that of its label
     package var classMatch: [String]?
+    /// `apply` where EXIF's orientation was applied, else nil
+    package var exif: String?
+    /// Images that could not be read and were left out; nil where that ends a sweep, or it has not finished
+    package var skipped: Int?
     package var device: String
     package var driver: String
     package var precision: String
@@ -155,6 +159,7 @@ extension Manifest {
         if stored.classNames != classNames { found.append("the class names differ") }
         if stored.classMatch != classMatch { found.append("the classes of the data are matched to other labels") }
         compare("resize", stored.resize ?? "pillow", resize ?? "pillow")
+        compare("exif", stored.exif ?? "ignore", exif ?? "ignore")
         // The spec says again what the fields above say, so it only counts where they all agree.
         if found.isEmpty { compare("the spec", stored.spec, spec) }
         return found
@@ -192,7 +197,7 @@ extension Manifest {
             ("samples", "\(samples)"), ("offset", "\(offset)"),
             ("limit", limit.map(String.init)), ("shard", shard), ("keep", keep), ("target", target),
             ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil), ("preprocessing", preprocessing),
-            ("resize", resize), ("class_match", classMatch.flatMap(Self.json)), ("device", device),
+            ("resize", resize), ("exif", exif), ("skipped", skipped.map(String.init)), ("class_match", classMatch.flatMap(Self.json)), ("device", device),
             ("driver", driver), ("precision", precision), ("gemm", gemm), ("host", host),
             ("command", command), ("started", started), ("ended", ended),
         ]
@@ -235,7 +240,8 @@ extension Manifest {
             ended: rows["ended"], layers: try whole(ifThere: "layers", 0...10_000),
             logits: rows["logits"] != nil, control: try whole(ifThere: "control", 0...Int.max) ?? 0,
             preprocessing: rows["preprocessing"])
-        resize = rows["resize"]
+        (resize, exif) = (rows["resize"], rows["exif"])
+        skipped = try whole(ifThere: "skipped", 0...Int.max)
         if rows["class_match"] != nil { classMatch = try value("class_match", names) }
     }
 }

@@ -9,6 +9,7 @@ package struct SweepSettings: Sendable, Equatable {
     package var classMap: String?
     /// Whose bytes resizing gives; nil: as the model's image processor
     package var resize: ResizeLibrary?
+    package var exif = EXIFOrientation.ignore
     package var corruptions: [Corruption]
     /// Random places for every size of patch that covers several places
     package var control: Int
@@ -35,6 +36,7 @@ extension SweepOptions {
             model: text(.model), donor: text(.donor), data: text(.data),
             classMap: text(.classMap),
             resize: try written(.resize)?.first.map { (item) throws(SpecError) in try item.choice(ResizeLibrary.self) },
+            exif: try choice(.exif, EXIFOrientation.self),
             corruptions: try corruptions(),
             control: try whole(.control, 0...1000, "0 to 1000") ?? 0,
             keep: try choice(.keep, Keep.self),

@@ -47,6 +47,7 @@ struct Search: ParsableCommand {
     @Option(help: "\(oneOf(Format.self)), on standard output.", completion: .choices(Format.self))
     var format = Format.text.rawValue
 
+    @OptionGroup var unreadable: UnreadableOptions
     @OptionGroup var running: RunOptions
 
     enum Format: String, Choice { case text, csv, json }
@@ -74,8 +75,8 @@ struct Search: ParsableCommand {
         let target = try options.target(among: labels)
         _ = try options.foil(among: labels)
         let spec = try options.spec(for: checkpoint.config), items = try spec.items(config: checkpoint.config)
-        let data = try LabelledData(
-            path: settings.data, model: checkpoint.config, classMap: settings.classMap)
+        let skipped = unreadable.skipped
+        let data = try LabelledData(settings, model: checkpoint.config, skipped: skipped)
         try data.requireLabels(target, keep: settings.keep)
         let images = try OptionText.images(settings, count: data.dataset.count)
         try checkOut()
@@ -89,7 +90,8 @@ struct Search: ParsableCommand {
             memory: try running.memoryBytes())
         let run = SearchRun(
             experiment: Experiment(
-                model: model, donor: nil, data: data, target: target, seed: settings.seed, samples: settings.samples),
+                model: model, donor: nil, data: data, target: target, seed: settings.seed, samples: settings.samples,
+                skipped: skipped),
             corruption: corruption, keep: settings.keep, heldOutShare: holdout,
             runner: WaveRunner(
                 encoder: model.encoder, library: model.library, plan: plan,
@@ -108,9 +110,11 @@ struct Search: ParsableCommand {
         }
 
         let seconds = Date().timeIntervalSince(start)
-        let result = result(
+        skipped?.report()
+        var result = result(
             outcome, items, search, settings, direction: spec.direction[0], target: target, model: model, data: data,
             seen: images.count)
+        result.skipped = skipped.map(\.count)
         switch try choice("--format", format, Format.self) {
         case .text: Terminal.standardOutput(result.text(colour: Terminal.colour))
         case .csv: Terminal.standardOutput(result.csv())
