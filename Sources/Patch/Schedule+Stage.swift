@@ -10,7 +10,7 @@ extension Schedule {
 
         // The passes that others take from come first, so that what they keep is there.
         let streams = passes.filter { $0.start == .stream }
-        if slots(kind) == 0, sources.given == 0, Set(sources.models).count == 1 {
+        if slots(kind) == 0, sources.given.isEmpty, Set(sources.models).count == 1 {
             step.chunks = together(streams, adds: adds, &positions)
         } else {
             step.chunks = sourceChunks(kind, adds: adds)

@@ -119,37 +119,4 @@ extension Wavefront {
                 layer: layer, x: x, o: o, lists: lists, dst: add.dst, base: add.base, src: add.src, count: add.count)
         }
     }
-
-    // MARK: Activations that are given
-
-    /// Puts zeros, and means over them, where a stage's swaps will look for them.
-    private func give(_ schedule: Schedule, _ stage: Depth.Stage, _ layer: Int) throws(CLError) {
-        let (images, sources) = (schedule.images, schedule.sources)
-        if sources.given == 0 { return }
-        let rows = (sources.models.count * images)..<(sources.blocks * images)
-        let meanRows = sources.hasMeans ? (sources.blocks - 1) * images..<sources.blocks * images : 0..<0
-        let config = encoder.config, tokens = encoder.tokens(after: layer)
-        let outputs = tokens * config.hiddenSize, stride = encoder.rowStride
-        for site in Site.of(stage) {
-            switch site.row.home {
-            case .output: try o.fill(0, (rows.lowerBound * outputs)..<(rows.upperBound * outputs))
-            case .stream: try x.fill(0, (rows.lowerBound * stride)..<(rows.upperBound * stride))
-            case .slot(let activation) where workspace.keeps(activation):
-                try workspace.zero(activation, slots: rows, config: config, tokens: tokens)
-            case .slot, .pattern: break
-            }
-        }
-        for site in Site.of(stage) {
-            guard let mean = means?.at(site, layer: layer) else { continue }
-            for row in meanRows {
-                switch site.row.home {
-                case .output: try o.copy(from: mean, 0..<mean.count, to: row * outputs)
-                case .stream: try x.copy(from: mean, 0..<mean.count, to: row * stride)
-                case .slot(let activation) where workspace.keeps(activation):
-                    try workspace.give(mean, activation, slot: row, config: config, tokens: tokens)
-                case .slot, .pattern: break
-                }
-            }
-        }
-    }
 }

@@ -5,6 +5,8 @@ import Patch
 package struct SweepSettings: Sendable, Equatable {
     /// Folders; nil: the demo's model and images, no donor
     package var model: String?, donor: String?, data: String?
+    /// What `--patch-with file:` names
+    package var patchFile: String?
     /// Which label of the model each class of the data is, a CSV file; nil: by name
     package var classMap: String?
     /// Whose bytes resizing gives; nil: as the model's image processor
@@ -32,7 +34,7 @@ extension SweepOptions {
     package func settings() throws(SpecError) -> SweepSettings {
         _ = try sites()
         return SweepSettings(
-            model: text(.model), donor: text(.donor), data: text(.data),
+            model: text(.model), donor: text(.donor), data: text(.data), patchFile: try patchWith().file,
             classMap: text(.classMap),
             resize: try written(.resize)?.first.map { (item) throws(SpecError) in try item.choice(ResizeLibrary.self) },
             corruptions: try corruptions(),
@@ -60,8 +62,20 @@ extension SweepOptions {
         spec.places = try places.map { (values) throws(SpecError) in
             try Self.places { Self.written($0, values) }
         }
-        spec.patchWith = try choice(.patchWith, PatchWith.self)
+        spec.patchWith = try patchWith().with
         return spec
+    }
+
+    /// What is put in, and the file where it comes from one: `file:FILE`.
+    private func patchWith() throws(SpecError) -> (with: PatchWith, file: String?) {
+        guard let item = written(.patchWith)?.first, item.text.hasPrefix(PatchWith.file.rawValue) else {
+            return (try choice(.patchWith, PatchWith.self), nil)
+        }
+        let prefix = PatchWith.file.rawValue + ":"
+        guard item.text.hasPrefix(prefix), item.text.count > prefix.count else {
+            throw item.fail("write file:FILE.safetensors")
+        }
+        return (.file, String(item.text.dropFirst(prefix.count)))
     }
 
     private static func places(_ written: (SweepKey) -> [Written]?) throws(SpecError) -> SweepSpec.Places {
@@ -189,7 +203,7 @@ extension SweepOptions {
 
     /// A sweep whose two passes are the same measures nothing.
     package func checkPassesDiffer() throws(SpecError) {
-        let ablates = try choice(.patchWith, PatchWith.self) != .clean
+        let ablates = try patchWith().with != .clean
         guard !ablates, written(.donor) == nil else { return }
         if let item = written(.corruption)?.first(where: { $0.text == "none" }) {
             throw item.fail(
