@@ -81,7 +81,7 @@ struct ActivationsTests {
     @Test func putBackTheyAreTheCleanPass() throws {
         #expect(try activations("--site", "z", "--site", "mlp_out").code == 0)
         let file = "file:" + folder("a.safetensors")
-        let places = ["--model", model, "--data", data, "--site", "z", "--site", "mlp_out", "--tokens", "all,cls"]
+        let places = ["--model", model, "--data", data, "--site", "z", "--site", "mlp_out", "--tokens", "cls,patches"]
         let usual = try Table(sweep(places, out: folder("usual")))
         let given = try Table(sweep(places + ["--patch-with", file], out: folder("given")))
         #expect(given["p_patched"] == usual["p_patched"])
@@ -119,10 +119,14 @@ struct ActivationsTests {
         let sweep = ["sweep", "--model", model, "--data", data, "--site", "z", "--out", folder("out"), "--patch-with"]
         let file = folder("a.safetensors")
         try expectFailure(sweep + ["file:" + file], naming: [file, "lack the image cedar/0.png"])
+        // Another file of the same configuration is another model.
+        let other = try folder.model(name: "other")
+        try folder.edit("other/config.json", "{", "{ ")
         try expectFailure(
-            ["sweep", "--data", data, "--model", try folder.model("relu", name: "other"), "--limit", "1", "--site", "z",
-             "--out", folder("out"), "--patch-with", "file:" + file],
-            naming: [file, "clean.z.0"])
+            [
+                "sweep", "--data", data, "--model", other, "--limit", "1", "--site", "z", "--out", folder("out"),
+                "--patch-with", "file:" + file,
+            ], naming: [file, "clean.z.0", "of another model"])
         try expectFailure(sweep + ["file:" + folder("none")], naming: [folder("none")])
         try expectFailure(sweep + ["file:" + file, "--limit", "1", "--site", "q"], naming: [file, "patch.q.0"])
         try expectUsageError(sweep + ["file:"], naming: ["--patch-with file:", "file:FILE.safetensors"])

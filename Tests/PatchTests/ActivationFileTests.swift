@@ -97,7 +97,7 @@ import ViT
             } catch { return "\(error)" }
         }
         let z = Part(site: .z, layers: [1])
-        #expect(refusal(z).contains("\(file.path): there is no such file"))
+        #expect(refusal(z).contains("\(file.path): no such file"))
         let values = [Float](repeating: 0, count: 2 * config.tokens * config.hiddenSize)
         let shape = Site.z.shape(images: 2, config)
         try file.write([("clean.z.1", shape, values)], metadata: ["ids": #"["0","1"]"#, "model_hash": "model"])
