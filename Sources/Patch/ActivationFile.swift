@@ -4,7 +4,7 @@ import ViT
 /// Activations of images in a .safetensors file, mapped: what `PatchWith.file` puts in, image by image.
 ///
 /// Arrays are called `patch.SITE.LAYER`, or `clean.SITE.LAYER` as `vitpatch activations` writes them (`embed` has layer 0),
-/// [images, T, D], or [images, H, T, Dh] of q, k, v and z; the metadata's `ids` is a JSON list of the images' ids.
+/// [images, T, D], or [images, H, T, Dh] of q, k, v and z, [images, H, T, T] of pattern; the metadata's `ids` is a JSON list of the images' ids.
 package final class ActivationFile: Sendable {
     /// What the metadata calls the hash of the model
     package static let modelHashKey = "model_hash"
@@ -42,10 +42,6 @@ package final class ActivationFile: Sendable {
                 if tensors[key] != nil { continue }
                 let name = "\(part.site.rawValue).\(layer)", own = "clean.\(name)", given = "patch.\(name)"
                 let tensor = file.tensors[given] == nil && file.tensors[own] != nil ? own : given
-                if part.site.row.home == .pattern {
-                    throw .tensor(
-                        name: tensor, file: path, reason: "patterns are not put in from a file; patch z instead")
-                }
                 guard file.tensors[tensor] != nil else {
                     throw .tensor(name: tensor, file: path, reason: "the file has neither it nor \(own)")
                 }
@@ -79,10 +75,11 @@ package final class ActivationFile: Sendable {
 
     func has(_ site: Site, layer: Int) -> Bool { tensors[Key(site: site, layer: layer)] != nil }
 
-    /// The first tokens of one image, [tokens, width].
+    /// The first tokens of one image, [tokens, width]; all of a pattern, [H, T, T].
     func values(_ site: Site, layer: Int, image: Int, tokens: Int) -> [Float] {
         guard let tensor = tensors[Key(site: site, layer: layer)] else { return [] }
         let values = tensor.part(image, of: positions.count).floats
+        if site.row.home == .pattern { return values }
         if !site.hasHeads { return Array(values.prefix(tokens * values.count / config.tokens)) }
         let size = config.headDim
         return (0..<tokens).flatMap { token in

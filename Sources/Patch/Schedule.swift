@@ -44,12 +44,20 @@ struct Schedule {
         var copies: [Activation: Entries<SliceEntry>] = [:], swaps: [Activation: Entries<SliceEntry>] = [:]
         /// Patterns taken from other passes
         var patterns = Entries<PatternEntry>()
+        /// Patterns that a file has
+        var given: [GivenPattern] = []
         /// As `Encoder.Output.adds`
         var adds: Int?
         /// Whose weights: 0 the model, 1 the donor
         var model = 0
 
         var slots: Range<Int> { slot..<(slot + rows.count) }
+    }
+
+    /// A pass's patterns of one image that come from a file
+    struct GivenPattern {
+        var slot: Int, image: Int
+        var heads: [Int], tokens: [Int]
     }
 
     struct Layer {

@@ -17,7 +17,7 @@ extension Wavefront {
             if let mean = means?.at(site, layer: layer) {
                 for row in rows(.means) { try put(mean, site, row: row, layer: layer) }
             }
-            guard let file, file.has(site, layer: layer) else { continue }
+            guard let file, site.row.home != .pattern, file.has(site, layer: layer) else { continue }
             let tokens = site.row.isClipped ? encoder.tokens(after: layer) : encoder.config.tokens
             for (image, row) in rows(.file).enumerated() {
                 let values = file.values(site, layer: layer, image: filePositions[image], tokens: tokens)
@@ -48,5 +48,29 @@ extension Wavefront {
             try workspace.give(values, activation, slot: row, config: encoder.config, tokens: tokens)
         case .slot, .pattern: break
         }
+    }
+
+    /// z anew, from a file's pattern and the pass's own values. On the host: a file's patterns are read there anyway, and
+    /// the device has no other use for them.
+    func attend(_ given: Schedule.GivenPattern, layer: Int) throws(CLError) {
+        guard let file else { return }
+        let config = encoder.config, tokens = encoder.tokens(after: layer)
+        let (all, d, size) = (config.tokens, config.hiddenSize, config.headDim)
+        let pattern = file.values(.pattern, layer: layer, image: filePositions[given.image], tokens: all)
+        let v = try workspace.values(.v, slot: given.slot, config: config, tokens: tokens)
+        var z = try workspace.values(.z, slot: given.slot, config: config, tokens: tokens)
+        for head in given.heads {
+            let columns = (head * size)..<((head + 1) * size)
+            for query in given.tokens {
+                let weights = (head * all + query) * all
+                for column in columns {
+                    var sum: Float = 0
+                    for token in 0..<all { sum += pattern[weights + token] * v[token * d + column] }
+                    z[query * d + column] = sum
+                }
+            }
+        }
+        let place = workspace.place(.z, config: config, tokens: tokens)
+        try place.buffer.write(z, at: place.start(given.slot))
     }
 }

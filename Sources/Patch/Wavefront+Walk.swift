@@ -63,6 +63,9 @@ extension Wavefront {
             if stage == .attention, cut == .outer, chunk.patterns.count > 0 {
                 try encoder.attend(layer: layer, lists: lists, patterns: chunk.patterns, workspace: workspace)
             }
+            if cut == .outer {
+                for given in chunk.given { try attend(given, layer: layer) }
+            }
             try copy(chunk.swaps, at: cut)
         }
         let output = Encoder.Output(o: o, position: chunk.position, x: x, lists: lists, adds: chunk.adds)

@@ -50,7 +50,8 @@ import ViT
         try file.write(arrays: Self.arrays("clean", config) { site, layer, image in
             arrays[.init(site: site, layer: layer, isCorrupted: false, image: image)] ?? []
         }, images: 3, config)
-        for sites in Self.sites {
+        // A pattern is multiplied with the values otherwise than the attention kernel does it.
+        for sites in Self.sites.map({ $0.filter { $0 != .pattern } }) {
             let given = lab.everyCombination(with: .file, sites: sites)
             lab.file = try ActivationFile(path: file.path, patches: given, config: config, modelHash: "model")
             let (found, usual) = (try lab.run(given), try lab.run(lab.everyCombination(sites: sites)))
@@ -63,6 +64,24 @@ import ViT
             for index in given.indices {
                 #expect(last.patchedLogits[index] == Array(found.patchedLogits[index][(2 * classes)...]))
             }
+        }
+    }
+
+    /// The same of patterns, up to rounding.
+    @Test func ownPatternsChangeNothing() throws {
+        let lab = try Lab(images: 2), reader = try Self.allTokens(lab.rig.config, lab.weights), config = lab.rig.config
+        let arrays = try Self.observed(reader, clean: lab.input.clean, corrupted: nil)
+        let file = try TemporaryFile()
+        try file.write(arrays: Self.arrays("clean", config) { site, layer, image in
+            arrays[.init(site: site, layer: layer, isCorrupted: false, image: image)] ?? []
+        }, images: 2, config)
+        let given = lab.everyCombination(with: .file, sites: [.pattern])
+        lab.file = try ActivationFile(path: file.path, patches: given, config: config, modelHash: "model")
+        let (found, usual) = (try lab.run(given), try lab.run(lab.everyCombination(sites: [.pattern])))
+        for (index, patch) in given.enumerated() {
+            let wanted = patch.direction == .noise ? usual.cleanLogits : usual.patchedLogits[index]
+            let difference = maxAbsDiff(found.patchedLogits[index].map(Double.init), wanted.map(Double.init))
+            #expect(difference < 1e-4, "seed \(lab.seed): \(lab.describe(patch))")
         }
     }
 
@@ -106,7 +125,6 @@ import ViT
         #expect(
             refusal(Part(site: .z, layers: [2]))
                 == "\(file.path): tensor patch.z.2: the file has neither it nor clean.z.2")
-        #expect(refusal(Part(site: .pattern, layers: [0])).contains("patch z instead"))
         try file.write([("patch.z.1", [2, config.tokens, config.hiddenSize], values)], metadata: ["ids": #"["0","1"]"#])
         #expect(refusal(z).hasPrefix("\(file.path): tensor patch.z.1: expected shape \(shape), found"))
         try file.write([("patch.z.1", shape, values)], metadata: ["ids": #"["0","0"]"#])
@@ -125,7 +143,7 @@ import ViT
     // MARK: Helpers
 
     /// A file has `embed` or the same place's `resid_pre`.
-    static let sites = [Site.allCases.filter { $0 != .embed && $0 != .pattern }, [.embed]]
+    static let sites = [Site.allCases.filter { $0 != .embed }, [.embed]]
 
     static func allTokens(_ config: ViTConfig, _ weights: ViTWeights) throws -> Rig {
         var config = config
@@ -159,7 +177,7 @@ import ViT
     typealias Array_ = (name: String, site: Site, layer: Int, values: Values)
 
     static func arrays(_ prefix: String, _ config: ViTConfig, _ values: @escaping Values) -> [Array_] {
-        Site.allCases.filter { $0 != .pattern }.flatMap { site in
+        Site.allCases.flatMap { site in
             (site.hasLayers ? Array(0..<config.layers) : [0]).map {
                 ("\(prefix).\(site.rawValue).\($0)", site, $0, values)
             }
