@@ -48,7 +48,8 @@ package final class ActivationFile: Sendable {
                 if tensor == own, file.metadata[Self.modelHashKey] != modelHash {
                     throw .tensor(
                         name: own, file: path,
-                        reason: "it is of another model (\(Self.short(file.metadata[Self.modelHashKey])) in the metadata's "
+                        reason:
+                            "it is of another model (\(Self.short(file.metadata[Self.modelHashKey])) in the metadata's "
                             + "\(Self.modelHashKey), the model's is \(Self.short(modelHash))); activations made otherwise "
                             + "are called \(given)")
                 }

@@ -62,7 +62,8 @@ package final class WaveRunner {
 
     private func ready() throws(CLError) -> Wavefront {
         if let wavefront { return wavefront }
-        let made = try Wavefront(encoder: encoder, donor: donor, library: library, shape: plan.shape, means: means, file: file)
+        let made = try Wavefront(
+            encoder: encoder, donor: donor, library: library, shape: plan.shape, means: means, file: file)
         wavefront = made
         return made
     }

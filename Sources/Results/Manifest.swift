@@ -191,11 +191,13 @@ extension Manifest {
         let classes = Self.json(classNames)
         let all: [(String, String?)] = [
             ("version", version), ("model", model), ("model_hash", modelHash), ("donor", donor),
-            ("donor_hash", donorHash), ("patch_file", patchFile), ("patch_file_hash", patchFileHash), ("data", data), ("data_hash", dataHash), ("spec", spec),
+            ("donor_hash", donorHash), ("patch_file", patchFile), ("patch_file_hash", patchFileHash), ("data", data),
+            ("data_hash", dataHash), ("spec", spec),
             ("class_names", classes), ("layers", layers.map(String.init)), ("seed", "\(seed)"),
             ("samples", "\(samples)"), ("offset", "\(offset)"),
             ("limit", limit.map(String.init)), ("shard", shard), ("keep", keep), ("target", target),
-            ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil), ("preprocessing", preprocessing),
+            ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil),
+            ("preprocessing", preprocessing),
             ("resize", resize), ("class_match", classMatch.flatMap(Self.json)), ("device", device),
             ("driver", driver), ("precision", precision), ("gemm", gemm), ("host", host),
             ("command", command), ("started", started), ("ended", ended),

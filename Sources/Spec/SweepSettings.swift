@@ -68,14 +68,17 @@ extension SweepOptions {
 
     /// What is put in, and the file where it comes from one: `file:FILE`.
     private func patchWith() throws(SpecError) -> (with: PatchWith, file: String?) {
-        guard let item = written(.patchWith)?.first, item.text.hasPrefix(PatchWith.file.rawValue) else {
-            return (try choice(.patchWith, PatchWith.self), nil)
-        }
+        let item = written(.patchWith)?.first ?? Written(text: "", name: SweepKey.patchWith.rawValue)
         let prefix = PatchWith.file.rawValue + ":"
-        guard item.text.hasPrefix(prefix), item.text.count > prefix.count else {
-            throw item.fail("write file:FILE.safetensors")
+        if item.text == PatchWith.file.rawValue || item.text == prefix {
+            throw item.fail("it lacks its file, as in 'file:FILE.safetensors'")
         }
-        return (.file, String(item.text.dropFirst(prefix.count)))
+        if item.text.hasPrefix(prefix) { return (.file, String(item.text.dropFirst(prefix.count))) }
+        guard let with = PatchWith(spelled: item.text) else {
+            let valid = PatchWith.spellings.map { $0 == PatchWith.file.rawValue ? "file:FILE" : $0 }
+            throw item.failure("\(item.name) \(item.text) is unknown; valid are \(valid.joined(separator: ", "))")
+        }
+        return (with, nil)
     }
 
     private static func places(_ written: (SweepKey) -> [Written]?) throws(SpecError) -> SweepSpec.Places {

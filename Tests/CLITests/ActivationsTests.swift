@@ -35,11 +35,13 @@ struct ActivationsTests {
         #expect(result.code == 0 && result.output == "", "\(result.errors)")
         #expect(result.errors.contains("3 images, 18 arrays"), "\(result.errors)")
         let (header, _) = try read("a.safetensors")
-        let config = try JSONSerialization.jsonObject(
-            with: Data(contentsOf: URL(fileURLWithPath: model + "/config.json"))) as? [String: Any]
+        let config =
+            try JSONSerialization.jsonObject(
+                with: Data(contentsOf: URL(fileURLWithPath: model + "/config.json"))) as? [String: Any]
         func size(_ name: String) throws -> Int { try #require(config?[name] as? Int) }
         let (d, m, h) = (
-            try size("hidden_size"), try size("intermediate_size"), try size("num_attention_heads"))
+            try size("hidden_size"), try size("intermediate_size"), try size("num_attention_heads")
+        )
         var wanted: [String: [Int]] = [:]
         for pass in ["clean", "corrupted"] {
             wanted["\(pass).embed.0"] = [3, 10, d]
@@ -60,7 +62,8 @@ struct ActivationsTests {
     /// Chosen tokens are rows of the whole arrays; waves of any size give the same bytes.
     @Test func tokensAndWaves() throws {
         #expect(try activations("--site", "resid_mid", "--site", "z").code == 0)
-        let whole = try read("a.safetensors"), first = try Data(contentsOf: URL(fileURLWithPath: folder("a.safetensors")))
+        let whole = try read("a.safetensors"),
+            first = try Data(contentsOf: URL(fileURLWithPath: folder("a.safetensors")))
         #expect(try activations("--site", "resid_mid", "--site", "z", "--overwrite", "--memory", "500k").code == 0)
         #expect(try Data(contentsOf: URL(fileURLWithPath: folder("a.safetensors"))) == first)
         #expect(try activations("--site", "z", "--tokens", "3,0", "--layers", "1", "--overwrite").code == 0)
@@ -93,15 +96,23 @@ struct ActivationsTests {
         let report = try runVitpatch(["report", folder("given")])
         #expect(report.code == 0, "\(report.errors)")
 
-        // A search, too, and a resume that sees another file.
-        let search = ["search", "--model", model, "--data", data, "--max", "2", "--until", "9", "--format", "csv"]
-        let found = try runVitpatch(search + ["--patch-with", file]), wanted = try runVitpatch(search)
-        #expect(found.code == wanted.code && found.output == wanted.output, "\(found.errors)")
-        try expectUsageError(search + ["--patch-with", "mean"], naming: ["--patch-with mean"])
+        // A resume that sees another file
         #expect(try activations("--site", "z", "--site", "mlp_out", "--seed", "1", "--overwrite").code == 0)
         try expectFailure(
             ["sweep", "--resume", "--out", folder("given"), "--patch-with", file] + places,
             naming: ["patch-with file is"])
+    }
+
+    @Test func aSearchTakesThemToo() throws {
+        let demo = folder("demo.safetensors"), file = "file:" + demo
+        let made = try runVitpatch(["activations", "--site", "z", "--limit", "24", "--out", demo])
+        #expect(made.code == 0, "\(made.errors)")
+        let search = ["search", "--limit", "24", "--max", "2", "--until", "9", "--format"]
+        let usual = try runVitpatch(search + ["csv"]), found = try runVitpatch(search + ["csv", "--patch-with", file])
+        #expect(found.code == 0 && found.output == usual.output, "\(found.errors)")
+        let json = try runVitpatch(search + ["json", "--patch-with", file])
+        #expect(json.output.contains("demo.safetensors"), "\(json.output)")
+        try expectUsageError(search + ["csv", "--patch-with", "mean"], naming: ["--patch-with mean"])
     }
 
     @Test func whatIsWrongIsSaid() throws {
@@ -129,7 +140,7 @@ struct ActivationsTests {
             ], naming: [file, "clean.z.0", "of another model"])
         try expectFailure(sweep + ["file:" + folder("none")], naming: [folder("none")])
         try expectFailure(sweep + ["file:" + file, "--limit", "1", "--site", "q"], naming: [file, "patch.q.0"])
-        try expectUsageError(sweep + ["file:"], naming: ["--patch-with file:", "file:FILE.safetensors"])
+        try expectUsageError(sweep + ["file:"], naming: ["--patch-with file:", "lacks its file"])
         try expectUsageError(sweep + ["filet"], naming: ["--patch-with filet"])
     }
 }

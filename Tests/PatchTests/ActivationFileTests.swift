@@ -47,9 +47,10 @@ import ViT
         let lab = try Lab(images: 3), reader = try Self.allTokens(lab.rig.config, lab.weights)
         let arrays = try Self.observed(reader, clean: lab.input.clean, corrupted: nil)
         let file = try TemporaryFile(), config = lab.rig.config
-        try file.write(arrays: Self.arrays("clean", config) { site, layer, image in
-            arrays[.init(site: site, layer: layer, isCorrupted: false, image: image)] ?? []
-        }, images: 3, config)
+        try file.write(
+            arrays: Self.arrays("clean", config) { site, layer, image in
+                arrays[.init(site: site, layer: layer, isCorrupted: false, image: image)] ?? []
+            }, images: 3, config)
         // A pattern is multiplied with the values otherwise than the attention kernel does it.
         for sites in Self.sites.map({ $0.filter { $0 != .pattern } }) {
             let given = lab.everyCombination(with: .file, sites: sites)
@@ -72,9 +73,10 @@ import ViT
         let lab = try Lab(images: 2), reader = try Self.allTokens(lab.rig.config, lab.weights), config = lab.rig.config
         let arrays = try Self.observed(reader, clean: lab.input.clean, corrupted: nil)
         let file = try TemporaryFile()
-        try file.write(arrays: Self.arrays("clean", config) { site, layer, image in
-            arrays[.init(site: site, layer: layer, isCorrupted: false, image: image)] ?? []
-        }, images: 2, config)
+        try file.write(
+            arrays: Self.arrays("clean", config) { site, layer, image in
+                arrays[.init(site: site, layer: layer, isCorrupted: false, image: image)] ?? []
+            }, images: 2, config)
         let given = lab.everyCombination(with: .file, sites: [.pattern])
         lab.file = try ActivationFile(path: file.path, patches: given, config: config, modelHash: "model")
         let (found, usual) = (try lab.run(given), try lab.run(lab.everyCombination(sites: [.pattern])))
@@ -90,15 +92,16 @@ import ViT
         var random = SplitMix64(seed: lab.seed)
         lab.fileValues = [[:], [:]]
         let file = try TemporaryFile()
-        try file.write(arrays: Self.arrays("patch", config) { site, layer, image in
-            let values = (0..<site.shape(images: 1, config).reduce(1, *)).map { _ in
-                Float.random(in: -1...1, using: &random)
-            }
-            if let name = ReferenceSite(rawValue: site.rawValue) {
-                lab.fileValues[image][ReferencePlace(name, layer: layer)] = values.map(Double.init)
-            }
-            return values
-        }, images: 2, config)
+        try file.write(
+            arrays: Self.arrays("patch", config) { site, layer, image in
+                let values = (0..<site.shape(images: 1, config).reduce(1, *)).map { _ in
+                    Float.random(in: -1...1, using: &random)
+                }
+                if let name = ReferenceSite(rawValue: site.rawValue) {
+                    lab.fileValues[image][ReferencePlace(name, layer: layer)] = values.map(Double.init)
+                }
+                return values
+            }, images: 2, config)
         for sites in Self.sites {
             let patches = lab.everyCombination(with: .file, sites: sites)
             lab.file = try ActivationFile(path: file.path, patches: patches, config: config, modelHash: "another")
@@ -125,7 +128,8 @@ import ViT
         #expect(
             refusal(Part(site: .z, layers: [2]))
                 == "\(file.path): tensor patch.z.2: the file has neither it nor clean.z.2")
-        try file.write([("patch.z.1", [2, config.tokens, config.hiddenSize], values)], metadata: ["ids": #"["0","1"]"#])
+        try file.write(
+            [("patch.z.1", [2, config.tokens, config.hiddenSize], values)], metadata: ["ids": #"["0","1"]"#])
         #expect(refusal(z).hasPrefix("\(file.path): tensor patch.z.1: expected shape \(shape), found"))
         try file.write([("patch.z.1", shape, values)], metadata: ["ids": #"["0","0"]"#])
         #expect(refusal(z) == "\(file.path): its metadata's ids name an image twice")

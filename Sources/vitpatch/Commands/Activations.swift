@@ -73,7 +73,8 @@ struct Activations: ParsableCommand {
         let file = try AtomicFile(out, keeping: [settings.model, settings.data].compactMap { $0 })
         let size = try run.write(to: file, metadata: metadata(settings, model, data, run))
         Terminal.standardError(
-            "\(counted(images.count, "image")), \(counted(run.names.count, "array")), \(size / 1_000_000) MB in \(out)\n")
+            "\(counted(images.count, "image")), \(counted(run.names.count, "array")), \(size / 1_000_000) MB in \(out)\n"
+        )
     }
 
     private var options: SweepOptions {

@@ -100,7 +100,8 @@ struct Search: ParsableCommand {
             memory: try running.memoryBytes())
         let run = SearchRun(
             experiment: Experiment(
-                model: model, donor: nil, data: data, target: target, seed: settings.seed, samples: settings.samples, file: file),
+                model: model, donor: nil, data: data, target: target, seed: settings.seed, samples: settings.samples,
+                file: file),
             corruption: corruption, keep: settings.keep, heldOutShare: holdout,
             runner: WaveRunner(
                 encoder: model.encoder, library: model.library, plan: plan, file: file,
@@ -209,6 +210,8 @@ struct Search: ParsableCommand {
     }
 
     private func write(_ text: String, to folder: String, _ name: String) throws {
-        try AtomicFile.write(text.utf8, to: "\(folder)/\(name)", keeping: [input.model, input.data, (try? options.settings())?.patchFile].compactMap { $0 })
+        try AtomicFile.write(
+            text.utf8, to: "\(folder)/\(name)",
+            keeping: [input.model, input.data, (try? options.settings())?.patchFile].compactMap { $0 })
     }
 }

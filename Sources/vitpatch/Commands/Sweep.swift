@@ -140,7 +140,8 @@ struct Sweep: ParsableCommand {
         let contexts = try running.device.contexts(profiling: profile.profile != nil)
         running.device.noteFasterPrecision(on: contexts[0].device)
         let folder = out ?? slurmTask?.folder ?? "runs/" + Self.timestamp()
-        let inputs = [settings.model, settings.donor, settings.data, settings.patchFile, self.groups, self.spec].compactMap { $0 }
+        let inputs = [settings.model, settings.donor, settings.data, settings.patchFile, self.groups, self.spec]
+            .compactMap { $0 }
         let profiler = try profile.profiler(
             contexts.map(\.device), keeping: inputs + ResultsStore.files(in: folder))
         let gemm = try running.device.gemm(for: contexts[0].device)
@@ -195,7 +196,8 @@ struct Sweep: ParsableCommand {
         let skipped = unreadable.skipped
         let run = SweepRun(
             devices: devices, data: data, corruptions: corruptions, keep: settings.keep, target: target,
-            seed: settings.seed, samples: settings.samples, patches: patches, file: file, store: store, plan: plan, memory: memory,
+            seed: settings.seed, samples: settings.samples, patches: patches, file: file, store: store, plan: plan,
+            memory: memory,
             profiler: profiler, skipped: skipped)
         let outcome = try run.run(images: todo, interruption: Interruption())
         skipped?.report()
