@@ -30,8 +30,10 @@ package final class ActivationMeans {
             try runner.run(images: clean.count, patches: 0..<0) { wavefront, piece in
                 // Taken over once the wave is through: one that fails is run again.
                 var new = sums
-                try wavefront.observe(Array(clean[piece.images]), sites: sites) { site, layer, _, values in
-                    let key = Key(site: site, layer: layer)
+                let wave = Wave(
+                    clean: Array(clean[piece.images]), corrupted: nil, labels: piece.images.map { _ in -1 })
+                try wavefront.observe(wave, sites: sites) { place, values in
+                    let key = Key(site: place.site, layer: place.layer)
                     if new[key] == nil { new[key] = [Double](repeating: 0, count: values.count) }
                     values.withUnsafeBufferPointer { values in
                         new[key]?.withUnsafeMutableBufferPointer { sums in

@@ -5,6 +5,8 @@ import Statistics
 /// What a greedy search found, for the terminal and for other programs.
 package struct SearchResult: Codable, Sendable {
     package var version: String, model: String, modelHash: String, data: String, dataHash: String
+    /// The file that activations were taken from, and its sha256 (hex)
+    package var patchFile: String?, patchFileHash: String?
     package var corruption: String, direction: String, target: String, keep: String
     package var seed: UInt64, samples: Int, until: Double
     package var device: String, gemm: String

@@ -11,6 +11,9 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var modelHash: String
     package var donor: String?
     package var donorHash: String?
+    /// The file that activations were taken from, as given, and its sha256 (hex)
+    package var patchFile: String?
+    package var patchFileHash: String?
     /// The data path as given, or `demo`
     package var data: String
     /// Fingerprint of the data set
@@ -136,6 +139,7 @@ extension Manifest {
         compare("vitpatch", stored.version, version)
         compareContent("model", (stored.model, stored.modelHash), (model, modelHash))
         compareContent("donor", (stored.donor, stored.donorHash), (donor, donorHash))
+        compareContent("patch-with file", (stored.patchFile, stored.patchFileHash), (patchFile, patchFileHash))
         compareContent("data", (stored.data, stored.dataHash), (data, dataHash))
         compare("corruption", stored.corruptions.joined(separator: " "), corruptions.joined(separator: " "))
         compare("seed", "\(stored.seed)", "\(seed)")
@@ -192,12 +196,14 @@ extension Manifest {
         let classes = Self.json(classNames)
         let all: [(String, String?)] = [
             ("version", version), ("model", model), ("model_hash", modelHash), ("donor", donor),
-            ("donor_hash", donorHash), ("data", data), ("data_hash", dataHash), ("spec", spec),
+            ("donor_hash", donorHash), ("patch_file", patchFile), ("patch_file_hash", patchFileHash), ("data", data),
+            ("data_hash", dataHash), ("spec", spec),
             ("class_names", classes), ("layers", layers.map(String.init)), ("seed", "\(seed)"),
             ("samples", "\(samples)"), ("offset", "\(offset)"),
             ("limit", limit.map(String.init)), ("shard", shard), ("keep", keep), ("target", target),
-            ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil), ("preprocessing", preprocessing),
-            ("resize", resize), ("exif", exif), ("skipped", skipped.map(String.init)), ("class_match", classMatch.flatMap(Self.json)), ("device", device),
+            ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil),
+            ("preprocessing", preprocessing), ("resize", resize), ("exif", exif),
+            ("skipped", skipped.map(String.init)), ("class_match", classMatch.flatMap(Self.json)), ("device", device),
             ("driver", driver), ("precision", precision), ("gemm", gemm), ("host", host),
             ("command", command), ("started", started), ("ended", ended),
         ]
@@ -242,6 +248,7 @@ extension Manifest {
             preprocessing: rows["preprocessing"])
         (resize, exif) = (rows["resize"], rows["exif"])
         skipped = try whole(ifThere: "skipped", 0...Int.max)
+        (patchFile, patchFileHash) = (rows["patch_file"], rows["patch_file_hash"])
         if rows["class_match"] != nil { classMatch = try value("class_match", names) }
     }
 }

@@ -114,7 +114,8 @@ package enum SweepKey: String, Sendable, CaseIterable {
         case .patchWith:
             row(
                 .text, "what", PatchWith.clean.rawValue, values: PatchWith.spellings,
-                "clean or other (the other pass) | zero | mean | resample (another image): what is patched in")
+                "clean or other (the other pass) | zero | mean | resample (another image) | file:FILE.safetensors: what is patched in"
+            )
         case .control:
             row(
                 .whole, "count", "0",

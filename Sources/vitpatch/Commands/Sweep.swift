@@ -124,6 +124,12 @@ struct Sweep: ParsableCommand {
         items += controls(of: items, settings, checkpoint.config)
         let patches = items.map(\.patch)
         let images = try chosenImages(settings, count: data.dataset.count)
+        let file = try settings.patchFile.map { path in
+            let file = try ActivationFile(
+                path: path, patches: patches, config: checkpoint.config, modelHash: checkpoint.sha256)
+            for image in images { _ = try file.position(of: data.dataset.id(image)) }
+            return file
+        }
         let donorCheckpoint = try settings.donor.map {
             try $0 == "demo" ? Demo.model(Demo.gray) : Checkpoint.load(folder: $0)
         }
@@ -138,7 +144,8 @@ struct Sweep: ParsableCommand {
         let contexts = try running.device.contexts(profiling: profile.profile != nil)
         running.device.noteFasterPrecision(on: contexts[0].device)
         let folder = out ?? slurmTask?.folder ?? "runs/" + Self.timestamp()
-        let inputs = [settings.model, settings.donor, settings.data, self.groups, self.spec].compactMap { $0 }
+        let inputs = [settings.model, settings.donor, settings.data, settings.patchFile, self.groups, self.spec]
+            .compactMap { $0 }
         let profiler = try profile.profiler(
             contexts.map(\.device), keeping: inputs + ResultsStore.files(in: folder))
         let gemm = try running.device.gemm(for: contexts[0].device)
@@ -169,6 +176,7 @@ struct Sweep: ParsableCommand {
 
         var manifest = try manifest(
             settings, target: target, model: model, donor: donor, data: data, spec: spec, items: items)
+        (manifest.patchFile, manifest.patchFileHash) = (file?.name, file?.sha256)
         if resume {
             manifest.dataHash = data.hash(resuming: try ResultsStore.open(folder: folder).manifest.dataHash)
         }
@@ -191,7 +199,8 @@ struct Sweep: ParsableCommand {
 
         let run = SweepRun(
             devices: devices, data: data, corruptions: corruptions, keep: settings.keep, target: target,
-            seed: settings.seed, samples: settings.samples, patches: patches, store: store, plan: plan, memory: memory,
+            seed: settings.seed, samples: settings.samples, patches: patches, file: file, store: store, plan: plan,
+            memory: memory,
             profiler: profiler, skipped: skipped)
         let outcome = try run.run(images: todo, interruption: Interruption())
         skipped?.report()

@@ -19,20 +19,27 @@ struct Model {
         try folder.map { try Checkpoint.load(folder: $0) } ?? Demo.model(Demo.colour)
     }
 
-    /// - Parameter resize: nil for what the model's image processor says
-    init(_ checkpoint: Checkpoint, context: Context, gemm: GEMMChoice, resize: ResizeLibrary? = nil) throws {
+    /// - Parameters:
+    ///   - resize: nil for what the model's image processor says
+    ///   - allTokens: have the last layer compute those too that the classifier does not read
+    init(
+        _ checkpoint: Checkpoint, context: Context, gemm: GEMMChoice, resize: ResizeLibrary? = nil,
+        allTokens: Bool = false
+    ) throws {
         self.checkpoint = checkpoint
         preprocessor = try checkpoint.imageReader(resize: resize)
         library = KernelLibrary(context, precision: gemm.precision ?? .fp32)
-        encoder = try Self.encoder(checkpoint, library, gemm)
+        encoder = try Self.encoder(checkpoint, library, gemm, allTokens: allTokens)
     }
 
-    private static func encoder(_ checkpoint: Checkpoint, _ library: KernelLibrary, _ gemm: GEMMChoice) throws
-        -> Encoder
-    {
+    private static func encoder(
+        _ checkpoint: Checkpoint, _ library: KernelLibrary, _ gemm: GEMMChoice, allTokens: Bool
+    ) throws -> Encoder {
+        var config = checkpoint.config
+        config.computesAllTokens = allTokens
         do throws(CLError) {
             return try Encoder(
-                config: checkpoint.config, weights: checkpoint.weights, library: library, gemm: try gemm.make(library))
+                config: config, weights: checkpoint.weights, library: library, gemm: try gemm.make(library))
         } catch {
             guard error.isOutOfMemory else { throw error }
             throw CommandError(

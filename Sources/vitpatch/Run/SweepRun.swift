@@ -35,6 +35,8 @@ struct SweepRun {
     let seed: UInt64
     let samples: Int
     let patches: [Patch]
+    /// What `--patch-with file:` puts in
+    let file: ActivationFile?
     let store: SweepStore
     /// Of each device
     let plan: WavePlan
@@ -91,7 +93,7 @@ struct SweepRun {
     func experiment(_ device: Int) -> Experiment {
         Experiment(
             model: devices[device].model, donor: devices[device].donor, data: data, target: target, seed: seed,
-            samples: samples, skipped: skipped, profiler: profiler, device: device)
+            samples: samples, file: file, skipped: skipped, profiler: profiler, device: device)
     }
 
     /// What `--patch-with mean` puts in, on every device: means over all of the data that can be read, found on the first.
