@@ -72,7 +72,7 @@ struct Search: ParsableCommand {
         checkpoint.warnOfDefaults()
         let labels = checkpoint.config.labels
         let target = try options.target(among: labels)
-        _ = try options.foil(among: labels)
+        let foil = try options.foil(among: labels)
         let spec = try options.spec(for: checkpoint.config), items = try spec.items(config: checkpoint.config)
         let data = try LabelledData(
             path: settings.data, model: checkpoint.config, classMap: settings.classMap)
@@ -87,14 +87,20 @@ struct Search: ParsableCommand {
         let plan = try WavePlan(
             encoder: model.encoder, patches: patches, images: images.count,
             memory: try running.memoryBytes())
+        var experiment = Experiment(
+            model: model, donor: nil, data: data, target: target, foil: foil, seed: settings.seed,
+            samples: settings.samples)
+        let interruption = Interruption()
+        if settings.noiseDeviation == .data {
+            experiment.noiseDeviations = try experiment.measuredNoiseDeviations(
+                memory: try running.memoryBytes(), interruption)
+        }
         let run = SearchRun(
-            experiment: Experiment(
-                model: model, donor: nil, data: data, target: target, seed: settings.seed, samples: settings.samples),
-            corruption: corruption, keep: settings.keep, heldOutShare: holdout,
+            experiment: experiment, corruption: corruption, keep: settings.keep, heldOutShare: holdout,
             runner: WaveRunner(
                 encoder: model.encoder, library: model.library, plan: plan,
                 onFirstHalving: Experiment.warn(planned: plan, of: model)),
-            interruption: Interruption())
+            interruption: interruption)
         let start = Date()
         let search = Greedy(candidates: patches, until: until, most: max)
         let outcome = try run.run(search, images: Array(images)) { outcome in

@@ -132,6 +132,7 @@ def search(
     offset: int | None = None,
     seed: int | None = None,
     samples: int | None = None,
+    noise_sd: Literal["image", "data"] | None = None,
     class_map: PathText | None = None,
     skip_unreadable: bool = False,
     memory: str | None = None,
@@ -154,9 +155,9 @@ def search(
     options = {
         "site": site, "layers": layers, "heads": heads, "tokens": tokens, "corruption": corruption,
         "direction": direction, "until": until, "max": max, "holdout": holdout, "target": target, "foil": foil,
-        "keep": keep, "limit": limit, "offset": offset, "seed": seed, "samples": samples, "class_map": class_map,
-        "skip_unreadable": skip_unreadable, "memory": memory, "device": device, "gemm": gemm, "precision": precision,
-        "overwrite": overwrite,
+        "keep": keep, "limit": limit, "offset": offset, "seed": seed, "samples": samples, "noise_sd": noise_sd,
+        "class_map": class_map, "skip_unreadable": skip_unreadable, "memory": memory, "device": device, "gemm": gemm,
+        "precision": precision, "overwrite": overwrite,
     }  # fmt: skip
     folder = out if out is not None else _new_folder("-search")
     with prepared(model, data, labels, processor) as inputs:
