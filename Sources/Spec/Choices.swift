@@ -90,6 +90,22 @@ package enum Foil: Sendable, Equatable, CustomStringConvertible {
     }
 }
 
+/// What a search goes by.
+package enum SearchMetric: String, Choice {
+    case p
+    case logOdds = "log_odds"
+    case logitDiff = "logit_diff"
+
+    /// In words
+    package var title: String {
+        switch self {
+        case .p: "p"
+        case .logOdds: "log-odds"
+        case .logitDiff: "logit difference"
+        }
+    }
+}
+
 /// Whose standard deviation `noise:K` multiplies.
 package enum NoiseDeviation: String, Choice {
     /// Of each image's own patch projections

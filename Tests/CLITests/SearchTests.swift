@@ -63,6 +63,29 @@ import Testing
         #expect(found[0]["held_out_share"] == "")
     }
 
+    /// The first place by log-odds is the sweep's strongest by log-odds.
+    @Test func goesByTheMetricThatIsAskedFor() throws {
+        let folder = FileManager.default.temporaryDirectory.path + "/vitpatch-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let sweep = try runVitpatch(["sweep", "--site", "z", "--limit", "24", "--out", folder])
+        #expect(sweep.code == 0, "\(sweep.errors)")
+        var sums: [String: Double] = [:]
+        for row in rows(try runVitpatch(["export", folder, "--format", "csv"]).output) {
+            sums["\(row["layer"] ?? "") \(row["head"] ?? "")", default: 0] +=
+                try number(row, "log_odds_patched") - number(row, "log_odds_corrupted")
+        }
+        let strongest = try #require(sums.max { $0.value < $1.value })
+        let result = try search([
+            "--format", "json", "--metric", "log_odds", "--max", "1", "--holdout", "0", "--until", "2",
+        ])
+        let object = try #require(JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
+        let step = try #require((object["steps"] as? [[String: Any]])?.first)
+        #expect("\(step["layer"] ?? "") \(step["head"] ?? "")" == strongest.key)
+        let searched = try #require(step["searched"] as? [String: Any])
+        #expect(abs(try #require(searched["effect"] as? Double) - strongest.value / 24) < 1e-6)
+        #expect(object["metric"] as? String == "log_odds" && object["foil"] as? String == "pooled")
+    }
+
     @Test func memoryChangesNothing() throws {
         let arguments = ["--format", "json", "--until", "2", "--max", "3", "--corruption", "noise:1", "--samples", "2"]
         let roomy = try search(arguments)
@@ -104,7 +127,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ["--until", "0"], ["--until", "nan"], ["--max", "0"], ["--holdout", "1"], ["--holdout", "-0.5"],
+        ["--metric", "kl"], ["--until", "0"], ["--until", "nan"], ["--max", "0"], ["--holdout", "1"],
+        ["--holdout", "-0.5"],
         ["--limit", "0"],
         ["--offset=-1"], ["--site", "y"], ["--layers", "99"], ["--heads", "99"], ["--tokens", "9x9"],
         ["--format", "xml"],

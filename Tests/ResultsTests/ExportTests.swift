@@ -104,7 +104,7 @@ import Testing
         }
         let records = try parseCSV(store.exported())
         #expect(records.dropFirst().map { $0[0] } == ids)
-        #expect(records.allSatisfy { $0.count == 30 })
+        #expect(records.allSatisfy { $0.count == 32 })
         #expect(try store.exported().contains("\n\"say \"\"hi\"\"\","))
         for (line, id) in zip(try store.exported(.jsonl).split(separator: "\n"), ids) {
             let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]

@@ -38,6 +38,10 @@ struct Search: ParsableCommand {
 
     @OptionGroup var measure: MeasureOptions
 
+    @Option(
+        help: "\(oneOf(SearchMetric.self)): what effects and shares are of.", completion: .choices(SearchMetric.self))
+    var metric = SearchMetric.p.rawValue
+
     @Option(help: ArgumentHelp("Folder for search.csv and search.json.", valueName: "folder"), completion: .directory)
     var out: String?
 
@@ -60,6 +64,7 @@ struct Search: ParsableCommand {
         try OptionText.check("--out", name: out)
         if overwrite && out == nil { throw UsageError("--overwrite needs --out") }
         _ = try choice("--format", format, Format.self)
+        _ = try choice("--metric", metric, SearchMetric.self)
         _ = try corruption(try options.settings())
         if places.direction.count > 1 {
             throw UsageError("--direction \(places.direction[1]): a search goes in one direction")
@@ -96,7 +101,8 @@ struct Search: ParsableCommand {
                 memory: try running.memoryBytes(), interruption)
         }
         let run = SearchRun(
-            experiment: experiment, corruption: corruption, keep: settings.keep, heldOutShare: holdout,
+            experiment: experiment, corruption: corruption, keep: settings.keep,
+            metric: try choice("--metric", metric, SearchMetric.self), heldOutShare: holdout,
             runner: WaveRunner(
                 encoder: model.encoder, library: model.library, plan: plan,
                 onFirstHalving: Experiment.warn(planned: plan, of: model)),
@@ -114,9 +120,11 @@ struct Search: ParsableCommand {
         }
 
         let seconds = Date().timeIntervalSince(start)
-        let result = result(
+        var result = result(
             outcome, items, search, settings, direction: spec.direction[0], target: target, model: model, data: data,
             seen: images.count)
+        (result.metric, result.metricTitle) = (run.metric.rawValue, run.metric.title)
+        (result.foil, result.noiseSD) = (foil.description, settings.noiseDeviation.rawValue)
         switch try choice("--format", format, Format.self) {
         case .text: Terminal.standardOutput(result.text(colour: Terminal.colour))
         case .csv: Terminal.standardOutput(result.csv())

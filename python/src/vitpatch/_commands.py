@@ -125,6 +125,7 @@ def search(
     until: float | None = None,
     max: int | None = None,
     holdout: float | None = None,
+    metric: Literal["p", "log_odds", "logit_diff"] | None = None,
     target: str | int | None = None,
     foil: str | int | None = None,
     keep: Literal["all", "clean-correct", "flipped"] | None = None,
@@ -154,7 +155,8 @@ def search(
     """
     options = {
         "site": site, "layers": layers, "heads": heads, "tokens": tokens, "corruption": corruption,
-        "direction": direction, "until": until, "max": max, "holdout": holdout, "target": target, "foil": foil,
+        "direction": direction, "until": until, "max": max, "holdout": holdout, "metric": metric, "target": target,
+        "foil": foil,
         "keep": keep, "limit": limit, "offset": offset, "seed": seed, "samples": samples, "noise_sd": noise_sd,
         "class_map": class_map, "skip_unreadable": skip_unreadable, "memory": memory, "device": device, "gemm": gemm,
         "precision": precision, "overwrite": overwrite,
