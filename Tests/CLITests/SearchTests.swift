@@ -39,7 +39,9 @@ import Testing
             last = share
             heldOut = try number(row, "held_out_share")
         }
-        #expect(heldOut >= 0.9 || rows.count == 24)
+        let json = try search(["--format", "json", "--until", "0.9"])
+        let object = try #require(JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
+        #expect(object["stopped"] as? String == (heldOut >= 0.9 ? "share" : "no_gain"))
         // The best place and the best one alone are the same one: one patch on the same images.
         let first = try #require(rows.first)
         #expect(first["ranked_share"] == first["held_out_share"])

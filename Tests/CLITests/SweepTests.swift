@@ -76,6 +76,26 @@ struct SweepTests {
         }
     }
 
+    /// One deviation for all data: whichever images are swept, and another noise than with each image's own.
+    @Test func theNoiseOfAllDataIsOfAllData() throws {
+        let options = small + ["--site", "embed", "--corruption", "noise:1"]
+        let two = try Table(try sweep(options + ["--noise-sd", "data", "--limit", "2"], out: folder("two")))
+        let four = try Table(try sweep(options + ["--noise-sd", "data", "--limit", "4"], out: folder("four")))
+        let own = try Table(try sweep(options + ["--limit", "2"], out: folder("own")))
+        #expect(Array(four.rows.prefix(two.rows.count)) == two.rows)
+        #expect(own["p_clean"] == two["p_clean"] && own["p_corrupted"] != two["p_corrupted"])
+        let again = try runVitpatch(["sweep"] + options + ["--limit", "2", "--resume", "--out", folder("two")])
+        #expect(again.code == 1 && again.errors.contains("noise-sd is data there and image now"))
+    }
+
+    @Test func theExportSaysWhatIsPutIn() throws {
+        let options = small + ["--site", "z", "--layers", "1", "--ablate", "resample"]
+        let other = try Table(try sweep(options + ["--partner", "other-class"], out: folder("other")))
+        #expect(Set(other["patch_with"]) == ["resample"] && Set(other["donor"]) == [""])
+        let any = try Table(try sweep(options, out: folder("any")))
+        #expect(any["p_clean"] == other["p_clean"] && any["p_patched"] != other["p_patched"])
+    }
+
     /// The columns of both passes, from `classify`, which prints every logit.
     @Test(arguments: [("label", "pooled"), ("clean", "corrupted"), ("label", "clean"), ("clean", "2")])
     func passesAreThoseOfClassify(_ target: String, _ chosen: String) throws {
