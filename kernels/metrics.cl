@@ -1,11 +1,12 @@
 // What each pass says of its target class, computed where the logits are.
 //
 // logits   [rows, C]; rows 0 ..< images are the clean passes, row `corrupted` + b is image b's corrupted pass
-// input    the wave's upload: from element `labels` on [images], the target class, or -1 for the clean pass's own
-// targets  [images, 2]: target and foil; foil is the most likely class but the target in the corrupted pass
-// out      [rows, 5]: p[target], logit[target], logit[target] - logit[foil], KL(clean || row), argmax
+// labels   [images] target classes, -1 for the clean pass's own; then [images] foils, -1 for the class other than the target
+//          with the largest sum of logits over rows `first` + b and `second` + b, which may be the same row
+// targets  [images, 2]: target and foil
+// out      [rows, 6]: p[target], logit[target], logit[target] - logit[foil], KL(clean || row), argmax,
+//          logit[target] - logsumexp(the other logits)
 // Ties go to the lower class.
-
 //
 // WG work-items share a row: ND-range (WG * rows) of each kernel, local (WG) where WG > 1
 //
@@ -14,16 +15,22 @@
 #define ROW ((int)get_global_id(0) / WG)
 #define LANE ((int)get_global_id(0) % WG)
 
-// The class but `skip` with the largest logit, in every work-item of the group.
+// The class but `skip` with the largest sum of two rows' logits, in every work-item of the group. The largest of a row is
+// that of the row with itself: doubling is exact.
 //
 // tops, classes  [WG] each
-static inline int argmax_but(__global const float *logits, int C, int skip, __local float *tops, __local int *classes) {
+static inline int argmax_of_sum(__global const float *first, __global const float *second, int C, int skip,
+                                __local float *tops, __local int *classes) {
   int best = -1;
   float top = 0.0f;
   for (int c = LANE; c < C; c += WG)
-    if (c != skip && (best < 0 || logits[c] > top)) {
-      best = c;
-      top = logits[c];
+    if (c != skip) {
+      // Half of the sum, so that no pair of finite logits is infinite
+      float value = 0.5f * first[c] + 0.5f * second[c];
+      if (best < 0 || value > top) {
+        best = c;
+        top = value;
+      }
     }
 #if WG > 1
   int lane = LANE;
@@ -47,25 +54,32 @@ static inline int argmax_but(__global const float *logits, int C, int skip, __lo
   return best;
 }
 
+// The class but `skip` with the largest logit
+static inline int argmax_but(__global const float *logits, int C, int skip, __local float *tops, __local int *classes) {
+  return argmax_of_sum(logits, logits, C, skip, tops, classes);
+}
+
 // One group an image
-__kernel void metric_targets(__global const float *logits, int C, __global const float *input, int labels,
-                             int corrupted, __global float *out, int targets, __local float *scratch,
+__kernel void metric_targets(__global const float *logits, int C, __global const int *labels, int images,
+                             int first, int second, __global float *out, int targets, __local float *scratch,
                              __local int *classes) {
   int b = ROW;
   // Both are always looked up: no barrier in a branch
-  int label = (int)input[labels + b], best = argmax_but(logits + (size_t)b * C, C, -1, scratch, classes);
+  int label = labels[b], given = labels[images + b], best = argmax_but(logits + (size_t)b * C, C, -1, scratch, classes);
   int target = label < 0 ? best : label;
-  int foil = argmax_but(logits + (size_t)(corrupted + b) * C, C, target, scratch, classes);
+  int other = argmax_of_sum(logits + (size_t)(first + b) * C, logits + (size_t)(second + b) * C, C, target, scratch, classes);
+  int foil = given < 0 ? other : given;
   if (LANE == 0) {
     out[targets + 2 * b] = target;
     out[targets + 2 * b + 1] = foil < 0 ? target : foil;  // of a single class
   }
 }
 
-// log of the sum of exp(logits - top)
-static inline float log_sum(__global const float *logits, int C, float top, __local float *scratch) {
+// log of the sum of exp(logits - top) over all classes but `skip`
+static inline float log_sum(__global const float *logits, int C, int skip, float top, __local float *scratch) {
   float sum = 0.0f;
-  for (int c = LANE; c < C; c += WG) sum += exp(logits[c] - top);
+  for (int c = LANE; c < C; c += WG)
+    if (c != skip) sum += exp(logits[c] - top);
   return log(group_sum(sum, LANE, scratch));
 }
 
@@ -78,7 +92,11 @@ __kernel void metric_rows(__global const float *logits, int C, int images, __glo
   __global const float *clean = logits + (size_t)b * C;
   int best = argmax_but(mine, C, -1, scratch, classes);
   float top = mine[best], cleanTop = clean[argmax_but(clean, C, -1, scratch, classes)];
-  float norm = log_sum(mine, C, top, scratch), cleanNorm = log_sum(clean, C, cleanTop, scratch);
+  float norm = log_sum(mine, C, -1, top, scratch), cleanNorm = log_sum(clean, C, -1, cleanTop, scratch);
+  // The largest of the other logits, not 1 - p, so that nothing is lost where p is near 1. A single class has no other.
+  int other = argmax_but(mine, C, target, scratch, classes);
+  float otherTop = other < 0 ? 0.0f : mine[other];
+  float otherNorm = log_sum(mine, C, target, otherTop, scratch);
   float kl = 0.0f;
   for (int c = LANE; c < C; c += WG) {
     float logClean = clean[c] - cleanTop - cleanNorm;
@@ -87,11 +105,12 @@ __kernel void metric_rows(__global const float *logits, int C, int images, __glo
   }
   kl = group_sum(kl, LANE, scratch);
   if (LANE == 0) {
-    __global float *to = out + (size_t)r * 5;
+    __global float *to = out + (size_t)r * 6;
     to[0] = exp(mine[target] - top - norm);
     to[1] = mine[target];
     to[2] = mine[target] - mine[foil];
     to[3] = fmax(kl, 0.0f);
     to[4] = best;
+    to[5] = other < 0 ? 0.0f : mine[target] - otherTop - otherNorm;
   }
 }

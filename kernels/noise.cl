@@ -5,7 +5,7 @@
 // words alone, which the host makes of seed, image id and sample, and not on the wave.
 //
 // e       [n, values]          patch projections, bias included: Np * D values an image
-// input   the wave's upload: from element `keys` on [*, 4], the bits of k0, k1, k2, k3 of each image
+// keys    from element `offset` on [*, 4]: k0, k1, k2, k3 of each image
 
 // deviations[i] = standard deviation (of the population) of e[i, :]
 //
@@ -85,14 +85,14 @@ static inline void philox(uintl *c, uint k0, uint k1) {
 
 // ND-range: (ceil(values / (4 * LANES)) or more, n)
 __kernel void noise_add(__global float *e, int values, __global const float *deviations, float strength,
-                        __global const float *input, int keys, int first) {
+                        __global const uint *keys, int offset, int first) {
   int block = get_global_id(0) * LANES, i = get_global_id(1);
   if (4 * block >= values) return;
-  __global const float *words = input + keys + 4 * (first + i);
+  __global const uint *words = keys + offset + 4 * (first + i);
   uint lanes[LANES];
   for (int lane = 0; lane < LANES; lane++) lanes[lane] = block + lane;
-  uintl c[4] = {LOADL(lanes), 0, as_uint(words[2]), as_uint(words[3])};
-  philox(c, as_uint(words[0]), as_uint(words[1]));
+  uintl c[4] = {LOADL(lanes), 0, words[2], words[3]};
+  philox(c, words[0], words[1]);
 
   // [4, LANES]
   float normals[4 * LANES];

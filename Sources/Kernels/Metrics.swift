@@ -1,12 +1,12 @@
 import CLRuntime
 
-/// Softmax probability, logit difference, KL and prediction of every pass, on the device. See `metrics.cl`.
+/// Softmax probability, log-odds, logit difference, KL and prediction of every pass, on the device. See `metrics.cl`.
 package struct Metrics {
     private let targetsKernel: Kernel
     private let rowsKernel: Kernel
     private let group: Int
     /// Floats a row in the result
-    package static let valuesPerRow = 5
+    package static let valuesPerRow = 6
 
     package init(_ library: KernelLibrary) throws(CLError) {
         targetsKernel = try library.kernel(.metrics, "metric_targets")
@@ -18,15 +18,16 @@ package struct Metrics {
     package static func count(rows: Int, images: Int) -> Int { rows * valuesPerRow + images * 2 }
 
     /// - Parameters:
-    ///   - logits: [rows, C]; rows 0 ..< images are clean, row `corrupted` + b is image b's corrupted pass, and row r
-    ///     belongs to image r % images
-    ///   - input: a buffer that holds, from element `labels` on, [images] target classes, or -1 for the clean pass's own
-    ///   - out: [rows, 5] (p, logit, logit difference, KL, argmax), then [images, 2] (target, foil)
+    ///   - logits: [rows, C]; rows 0 ..< images are clean, and row r belongs to image r % images
+    ///   - foils: where the rows begin whose mean logits choose a foil, twice the same for those of one pass
+    ///   - labels: [images] target classes, -1 for the clean pass's own, then [images] foils, -1 for the one that is chosen
+    ///   - out: [rows, 6] (p, logit, logit difference, KL, argmax, log-odds), then [images, 2] (target, foil)
     package func callAsFunction(
-        logits: Buffer<Float>, classes: Int, rows: Int, images: Int, corrupted: Int, input: Buffer<Float>,
-        labels: Int, out: Buffer<Float>
+        logits: Buffer<Float>, classes: Int, rows: Int, images: Int, foils: (Int, Int),
+        labels: Buffer<Int32>, out: Buffer<Float>
     ) throws(CLError) {
-        guard rows * classes <= logits.count, labels + images <= input.count, corrupted + images <= rows,
+        guard rows * classes <= logits.count, 2 * images <= labels.count,
+            min(foils.0, foils.1) >= 0, max(foils.0, foils.1) + images <= rows,
             Self.count(rows: rows, images: images) <= out.count
         else {
             throw .shape(operation: "metrics", expected: "\(rows) rows of \(classes) logits", got: "\(logits.count)")
@@ -35,8 +36,8 @@ package struct Metrics {
         try targetsKernel.launch(
             global: [group * images], local: group > 1 ? [group] : nil,
             [
-                "logits": logits, "C": classes, "input": input, "labels": labels, "corrupted": corrupted, "out": out,
-                "targets": targets, "scratch": scratch, "classes": scratch,
+                "logits": logits, "C": classes, "labels": labels, "images": images, "first": foils.0, "second": foils.1,
+                "out": out, "targets": targets, "scratch": scratch, "classes": scratch,
             ])
         try rowsKernel.launch(
             global: [group * rows], local: group > 1 ? [group] : nil,

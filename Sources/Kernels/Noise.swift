@@ -1,6 +1,6 @@
 import CLRuntime
 
-/// Gaussian noise in multiples of an image's own standard deviation. See `noise.cl`.
+/// Gaussian noise in multiples of a standard deviation, an image's own or a given one. See `noise.cl`.
 package struct Noise {
     private let deviationKernel: Kernel
     private let addKernel: Kernel
@@ -18,30 +18,35 @@ package struct Noise {
         addKernel = try library.kernel(.noise, "noise_add", defines: ["WG": group])
     }
 
-    /// `e[i, j] += strength * deviation(e[i, :]) * normal(i, j)`
+    /// `e[i, j] += strength * deviation(e[i, :]) * normal(i, j)`, or with the `deviation` that is given
     /// - Parameters:
     ///   - e: [images.count, values]
     ///   - images: which images of the upload these are
-    ///   - input: holds, from element `keys` on, the bits of four words an image
+    ///   - keys: holds, from element `offset` on, the bits of four words an image
     ///   - deviations: room for images.count values
     package func add(
-        e: Buffer<Float>, values: Int, images: Range<Int>, strength: Float, input: Buffer<Float>, keys: Int,
-        deviations: Buffer<Float>
+        e: Buffer<Float>, values: Int, images: Range<Int>, strength: Float, keys: Buffer<Int32>, offset: Int,
+        deviations: Buffer<Float>, deviation: Float? = nil
     ) throws(CLError) {
-        guard values >= 0, images.lowerBound >= 0, keys >= 0, images.count * values <= e.count,
+        guard values >= 0, images.lowerBound >= 0, offset >= 0, images.count * values <= e.count,
             images.count <= deviations.count,
-            keys + 4 * images.upperBound <= input.count
+            offset + 4 * images.upperBound <= keys.count
         else {
             throw .shape(operation: "noise", expected: "\(images.count) x \(values) values", got: "\(e.count)")
         }
-        try deviationKernel.launch(
-            global: [group * images.count], local: group > 1 ? [group] : nil,
-            ["e": e, "values": values, "deviations": deviations])
+        if let deviation {
+            try deviations.fill(deviation, 0..<images.count)
+        } else {
+            try deviationKernel.launch(
+                global: [group * images.count], local: group > 1 ? [group] : nil,
+                ["e": e, "values": values, "deviations": deviations])
+        }
         let blocks = (values + width - 1) / width
         try addKernel.launch(
             global: [group > 1 ? wholeGroups(blocks) : blocks, images.count], local: group > 1 ? [groupSize, 1] : nil,
             [
-                "e": e, "values": values, "deviations": deviations, "strength": strength, "input": input, "keys": keys,
+                "e": e, "values": values, "deviations": deviations, "strength": strength, "keys": keys,
+                "offset": offset,
                 "first": images.lowerBound,
             ])
     }

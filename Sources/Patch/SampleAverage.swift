@@ -1,100 +1,68 @@
-import Foundation
-
-/// One result of several noise draws: probabilities, logits, their differences and the divergence are averaged; the
-/// prediction is the most likely class on average, and so is the foil. The kept logits are the averaged ones.
+/// One result of several noise draws of the same images and patches: the mean of every metric over the draws, and the class
+/// that most draws predict, the lower one of equals.
+///
+/// Nothing is measured here: each draw's metrics are the device's. All draws have the targets and the foils of the first
+/// (`Wave.foils`), so that the mean logit difference is one with the foil that is named.
 package struct SampleAverage {
-    private let classes: Int
     private var count = 0
-    private var last: WaveResult?
-    private var donor: [Double] = []  // [images]  the donor's probabilities
-    private var sums: [Sums] = []  // clean, corrupted, then the patches; [images] each in one
+    private var first: WaveResult?
+    /// Clean, corrupted and patched passes, and the donor's; [images] each
+    private var sums: [[Sum]] = [], donor: [Sum] = []
+    private var evaluations = 0
+    /// Of clean, corrupted and patched passes; [images * C] each, empty where they are not kept
+    private var logits: [[Double]] = []
 
-    /// Running sums of a block of passes
-    private struct Sums {
-        var probabilities: [Double]  // [images * C]
-        var logits: [Double]  // [images * C]
-        var kl: [Double]  // [images]
+    package init() {}
+
+    private struct Sum {
+        private var metrics = SIMD8<Double>.zero
+        private var votes: [Int: Int] = [:]
+
+        mutating func add(_ pass: WaveResult.Pass) {
+            metrics += SIMD8(
+                Double(pass.p), Double(pass.logit), Double(pass.logitDiff), Double(pass.kl), Double(pass.logOdds), 0, 0,
+                0)
+            votes[pass.prediction, default: 0] += 1
+        }
+
+        func average(_ count: Int) -> WaveResult.Pass {
+            let mean = SIMD8<Float>(metrics / Double(count))
+            let top = votes.max { ($0.value, -$0.key) < ($1.value, -$1.key) }
+            return WaveResult.Pass(
+                p: mean[0], logit: mean[1], logitDiff: mean[2], kl: mean[3], prediction: top?.key ?? 0, logOdds: mean[4]
+            )
+        }
     }
 
-    package init(classes: Int) { self.classes = classes }
-
-    /// Adds one draw, which must have been run with its logits kept.
-    package mutating func add(_ output: WaveResult) {
-        let blocks = [output.cleanLogits, output.corruptedLogits] + output.patchedLogits
-        let images = output.targets.count
-        if sums.isEmpty {
-            sums = blocks.map { block in
-                Sums(
-                    probabilities: [Double](repeating: 0, count: block.count),
-                    logits: [Double](repeating: 0, count: block.count), kl: [Double](repeating: 0, count: images))
-            }
+    package mutating func add(_ draw: WaveResult) {
+        let passes = [draw.clean, draw.corrupted] + draw.patched
+        let values = [draw.cleanLogits, draw.corruptedLogits] + draw.patchedLogits
+        if first == nil {
+            first = draw
+            sums = passes.map { $0.map { _ in Sum() } }
+            donor = (draw.donor ?? []).map { _ in Sum() }
+            logits = values.map { [Double](repeating: 0, count: $0.count) }
         }
-        if let passes = output.donor {
-            if donor.isEmpty { donor = [Double](repeating: 0, count: passes.count) }
-            for (image, pass) in passes.enumerated() { donor[image] += Double(pass.p) }
+        for (block, passes) in passes.enumerated() {
+            for (image, pass) in passes.enumerated() { sums[block][image].add(pass) }
         }
-        for image in 0..<images {
-            let range = image * classes..<(image + 1) * classes
-            let clean = Self.logSoftmax(output.cleanLogits[range])
-            for block in blocks.indices {
-                let logits = blocks[block][range]
-                let logs = Self.logSoftmax(logits)
-                var kl = 0.0
-                for (c, at) in range.enumerated() {
-                    sums[block].probabilities[at] += exp(logs[c])
-                    sums[block].logits[at] += Double(logits[at])
-                    kl += exp(clean[c]) * (clean[c] - logs[c])
-                }
-                sums[block].kl[image] += max(kl, 0)
-            }
+        for (image, pass) in (draw.donor ?? []).enumerated() { donor[image].add(pass) }
+        for (block, values) in values.enumerated() {
+            for (i, value) in values.enumerated() { logits[block][i] += Double(value) }
         }
-        var kept = output
-        (kept.cleanLogits, kept.corruptedLogits, kept.patchedLogits) = ([], [], [])
-        kept.evaluations += last?.evaluations ?? 0
-        last = kept
+        evaluations += draw.evaluations
         count += 1
     }
 
     /// The average; nil before the first draw.
     package func result() -> WaveResult? {
-        guard var output = last else { return nil }
-        let images = output.targets.count
-        output.foils = (0..<images).map { image in
-            argmax(sums[1].probabilities[image * classes..<(image + 1) * classes], but: output.targets[image])
-        }
-        func passes(_ block: Sums) -> [WaveResult.Pass] {
-            (0..<images).map { image in
-                let first = image * classes, n = Double(count)
-                let target = first + output.targets[image], foil = first + output.foils[image]
-                return WaveResult.Pass(
-                    p: Float(block.probabilities[target] / n), logit: Float(block.logits[target] / n),
-                    logitDiff: Float((block.logits[target] - block.logits[foil]) / n), kl: Float(block.kl[image] / n),
-                    prediction: argmax(block.probabilities[first..<(first + classes)], but: -1))
-            }
-        }
-        output.clean = passes(sums[0])
-        output.corrupted = passes(sums[1])
-        output.patched = sums[2...].map(passes)
-        for image in donor.indices { output.donor?[image].p = Float(donor[image] / Double(count)) }
-        func logits(_ block: Sums) -> [Float] { block.logits.map { Float($0 / Double(count)) } }
-        output.cleanLogits = logits(sums[0])
-        output.corruptedLogits = logits(sums[1])
-        output.patchedLogits = sums[2...].map(logits)
-        return output
-    }
-
-    private static func logSoftmax(_ logits: ArraySlice<Float>) -> [Double] {
-        let top = Double(logits.max() ?? 0)
-        let sum = logits.reduce(0.0) { $0 + exp(Double($1) - top) }
-        return logits.map { Double($0) - top - log(sum) }
-    }
-
-    private func argmax(_ values: ArraySlice<Double>, but skip: Int) -> Int {
-        var best: Int?
-        for (c, value) in values.enumerated() where c != skip {
-            if let known = best, value <= values[values.startIndex + known] { continue }
-            best = c
-        }
-        return best ?? max(skip, 0)
+        guard var result = first else { return nil }
+        let passes = sums.map { $0.map { $0.average(count) } }
+        (result.clean, result.corrupted, result.patched) = (passes[0], passes[1], Array(passes[2...]))
+        if result.donor != nil { result.donor = donor.map { $0.average(count) } }
+        let means = logits.map { $0.map { Float($0 / Double(count)) } }
+        (result.cleanLogits, result.corruptedLogits, result.patchedLogits) = (means[0], means[1], Array(means[2...]))
+        result.evaluations = evaluations
+        return result
     }
 }

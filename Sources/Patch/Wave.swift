@@ -11,13 +11,33 @@ package struct Wave: Sendable {
     package var noise: (strength: Float, keys: [(UInt32, UInt32, UInt32, UInt32)])?
     /// Each image's place in the file of `PatchWith.file`
     package var filePositions: [Int] = []
+    /// The deviation that noise multiplies, of the model's and (if there is one) the donor's patch projections; nil: every
+    /// image's own
+    package var noiseDeviations: [Float]?
     /// Target class of each image; -1 for what the clean pass predicts
     package var labels: [Int]
+    /// Foil of each image; -1 for the one that `foilPasses` choose
+    package var foils: [Int]
+    package var foilPasses = FoilPasses.both
+
+    /// The passes whose mean logits choose a foil: the class other than the target with the highest
+    package enum FoilPasses: Sendable { case clean, corrupted, both }
 
     package init(clean: [[Float]], corrupted: [[Float]]?, labels: [Int]) {
         self.clean = clean
         self.corrupted = corrupted
         self.labels = labels
+        foils = labels.map { _ in -1 }
+    }
+
+    /// Where the rows of those passes begin
+    var foilRows: (Int, Int) {
+        let corrupted = corrupted == nil ? 0 : labels.count
+        return switch foilPasses {
+        case .clean: (0, 0)
+        case .corrupted: (corrupted, corrupted)
+        case .both: (0, corrupted)
+        }
     }
 }
 
@@ -25,11 +45,12 @@ package struct Wave: Sendable {
 package struct WaveResult: Sendable {
     /// One pass's metrics, by `metrics.cl`
     package struct Pass: Sendable, Equatable {
-        package var p: Float, logit: Float, logitDiff: Float, kl: Float
+        package var p: Float, logit: Float, logitDiff: Float, kl: Float, logOdds: Float
         package var prediction: Int
 
-        package init(p: Float, logit: Float, logitDiff: Float, kl: Float, prediction: Int) {
-            (self.p, self.logit, self.logitDiff, self.kl, self.prediction) = (p, logit, logitDiff, kl, prediction)
+        package init(p: Float, logit: Float, logitDiff: Float, kl: Float, prediction: Int, logOdds: Float) {
+            (self.p, self.logit, self.logitDiff, self.kl) = (p, logit, logitDiff, kl)
+            (self.prediction, self.logOdds) = (prediction, logOdds)
         }
 
         /// Whether all of the pass's logits are numbers: one that is none, or is infinite, shows in these.

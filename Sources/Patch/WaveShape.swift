@@ -83,12 +83,14 @@ package struct WaveShape: Sendable, Equatable {
         return config
     }
 
-    func counts(_ config: ViTConfig, donor: ViTConfig?) -> (stream: Int, logits: Int, out: Int, input: Int) {
+    func counts(_ config: ViTConfig, donor: ViTConfig?) -> (stream: Int, logits: Int, out: Int, input: Int, words: Int)
+    {
         let image =
             (2 + extras.partners) * config.imageValues + extras.donorPasses * (donor ?? config).imageValues
         return (
             stream: rows * config.tokens * config.hiddenSize, logits: rows * config.classes,
-            out: Metrics.count(rows: rows, images: images), input: images * (image + 1 + 4)
+            out: Metrics.count(rows: rows, images: images), input: images * image,
+            words: images * (2 + 4)
         )
     }
 
@@ -103,7 +105,7 @@ package struct WaveShape: Sendable, Equatable {
             images: images, blocks: blocks, patches: patches, shape: NetworkShape(models.config), most: most)
         return [
             ("the residual stream", counts.stream), ("the stages' outputs", counts.stream), ("logits", counts.logits),
-            ("metrics", counts.out), ("pixels", counts.input),
+            ("metrics", counts.out), ("pixels", counts.input), ("classes and noise words", counts.words),
         ] + (0..<Wavefront.mostSchedules).map { _ in ("row lists", lists) }
             + Workspace.counts(config, workspace).map { ("activations of a stage", $0) }
             + (try models.temporaries(workspace).map { ("the GEMM's temporary", ($0 + 3) / 4) })

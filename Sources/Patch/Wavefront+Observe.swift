@@ -75,6 +75,14 @@ extension Wavefront {
         }
     }
 
+    /// Hands every image's patch projections, [patches, D] with their bias, to `body`.
+    /// - Parameter clean: [images] of [channels, S, S]
+    package func observeProjections(_ clean: [[Float]], _ body: (ArraySlice<Float>) -> Void) throws(CLError) {
+        let wave = Wave(clean: clean, corrupted: nil, labels: clean.map { _ in -1 })
+        _ = try upload(wave, try sourcePasses(wave, patches: []))
+        try encoder.forEachProjection(pixels: input, images: clean.count, workspace: workspace, body)
+    }
+
     /// Where an image's passes first stop to be numbers, by running its wave again from the encoder's inputs.
     func firstNonFinite(_ schedule: Schedule, _ lists: Buffer<Int32>, image: Int) throws(CLError) -> String {
         var found: String?

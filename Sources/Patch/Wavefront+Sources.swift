@@ -12,13 +12,6 @@ extension Wavefront {
         var isNoisy = false
     }
 
-    /// Where the parts of an upload stand in the input, in elements.
-    struct Offsets {
-        /// Of each source pass
-        var pixels: [Int] = []
-        var labels = 0, keys = 0
-    }
-
     /// The passes that are computed from pixels, in the order of their blocks.
     /// - Throws: `CLError.shape` where the wave lacks what the patches ask for
     func sourcePasses(_ wave: Wave, patches: [Patch]) throws(CLError) -> [SourcePass] {
@@ -43,6 +36,18 @@ extension Wavefront {
                     operation: "wave", expected: "\(wave.labels.count) images of \(values) values (\(pass.kind))",
                     got: "\(pass.pixels.count) of \(pass.pixels.map(\.count).min() ?? 0)")
             }
+        }
+        guard wave.foils.count == wave.labels.count,
+            (wave.labels + wave.foils).allSatisfy({ $0 < encoder.config.classes })
+        else {
+            throw .shape(
+                operation: "wave",
+                expected: "\(wave.labels.count) targets and foils of \(encoder.config.classes) classes",
+                got: "\(wave.foils.count) foils, classes up to \((wave.labels + wave.foils).max() ?? 0)")
+        }
+        if let deviations = wave.noiseDeviations, deviations.count != (donor == nil ? 1 : 2) {
+            throw .shape(
+                operation: "wave", expected: "a deviation of each model", got: "\(deviations.count)")
         }
         if let noise = wave.noise, noise.keys.count != wave.labels.count {
             throw .shape(operation: "wave", expected: "\(wave.labels.count) noise keys", got: "\(noise.keys.count)")
@@ -95,17 +100,15 @@ extension Wavefront {
         return passes.firstIndex { $0.model == 1 }
     }
 
-    /// Writes pixels, labels and the noise generator's words where the device reads them: one upload.
-    func upload(_ wave: Wave, _ passes: [SourcePass]) throws(CLError) -> Offsets {
-        var offsets = Offsets(), count = 0
+    /// Writes pixels, labels, foils and the noise generator's words where the device reads them.
+    /// - Returns: where the pixels of each source pass stand in the input, in elements
+    func upload(_ wave: Wave, _ passes: [SourcePass]) throws(CLError) -> [Int] {
+        var offsets: [Int] = [], count = 0
         for pass in passes {
-            offsets.pixels.append(count)
+            offsets.append(count)
             count += pass.pixels.map(\.count).reduce(0, +)
         }
-        offsets.labels = count
-        offsets.keys = count + wave.labels.count
-        let keys = wave.noise?.keys ?? []
-        try input.overwrite(offsets.keys + 4 * keys.count) { out in
+        try input.overwrite(count) { out in
             var at = 0
             for image in passes.lazy.flatMap(\.pixels) {
                 image.withUnsafeBufferPointer { pixels in
@@ -113,30 +116,27 @@ extension Wavefront {
                 }
                 at += image.count
             }
-            for label in wave.labels {
-                out[at] = Float(label)
-                at += 1
-            }
-            for (a, b, c, d) in keys {
-                for word in [a, b, c, d] {
-                    out[at] = Float(bitPattern: word)
-                    at += 1
-                }
-            }
         }
+        let keys = (wave.noise?.keys ?? []).flatMap { [$0.0, $0.1, $0.2, $0.3] }
+        let all = (wave.labels + wave.foils).map { Int32($0) } + keys.map { Int32(bitPattern: $0) }
+        try words.overwrite(all.count) { _ = $0.update(from: all) }
         return offsets
     }
 
     /// The encoder's input of every source pass.
-    func embed(_ wave: Wave, _ passes: [SourcePass], _ offsets: Offsets) throws(CLError) {
+    func embed(_ wave: Wave, _ passes: [SourcePass], _ offsets: [Int]) throws(CLError) {
         context.stage("embed")
         let images = wave.labels.count
         for (block, pass) in passes.enumerated() {
             let noise =
                 pass.isNoisy
-                ? wave.noise.map { Encoder.EmbeddingNoise(strength: $0.strength, keys: offsets.keys) } : nil
+                ? wave.noise.map {
+                    Encoder.EmbeddingNoise(
+                        strength: $0.strength, deviation: wave.noiseDeviations?[pass.model], keys: words,
+                        offset: 2 * images)
+                } : nil
             try model(pass.model).embed(
-                pixels: input, offset: offsets.pixels[block], images: images, x: x, row: block * images, noise: noise,
+                pixels: input, offset: offsets[block], images: images, x: x, row: block * images, noise: noise,
                 workspace: workspace)
         }
     }

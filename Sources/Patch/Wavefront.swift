@@ -14,8 +14,9 @@ package final class Wavefront {
     let x: Buffer<Float>  // [rows, T, D]  the residual stream
     let o: Buffer<Float>  // [rows, T, D]  a stage's output
     private let logits: Buffer<Float>  // [rows, C]
-    private let out: Buffer<Float>  // [rows, 5], [images, 2]
-    let input: Buffer<Float>  // pixels of every source pass, [images] labels, [images, 4] noise keys
+    private let out: Buffer<Float>  // [rows, 6], [images, 2]
+    let input: Buffer<Float>  // pixels of every source pass
+    let words: Buffer<Int32>  // [images] labels, [images] foils, [images, 4] noise keys
     let capacity: WaveShape
     let means: ActivationMeans?
     let file: ActivationFile?
@@ -56,6 +57,7 @@ package final class Wavefront {
         logits = try Buffer(context, count: counts.logits)
         out = try Buffer(context, count: counts.out)
         input = try Buffer(context, count: counts.input)
+        words = try Buffer(context, count: counts.words)
     }
 
     /// Runs one wave.
@@ -94,7 +96,7 @@ package final class Wavefront {
         context.stage("metrics")
         try metrics(
             logits: logits, classes: classes, rows: schedule.rows, images: images,
-            corrupted: wave.corrupted == nil ? 0 : images, input: input, labels: offsets.labels, out: out)
+            foils: wave.foilRows, labels: words, out: out)
         let values = try out.read(0..<Metrics.count(rows: schedule.rows, images: images))
         let logitValues = keepLogits ? try logits.read(0..<(schedule.rows * classes)) : []
         let result = WaveResult(
@@ -135,7 +137,7 @@ extension WaveResult {
                 let at = (block * images + image) * width
                 return Pass(
                     p: values[at], logit: values[at + 1], logitDiff: values[at + 2], kl: values[at + 3],
-                    prediction: Int(values[at + 4]))
+                    prediction: Int(values[at + 4]), logOdds: values[at + 5])
             }
         }
         func blockLogits(_ block: Int) -> [Float] {

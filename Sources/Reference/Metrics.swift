@@ -14,6 +14,13 @@ package func logitDifference(_ logits: [Double], target: Int, foil: Int) -> Doub
     logits[target] - logits[foil]
 }
 
+/// logit[target] - logsumexp(the other logits) = log(p / (1 - p)); 0 of a single class
+package func logOdds(_ logits: [Double], target: Int) -> Double {
+    let others = logits.indices.filter { $0 != target }.map { logits[$0] }
+    guard let largest = others.max() else { return 0 }
+    return logits[target] - largest - log(others.reduce(0) { $0 + exp($1 - largest) })
+}
+
 /// KL(p || q) in nats, the sum of p log(p / q), where p and q are given by their logits [C].
 package func klDivergence(pLogits: [Double], qLogits: [Double]) -> Double {
     precondition(pLogits.count == qLogits.count)

@@ -38,7 +38,7 @@ extension ReportPage {
                         ? ""
                         : "; windows of \(escaped(ReportWords.list(windows))) \(windows == ["1"] ? "layer" : "layers")")
             ),
-            ("Target", m.target == "clean" ? "the class the clean pass predicts" : "the image's label"),
+            ("Target", escaped(MeasureWords.target(m))), ("Foil", escaped(MeasureWords.foil(m))),
         ]
         if m.control > 0 {
             rows.append(
@@ -49,6 +49,8 @@ extension ReportPage {
         }
         for group in groups { rows.append(("Groups", escaped(group))) }
         if m.samples > 1 { rows.append(("Noise draws", "\(m.samples) an image, averaged")) }
+        if m.noiseSD == "data" { rows.append(("Noise", "in standard deviations over all images of the data")) }
+        if m.partner == "other-class" { rows.append(("Patched-in images", "of another class")) }
         if !m.device.isEmpty {
             rows.append(("Device", escaped("\(m.device)\(m.precision.isEmpty ? "" : ", \(m.precision)")")))
         }

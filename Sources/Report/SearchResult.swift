@@ -15,7 +15,11 @@ package struct SearchResult: Codable, Sendable {
     /// Images left out because they cannot be read; nil where that ends the search
     package var skipped: Int?
     package var candidates: Int
-    /// Mean p(clean) - p(corrupted) on the images searched on and held out
+    /// p | log_odds | logit_diff: what effects are measured in, and in words
+    package var metric = "p", metricTitle = "p"
+    /// As of `sweep`
+    package var foil = "pooled", noiseSD = "image"
+    /// Mean metric(clean) - metric(corrupted) on the images searched on and held out
     package var totalEffect: TotalEffect, heldOutTotalEffect: TotalEffect?
     /// share | max | no_gain | exhausted | interrupted
     package var stopped: String
@@ -24,6 +28,13 @@ package struct SearchResult: Codable, Sendable {
     package var steps: [Step]
     /// The places found, in few parts
     package var set: [SetPart]
+
+    private enum CodingKeys: String, CodingKey {
+        case version, model, modelHash, data, dataHash, corruption, direction, target, keep, seed, samples, until,
+            device
+        case gemm, seen, searched, heldOut, candidates, metric, foil, noiseSD = "noiseSd", totalEffect
+        case heldOutTotalEffect, stopped, baselines, steps, set
+    }
 
     package struct Step: Codable, Sendable {
         package var step: Int
@@ -157,8 +168,8 @@ extension SearchResult {
             signed(effect.mean, 3) + (effect.low.isFinite ? " \(intervalText(effect.low, effect.high, 3))" : "")
         }
         if totalEffect.mean.isFinite {
-            if let heldOutTotalEffect { named("total effect", "p \(total(heldOutTotalEffect)) held out") }
-            named(heldOutTotalEffect == nil ? "total effect" : "", "p \(total(totalEffect)) searched on")
+            if let heldOutTotalEffect { named("total effect", "\(metricTitle) \(total(heldOutTotalEffect)) held out") }
+            named(heldOutTotalEffect == nil ? "total effect" : "", "\(metricTitle) \(total(totalEffect)) searched on")
         }
         if let warning = SampleWords.warning(images: heldOut > 0 ? min(searched, heldOut) : searched) {
             named("", "warning: \(warning)")

@@ -39,6 +39,14 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var keep: String
     /// label | clean
     package var target: String
+    /// pooled | clean | corrupted | a class's index; nil in stores of versions that had the corrupted pass's alone
+    package var foil: String?
+    /// clean | zero | mean | resample: what is put in; nil where the store's spec alone says it
+    package var patchWith: String?
+    /// any | other-class: whom resample takes; nil in stores of versions that took any
+    package var partner: String?
+    /// image | data: whose deviation noise multiplies; nil in stores of versions that took each image's own
+    package var noiseSD: String?
     /// Whether the store keeps every pass's logits
     package var logits: Bool
     /// Random places asked for, for every size of patch that covers several places
@@ -110,6 +118,13 @@ package struct Manifest: Codable, Sendable, Equatable {
     /// What the sweep was asked to patch; random places to compare them with come after them.
     package var ownPatches: ArraySlice<PatchRecord> { patches.prefix { !$0.control } }
 
+    /// What is put in: `clean` (the other pass), `zero` ...
+    package var putIn: String {
+        if let patchWith { return patchWith }
+        let spec = try? JSONSerialization.jsonObject(with: Data(spec.utf8))
+        return (spec as? [String: Any])?["patchWith"] as? String ?? "clean"
+    }
+
     /// Now, UTC, ISO 8601, e.g. `2025-01-31T12:00:00Z`
     package static func timestamp() -> String { Date().ISO8601Format() }
 }
@@ -149,6 +164,9 @@ extension Manifest {
         compare("shard", stored.shard, shard)
         compare("keep", stored.keep, keep)
         compare("target", stored.target, target)
+        compare("foil", stored.foil ?? "corrupted", foil ?? "corrupted")
+        compare("partner", stored.partner ?? "any", partner ?? "any")
+        compare("noise-sd", stored.noiseSD ?? "image", noiseSD ?? "image")
         compare("control", "\(stored.control)", "\(control)")
         compare("logits", stored.logits ? "kept" : "not kept", logits ? "kept" : "not kept")
         compare("device", stored.device, device)
@@ -201,6 +219,7 @@ extension Manifest {
             ("class_names", classes), ("layers", layers.map(String.init)), ("seed", "\(seed)"),
             ("samples", "\(samples)"), ("offset", "\(offset)"),
             ("limit", limit.map(String.init)), ("shard", shard), ("keep", keep), ("target", target),
+            ("foil", foil), ("patch_with", patchWith), ("partner", partner), ("noise_sd", noiseSD),
             ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil),
             ("preprocessing", preprocessing), ("resize", resize), ("exif", exif),
             ("skipped", skipped.map(String.init)), ("class_match", classMatch.flatMap(Self.json)), ("device", device),
@@ -249,6 +268,7 @@ extension Manifest {
         (resize, exif) = (rows["resize"], rows["exif"])
         skipped = try whole(ifThere: "skipped", 0...Int.max)
         (patchFile, patchFileHash) = (rows["patch_file"], rows["patch_file_hash"])
+        (foil, patchWith, partner, noiseSD) = (rows["foil"], rows["patch_with"], rows["partner"], rows["noise_sd"])
         if rows["class_match"] != nil { classMatch = try value("class_match", names) }
     }
 }

@@ -15,7 +15,8 @@ extension ResultsStore {
 
     /// What a patch is for and how much it covers, and metrics that came later
     package static let furtherColumns = [
-        "control", "extent", "log_odds_clean", "log_odds_corrupted", "log_odds_patched", "kl_corrupted",
+        "control", "extent", "log_odds_clean", "log_odds_corrupted", "log_odds_patched", "kl_corrupted", "patch_with",
+        "donor",
     ]
 
     /// Writes one row per kept image and patch, by image, corruption, patch, to the file `path` or to standard
@@ -34,6 +35,9 @@ extension ResultsStore {
         let hasDonor = manifest.donor != nil
         out.header(Self.exportColumns + (hasDonor ? ["p_donor"] : []) + Self.furtherColumns)
         let patches = manifest.patches.map { PatchText($0, out.format) }
+        var kind = TableText(out.format)
+        kind.field("patch_with", manifest.putIn)
+        kind.field("donor", manifest.donor ?? "")
         try read { db in
             let images = try Cursor(
                 db, "SELECT \(imageColumns) FROM images WHERE kept ORDER BY image, corruption")
@@ -60,7 +64,7 @@ extension ResultsStore {
                         throw ResultsError.corrupt(
                             path: path, detail: "image \(record.image) has an effect of patch \(patch)")
                     }
-                    out.row(image, patches[patch], try patched(effects, from: 1))
+                    out.row(image, patches[patch], try patched(effects, from: 1), kind: kind.bytes)
                     if out.bytes.count > 1 << 18 {
                         try sink(out.bytes)
                         out.bytes.removeAll(keepingCapacity: true)
@@ -136,7 +140,7 @@ private struct ImageText {
 }
 
 extension TableText {
-    fileprivate mutating func row(_ image: ImageText, _ patch: PatchText, _ patched: PassMetrics) {
+    fileprivate mutating func row(_ image: ImageText, _ patch: PatchText, _ patched: PassMetrics, kind: [UInt8]) {
         beginRow()
         bytes += image.names
         bytes += patch.names
@@ -154,6 +158,7 @@ extension TableText {
         bytes += image.logOdds
         field("log_odds_patched", patched.logOdds)
         bytes += image.kl
+        bytes += kind
         endRow()
     }
 }

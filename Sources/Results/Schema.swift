@@ -64,7 +64,9 @@ enum Schema {
           p_clean, p_corrupted, e.p AS p_patched, logit_clean, logit_corrupted, e.logit AS logit_patched,
           logit_diff_clean, logit_diff_corrupted, e.logit_diff AS logit_diff_patched, e.kl AS kl_patched,
           pred_clean, pred_corrupted, e.pred AS pred_patched, control, extent,
-          log_odds_clean, log_odds_corrupted, e.log_odds AS log_odds_patched, kl_corrupted
+          log_odds_clean, log_odds_corrupted, e.log_odds AS log_odds_patched, kl_corrupted,
+          (SELECT value FROM manifest WHERE key = 'patch_with') AS patch_with,
+          ifnull((SELECT value FROM manifest WHERE key = 'donor'), '') AS donor
           FROM images i JOIN effects e USING (image, corruption) JOIN corruptions c USING (corruption)
           JOIN patches p USING (patch)
           WHERE kept ORDER BY e.image, e.corruption, e.patch;

@@ -68,7 +68,7 @@ package enum Target: Sendable, Equatable, CustomStringConvertible {
 }
 
 /// The class that the target is compared with in logit_diff.
-package enum Foil: Sendable, Equatable {
+package enum Foil: Sendable, Equatable, CustomStringConvertible {
     /// The class other than the target with the highest mean logit over the clean and the corrupted pass
     case pooled
     /// The same, of one of the passes alone
@@ -77,6 +77,55 @@ package enum Foil: Sendable, Equatable {
     case index(Int)
 
     package static let words = ["pooled", "clean", "corrupted"]
+
+    package var description: String {
+        switch self {
+        case .pooled: "pooled"
+        case .clean: "clean"
+        case .corrupted: "corrupted"
+        case .index(let index): "\(index)"
+        }
+    }
+
+    /// The passes that choose it, where it is not one class for all images.
+    /// - Parameter hasDonor: then the clean pass alone counts where pooled is asked for
+    package func passes(hasDonor: Bool) -> Wave.FoilPasses {
+        switch self {
+        case .pooled, .index: hasDonor ? .clean : .both
+        case .clean: .clean
+        case .corrupted: .corrupted
+        }
+    }
+}
+
+/// What a search goes by.
+package enum SearchMetric: String, Choice {
+    case p
+    case logOdds = "log_odds"
+    case logitDiff = "logit_diff"
+
+    /// In words
+    package var title: String {
+        switch self {
+        case .p: "p"
+        case .logOdds: "log-odds"
+        case .logitDiff: "logit difference"
+        }
+    }
+}
+
+/// Whose standard deviation `noise:K` multiplies.
+package enum NoiseDeviation: String, Choice {
+    /// Of each image's own patch projections
+    case image
+    /// Of the patch projections of all clean images of the data
+    case data
+}
+
+/// Whom `--patch-with resample` takes.
+package enum Partner: String, Choice {
+    case any
+    case otherClass = "other-class"
 }
 
 extension Precision: Choice {}

@@ -10,9 +10,12 @@ package enum SweepKey: String, Sendable, CaseIterable {
     case corruption, direction
     case site, window, layers, heads, tokens, neurons
     case patchWith = "patch-with"
+    case partner
     case control
     case target, foil, keep
-    case limit, offset, seed, samples, shard
+    case limit, offset, seed, samples
+    case noiseSD = "noise-sd"
+    case shard
 
     /// Keys of further sites
     static let ofPlaces: [SweepKey] = [.site, .window, .layers, .heads, .tokens, .neurons]
@@ -116,6 +119,10 @@ package enum SweepKey: String, Sendable, CaseIterable {
                 .text, "what", PatchWith.clean.rawValue, values: PatchWith.spellings,
                 "clean or other (the other pass) | zero | mean | resample (another image) | file:FILE.safetensors: what is patched in"
             )
+        case .partner:
+            row(
+                .text, "whom", Partner.any.rawValue, values: Partner.spellings,
+                "any | other-class: the images that resample takes, any other one or one of another class")
         case .control:
             row(
                 .whole, "count", "0",
@@ -139,7 +146,12 @@ package enum SweepKey: String, Sendable, CaseIterable {
             row(
                 .whole, "number", "0", "seed of noise, masks, shuffles, partners, random places and bootstrap intervals"
             )
-        case .samples: row(.whole, "count", "1", "noise draws per image, whose probabilities are averaged")
+        case .samples: row(.whole, "count", "1", "noise draws per image, whose metrics are averaged")
+        case .noiseSD:
+            row(
+                .text, "whose", NoiseDeviation.image.rawValue, values: NoiseDeviation.spellings,
+                "image | data: whose standard deviation noise:K multiplies, each image's own or that of all of the data"
+            )
         case .shard:
             row(
                 .text, "i/n", absent: "all, or the task's in a Slurm job array",

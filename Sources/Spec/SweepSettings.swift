@@ -21,6 +21,8 @@ package struct SweepSettings: Sendable, Equatable {
     package var offset: Int
     package var seed: UInt64
     package var samples: Int
+    package var noiseDeviation: NoiseDeviation
+    package var partner: Partner
     package var shard: Shard?
 
     /// The I-th of N equal parts of the images
@@ -45,7 +47,8 @@ extension SweepOptions {
             limit: try whole(.limit, 1...Int.max, "at least 1"),
             offset: try whole(.offset, 0...Int.max, "at least 0") ?? 0,
             seed: try whole(.seed, 0...UInt64.max, "0 to \(UInt64.max)") ?? 0,
-            samples: try whole(.samples, 1...10_000, "1 to 10000") ?? 1, shard: try shard())
+            samples: try whole(.samples, 1...10_000, "1 to 10000") ?? 1,
+            noiseDeviation: try noiseDeviation(), partner: try partner(), shard: try shard())
     }
 
     /// What is patched, without the patches spelled out, which need the model.
@@ -144,6 +147,24 @@ extension SweepOptions {
         try (written(key)?.first ?? Written(text: "", name: key.rawValue)).choice(Value.self)
     }
 
+    private func noiseDeviation() throws(SpecError) -> NoiseDeviation {
+        let deviation = try choice(.noiseSD, NoiseDeviation.self)
+        if deviation != .image, try corruptions().allSatisfy({ $0.embeddingNoise == nil }),
+            let item = written(.noiseSD)?.first
+        {
+            throw item.fail("it goes with --corruption noise:K")
+        }
+        return deviation
+    }
+
+    private func partner() throws(SpecError) -> Partner {
+        let partner = try choice(.partner, Partner.self)
+        if partner != .any, try choice(.patchWith, PatchWith.self) != .resample, let item = written(.partner)?.first {
+            throw item.fail("it goes with --patch-with resample")
+        }
+        return partner
+    }
+
     private func whole<Value: FixedWidthInteger>(
         _ key: SweepKey, _ range: ClosedRange<Value>, _ expected: String
     ) throws(SpecError) -> Value? {
@@ -195,15 +216,17 @@ extension SweepOptions {
     /// The class that it is compared with.
     package func foil(among labels: [String]) throws(SpecError) -> Foil {
         guard let item = written(.foil)?.first else { return .pooled }
-        let foil: Foil =
-            switch item.text {
-            case "pooled": .pooled
-            case "clean": .clean
-            case "corrupted": .corrupted
-            default: .index(try item.classIndex(among: labels, or: Foil.words))
+        switch item.text {
+        case "pooled": return .pooled
+        case "clean": return .clean
+        case "corrupted": return .corrupted
+        default:
+            let index = try item.classIndex(among: labels, or: Foil.words)
+            if try target(among: labels) == .index(index) {
+                throw item.fail("it is the target; expected another class")
             }
-        if foil != .pooled { throw item.fail("it is not built yet; only pooled is") }
-        return foil
+            return .index(index)
+        }
     }
 
     /// A sweep whose two passes are the same measures nothing.

@@ -1,4 +1,3 @@
-import Foundation
 import Results
 
 /// What a patch does to the receiving pass. Words, shares and figures follow it.
@@ -20,7 +19,7 @@ package enum Intervention: String, Sendable, CaseIterable {
 
     /// - Parameter direction: `restore` or `noise`
     package init(_ manifest: Manifest, direction: String) {
-        switch Self.patchWith(manifest) {
+        switch manifest.putIn {
         case "zero": self = .zero
         case "mean": self = .mean
         case "resample": self = .resample
@@ -33,12 +32,6 @@ package enum Intervention: String, Sendable, CaseIterable {
     /// What is put in is the other pass of the same image and model, so that the total effect is what the patch could do at
     /// most, and shares of it mean something.
     package var exchangesPasses: Bool { self == .denoising || self == .noising }
-
-    /// `patchWith` of the sweep's spec
-    private static func patchWith(_ manifest: Manifest) -> String {
-        let spec = try? JSONSerialization.jsonObject(with: Data(manifest.spec.utf8))
-        return (spec as? [String: Any])?["patchWith"] as? String ?? "clean"
-    }
 }
 
 /// What a patch must do whatever the weights, as far as its columns tell.

@@ -24,7 +24,7 @@ extension OpCase {
         ) { library, random in
             let std: Float = 0.7
             let e = random.normals(n, mean: mean * std, std: std)
-            // Any bits are words: also those of NaNs that signal, infinities and numbers below the smallest normal one.
+            // Any bits are words.
             let odd: [UInt32] = [0x7f80_0001, 0xffc0_0000, 1, 0x7f80_0000, 0, .max, 0x8000_0001, 0xff80_0123]
             let words: [[UInt32]] = images.indices.map { image in
                 image == images.lowerBound && images.count > 1
@@ -32,9 +32,9 @@ extension OpCase {
                     : (0..<4).map { _ in .random(in: 0 ... .max, using: &random) }
             }
             let keys = 5
-            var input = [Float].poison(keys + 4 * stored + 3)
+            var input = [Int32](repeating: .min, count: keys + 4 * stored + 3)
             for (image, words) in zip(images, words) {
-                for (i, word) in words.enumerated() { input[keys + 4 * image + i] = Float(bitPattern: word) }
+                for (i, word) in words.enumerated() { input[keys + 4 * image + i] = Int32(bitPattern: word) }
             }
             let operation = try Noise(library), context = library.context
             let eBuffer = try Buffer(context, e + .poison(margin)), inputBuffer = try Buffer(context, input)
@@ -42,7 +42,7 @@ extension OpCase {
             return PreparedOp(
                 launch: {
                     try operation.add(
-                        e: eBuffer, values: values, images: images, strength: strength, input: inputBuffer, keys: keys,
+                        e: eBuffer, values: values, images: images, strength: strength, keys: inputBuffer, offset: keys,
                         deviations: deviations)
                 },
                 output: { try eBuffer.read() + deviations.read() },

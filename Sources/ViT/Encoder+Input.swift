@@ -2,12 +2,42 @@ import CLRuntime
 import Kernels
 
 extension Encoder {
-    /// Gaussian noise of `strength` standard deviations of each image's own patch projections (causal tracing, Meng et al.
-    /// 2022, whose rule takes one deviation for all data). `keys`: where in the pixels' buffer the generator's words are.
-    package struct EmbeddingNoise: Sendable {
-        package var strength: Float
-        package var keys: Int
-        package init(strength: Float, keys: Int) { (self.strength, self.keys) = (strength, keys) }
+    /// Gaussian noise of `strength` standard deviations of patch projections: of each image's own, or `deviation`, one for all
+    /// data as in causal tracing (Meng et al. 2022). `keys` holds four words of the generator an image from element
+    /// `offset` on.
+    package struct EmbeddingNoise {
+        package var strength: Float, deviation: Float?
+        package var keys: Buffer<Int32>, offset: Int
+
+        package init(strength: Float, deviation: Float? = nil, keys: Buffer<Int32>, offset: Int) {
+            (self.strength, self.deviation, self.keys, self.offset) = (strength, deviation, keys, offset)
+        }
+    }
+
+    /// The patch projections of a chunk of images, into `workspace.normed`: [chunk.count, patches, D], bias included
+    private func projectPatches(
+        pixels: Buffer<Float>, offset: Int, chunk: Range<Int>, workspace: Workspace
+    ) throws(CLError) {
+        try embedding.patches(
+            pixels: pixels, offset: offset, images: chunk, channels: config.channels, imageSize: config.imageSize,
+            patchSize: config.patchSize, out: workspace.patches)
+        try gemm(
+            a: Matrix(workspace.patches, stride: config.patchValues), weight: patchProjection,
+            rows: chunk.count * config.patches, activation: .none,
+            out: Matrix(workspace.normed, stride: config.hiddenSize))
+    }
+
+    /// Hands every image's patch projections, [patches, D], to `body`.
+    /// - Parameter pixels: [images, channels, S, S], normalised
+    package func forEachProjection(
+        pixels: Buffer<Float>, images: Int, workspace: Workspace, _ body: (ArraySlice<Float>) -> Void
+    ) throws(CLError) {
+        let count = config.patches * config.hiddenSize
+        for chunk in chunks(0..<images, of: workspace.rows) {
+            try projectPatches(pixels: pixels, offset: 0, chunk: chunk, workspace: workspace)
+            let values = try workspace.normed.read(0..<(chunk.count * count))
+            for image in 0..<chunk.count { body(values[(image * count)..<((image + 1) * count)]) }
+        }
     }
 
     /// The encoder's input for `images` images of the pixels: as many rows of x.
@@ -20,18 +50,12 @@ extension Encoder {
         noise embeddingNoise: EmbeddingNoise? = nil, workspace: Workspace
     ) throws(CLError) {
         for chunk in chunks(0..<images, of: workspace.rows) {
-            try embedding.patches(
-                pixels: pixels, offset: offset, images: chunk, channels: config.channels, imageSize: config.imageSize,
-                patchSize: config.patchSize, out: workspace.patches)
-            try gemm(
-                a: Matrix(workspace.patches, stride: config.patchValues), weight: patchProjection,
-                rows: chunk.count * config.patches, activation: .none,
-                out: Matrix(workspace.normed, stride: config.hiddenSize))
+            try projectPatches(pixels: pixels, offset: offset, chunk: chunk, workspace: workspace)
             if let embeddingNoise {
                 try noise.add(
                     e: workspace.normed, values: config.patches * config.hiddenSize, images: chunk,
-                    strength: embeddingNoise.strength, input: pixels, keys: embeddingNoise.keys,
-                    deviations: workspace.deviations)
+                    strength: embeddingNoise.strength, keys: embeddingNoise.keys, offset: embeddingNoise.offset,
+                    deviations: workspace.deviations, deviation: embeddingNoise.deviation)
             }
             try embedding.join(
                 e: workspace.normed, prefix: prefix, position: position, tokens: config.tokens,

@@ -39,7 +39,9 @@ import Testing
             last = share
             heldOut = try number(row, "held_out_share")
         }
-        #expect(heldOut >= 0.9 || rows.count == 24)
+        let json = try search(["--format", "json", "--until", "0.9"])
+        let object = try #require(JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
+        #expect(object["stopped"] as? String == (heldOut >= 0.9 ? "share" : "no_gain"))
         // The best place and the best one alone are the same one: one patch on the same images.
         let first = try #require(rows.first)
         #expect(first["ranked_share"] == first["held_out_share"])
@@ -61,6 +63,29 @@ import Testing
         #expect(abs(try number(found[0], "effect") + number(strongest, "mean_effect")) < 1e-9)
         #expect(abs(try number(found[0], "share") - number(strongest, "recovered")) < 1e-9)
         #expect(found[0]["held_out_share"] == "")
+    }
+
+    /// The first place by log-odds is the sweep's strongest by log-odds.
+    @Test func goesByTheMetricThatIsAskedFor() throws {
+        let folder = FileManager.default.temporaryDirectory.path + "/vitpatch-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let sweep = try runVitpatch(["sweep", "--site", "z", "--limit", "24", "--out", folder])
+        #expect(sweep.code == 0, "\(sweep.errors)")
+        var sums: [String: Double] = [:]
+        for row in rows(try runVitpatch(["export", folder, "--format", "csv"]).output) {
+            sums["\(row["layer"] ?? "") \(row["head"] ?? "")", default: 0] +=
+                try number(row, "log_odds_patched") - number(row, "log_odds_corrupted")
+        }
+        let strongest = try #require(sums.max { $0.value < $1.value })
+        let result = try search([
+            "--format", "json", "--metric", "log_odds", "--max", "1", "--holdout", "0", "--until", "2",
+        ])
+        let object = try #require(JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
+        let step = try #require((object["steps"] as? [[String: Any]])?.first)
+        #expect("\(step["layer"] ?? "") \(step["head"] ?? "")" == strongest.key)
+        let searched = try #require(step["searched"] as? [String: Any])
+        #expect(abs(try #require(searched["effect"] as? Double) - strongest.value / 24) < 1e-6)
+        #expect(object["metric"] as? String == "log_odds" && object["foil"] as? String == "pooled")
     }
 
     @Test func memoryChangesNothing() throws {
@@ -104,7 +129,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ["--until", "0"], ["--until", "nan"], ["--max", "0"], ["--holdout", "1"], ["--holdout", "-0.5"],
+        ["--metric", "kl"], ["--until", "0"], ["--until", "nan"], ["--max", "0"], ["--holdout", "1"],
+        ["--holdout", "-0.5"],
         ["--limit", "0"],
         ["--offset=-1"], ["--site", "y"], ["--layers", "99"], ["--heads", "99"], ["--tokens", "9x9"],
         ["--format", "xml"],

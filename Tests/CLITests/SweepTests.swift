@@ -76,10 +76,31 @@ struct SweepTests {
         }
     }
 
+    /// One deviation for all data: whichever images are swept, and another noise than with each image's own.
+    @Test func theNoiseOfAllDataIsOfAllData() throws {
+        let options = small + ["--site", "embed", "--corruption", "noise:1"]
+        let two = try Table(try sweep(options + ["--noise-sd", "data", "--limit", "2"], out: folder("two")))
+        let four = try Table(try sweep(options + ["--noise-sd", "data", "--limit", "4"], out: folder("four")))
+        let own = try Table(try sweep(options + ["--limit", "2"], out: folder("own")))
+        #expect(Array(four.rows.prefix(two.rows.count)) == two.rows)
+        #expect(own["p_clean"] == two["p_clean"] && own["p_corrupted"] != two["p_corrupted"])
+        let again = try runVitpatch(["sweep"] + options + ["--limit", "2", "--resume", "--out", folder("two")])
+        #expect(again.code == 1 && again.errors.contains("noise-sd is data there and image now"))
+    }
+
+    @Test func theExportSaysWhatIsPutIn() throws {
+        let options = small + ["--site", "z", "--layers", "1", "--ablate", "resample"]
+        let other = try Table(try sweep(options + ["--partner", "other-class"], out: folder("other")))
+        #expect(Set(other["patch_with"]) == ["resample"] && Set(other["donor"]) == [""])
+        let any = try Table(try sweep(options, out: folder("any")))
+        #expect(any["p_clean"] == other["p_clean"] && any["p_patched"] != other["p_patched"])
+    }
+
     /// The columns of both passes, from `classify`, which prints every logit.
-    @Test(arguments: ["label", "clean"])
-    func passesAreThoseOfClassify(_ target: String) throws {
-        let table = try Table(try sweep(small + ["--site", "embed", "--target", target], out: folder("out")))
+    @Test(arguments: [("label", "pooled"), ("clean", "corrupted"), ("label", "clean"), ("clean", "2")])
+    func passesAreThoseOfClassify(_ target: String, _ chosen: String) throws {
+        let table = try Table(
+            try sweep(small + ["--site", "embed", "--target", target, "--foil", chosen], out: folder("out")))
         let passes = try ["none", "grayscale"].map { corruption in
             let result = try runVitpatch(["classify", "--corruption", corruption] + small)
             #expect(result.code == 0)
@@ -97,10 +118,20 @@ struct SweepTests {
                 try (0..<5).map { try #require(Float(pass.rows[i]["logit_\($0)"] ?? "")) }
             }
             let target = try #require(Int(row["target"] ?? "")), foil = try #require(Int(row["foil"] ?? ""))
-            #expect(foil == (0..<5).filter { $0 != target }.max { logits[1][$0] < logits[1][$1] })
+            func score(_ c: Int) -> Float {
+                switch chosen {
+                case "pooled": logits[0][c] / 2 + logits[1][c] / 2
+                case "clean": logits[0][c]
+                default: logits[1][c]
+                }
+            }
+            #expect(foil == Int(chosen) ?? (0..<5).filter { $0 != target }.max { score($0) < score($1) })
             for (pass, name) in ["clean", "corrupted"].enumerated() {
                 #expect(row["logit_\(name)"] == "\(logits[pass][target])")
                 #expect(row["logit_diff_\(name)"] == "\(logits[pass][target] - logits[pass][foil])")
+                let others = (0..<5).filter { $0 != target }.map { exp(Double(logits[pass][$0])) }.reduce(0, +)
+                let logOdds = try #require(Double(row["log_odds_\(name)"] ?? ""))
+                #expect(abs(logOdds - Double(logits[pass][target]) + log(others)) < 1e-5)
                 #expect(row["pred_\(name)"] == (0..<5).max { logits[pass][$0] < logits[pass][$1] }.map { "\($0)" })
             }
         }

@@ -12,29 +12,50 @@ struct MetricsTests {
         let library = try library(), context = library.context
         let operation = try Metrics(library)
         // A clean pass that prefers 1 and 3 alike; a corrupted one that prefers 0, 1 and 2 alike.
-        let logits = try Buffer<Float>(context, [0, 5, 1, 5, 7, 7, 7, 2]), input = try Buffer<Float>(context, [-1])
+        let logits = try Buffer<Float>(context, [0, 5, 1, 5, 7, 7, 7, 1]),
+            labels = try Buffer<Int32>(context, [-1, -1])
         let out = try Buffer<Float>(context, count: Metrics.count(rows: 2, images: 1))
-        try operation(logits: logits, classes: 4, rows: 2, images: 1, corrupted: 1, input: input, labels: 0, out: out)
+        // But for 1, the corrupted pass prefers 0 (as 2), the clean one 3, and both together 2: 1 + 7 of 0 + 7 and 5 + 1.
+        for (foils, foil) in [((1, 1), 0), ((0, 0), 3), ((0, 1), 2)] as [((Int, Int), Float)] {
+            try operation(
+                logits: logits, classes: 4, rows: 2, images: 1, foils: foils, labels: labels, out: out)
+            let values = try out.read()
+            #expect(values[4] == 1 && values[10] == 0)
+            #expect(Array(values[12...]) == [1, foil])
+        }
+    }
+
+    /// Where p rounds to 1, log-odds still tell how far the others are behind.
+    @Test func logOddsDoNotSaturate() throws {
+        let library = try library(), context = library.context
+        let operation = try Metrics(library), labels = try Buffer<Int32>(context, [0, -1])
+        let logits = try Buffer<Float>(context, [40, 0, 0, -40, 0, 0])
+        let out = try Buffer<Float>(context, count: Metrics.count(rows: 2, images: 1))
+        try operation(logits: logits, classes: 3, rows: 2, images: 1, foils: (0, 1), labels: labels, out: out)
         let values = try out.read()
-        #expect(values[4] == 1 && values[9] == 0)
-        #expect(Array(values[10...]) == [1, 0])
+        #expect(values[0] == 1 && abs(values[5] - (40 - 0.6931472)) < 1e-5)
+        #expect(values[6] < 1e-17 && abs(values[11] - (-40 - 0.6931472)) < 1e-5)
     }
 
     @Test func refusesWrongSizes() throws {
         let library = try library(), context = library.context
         let operation = try Metrics(library)
         let logits = try Buffer<Float>(context, [Float](repeating: 0, count: 12)),
-            input = try Buffer<Float>(context, [-1])
+            labels = try Buffer<Int32>(context, [-1, -1])
         let out = try Buffer<Float>(context, count: Metrics.count(rows: 4, images: 1))
-        func run(classes: Int = 3, rows: Int = 4, corrupted: Int = 1, labels: Int = 0) throws {
+        func run(classes: Int = 3, rows: Int = 4, corrupted: Int = 1) throws {
             try operation(
-                logits: logits, classes: classes, rows: rows, images: 1, corrupted: corrupted, input: input,
-                labels: labels, out: out)
+                logits: logits, classes: classes, rows: rows, images: 1, foils: (0, corrupted), labels: labels, out: out
+            )
         }
         expectShapeError(context) { try run(classes: 4) }
         expectShapeError(context) { try run(classes: 2, rows: 5) }
         expectShapeError(context) { try run(corrupted: 4) }
-        expectShapeError(context) { try run(labels: 1) }
+        expectShapeError(context) { try run(corrupted: -1) }
+        let short = try Buffer<Int32>(context, [-1])
+        expectShapeError(context) {
+            try operation(logits: logits, classes: 3, rows: 4, images: 1, foils: (0, 1), labels: short, out: out)
+        }
         try run()
     }
 }

@@ -164,11 +164,11 @@ import ViT
         let before = rig.context.counters
         for _ in 0..<4 { _ = try wavefront.run(rig.input(images: 3, &random), patches: patches) }
         let after = rig.context.counters
-        #expect(after.uploads - before.uploads == 4)
+        #expect(after.uploads - before.uploads == 2 * 4)  // pixels; classes and words
         #expect(after.reads - before.reads == 4)
-        let values = 3 * (2 * rig.config.channels * rig.config.imageSize * rig.config.imageSize + 1)
+        let values = 3 * (2 * rig.config.channels * rig.config.imageSize * rig.config.imageSize + 2)
         #expect(after.uploadedBytes - before.uploadedBytes == 4 * 4 * values)
-        // Five metrics a row, and target and foil of each image; equal patches share a row.
-        #expect(after.readBytes - before.readBytes <= 4 * 4 * (3 * (2 + patches.count) * 5 + 3 * 2))
+        // Six metrics a row, and target and foil of each image; equal patches share a row.
+        #expect(after.readBytes - before.readBytes <= 4 * 4 * (3 * (2 + patches.count) * 6 + 3 * 2))
     }
 }

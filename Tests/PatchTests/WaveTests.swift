@@ -3,6 +3,7 @@ import Patch
 import Reference
 import TestSupport
 import Testing
+import Verification
 import ViT
 
 /// Whatever is put in and wherever it comes from: images and patches together or apart, the same bits.
@@ -140,6 +141,68 @@ import ViT
         #expect(second.corruptedLogits[classes...] == first.corruptedLogits[classes...])
         input.noise?.strength = 0
         #expect(try wavefront.run(input, patches: [], keepLogits: true).corruptedLogits == first.cleanLogits)
+    }
+
+    /// Foils that are given, and chosen by either pass or both; log-odds are those of the logits.
+    @Test(arguments: [Wave.FoilPasses.clean, .corrupted, .both]) func foilsAndLogOdds(_ passes: Wave.FoilPasses) throws
+    {
+        let lab = try Lab(images: 5), classes = lab.rig.config.classes
+        let wavefront = try Wavefront(
+            encoder: lab.rig.encoder, library: lab.rig.library, shape: WaveShape(images: 5, patches: [], chunkRows: 2))
+        var input = lab.input
+        input.foilPasses = passes
+        input.foils[1] = 2
+        let output = try wavefront.run(input, patches: [], keepLogits: true)
+        for image in 0..<5 {
+            let range = (image * classes)..<((image + 1) * classes)
+            let clean = output.cleanLogits[range].map(Double.init),
+                other = output.corruptedLogits[range].map(Double.init)
+            let scores =
+                switch passes {
+                case .clean: clean
+                case .corrupted: other
+                case .both: zip(clean, other).map(+)
+                }
+            let target = output.targets[image]
+            #expect(output.foils[image] == (image == 1 ? 2 : foil(scores, target: target)), "seed \(lab.seed)")
+            for (pass, logits) in [(output.clean[image], clean), (output.corrupted[image], other)] {
+                #expect(abs(Double(pass.logOdds) - logOdds(logits, target: target)) < 1e-5, "seed \(lab.seed)")
+            }
+        }
+        input.foils[0] = classes
+        #expect(throws: CLError.self) { try wavefront.run(input, patches: []) }
+    }
+
+    /// One deviation for all data: the noise of an image's own, in proportion.
+    @Test func noiseTakesTheDeviationThatIsGiven() throws {
+        let lab = try Lab(images: 2, noise: 1)
+        let wavefront = try Wavefront(
+            encoder: lab.rig.encoder, library: lab.rig.library, shape: WaveShape(images: 2, patches: [], chunkRows: 2))
+        var own = ProjectionDeviation(), all = ProjectionDeviation(), values: [Double] = []
+        var image = 0
+        try wavefront.observeProjections(lab.input.clean) {
+            if image == 0 { own.add($0) }
+            all.add($0)
+            values += $0.map(Double.init)
+            image += 1
+        }
+        #expect(abs(all.deviation - populationDeviation(values)) < 1e-9, "seed \(lab.seed)")
+        let measured = try ProjectionDeviation.over(
+            images: 2, encoder: lab.rig.encoder, library: lab.rig.library
+        ) { Array(lab.input.clean[$0]) }
+        #expect(measured == Float(all.deviation), "seed \(lab.seed)")
+
+        var input = lab.input
+        input.corrupted = input.clean
+        let classes = lab.rig.config.classes
+        let usual = try wavefront.run(input, patches: [], keepLogits: true).corruptedLogits
+        input.noiseDeviations = [Float(own.deviation)]
+        let given = try wavefront.run(input, patches: [], keepLogits: true).corruptedLogits
+        let error = zip(given, usual).map { abs($0 - $1) }
+        #expect(error[..<classes].allSatisfy { $0 < 1e-4 }, "seed \(lab.seed)")
+        #expect(error[classes...].contains { $0 > 1e-4 }, "seed \(lab.seed)")
+        input.noiseDeviations = [1, 1]
+        #expect(throws: CLError.self) { try wavefront.run(input, patches: []) }
     }
 
     @Test func whatAWaveLacksIsRefused() throws {

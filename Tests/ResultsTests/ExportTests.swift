@@ -13,6 +13,7 @@ import Testing
             PatchRecord(
                 direction: "noise", site: "z", layer: "0+5", head: "3", token: "cls", window: "", control: true,
                 extent: "z 2 layers 1 head CLS"))
+        manifest.patchWith = "mean"
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest)
         func pass(_ p: Float) -> PassMetrics {
             PassMetrics(p: p, logit: 10 * p, logitDiff: -p, kl: p / 4, prediction: Int(8 * p), logOdds: p - 1)
@@ -28,13 +29,13 @@ import Testing
                 EffectRecord(image: $0, corruption: $1, patch: $2, patched: pass(0.5))
             })
         let tail = "0.75,0.25,0.5,7.5,2.5,5.0,-0.75,-0.25,-0.5,0.125,6,2,4"
-        let end = "-0.25,-0.75,-0.5,0.0625"
+        let end = "-0.25,-0.75,-0.5,0.0625,mean,"
         #expect(
             try store.exported() == """
                 image,label,target,foil,corruption,direction,site,layer,head,token,window,p_clean,p_corrupted,\
                 p_patched,logit_clean,logit_corrupted,logit_patched,logit_diff_clean,logit_diff_corrupted,\
                 logit_diff_patched,kl_patched,pred_clean,pred_corrupted,pred_patched,control,extent,log_odds_clean,\
-                log_odds_corrupted,log_odds_patched,kl_corrupted
+                log_odds_corrupted,log_odds_patched,kl_corrupted,patch_with,donor
                 a,1,2,3,grayscale,restore,attn_out,0,,,1,\(tail),0,,\(end)
                 b,1,2,3,grayscale,restore,attn_out,0,,,1,\(tail),0,,\(end)
                 b,1,2,3,grayscale,noise,z,0+5,3,cls,,\(tail),1,z 2 layers 1 head CLS,\(end)
@@ -49,7 +50,8 @@ import Testing
                 "p_corrupted":0.25,"p_patched":0.5,"logit_clean":7.5,"logit_corrupted":2.5,"logit_patched":5.0,\
                 "logit_diff_clean":-0.75,"logit_diff_corrupted":-0.25,"logit_diff_patched":-0.5,\
                 "kl_patched":0.125,"pred_clean":6,"pred_corrupted":2,"pred_patched":4,"control":0,"extent":null,\
-                "log_odds_clean":-0.25,"log_odds_corrupted":-0.75,"log_odds_patched":-0.5,"kl_corrupted":0.0625}
+                "log_odds_clean":-0.25,"log_odds_corrupted":-0.75,"log_odds_patched":-0.5,"kl_corrupted":0.0625,\
+                "patch_with":"mean","donor":null}
                 """)
     }
 
@@ -102,7 +104,7 @@ import Testing
         }
         let records = try parseCSV(store.exported())
         #expect(records.dropFirst().map { $0[0] } == ids)
-        #expect(records.allSatisfy { $0.count == 30 })
+        #expect(records.allSatisfy { $0.count == 32 })
         #expect(try store.exported().contains("\n\"say \"\"hi\"\"\","))
         for (line, id) in zip(try store.exported(.jsonl).split(separator: "\n"), ids) {
             let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]

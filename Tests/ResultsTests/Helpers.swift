@@ -30,7 +30,7 @@ struct SeededRandom: RandomNumberGenerator {
 }
 
 func testManifest(patches: Int = 3, corruptions: [String] = ["grayscale"]) -> Manifest {
-    Manifest(
+    var manifest = Manifest(
         version: "0.1.0", model: "models/tiny", modelHash: "aa11bb22cc33dd44", data: "images", dataHash: "ff00",
         spec: #"{"site":"attn_out"}"#, corruptions: corruptions,
         patches: (0..<patches).map {
@@ -38,6 +38,8 @@ func testManifest(patches: Int = 3, corruptions: [String] = ["grayscale"]) -> Ma
         },
         classNames: ["cat", "dog, \"wild\""], seed: 7, limit: 100, device: "cpu", driver: "1.0", gemm: "clblast",
         host: "here", command: "vitpatch sweep", started: "2025-01-01T00:00:00Z")
+    manifest.patchWith = "clean"
+    return manifest
 }
 
 extension PassMetrics {

@@ -11,6 +11,7 @@ import Testing
         manifest.seed = .max
         manifest.shard = "2/8"
         manifest.control = 20
+        (manifest.foil, manifest.patchWith, manifest.partner, manifest.noiseSD) = ("3", "mean", "other-class", "data")
         (manifest.patches[2].control, manifest.patches[2].extent) = (true, "attn_out 3 layers")
         manifest.ended = "2025-01-01T01:00:00Z"
         manifest.command = "vitpatch sweep --model 'a b' --spec \"ü\n\""
@@ -55,6 +56,13 @@ import Testing
             differences {
                 $0.donor = "d"; $0.donorHash = "e"
             } == ["donor is not set there and d (e) now"])
+        // Stores of versions that had no choice
+        #expect(differences { ($0.foil, $0.partner, $0.noiseSD) = ("corrupted", "any", "image") } == [])
+        #expect(differences { $0.foil = "pooled" } == ["foil is corrupted there and pooled now"])
+        #expect(
+            differences { ($0.partner, $0.noiseSD) = ("other-class", "data") } == [
+                "partner is any there and other-class now", "noise-sd is image there and data now",
+            ])
         #expect(differences { $0.corruptions = ["blur:2"] } == ["corruption is grayscale there and blur:2 now"])
         #expect(differences { $0.patches.removeLast() } == ["the number of patches is 3 there and 2 now"])
         #expect(

@@ -79,7 +79,7 @@ struct ProblemTests {
         ),
         (
             "places: [{site: z},\n {site: [q, y]}]",
-            "s.yaml:2: site y: \"y\" is unknown; valid are embed, resid_pre, resid_mid, resid_post, attn_out, mlp_out, z, q, k, v, pattern, mlp_act"
+            "s.yaml:2: site y: \"y\" is unknown; valid are embed, resid_pre, resid_mid, resid_post, attn_out, mlp_out, z, q, k, v, pattern, mlp_pre, mlp_act"
         ),
         ("places:\n  - {site: z, window: 0}", "s.yaml:2: window 0: expected 1 to 1000000"),
         ("layers: 1\nplaces:\n  - {site: z, layers: 9}", "s.yaml:3: layers 9: 9 does not exist; the model has 0-4"),

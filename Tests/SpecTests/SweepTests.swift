@@ -166,7 +166,7 @@ struct SweepTests {
         let values: [SweepKey: String] = [
             .model: "m", .donor: "d", .data: "i", .corruption: "mean", .direction: "noise", .site: "q", .window: "2",
             .layers: "1", .heads: "2", .tokens: "3", .neurons: "4", .patchWith: "zero", .control: "9", .target: "clean",
-            .foil: "pooled",
+            .foil: "pooled", .partner: "any", .noiseSD: "image",
             .keep: "flipped",
             .classMap: "c.csv", .resize: "torchvision", .exif: "apply",
             .limit: "5", .offset: "6", .seed: "7", .samples: "8", .shard: "1/9",
@@ -230,7 +230,11 @@ struct SweepTests {
             #expect(error?.origin == .commandLine && error?.description.hasPrefix("--target \(text): ") == true)
             #expect(error?.description.contains(words) == true, "\(text)")
         }
-        #expect(throws: SpecError.self) { try flags([.foil: "clean"]).foil(among: labels) }
+        #expect(try flags([.foil: "clean"]).foil(among: labels) == .clean)
+        #expect(try flags([.foil: "corrupted"]).foil(among: labels) == .corrupted)
+        #expect(try flags([.foil: labels[0]]).foil(among: labels) == .index(0))
+        let both = #expect(throws: SpecError.self) { try flags([.foil: "0", .target: "0"]).foil(among: labels) }
+        #expect(both?.description == "--foil 0: it is the target; expected another class")
         #expect(throws: SpecError.self) { try flags([.foil: "cow"]).foil(among: labels) }
     }
 

@@ -55,7 +55,7 @@ struct Activations: ParsableCommand {
         checkpoint.warnOfDefaults()
         let config = checkpoint.config
         let spec = try options.spec(for: config)
-        let data = try LabelledData(path: settings.data, model: config, classMap: settings.classMap)
+        let data = try LabelledData(settings, model: config)
         let images = try OptionText.images(settings, count: data.dataset.count)
         let context = try running.device.context()
         let model = try Model(

@@ -58,12 +58,11 @@ struct Compare: ParsableCommand {
             if of(a) != of(b) { Terminal.warning("\(name) is \(of(a)) in A and \(of(b)) in B") }
         }
         warn("direction") { Set($0.ownPatches.map(\.direction)).sorted().joined(separator: ", ") }
-        warn("patch-with") { Self.patchWith($0) ?? "not known" }
+        warn("patch-with", \.putIn)
+        warn("partner") { $0.partner ?? "any" }
         warn("target", \.target)
-    }
-
-    private static func patchWith(_ manifest: Manifest) -> String? {
-        if let file = manifest.patchFile { return "file:\(file) (\((manifest.patchFileHash ?? "").prefix(12)))" }
-        return (try? JSONDecoder().decode(SweepSpec.self, from: Data(manifest.spec.utf8)))?.patchWith.rawValue
+        warn("foil") { $0.foil ?? "corrupted" }
+        warn("noise-sd") { $0.noiseSD ?? "image" }
+        warn("file") { m in m.patchFile.map { "\($0) (\((m.patchFileHash ?? "").prefix(12)))" } ?? "none" }
     }
 }

@@ -39,6 +39,10 @@ struct Search: ParsableCommand {
 
     @OptionGroup var measure: MeasureOptions
 
+    @Option(
+        help: "\(oneOf(SearchMetric.self)): what effects and shares are of.", completion: .choices(SearchMetric.self))
+    var metric = SearchMetric.p.rawValue
+
     @Option(help: ArgumentHelp("Folder for search.csv and search.json.", valueName: "folder"), completion: .directory)
     var out: String?
 
@@ -62,6 +66,7 @@ struct Search: ParsableCommand {
         try OptionText.check("--out", name: out)
         if overwrite && out == nil { throw UsageError("--overwrite needs --out") }
         _ = try choice("--format", format, Format.self)
+        _ = try choice("--metric", metric, SearchMetric.self)
         let settings = try options.settings()
         _ = try corruption(settings)
         if let patchWith, settings.patchFile == nil, PatchWith(spelled: patchWith) != .clean {
@@ -78,7 +83,7 @@ struct Search: ParsableCommand {
         checkpoint.warnOfDefaults()
         let labels = checkpoint.config.labels
         let target = try options.target(among: labels)
-        _ = try options.foil(among: labels)
+        let foil = try options.foil(among: labels)
         let spec = try options.spec(for: checkpoint.config), items = try spec.items(config: checkpoint.config)
         let skipped = unreadable.skipped
         let data = try LabelledData(settings, model: checkpoint.config, skipped: skipped)
@@ -99,15 +104,21 @@ struct Search: ParsableCommand {
         let plan = try WavePlan(
             encoder: model.encoder, patches: patches, images: images.count,
             memory: try running.memoryBytes())
+        var experiment = Experiment(
+            model: model, donor: nil, data: data, target: target, foil: foil, seed: settings.seed,
+            samples: settings.samples, file: file, skipped: skipped)
+        let interruption = Interruption()
+        if settings.noiseDeviation == .data {
+            experiment.noiseDeviations = try experiment.measuredNoiseDeviations(
+                memory: try running.memoryBytes(), interruption)
+        }
         let run = SearchRun(
-            experiment: Experiment(
-                model: model, donor: nil, data: data, target: target, seed: settings.seed, samples: settings.samples,
-                file: file, skipped: skipped),
-            corruption: corruption, keep: settings.keep, heldOutShare: holdout,
+            experiment: experiment, corruption: corruption, keep: settings.keep,
+            metric: try choice("--metric", metric, SearchMetric.self), heldOutShare: holdout,
             runner: WaveRunner(
                 encoder: model.encoder, library: model.library, plan: plan, file: file,
                 onFirstHalving: Experiment.warn(planned: plan, of: model)),
-            interruption: Interruption())
+            interruption: interruption)
         let start = Date()
         let search = Greedy(candidates: patches, until: until, most: max)
         let outcome = try run.run(search, images: Array(images)) { outcome in
@@ -127,6 +138,8 @@ struct Search: ParsableCommand {
             seen: images.count)
         result.skipped = skipped.map(\.count)
         (result.patchFile, result.patchFileHash) = (file?.name, file?.sha256)
+        (result.metric, result.metricTitle) = (run.metric.rawValue, run.metric.title)
+        (result.foil, result.noiseSD) = (foil.description, settings.noiseDeviation.rawValue)
         switch try choice("--format", format, Format.self) {
         case .text: Terminal.standardOutput(result.text(colour: Terminal.colour))
         case .csv: Terminal.standardOutput(result.csv())

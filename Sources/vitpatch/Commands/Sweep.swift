@@ -30,6 +30,7 @@ struct Sweep: ParsableCommand {
     @Option(.window) var window: [String] = []
     @Option(.neurons) var neurons: String?
     @Option(.patchWith) var patchWith: String?
+    @Option(.partner) var partner: String?
 
     @Option(
         help: ArgumentHelp(
@@ -113,7 +114,7 @@ struct Sweep: ParsableCommand {
         let corruptions = settings.corruptions
         let target = try options.target(among: checkpoint.config.labels)
         try data.requireLabels(target, keep: settings.keep)
-        _ = try options.foil(among: checkpoint.config.labels)
+        let foil = try options.foil(among: checkpoint.config.labels)
         let spec = try options.spec(for: checkpoint.config)
         try checkNothingIsIgnored(spec)
         if settings.samples > 1, !corruptions.contains(where: \.isRandom) {
@@ -175,7 +176,7 @@ struct Sweep: ParsableCommand {
         let plan = try planned(images: share(most, among: share(most, among: planned(images: most).shape.images)))
 
         var manifest = try manifest(
-            settings, target: target, model: model, donor: donor, data: data, spec: spec, items: items)
+            settings, target: target, foil: foil, model: model, donor: donor, data: data, spec: spec, items: items)
         (manifest.patchFile, manifest.patchFileHash) = (file?.name, file?.sha256)
         if resume {
             manifest.dataHash = data.hash(resuming: try ResultsStore.open(folder: folder).manifest.dataHash)
@@ -198,9 +199,9 @@ struct Sweep: ParsableCommand {
         if resume { Terminal.standardError("\(done) of \(all) images are done already.\n") }
 
         let run = SweepRun(
-            devices: devices, data: data, corruptions: corruptions, keep: settings.keep, target: target,
-            seed: settings.seed, samples: settings.samples, patches: patches, file: file, store: store, plan: plan,
-            memory: memory,
+            devices: devices, data: data, corruptions: corruptions, keep: settings.keep, target: target, foil: foil,
+            partner: settings.partner, noiseDeviation: settings.noiseDeviation, seed: settings.seed,
+            samples: settings.samples, patches: patches, file: file, store: store, plan: plan, memory: memory,
             profiler: profiler, skipped: skipped)
         let outcome = try run.run(images: todo, interruption: Interruption())
         skipped?.report()
@@ -258,7 +259,7 @@ struct Sweep: ParsableCommand {
         var options = SweepOptions(input, places, measure)
         let texts: [(SweepKey, [String])] = [
             (.donor, one(donor)), (.corruption, corruption), (.window, window), (.neurons, one(neurons)),
-            (.patchWith, one(patchWith)), (.control, one(control)), (.shard, one(shard)),
+            (.patchWith, one(patchWith)), (.partner, one(partner)), (.control, one(control)), (.shard, one(shard)),
         ]
         for (key, texts) in texts { options.set(flag: key, texts) }
         try options.set(ablate: ablate)
@@ -315,8 +316,8 @@ struct Sweep: ParsableCommand {
     }
 
     private func manifest(
-        _ settings: SweepSettings, target: Target, model: Model, donor: Model?, data: LabelledData, spec: SweepSpec,
-        items: [SweepSpec.Item]
+        _ settings: SweepSettings, target: Target, foil: Foil, model: Model, donor: Model?, data: LabelledData,
+        spec: SweepSpec, items: [SweepSpec.Item]
     ) throws -> Manifest {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -340,6 +341,8 @@ struct Sweep: ParsableCommand {
             command: CommandLine.arguments.joined(separator: " "),
             layers: model.encoder.config.layers, logits: logits, control: settings.control,
             preprocessing: model.checkpoint.defaultsText)
+        (manifest.foil, manifest.patchWith) = (foil.description, spec.patchWith.rawValue)
+        (manifest.partner, manifest.noiseSD) = (settings.partner.rawValue, settings.noiseDeviation.rawValue)
         manifest.resize = model.preprocessor.library.rawValue
         manifest.exif = settings.exif == .ignore ? nil : settings.exif.rawValue
         manifest.classMatch = data.match.lines.isEmpty ? nil : data.match.lines

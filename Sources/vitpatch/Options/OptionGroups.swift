@@ -67,9 +67,13 @@ struct MeasureOptions: ParsableArguments, SweepFlags {
     @Option(.foil) var foil: String?
     @Option(.keep) var keep: String?
     @Option(.samples) var samples: String?
+    @Option(.noiseSD) var noiseSD: String?
 
     var texts: [(SweepKey, [String])] {
-        [(.target, one(target)), (.foil, one(foil)), (.keep, one(keep)), (.samples, one(samples))]
+        [
+            (.target, one(target)), (.foil, one(foil)), (.keep, one(keep)), (.samples, one(samples)),
+            (.noiseSD, one(noiseSD)),
+        ]
     }
 }
 

@@ -10,10 +10,13 @@ struct Experiment {
     let donor: Model?
     let data: LabelledData
     let target: Target
+    var foil = Foil.pooled
     let seed: UInt64
     let samples: Int
     /// What `--patch-with file:` puts in
     var file: ActivationFile?
+    /// Of the model's and the donor's patch projections, which noise multiplies; nil: every image's own
+    var noiseDeviations: [Float]?
     /// The corrupted image takes the place of the clean one: a single pass an image
     var isSingle = false
     /// Takes images that cannot be read; nil: they are errors
@@ -22,8 +25,8 @@ struct Experiment {
     /// Position of the device among the profiler's
     var device = 0
 
-    /// - Parameter partners: load another image for each too
-    func loader(_ corruption: Corruption, partners: Bool = false) throws -> ImageLoader {
+    /// - Parameter partners: of which another image for each is loaded too
+    func loader(_ corruption: Corruption, partners: Partners? = nil) throws -> ImageLoader {
         func corruptor(_ model: Model) throws -> Corruptor {
             try Corruptor(
                 corruption, dataset: data.dataset, preprocessor: model.preprocessor,
@@ -34,7 +37,7 @@ struct Experiment {
         loader.profiler = profiler
         loader.skipped = skipped
         if let donor { loader.donor = (donor.preprocessor, try corruptor(donor)) }
-        if partners { loader.partnerSeed = seed }
+        loader.partners = partners
         return loader
     }
 
@@ -71,15 +74,17 @@ struct Experiment {
         _ images: ImageBatch, _ corruption: Corruption, _ wavefront: Wavefront, patches: [Patch], keepLogits: Bool
     ) throws -> WaveResult {
         let draws = draws(corruption)
-        func draw(_ sample: Int, keepLogits: Bool) throws -> WaveResult {
+        func draw(_ sample: Int, foils: [Int]? = nil) throws -> WaveResult {
             let result = try wavefront.run(
-                try wave(images, corruption, sample: sample), patches: patches, keepLogits: keepLogits)
+                try wave(images, corruption, sample: sample, foils: foils), patches: patches, keepLogits: keepLogits)
             try profiler?.take(model.encoder.context, device: device)
             return result
         }
-        if draws == 1 { return try draw(0, keepLogits: keepLogits) }
-        var average = SampleAverage(classes: model.encoder.config.classes)
-        for sample in 0..<draws { average.add(try draw(sample, keepLogits: true)) }
+        let first = try draw(0)
+        if draws == 1 { return first }
+        var average = SampleAverage()
+        average.add(first)
+        for sample in 1..<draws { average.add(try draw(sample, foils: first.foils)) }
         guard let result = average.result() else { throw CommandError("--samples \(samples): no draw was made") }
         return result
     }
@@ -97,11 +102,18 @@ struct Experiment {
         }
     }
 
-    func wave(_ images: ImageBatch, _ corruption: Corruption, sample: Int) throws -> Wave {
+    /// - Parameter foils: of the images; nil: what `foil` says
+    func wave(_ images: ImageBatch, _ corruption: Corruption, sample: Int, foils: [Int]? = nil) throws -> Wave {
         func draw(_ values: [[[Float]]]) -> [[Float]] { values.map { $0[min(sample, $0.count - 1)] } }
         let labels = images.indices.map { target.index(label: data.label($0)) }
         if isSingle { return Wave(clean: draw(images.corrupted), corrupted: nil, labels: labels) }
         var wave = Wave(clean: images.clean, corrupted: draw(images.corrupted), labels: labels)
+        wave.foilPasses = foil.passes(hasDonor: donor != nil)
+        if let foils {
+            wave.foils = foils
+        } else if case .index(let index) = foil {
+            wave.foils = labels.map { _ in index }
+        }
         if donor != nil {
             wave.donorClean = images.donorClean
             wave.donorCorrupted = draw(images.donorCorrupted)
@@ -116,6 +128,7 @@ struct Experiment {
                 return (key.k0, key.k1, key.c2, key.c3)
             }
             wave.noise = (Float(noise.strength), keys)
+            wave.noiseDeviations = noiseDeviations
         }
         return wave
     }

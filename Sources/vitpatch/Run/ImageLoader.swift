@@ -9,8 +9,8 @@ struct ImageLoader: Sendable {
     /// Draws of a random corruption
     var samples = 1
     var donor: (preprocessor: Preprocessor, corruptor: Corruptor)?
-    /// Seed of the choice of partners; nil where none is needed
-    var partnerSeed: UInt64?
+    /// The choice of partners; nil where none is needed
+    var partners: Partners?
     /// Takes the images that cannot be read, which are then left out; nil: they are errors
     var skipped: SkippedImages?
     var profiler: Profiler?
@@ -54,9 +54,8 @@ struct ImageLoader: Sendable {
             one.donorClean = [clean]
             one.donorCorrupted = [try corrupted(donor.corruptor, clean)]
         }
-        if let partnerSeed {
-            let partner = RandomKey.partner(of: index, id: id, count: dataset.count, seed: partnerSeed, sample: 0)
-            one.partner = [try preprocessor(dataset.load(partner))]
+        if let partners {
+            one.partner = [try preprocessor(dataset.load(partners(of: index, id: id)))]
         }
         return one
     }

@@ -77,6 +77,17 @@ struct LabelledData: Sendable {
     /// -1 where the image has no label
     func label(_ index: Int) -> Int { dataset.classIndex(index).map { match.map[$0] } ?? -1 }
 
+    /// For `--partner other-class`.
+    func partnersOfOtherClasses(seed: UInt64) throws -> Partners {
+        guard dataset.isLabelled else {
+            throw UsageError("--partner other-class: \(dataset.name) has images without labels")
+        }
+        guard let partners = Partners(labels: (0..<dataset.count).map(label), seed: seed) else {
+            throw UsageError("--partner other-class: all images of \(dataset.name) are of one class")
+        }
+        return partners
+    }
+
     /// Refuses images without labels where labels are asked for.
     func requireLabels(_ target: Target, keep: Keep) throws {
         if dataset.isLabelled || (target != .label && keep == .all) { return }

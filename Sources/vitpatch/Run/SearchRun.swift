@@ -10,6 +10,8 @@ struct SearchRun {
     let experiment: Experiment
     let corruption: Corruption
     let keep: Keep
+    /// What effects are measured in
+    var metric = SearchMetric.p
     let heldOutShare: Double
     let runner: WaveRunner
     let interruption: Interruption
@@ -66,7 +68,7 @@ struct SearchRun {
                 outcome.totalEffect = TotalEffect(trials.totals, bootstrap: bootstrap)
                 guard outcome.totalEffect.mean > 0 else {
                     throw CommandError(
-                        "there is nothing to bring back: --corruption \(corruption.spec) changes the target's mean probability "
+                        "there is nothing to bring back: --corruption \(corruption.spec) changes the target's mean \(metric == .p ? "probability" : metric.title) "
                             + "by \(-outcome.totalEffect.mean) on the \(outcome.searched) images searched on")
                 }
             }
@@ -118,9 +120,9 @@ struct SearchRun {
     // MARK: Passes
 
     private struct Evaluation {
-        /// How far each patch moves each image's probability towards the other pass [patches][images]
+        /// How far each patch moves each image's metric towards the other pass [patches][images]
         var gains: [[Double]]
-        /// p(clean) - p(corrupted) [images]
+        /// metric(clean) - metric(corrupted) [images]
         var totals: [Double] = []
     }
 
@@ -138,12 +140,12 @@ struct SearchRun {
                     for (image, pass) in passes.enumerated() {
                         result.gains[index].append(
                             patches[index].direction == .restore
-                                ? Double(pass.p) - Double(output.corrupted[image].p)
-                                : Double(output.clean[image].p) - Double(pass.p))
+                                ? metric(pass) - metric(output.corrupted[image])
+                                : metric(output.clean[image]) - metric(pass))
                     }
                 }
                 if piece.patches.lowerBound == 0 {
-                    result.totals += zip(output.clean, output.corrupted).map { Double($0.p) - Double($1.p) }
+                    result.totals += zip(output.clean, output.corrupted).map { metric($0) - metric($1) }
                 }
                 outcome.passes += (2 + piece.patches.count) * draws * piece.images.count
                 progress.advance(images: 0, passes: (2 + piece.patches.count) * draws * piece.images.count)
@@ -199,4 +201,14 @@ struct SearchRun {
     }
 
     private func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+}
+
+extension SearchMetric {
+    func callAsFunction(_ pass: WaveResult.Pass) -> Double {
+        switch self {
+        case .p: Double(pass.p)
+        case .logOdds: Double(pass.logOdds)
+        case .logitDiff: Double(pass.logitDiff)
+        }
+    }
 }

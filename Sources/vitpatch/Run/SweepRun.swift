@@ -32,6 +32,9 @@ struct SweepRun {
     let corruptions: [Corruption]
     let keep: Keep
     let target: Target
+    let foil: Foil
+    let partner: Partner
+    let noiseDeviation: NoiseDeviation
     let seed: UInt64
     let samples: Int
     let patches: [Patch]
@@ -49,13 +52,14 @@ struct SweepRun {
     func run(images: [[Int]], interruption: Interruption) throws -> SweepTally.Outcome {
         try profiler?.begin(devices.map(\.context))
         let tally = SweepTally(images: images.map(\.count).reduce(0, +))
-        let means: [ActivationMeans?]
+        let means: [ActivationMeans?], deviations: [Float]?
         do {
             means = try activationMeans(interruption)
+            deviations = try noiseDeviations(interruption)
         } catch is Interrupted {
             return tally.finish(interrupted: true)
         }
-        let first = experiment(0), partners = patches.contains { $0.with == .resample }
+        let first = experiment(0), partners = try partners()
         let sources = try corruptions.indices.filter { !images[$0].isEmpty }.map { index in
             ImageFeed.Source(
                 images: images[index], loader: try first.loader(corruptions[index], partners: partners),
@@ -65,7 +69,7 @@ struct SweepRun {
             ImageFeed(sources, perBatch: plan.shape.images), corruptions: corruptions.count,
             perWave: plan.shape.images, isFiltered: keep != .all, devices: devices.count, interruption: interruption)
         let workers = zip(devices.indices, means).map {
-            SweepWorker(self, device: $0, means: $1, queue: queue, tally: tally)
+            SweepWorker(self, device: $0, means: $1, noiseDeviations: deviations, queue: queue, tally: tally)
         }
         Self.work(workers)
         // What an earlier error left to write is written all the same.
@@ -90,10 +94,26 @@ struct SweepRun {
         others.wait()
     }
 
-    func experiment(_ device: Int) -> Experiment {
+    func experiment(_ device: Int, noiseDeviations: [Float]? = nil) -> Experiment {
         Experiment(
-            model: devices[device].model, donor: devices[device].donor, data: data, target: target, seed: seed,
-            samples: samples, file: file, skipped: skipped, profiler: profiler, device: device)
+            model: devices[device].model, donor: devices[device].donor, data: data, target: target, foil: foil,
+            seed: seed, samples: samples, file: file, noiseDeviations: noiseDeviations, skipped: skipped,
+            profiler: profiler, device: device)
+    }
+
+    /// Whom `--patch-with resample` takes; nil where no patch does.
+    private func partners() throws -> Partners? {
+        guard patches.contains(where: { $0.with == .resample }) else { return nil }
+        return switch partner {
+        case .any: Partners(count: data.dataset.count, seed: seed)
+        case .otherClass: try data.partnersOfOtherClasses(seed: seed)
+        }
+    }
+
+    /// Of the model's and the donor's patch projections over all of the data; nil where noise takes every image's own.
+    private func noiseDeviations(_ interruption: Interruption) throws -> [Float]? {
+        guard noiseDeviation == .data, corruptions.contains(where: { $0.embeddingNoise != nil }) else { return nil }
+        return try experiment(0).measuredNoiseDeviations(memory: memory, interruption)
     }
 
     /// What `--patch-with mean` puts in, on every device: means over all of the data that can be read, found on the first.

@@ -109,6 +109,8 @@ final class SweepStore: Sendable {
 
 extension PassMetrics {
     init(_ pass: WaveResult.Pass) {
-        self.init(p: pass.p, logit: pass.logit, logitDiff: pass.logitDiff, kl: pass.kl, prediction: pass.prediction)
+        self.init(
+            p: pass.p, logit: pass.logit, logitDiff: pass.logitDiff, kl: pass.kl, prediction: pass.prediction,
+            logOdds: pass.logOdds)
     }
 }

@@ -12,9 +12,12 @@ final class SweepWorker: @unchecked Sendable {
     private let tally: SweepTally
 
     /// - Parameter device: position among the sweep's
-    init(_ sweep: SweepRun, device: Int, means: ActivationMeans?, queue: SweepQueue, tally: SweepTally) {
+    init(
+        _ sweep: SweepRun, device: Int, means: ActivationMeans?, noiseDeviations: [Float]?, queue: SweepQueue,
+        tally: SweepTally
+    ) {
         (self.sweep, self.queue, self.tally) = (sweep, queue, tally)
-        experiment = sweep.experiment(device)
+        experiment = sweep.experiment(device, noiseDeviations: noiseDeviations)
         runner = WaveRunner(
             encoder: experiment.model.encoder, donor: experiment.donor?.encoder, library: experiment.model.library,
             plan: sweep.plan,

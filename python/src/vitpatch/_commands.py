@@ -127,6 +127,7 @@ def search(
     until: float | None = None,
     max: int | None = None,
     holdout: float | None = None,
+    metric: Literal["p", "log_odds", "logit_diff"] | None = None,
     target: str | int | None = None,
     foil: str | int | None = None,
     keep: Literal["all", "clean-correct", "flipped"] | None = None,
@@ -134,6 +135,7 @@ def search(
     offset: int | None = None,
     seed: int | None = None,
     samples: int | None = None,
+    noise_sd: Literal["image", "data"] | None = None,
     class_map: PathText | None = None,
     skip_unreadable: bool = False,
     memory: str | None = None,
@@ -156,10 +158,11 @@ def search(
     """
     options = {
         "site": site, "layers": layers, "heads": heads, "tokens": tokens, "corruption": corruption,
-        "direction": direction, "until": until, "max": max, "holdout": holdout, "target": target, "foil": foil,
-        "keep": keep, "limit": limit, "offset": offset, "seed": seed, "samples": samples, "class_map": class_map,
-        "skip_unreadable": skip_unreadable, "memory": memory, "device": device, "gemm": gemm, "precision": precision,
-        "overwrite": overwrite,
+        "direction": direction, "until": until, "max": max, "holdout": holdout, "metric": metric, "target": target,
+        "foil": foil,
+        "keep": keep, "limit": limit, "offset": offset, "seed": seed, "samples": samples, "noise_sd": noise_sd,
+        "class_map": class_map, "skip_unreadable": skip_unreadable, "memory": memory, "device": device, "gemm": gemm,
+        "precision": precision, "overwrite": overwrite,
     }  # fmt: skip
     folder = out if out is not None else _new_folder("-search")
     with prepared(model, data, labels, processor) as inputs:

@@ -58,6 +58,14 @@ class Store:
         #: `log_odds` is there from version 3 on.
         self.metrics = _METRICS + [name for name in ["log_odds"] if name in self._columns["effects"]]
 
+    @property
+    def _patch_with(self) -> str:
+        """What is put in; stores of older versions say it in their spec alone."""
+        if name := self.manifest.get("patch_with"):
+            return str(name)
+        spec = self.manifest.get("spec")
+        return str(spec.get("patchWith", "clean")) if isinstance(spec, dict) else "clean"
+
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
         db = None
@@ -134,6 +142,8 @@ class Store:
         if "log_odds" in self.metrics:
             out |= passes("log_odds")
             out["kl_corrupted"] = take(image["kl_corrupted"], row)
+        for name, value in [("patch_with", self._patch_with), ("donor", self.manifest.get("donor"))]:
+            out[name] = take(texts([value or ""]), np.zeros(len(row), np.int64))
         if with_effects:
             for metric in self.metrics:
                 clean, corrupted = image[f"{metric}_clean"], image[f"{metric}_corrupted"]
