@@ -46,6 +46,8 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var resize: String?
     /// `'Cat' is 3 'cat'` for each class of the data whose name is not that of its label
     package var classMatch: [String]?
+    /// The model's tokens; nil in stores of versions that read CLS alone
+    package var tokens: TokenLayout?
     package var device: String
     package var driver: String
     package var precision: String
@@ -192,15 +194,16 @@ extension Manifest {
             ("samples", "\(samples)"), ("offset", "\(offset)"),
             ("limit", limit.map(String.init)), ("shard", shard), ("keep", keep), ("target", target),
             ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil), ("preprocessing", preprocessing),
-            ("resize", resize), ("class_match", classMatch.flatMap(Self.json)), ("device", device),
+            ("resize", resize), ("class_match", classMatch.flatMap(Self.json)), ("tokens", tokens.flatMap(Self.json)),
+            ("device", device),
             ("driver", driver), ("precision", precision), ("gemm", gemm), ("host", host),
             ("command", command), ("started", started), ("ended", ended),
         ]
         return all.compactMap { key, value in value.map { (key, $0) } }
     }
 
-    private static func json(_ texts: [String]) -> String? {
-        (try? JSONEncoder().encode(texts)).flatMap { String(data: $0, encoding: .utf8) }
+    private static func json(_ value: some Encodable) -> String? {
+        (try? JSONEncoder().encode(value)).flatMap { String(data: $0, encoding: .utf8) }
     }
 
     /// - Throws: the missing or unreadable key, as a phrase, in `ResultsError.corrupt`
@@ -236,6 +239,9 @@ extension Manifest {
             logits: rows["logits"] != nil, control: try whole(ifThere: "control", 0...Int.max) ?? 0,
             preprocessing: rows["preprocessing"])
         resize = rows["resize"]
+        if rows["tokens"] != nil {
+            tokens = try value("tokens") { try? JSONDecoder().decode(TokenLayout.self, from: Data($0.utf8)) }
+        }
         if rows["class_match"] != nil { classMatch = try value("class_match", names) }
     }
 }

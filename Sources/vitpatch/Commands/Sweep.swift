@@ -318,6 +318,10 @@ struct Sweep: ParsableCommand {
             command: CommandLine.arguments.joined(separator: " "),
             layers: model.encoder.config.layers, logits: logits, control: settings.control,
             preprocessing: model.checkpoint.defaultsText)
+        let architecture = model.checkpoint.config.architecture
+        manifest.tokens = TokenLayout(
+            prefix: architecture.prefix.map(\.rawValue), patches: model.checkpoint.config.patches,
+            read: architecture.readout.ranges(of: model.checkpoint.config.tokens).map { [$0.lowerBound, $0.upperBound] })
         manifest.resize = model.preprocessor.library.rawValue
         manifest.classMatch = data.match.lines.isEmpty ? nil : data.match.lines
         return manifest
