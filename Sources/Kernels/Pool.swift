@@ -32,7 +32,8 @@ package struct Pool {
         try kernel.launch(
             global: [group, list.count], local: [group, 1],
             [
-                "in": input, "rowStride": rowStride, "rows": rows.map { $0 as any KernelArgument } ?? NoBuffer(), "listed": rows == nil ? 0 : 1,
+                "in": input, "rowStride": rowStride, "rows": rows.map { $0 as any KernelArgument } ?? NoBuffer(),
+                "listed": rows == nil ? 0 : 1,
                 "first": list.lowerBound, "token": tokens.lowerBound, "count": tokens.count, "D": width, "out": out,
                 "outOffset": offset, "outStride": stride,
             ])

@@ -22,7 +22,8 @@ package enum ListError: Error, Equatable, Sendable, CustomStringConvertible {
         case .noRectangle(let text, let grid):
             "\"\(text)\" is no rectangle; write ROWSxCOLUMNS of the \(grid) x \(grid) patch grid, e.g. 3:6x2:5 for rows 3-5 "
                 + "and columns 2-4"
-        case .noToken(let name, let model): "the model has no \(name); in front of its patches stand \(model.isEmpty ? "no tokens" : model)"
+        case .noToken(let name, let model):
+            "the model has no \(name); in front of its patches stand \(model.isEmpty ? "no tokens" : model)"
         case .unknownSite(let name):
             "\"\(name)\" is unknown; valid are " + Site.allCases.map(\.rawValue).joined(separator: ", ")
         case .twice(let text): "\"\(text)\" is given twice"
@@ -72,13 +73,18 @@ package enum ListText {
                     part == "cls" ? .cls : part == "registers" ? .register : .distillation
                 let indices = prefix.indices.filter { prefix[$0] == token }
                 if indices.isEmpty {
-                    throw .noToken(part == "cls" ? "CLS token" : part == "registers" ? "registers" : "distillation token", model: config.architecture.prefixText)
+                    throw .noToken(
+                        part == "cls" ? "CLS token" : part == "registers" ? "registers" : "distillation token",
+                        model: config.architecture.prefixText)
                 }
                 items.append(Item(text: String(part), indices: indices))
             case "patches": items.append(Item(text: "patches", indices: Array(config.patchTokens)))
             default:
                 if part.contains("x") {
-                    items.append(Item(text: String(part), indices: try rectangle(part, grid: config.grid, first: config.prefixTokens)))
+                    items.append(
+                        Item(
+                            text: String(part),
+                            indices: try rectangle(part, grid: config.grid, first: config.prefixTokens)))
                 } else {
                     items += try parse(item: part, below: config.tokens)
                 }

@@ -60,7 +60,8 @@ package struct Checkpoint: Sendable {
     }
 
     private init(
-        config: Data, reader configReader: ConfigReader, source: TensorSource, preprocessor: Data?, preprocessorName: String?,
+        config: Data, reader configReader: ConfigReader, source: TensorSource, preprocessor: Data?,
+        preprocessorName: String?,
         name: String, notes: [String]
     ) throws(CheckpointError) {
         var configReader = configReader

@@ -88,7 +88,9 @@ package final class Workspace {
     package static func temporaryBytes(_ config: ViTConfig, _ shape: Shape, gemm: any GEMM) throws(CLError) -> Int {
         let (d, m, tokens) = (config.hiddenSize, config.intermediateSize, shape.rows * config.tokens)
         var temporary = 0
-        for (n, k) in [(3 * d, d), (d, d), (m, d), (d, m), (d, config.patchValues), (config.classes, config.readoutWidth)] {
+        for (n, k) in [
+            (3 * d, d), (d, d), (m, d), (d, m), (d, config.patchValues), (config.classes, config.readoutWidth),
+        ] {
             temporary = max(temporary, try gemm.temporaryBytes(rows: tokens, outputs: n, inputs: k))
         }
         return temporary

@@ -487,9 +487,12 @@ import Testing
 }
 
 @Suite struct TokenLayoutTests {
-    private func what(_ token: String, layer: String = "11", site: String = "attn_out", _ layout: TokenLayout?) -> Construction? {
+    private func what(_ token: String, layer: String = "11", site: String = "attn_out", _ layout: TokenLayout?)
+        -> Construction?
+    {
         Construction(
-            PatchRecord(direction: "restore", site: site, layer: layer, head: "", token: token, window: "1"), .denoising,
+            PatchRecord(direction: "restore", site: site, layer: layer, head: "", token: token, window: "1"),
+            .denoising,
             layers: 12, tokens: layout)
     }
 
@@ -499,13 +502,15 @@ import Testing
         #expect(what("5", mean) == nil && what("patches", mean) == nil && what("0", mean) == .nothing)
         #expect(what("cls", mean) == .nothing && what("1:2x0:2", mean) == nil)
         let distilled = TokenLayout(prefix: ["cls", "distillation"], patches: 9, read: [[0, 1], [1, 2]])
-        #expect(what("1", distilled) == nil && what("distillation", distilled) == nil && what("2", distilled) == .nothing)
+        #expect(
+            what("1", distilled) == nil && what("distillation", distilled) == nil && what("2", distilled) == .nothing)
         #expect(what("0+1", layer: "0", site: "resid_pre", distilled) == .nothing)
         #expect(what("0+2", layer: "0", site: "resid_pre", distilled) == nil)
         let none = TokenLayout(prefix: [], patches: 9, read: [[0, 9]])
         #expect(what("0", layer: "0", site: "resid_pre", none) == nil && what("0", none) == nil)
         let registers = TokenLayout(prefix: ["cls", "register", "register"], patches: 9, read: [[0, 1], [3, 12]])
-        #expect(what("registers", registers) == .nothing && what("cls", registers) == nil && what("2+4", registers) == nil)
+        #expect(
+            what("registers", registers) == .nothing && what("cls", registers) == nil && what("2+4", registers) == nil)
         // Without a layout, CLS is all that is read, also by its name.
         #expect(what("cls", nil) == nil && what("0", nil) == nil && what("patches", nil) == .nothing)
     }

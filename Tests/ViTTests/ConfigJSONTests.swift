@@ -99,7 +99,9 @@ import Testing
                 == "config.json: architecture is vit_base_patch16_siglip_224, which is not among timm's "
                 + "VisionTransformers that vitpatch reads")
         #expect(
-            message { _ = try read("{\"architecture\": \"vit_base_patch16_224\", \"model_args\": {\"qk_norm\": true}}") }
+            message {
+                _ = try read("{\"architecture\": \"vit_base_patch16_224\", \"model_args\": {\"qk_norm\": true}}")
+            }
                 == "config.json: model_args has qk_norm, which vitpatch does not read")
     }
 

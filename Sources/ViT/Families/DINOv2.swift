@@ -35,7 +35,8 @@ private enum DINOv2 {
         let ratio = try reader.number("mlp_ratio", default: 4)
         guard 1...(1 << 16) ~= width, ratio > 0, ratio <= 64 else {
             throw .config(
-                file: reader.file, reason: "hidden_size is \(width) and mlp_ratio \(ratio), expected at most 65536 and 64")
+                file: reader.file,
+                reason: "hidden_size is \(width) and mlp_ratio \(ratio), expected at most 65536 and 64")
         }
         let first = 1 + registers
         return ViTConfig(

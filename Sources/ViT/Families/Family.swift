@@ -19,9 +19,12 @@ package struct Family: Sendable {
 
     /// The families as text, one a line
     package static var table: String {
-        let rows = [("FAMILY", "MODEL_TYPE", "CLASS", "READS")]
+        let rows =
+            [("FAMILY", "MODEL_TYPE", "CLASS", "READS")]
             + all.map { ($0.name, $0.modelType, $0.model, $0.summary) }
-        func width(_ column: ((String, String, String, String)) -> String) -> Int { rows.map { column($0).count }.max() ?? 0 }
+        func width(_ column: ((String, String, String, String)) -> String) -> Int {
+            rows.map { column($0).count }.max() ?? 0
+        }
         let widths = (width(\.0), width(\.1), width(\.2))
         func padded(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: width - text.count) }
         return rows.map {

@@ -34,17 +34,24 @@ private enum Timm {
         let parts = name.split(separator: "_").map(String.init)
         guard ["vit", "deit", "deit3"].contains(parts.first), !parts.contains("distilled"),
             !parts.contains(where: ["siglip", "rpn", "rope", "relpos", "r26", "r50"].contains)
-        else { throw fault("architecture is \(printable(name)), which is not among timm's VisionTransformers that vitpatch reads") }
+        else {
+            throw fault(
+                "architecture is \(printable(name)), which is not among timm's VisionTransformers that vitpatch reads")
+        }
         if let other = arguments.values.keys.sorted().first(where: { !Self.arguments.contains($0) }) {
             throw fault("model_args has \(printable(other)), which vitpatch does not read")
         }
         func shape(_ tensor: String, _ rank: Int) throws(CheckpointError) -> [Int] {
             guard let shape = reader.shape(tensor), shape.count == rank else {
-                throw fault("architecture is \(printable(name)), but the weights have no tensor \(tensor) of \(rank) dimensions")
+                throw fault(
+                    "architecture is \(printable(name)), but the weights have no tensor \(tensor) of \(rank) dimensions"
+                )
             }
             return shape
         }
-        for tensor in ["blocks.0.attn.q_norm.weight", "blocks.0.mlp.norm.weight", "blocks.0.attn.norm.weight", "attn_pool.latent"]
+        for tensor in [
+            "blocks.0.attn.q_norm.weight", "blocks.0.mlp.norm.weight", "blocks.0.attn.norm.weight", "attn_pool.latent",
+        ]
         where reader.shape(tensor) != nil { throw fault("the weights have \(tensor), which vitpatch does not read") }
         let patch = try shape("patch_embed.proj.weight", 4)
         guard patch[2] == patch[3] else { throw fault("patches are \(patch[2]) x \(patch[3]), expected a square") }
@@ -56,7 +63,9 @@ private enum Timm {
         if arguments.value("num_heads") == nil, let size, size.0 == patch[0] {
             heads = name == "vit_base_patch16_gap_224" ? 16 : size.1
         }
-        guard heads > 0 else { throw fault("the heads of \(printable(name)) are unknown; give num_heads in model_args") }
+        guard heads > 0 else {
+            throw fault("the heads of \(printable(name)) are unknown; give num_heads in model_args")
+        }
 
         let hasCLS = reader.shape("cls_token") != nil
         let registers = reader.shape("reg_token") == nil ? 0 : try shape("reg_token", 3)[1]
@@ -87,7 +96,8 @@ private enum Timm {
             labels: try labels(reader, pretrained))
     }
 
-    private static func imageSize(_ arguments: ConfigReader, _ pretrained: ConfigReader) throws(CheckpointError) -> Int {
+    private static func imageSize(_ arguments: ConfigReader, _ pretrained: ConfigReader) throws(CheckpointError) -> Int
+    {
         if arguments.value("img_size") != nil { return try arguments.side("img_size", default: 224) }
         guard let value = pretrained.value("input_size") else { return 224 }
         guard let size = value.ints, size.count == 3, size[1] == size[2] else {
@@ -99,7 +109,9 @@ private enum Timm {
     private static func activation(
         _ arguments: ConfigReader, _ parts: [String]
     ) throws(CheckpointError) -> ViTConfig.Activation {
-        guard let name = try arguments.string("act_layer") else { return parts.contains("quickgelu") ? .quickGelu : .gelu }
+        guard let name = try arguments.string("act_layer") else {
+            return parts.contains("quickgelu") ? .quickGelu : .gelu
+        }
         let known: KeyValuePairs<String, ViTConfig.Activation> = [
             "gelu": .gelu, "gelu_tanh": .geluNew, "quick_gelu": .quickGelu, "quickgelu": .quickGelu, "relu": .relu,
             "silu": .silu, "swish": .silu, "mish": .mish,
@@ -121,7 +133,9 @@ private enum Timm {
             }
             var labels: [String] = []
             for name in names {
-                guard let text = name.string else { throw place.wrong("label_names", value, expected: "a list of names") }
+                guard let text = name.string else {
+                    throw place.wrong("label_names", value, expected: "a list of names")
+                }
                 labels.append(text)
             }
             return labels
@@ -175,7 +189,9 @@ private enum Timm {
     ) throws(CheckpointError) -> LayerWeights {
         let (d, m) = (config.hiddenSize, config.intermediateSize)
         func path(_ module: String) -> String { "blocks.\(index).\(module)" }
-        func scale(_ module: String) -> [String]? { reader.has(path("\(module).gamma")) ? [path("\(module).gamma")] : nil }
+        func scale(_ module: String) -> [String]? {
+            reader.has(path("\(module).gamma")) ? [path("\(module).gamma")] : nil
+        }
         let (scale1, scale2) = (scale("ls1"), scale("ls2"))
         let ln1 = try reader.vector([path("norm1")], d), ln2 = try reader.vector([path("norm2")], d)
         let qkv = try reader.linear(stacked: [[path("attn.qkv")]], out: 3 * d, in: d, bias: config.qkvBias)

@@ -81,7 +81,8 @@ enum ViTFamily {
         for index in 0..<config.layers { layers.append(try reader.layer(names(index), config)) }
         let norm = try reader.vector(["\(base).layernorm"], d)
         return ViTWeights(
-            patchWeight: patchWeight, patchBias: patchBias, prefix: prefix ?? .zeros(d), position: position ?? .zeros(config.tokens * d),
+            patchWeight: patchWeight, patchBias: patchBias, prefix: prefix ?? .zeros(d),
+            position: position ?? .zeros(config.tokens * d),
             layers: layers,
             lnWeight: norm.weight, lnBias: norm.bias, headWeight: head.weight, headBias: head.bias)
     }
