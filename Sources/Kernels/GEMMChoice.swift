@@ -13,6 +13,8 @@ package struct GEMMChoice: Codable, Sendable, Equatable {
     package var tiled: TiledGEMM.Tile?
     /// nil for fp32
     package var precision: Precision?
+    /// What `vitpatch tune` measured beside it: how many times as fast each other precision is
+    package var factors: [String: Double]?
 
     package init(
         provider: GEMMProvider, tile: PackedGEMM.Tile? = nil, clblast: CLBlastGEMM.Tile? = nil,

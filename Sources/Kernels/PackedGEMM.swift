@@ -27,7 +27,8 @@ package final class PackedGEMM: GEMM {
 
         /// Whether a kernel can be built of it: read from a file, it may be anything.
         var isSound: Bool {
-            [4, 8, 16].contains(vector) && (1...32).contains(rows) && (1...8).contains(vectors)
+            // Beyond 64 accumulators a kernel spills its registers, and takes minutes to compile.
+            [4, 8, 16].contains(vector) && (1...32).contains(rows) && (1...8).contains(vectors) && rows * vectors <= 64
                 && (16...65_536).contains(depth) && (1...4096).contains(block)
         }
 

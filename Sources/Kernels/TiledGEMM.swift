@@ -32,10 +32,13 @@ package final class TiledGEMM: GEMM {
         /// Whether a kernel can be built of it: read from a file, it may be anything.
         package var isSound: Bool {
             [rows, columns, depth, rowsPerItem, columnsPerItem].allSatisfy { (4...256).contains($0) && $0 % 4 == 0 }
-                && rowsPerItem <= 16 && columnsPerItem <= 16 && rows % rowsPerItem == 0 && columns % columnsPerItem == 0
+                && depth <= 64 && rowsPerItem <= 16 && columnsPerItem <= 16 && rowsPerItem * columnsPerItem <= 128
+                && rows % rowsPerItem == 0 && columns % columnsPerItem == 0
         }
 
-        package func fits(_ device: Device) -> Bool { items <= device.maxWorkGroupSize && localBytes <= device.localMemory }
+        package func fits(_ device: Device) -> Bool {
+            items <= device.maxWorkGroupSize && localBytes <= device.localMemory
+        }
 
         var name: String { "\(rows)x\(columns) k\(depth) t\(rowsPerItem)x\(columnsPerItem)" }
     }

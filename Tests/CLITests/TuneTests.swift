@@ -13,8 +13,13 @@ struct TuneTests {
             environment: environment)
         #expect(result.code == 0, "\(result.errors)")
         let lines = result.output.split(separator: "\n")
-        let best = try #require(lines.last { $0.hasSuffix("*") }).split(separator: "  ")[0]
-        #expect(lines.last?.hasPrefix("\(best) is used on ") == true)
+        let fastest = try #require(lines.last { $0.hasSuffix("*") }).split(separator: "  ")[0]
+        // The built-in choice stays where the fastest candidate does not win clearly.
+        let best = try #require(lines.last?.components(separatedBy: " is used on ").first)
+        let builtIn = try GEMMChoice(device: try Device.select(nil))
+            .make(KernelLibrary(Context(device: try Device.select(nil)))).name
+        #expect(best == fastest || best == builtIn)
+        #expect(best == fastest || lines.contains { $0.hasSuffix(": not clearly") })
         let choices = try #require(GEMMChoices(cache: ProgramCache(folder: folder("vitpatch"))))
         let choice = try #require(choices.load(for: try Device.select(nil)))
         #expect(try choice.make(KernelLibrary(Context(device: try Device.select(nil)))).name == best)

@@ -132,6 +132,7 @@ struct Sweep: ParsableCommand {
         }
 
         let contexts = try running.device.contexts(profiling: profile.profile != nil)
+        running.device.noteFasterPrecision(on: contexts[0].device)
         let folder = out ?? slurmTask?.folder ?? "runs/" + Self.timestamp()
         let inputs = [settings.model, settings.donor, settings.data, self.groups, self.spec].compactMap { $0 }
         let profiler = try profile.profiler(
@@ -143,6 +144,13 @@ struct Sweep: ParsableCommand {
                 donor: try donorCheckpoint.map { try Model($0, context: context, gemm: gemm, resize: settings.resize) })
         }
         let (model, donor) = (devices[0].model, devices[0].donor)
+        if !model.encoder.gemm.precision.isExact {
+            try PrecisionNote(
+                experiment: Experiment(
+                    model: model, donor: nil, data: data, target: target, seed: settings.seed, samples: 1,
+                    isSingle: true)
+            ).print(images: Array(images.prefix(8)), fp32: try running.device.fp32(for: contexts[0].device))
+        }
         let memory = try running.memoryBytes()
         let means = ActivationMeans.bytes(patches, config: checkpoint.config)
         func planned(images: Int) throws -> WavePlan {

@@ -8,7 +8,9 @@ import ViT
 struct Tune: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure the GEMM providers and their parameters on this device, and remember the best.",
-        discussion: "Sweeps on this device and driver use the choice from then on; --gemm overrides it.")
+        discussion:
+            "Candidates whose results are wrong are left out. The fastest replaces the built-in choice only where it wins clearly in most of several alternating rounds. Sweeps on this device and driver use the choice from then on; --gemm overrides it."
+    )
 
     @Option(help: "Take the shapes from this model (default: a ViT-B/16).")
     var model: String?
@@ -29,64 +31,19 @@ struct Tune: ParsableCommand {
         // As many rows as waves have: on GPUs those of a large one, on CPUs those of a chunk
         let rows = max(1, (context.device.isGPU ? 32768 : 1576) / t) * t
         let layer = [(3 * d, d), (d, d), (m, d), (d, m)]
-        let flops = layer.map { 2.0 * Double(rows * $0.0 * $0.1) }.reduce(0, +)
 
         guard let choices = GEMMChoices() else {
             throw CommandError("neither XDG_CACHE_HOME nor HOME names a folder to remember the choice in")
         }
-        var best: (choice: GEMMChoice, seconds: Double)?
-        for round in GEMMChoice.rounds(library) {
-            for choice in round(best?.choice) {
-                // A candidate that the device cannot build or run is no candidate.
-                guard let gemm = try? choice.make(library), let seconds = try? time(gemm, layer, rows: rows, library)
-                else {
-                    continue
-                }
-                let isBest = best.map { seconds < $0.seconds } ?? true
-                if isBest { best = (choice, seconds) }
-                Terminal.standardOutput(
-                    gemm.name.padding(toLength: 40, withPad: " ", startingAt: 0)
-                        + String(format: "%8.1f GFLOP/s", flops / seconds / 1e9) + (isBest ? "  *" : "") + "\n")
-            }
-        }
-        guard let best else { throw CommandError("no GEMM provider runs on \(context.device.name)") }
+        let run = TuneRun(library: library, layer: layer, rows: rows, seconds: seconds)
+        var choice = try run.choose()
+        choice.factors = try run.factors(of: choice)
         do {
-            try choices.store(best.choice, for: context.device)
+            try choices.store(choice, for: context.device)
         } catch { throw CommandError("\(choices.path(for: context.device)) cannot be written") }
         Terminal.standardOutput(
-            "\(try best.choice.make(library).name) is used on \(context.device.name) from now on (\(choices.path(for: context.device)))\n"
+            "\(try choice.make(library).name) is used on \(context.device.name) from now on (\(choices.path(for: context.device)))\n"
         )
-    }
-
-    /// Seconds for a layer's four linear maps: the sum of the fastest runs.
-    private func time(
-        _ gemm: any GEMM, _ layer: [(n: Int, k: Int)], rows: Int, _ library: KernelLibrary
-    ) throws -> Double {
-        let context = library.context
-        var total = 0.0
-        for (n, k) in layer {
-            let weight = try gemm.prepare(
-                weight: Self.values(n * k), bias: Self.values(n), outputs: n, inputs: k)
-            let a = try Buffer(context, Self.values(rows * k)), out = try Buffer<Float>(context, count: rows * n)
-            total += try Measurement.of("", "", "", flops: 0, bytes: 0, context: context, seconds: seconds) {
-                try gemm(
-                    a: Matrix(a, stride: k), weight: weight, rows: rows, activation: .none, out: Matrix(out, stride: n))
-            }.fastest  // what else the machine does only adds time
-        }
-        return total
-    }
-
-    /// Random numbers, a few thousand over and over: quick to make, and no zeros, which some devices multiply faster.
-    private static func values(_ count: Int) -> [Float] {
-        var random = SplitMix64(seed: 1)
-        let some = (0..<4099).map { _ in Float.random(in: -1...1, using: &random) }
-        return [Float](unsafeUninitializedCapacity: count) { values, initialized in
-            for first in stride(from: 0, to: count, by: some.count) {
-                let part = min(some.count, count - first)
-                _ = UnsafeMutableBufferPointer(rebasing: values[first..<(first + part)]).initialize(from: some[..<part])
-            }
-            initialized = count
-        }
     }
 
     /// T, D, M

@@ -66,8 +66,11 @@ struct SweepRun {
             SweepWorker(self, device: $0, means: $1, queue: queue, tally: tally)
         }
         Self.work(workers)
-        let outcome = tally.finish(interrupted: queue.isInterrupted)
+        // What an earlier error left to write is written all the same.
+        let written = Result { try store.finish() }
         if let error = queue.error { throw error }
+        try written.get()
+        let outcome = tally.finish(interrupted: queue.isInterrupted)
         return outcome
     }
 
