@@ -49,7 +49,8 @@ struct Inspect: ParsableCommand {
         line("parameters", "\(checkpoint.weights.count.formatted(.number.locale(Locale(identifier: "en_US_POSIX"))))")
         line(
             "pixels",
-            checkpoint.defaultsText.map { "no preprocessor_config.json: \($0)" } ?? "as preprocessor_config.json says")
+            checkpoint.defaultsText.map { "no preprocessor_config.json: \($0)" }
+                ?? "as \(checkpoint.preprocessorName ?? "preprocessor_config.json") says")
         if !checkpoint.unusedTensors.isEmpty {
             line(
                 "not used",
