@@ -169,7 +169,7 @@ fast=${fast%% *}
 sweep() { # NAME PRECISION OPTIONS...: a sweep whose time is printed
     local name=$1 p=$2
     shift 2
-    step "$name-$p" 100 3 bash -c "time '$V' sweep --model '$work/model' --data cifar --limit $IMAGES --corruption \
+    step "$name-$p" 100 8 bash -c "time '$V' sweep --model '$work/model' --data cifar --limit $IMAGES --corruption \
         grayscale --precision $p --out '$work/$name-$p' --profile '$work/$name-$p.json' $* 2>&1 \
         | grep -E 'busy|passes|Error|GEMM|gemm|attention_online'"
 }

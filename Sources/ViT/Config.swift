@@ -27,6 +27,8 @@ package struct ViTConfig: Sendable, Equatable {
     package var architecture: Architecture
     /// Class names by index; C of them.
     package var labels: [String]
+    /// Have the last layer compute all tokens, for who reads its activations, and not only those that the classifier reads
+    package var computesAllTokens = false
 
     package init(
         hiddenSize: Int, layers: Int, heads: Int, intermediateSize: Int, imageSize: Int, patchSize: Int,
@@ -62,7 +64,7 @@ package struct ViTConfig: Sendable, Equatable {
     /// Tokens that layer `layer` computes for what comes after it, from the first on: all, or in the last layer those that
     /// the classifier reads.
     package func tokens(after layer: Int) -> Int {
-        layer == layers - 1 ? architecture.readout.tokensRead(of: tokens) : tokens
+        layer == layers - 1 && !computesAllTokens ? architecture.readout.tokensRead(of: tokens) : tokens
     }
     /// Values that the classifier reads: parts of the readout * D
     package var readoutWidth: Int { architecture.readout.parts.count * hiddenSize }
