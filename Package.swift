@@ -83,7 +83,7 @@ let package = Package(
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics", "Results"]),
         .testTarget(name: "ReportTests", dependencies: ["Report", "Statistics", "Results"]),
         .testTarget(name: "ReferenceTests", dependencies: ["Reference", "TestSupport"]),
-        .testTarget(name: "CLITests", dependencies: ["Kernels", "CLRuntime"]),
+        .testTarget(name: "CLITests", dependencies: ["Kernels", "CLRuntime", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

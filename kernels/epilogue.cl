@@ -13,13 +13,15 @@ static inline __global float *residual_row(__global float *x, int rowStride, __g
 
 // What an MLP applies between its two linear maps.
 //
-// ACTIVATION: 0 none, 1 gelu (erf), 2 gelu_new (tanh), 3 quick_gelu, 4 relu
+// ACTIVATION: 0 none, 1 gelu (erf), 2 gelu_new (tanh), 3 quick_gelu, 4 relu, 5 silu, 6 mish
 
 #define ACT_NONE 0
 #define ACT_GELU 1
 #define ACT_GELU_NEW 2
 #define ACT_QUICK_GELU 3
 #define ACT_RELU 4
+#define ACT_SILU 5
+#define ACT_MISH 6
 
 // A macro and no argument: compilers see one activation and not all of them.
 #ifndef ACTIVATION
@@ -32,7 +34,8 @@ static inline __global float *residual_row(__global float *x, int rowStride, __g
 // 1 + erf that cancels at negative ones. Q is a weighted minimax fit (scripts/fit_gelu.py); the result is within 2
 // roundings of |x| of the exact one. Where Q ends, past 5, it falls without end, and the result with it.
 //
-// damped(x, y) = x / (1 + 2^y), for gelu_new and quick_gelu; NaN stays NaN. Not by the built-in exp, whose bits may differ
+// damped(x, y) = x / (1 + 2^y), for gelu_new, quick_gelu and silu; mish(x) = x tanh(ln(1 + e)) = x n / (n + 2) with
+// n = e (e + 2) and e = e^x, which is x in float from x = 20 on; NaN stays NaN. Not by the built-in exp, whose bits may differ
 // between a vector and a scalar: a value must not depend on where in a row it stands, or on which kernel activates it.
 #define DEFINE_ACTIVATION(T)                                                         \
   static inline T CAT(gelu_, T)(T x) {                                                      \
@@ -62,6 +65,15 @@ static inline __global float *residual_row(__global float *x, int rowStride, __g
     if (activation == ACT_QUICK_GELU)                                                \
       return CAT(damped_, T)(x, (T)(-2.4554669595930156f) * x);                      \
     if (activation == ACT_RELU) return fmax(x, (T)(0.0f));                           \
+    if (activation == ACT_SILU)                                                      \
+      return CAT(damped_, T)(x, (T)(-1.4426950408889634f) * x);                      \
+    if (activation == ACT_MISH) {                                                    \
+      T y = (T)(1.4426950408889634f) * x;                                            \
+      y = y < (T)(-126.0f) ? (T)(-126.0f) : y;                                       \
+      y = y > (T)(30.0f) ? (T)(30.0f) : y;                                           \
+      T e = CAT(exp2_, T)(y), n = e * (e + (T)(2.0f));                               \
+      return x * (n / (n + (T)(2.0f)));                                              \
+    }                                                                                \
     return x;                                                                        \
   }
 

@@ -3,17 +3,17 @@ struct PatchGrid: Sendable {
     let imageSize: Int  // S
     let patchSize: Int  // P
 
-    /// - Throws: ``ImageError/size(_:)`` unless P divides S.
+    /// - Throws: ``ImageError/size(_:)`` where no patch fits.
     init(imageSize: Int, patchSize: Int) throws {
-        guard patchSize >= 1, imageSize >= 1, imageSize % patchSize == 0 else {
+        guard patchSize >= 1, imageSize >= patchSize else {
             throw ImageError.size(
-                "Patches of \(patchSize) x \(patchSize) pixels do not divide an image of \(imageSize) x \(imageSize).")
+                "Patches of \(patchSize) x \(patchSize) pixels do not fit into an image of \(imageSize) x \(imageSize).")
         }
         self.imageSize = imageSize
         self.patchSize = patchSize
     }
 
-    /// S / P
+    /// S / P, rounded down: pixels beyond the last whole patch are not read
     var side: Int { imageSize / patchSize }
     var count: Int { side * side }
 

@@ -2,7 +2,7 @@ import CLRuntime
 
 /// What an MLP applies between its two linear maps; raw values as in `epilogue.cl`.
 package enum ActivationKind: Int32, Sendable, CaseIterable {
-    case none = 0, gelu, geluNew, quickGelu, relu
+    case none = 0, gelu, geluNew, quickGelu, relu, silu, mish
 }
 
 /// A kernel that ends in the epilogue, compiled for each activation where that is first used. See `epilogue.cl`.

@@ -85,7 +85,7 @@ enum KernelFile: String, CaseIterable {
     case attention, attentionGroup = "attention_group", attentionMMA = "attention_mma", gemmMMA = "gemm_mma"
     case biasActivation = "bias_activation", embed, gemmPacked =
         "gemm_packed"
-    case gemmTiled = "gemm_tiled", layernorm, metrics, naive, noise, peak, residual, slices
+    case gemmTiled = "gemm_tiled", layernorm, metrics, naive, noise, peak, pool, residual, slices
 
     var name: String { "\(rawValue).cl" }
 
@@ -105,6 +105,7 @@ enum KernelFile: String, CaseIterable {
             case .naive: PackageResources.epilogue_cl + PackageResources.naive_cl
             case .noise: PackageResources.noise_cl
             case .peak: PackageResources.peak_cl
+            case .pool: PackageResources.pool_cl
             case .residual: PackageResources.residual_cl
             case .slices: PackageResources.slices_cl
             }

@@ -18,6 +18,11 @@ extension Patch {
         let sizes: [(String, Int, Int, Bool)] = [
             ("layers", donor.layers, recipient.layers, true),
             ("tokens", donor.tokens, recipient.tokens, true),
+            ("tokens in front of the patches", donor.prefixTokens, recipient.prefixTokens, true),
+            (
+                "tokens up to the last that the classifier reads", donor.tokens(after: donor.layers - 1),
+                recipient.tokens(after: recipient.layers - 1), true
+            ),
             ("hidden_size", donor.hiddenSize, recipient.hiddenSize, true),
             ("heads (for sites z, q, k, v, pattern)", donor.heads, recipient.heads, kept.contains(.attention)),
             (

@@ -77,6 +77,11 @@ package struct WaveShape: Sendable, Equatable {
         if let donor {
             config.intermediateSize = max(config.intermediateSize, donor.intermediateSize)
             config.channels = max(config.channels, donor.channels)
+            if !donor.architecture.readout.isFirstTokens,
+                config.architecture.readout.isFirstTokens || config.readoutWidth < donor.readoutWidth
+            {
+                config.architecture.readout = donor.architecture.readout
+            }
             config.imageSize = config.grid * max(config.patchSize, donor.patchSize)
             config.patchSize = max(config.patchSize, donor.patchSize)
         }

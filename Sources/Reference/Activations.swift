@@ -13,6 +13,10 @@ package enum ReferenceActivation: String, Sendable, CaseIterable {
     /// the sigmoid approximation of GELU: x sigmoid(1.702 x)
     case quickGelu = "quick_gelu"
     case relu
+    /// x sigmoid(x)
+    case silu
+    /// x tanh(ln(1 + e^x)) (Misra, arXiv:1908.08681)
+    case mish
 
     package func callAsFunction(_ x: Double) -> Double {
         switch self {
@@ -20,6 +24,8 @@ package enum ReferenceActivation: String, Sendable, CaseIterable {
         case .geluNew: 0.5 * x * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
         case .quickGelu: x / (1 + exp(-1.702 * x))
         case .relu: max(x, 0)
+        case .silu: x / (1 + exp(-x))
+        case .mish: x * tanh(log1p(exp(x)))
         }
     }
 }

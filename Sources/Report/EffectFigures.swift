@@ -113,15 +113,17 @@ struct EffectFigures {
         groups.compactMap { group in
             guard case .tokens(let grid) = group.shape else { return nil }
             let layers = group.layers, tokens = unique(group.patches.map(\.record.token))
-            // Deep in the network the CLS token holds nearly all, and would leave the patches without colour.
-            let patches = grid == nil ? group.patches : group.patches.filter { $0.record.token != "0" }
+            // Deep in the network CLS holds nearly all, and would leave the patches without colour.
+            let patches = grid == nil ? group.patches : group.patches.filter { group.layout.covered($0.record.token).patches }
             let map = { HeatMap(title: $0, limit: limit(patches)) }
             let digits = decimals(for: patches.map(\.p.mean))
             let cells = cellsByPlace(group, digits: digits) { [$0.layer, $0.token] }
             let panels: [Panel]
             if let grid {
                 panels = layers.map { layer in
-                    map(layer.isEmpty ? group.site : "layer \(layer)").tokens(grid: grid, digits: digits) {
+                    map(layer.isEmpty ? group.site : "layer \(layer)").tokens(
+                        grid: grid, layout: group.layout, digits: digits
+                    ) {
                         cells[[layer, "\($0)"]]
                     }
                 }
@@ -137,8 +139,9 @@ struct EffectFigures {
                 group, kind: "tokens",
                 what: grid == nil ? "Effect on p by layer and token" : "Effect on p by image patch",
                 panels: panels, scale: patches,
-                note: grid == nil
-                    ? "" : " Colours are scaled to the image patches; CLS beyond them has the last colour.")
+                note: grid == nil || group.layout.prefix.isEmpty
+                    ? ""
+                    : " Colours are scaled to the image patches; \(group.layout.prefix == ["cls"] ? "CLS" : "a token") beyond them has the last colour.")
         }
     }
 

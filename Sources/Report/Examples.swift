@@ -189,8 +189,8 @@ private struct ImageMaps {
     private let effects: [[Double]]
 
     private enum Layout {
-        /// CLS, then the image patches, of one layer
-        case patches(grid: Int)
+        /// The prefix tokens (CLS ...), then the image patches, of one layer
+        case patches(grid: Int, tokens: TokenLayout)
         /// Every layer's heads
         case heads(layers: [String], heads: [String])
     }
@@ -202,9 +202,9 @@ private struct ImageMaps {
     init?(_ group: PlaceGroup, _ perImage: PerImage, _ examples: [Example]) throws {
         let chosen: [Int?]
         if let grid = group.grid, let layer = group.strongestImagePatch?.record.layer {
-            layout = .patches(grid: grid)
+            layout = .patches(grid: grid, tokens: group.layout)
             let byToken = Self.index(group.patches.filter { $0.record.layer == layer }) { $0.token }
-            chosen = (0...grid * grid).map { byToken["\($0)"] }
+            chosen = (0..<(group.layout.prefix.count + grid * grid)).map { byToken["\($0)"] }
             title = "\(group.words.name) \(group.site)" + (layer.isEmpty ? "" : ", layer \(layer)")
         } else if case .heads = group.shape {
             let heads = unique(group.patches.map(\.record.head))
@@ -221,7 +221,12 @@ private struct ImageMaps {
             var next = p.makeIterator()
             return chosen.map { $0 == nil ? .nan : (next.next() ?? .nan) - base }
         }
-        let scaled = if case .patches = layout { effects.flatMap { $0.dropFirst() } } else { effects.flatMap { $0 } }
+        let scaled =
+            if case .patches(_, let tokens) = layout {
+                effects.flatMap { $0.dropFirst(tokens.prefix.count) }
+            } else {
+                effects.flatMap { $0 }
+            }
         limit = scaled.filter(\.isFinite).map(abs).max() ?? 0
     }
 
@@ -238,9 +243,11 @@ private struct ImageMaps {
                 value: values[place], significant: false, tooltip: "\(name)\n\(plus(values[place], digits))")
         }
         switch layout {
-        case .patches(let grid):
-            return HeatMap(title: title, limit: limit).tokens(grid: grid, digits: digits, over: picture) {
-                cell($0, $0 == 0 ? "CLS" : "token \($0)")
+        case .patches(let grid, let tokens):
+            return HeatMap(title: title, limit: limit).tokens(
+                grid: grid, layout: tokens, digits: digits, over: picture
+            ) {
+                cell($0, tokens.name($0))
             }
         case .heads(let layers, let heads):
             return HeatMap(title: title, limit: limit).matrix(

@@ -1,3 +1,4 @@
+import Results
 /// Signed values as colours, zero in the middle.
 struct HeatMap {
     struct Cell {
@@ -48,9 +49,12 @@ struct HeatMap {
             width: width, height: bottom + 34, body: out, label: "\(title): heat map, \(rowTitle) by \(columnTitle)")
     }
 
-    /// Tokens where their patches lie in the image, row by row; the CLS token apart, above left, with its value, as its
-    /// effect often lies beyond the patches' scale. Over a picture, a patch shows the more of it the weaker its effect.
-    func tokens(grid: Int, digits: Int, over picture: Picture? = nil, cell: (Int) -> Cell?) -> Panel {
+    /// Tokens where their patches lie in the image, row by row; the prefix tokens (CLS ...) apart, above left, the first with
+    /// its value, as its effect often lies beyond the patches' scale. Over a picture, a patch shows the more of it the weaker its effect.
+    func tokens(
+        grid: Int, layout: TokenLayout, digits: Int, over picture: Picture? = nil, cell: (Int) -> Cell?
+    ) -> Panel {
+        let prefix = layout.prefix.count
         let width = picture == nil ? 172.0 : 240
         let side = (width - 12) / Double(grid)
         let size = max(12, min(20, side))
@@ -59,19 +63,21 @@ struct HeatMap {
         func square(_ token: Int, _ x: Double, _ y: Double, _ side: Double) {
             guard let cell = cell(token) else { return }
             let opacity =
-                picture == nil || token == 0 || !cell.value.isFinite || limit <= 0
+                picture == nil || token < prefix || !cell.value.isFinite || limit <= 0
                 ? nil : 0.85 * min(1, abs(cell.value) / limit)
             out += SVG.rect(
                 x, y, side - 0.4, side - 0.4, FigureStyle.colourClass(cell.value, limit: limit), opacity: opacity,
                 title: cell.tooltip)
             if cell.significant { out += SVG.circle(x + side / 2, y + side / 2, min(1.8, side / 6), "sig") }
         }
-        square(0, left, top - 28, size)
-        out += SVG.text(left + size + 5, top - 28 + size / 2 + 4, "CLS \(plus(cell(0)?.value ?? .nan, digits))", "tick")
+        for token in 0..<prefix { square(token, left + Double(token) * (size + 2), top - 28, size) }
+        if prefix > 0 {
+            let text = "\(layout.name(0)) \(plus(cell(0)?.value ?? .nan, digits))"
+            out += SVG.text(left + Double(prefix) * (size + 2) + 3, top - 28 + size / 2 + 4, text, "tick")
+        }
         if let picture { out += picture.svg(left, top, Double(grid) * side) }
-        for token in 1...(grid * grid) {
-            let place = token - 1
-            square(token, left + Double(place % grid) * side, top + Double(place / grid) * side, side)
+        for place in 0..<(grid * grid) {
+            square(prefix + place, left + Double(place % grid) * side, top + Double(place / grid) * side, side)
         }
         out += SVG.rect(left - 1, top - 1, Double(grid) * side + 1.6, Double(grid) * side + 1.6, "frame")
         return Panel(

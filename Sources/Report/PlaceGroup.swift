@@ -8,7 +8,7 @@ struct PlaceGroup {
         case layers
         /// Layers by heads
         case heads
-        /// Layers by tokens; `grid` x `grid` patches after the CLS token where they are all there
+        /// Layers by tokens; `grid` x `grid` patches after the prefix tokens where they are all there
         case tokens(grid: Int?)
         /// Heads and tokens at once
         case places
@@ -20,6 +20,8 @@ struct PlaceGroup {
     var detail: String
     var shape: Shape
     var patches: [PatchStatistics]
+    /// The model's tokens
+    var layout = TokenLayout.cls
 
     /// The side of the patch grid, where every image patch has a patch of its own
     var grid: Int? { if case .tokens(let grid) = shape { grid } else { nil } }
@@ -46,7 +48,7 @@ struct PlaceGroup {
     /// Where every image patch has a patch of its own, the strongest of them
     var strongestImagePatch: PatchStatistics? {
         guard grid != nil else { return nil }
-        return Statistics.strongest(patches.filter { $0.record.token != "0" })
+        return Statistics.strongest(patches.filter { layout.covered($0.record.token).patches })
     }
 
     static func all(_ statistics: CorruptionStatistics, _ manifest: Manifest) -> [PlaceGroup] {
@@ -65,14 +67,14 @@ struct PlaceGroup {
                     site: place[0].record.site,
                     detail: names.filter { !$0.1.isEmpty && $0 != ("window", "1") }.map { "\($0.0) \($0.1)" }.joined(
                         separator: ", "),
-                    shape: shape, patches: patches)
+                    shape: shape, patches: patches, layout: manifest.tokens ?? .cls)
             }
             if isTokens && heads.count > 1 { return [group(place, .places, names: [])] }
             if isTokens {
                 return split(place) { [$0.window] }.map {
                     let record = $0[0].record
                     return group(
-                        $0, .tokens(grid: grid(of: tokens)), names: [("head", record.head), ("window", record.window)])
+                        $0, .tokens(grid: (manifest.tokens ?? .cls).grid(of: tokens)), names: [("head", record.head), ("window", record.window)])
                 }
             }
             if heads.count > 1 {
@@ -90,12 +92,5 @@ struct PlaceGroup {
     /// Patches of all heads or tokens are apart from those of single ones at the same site.
     static func site(_ patch: PatchRecord) -> [String] {
         [patch.direction, patch.site, patch.head.isEmpty ? "all" : "", patch.token.isEmpty ? "all" : ""]
-    }
-
-    /// The side of the patch grid when the tokens are 0 ... g * g.
-    private static func grid(of tokens: [String]) -> Int? {
-        let side = Int(Double(tokens.count - 1).squareRoot().rounded())
-        guard side > 1, side * side + 1 == tokens.count else { return nil }
-        return Set(tokens) == Set((0..<tokens.count).map(String.init)) ? side : nil
     }
 }

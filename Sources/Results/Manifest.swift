@@ -57,6 +57,8 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var resize: String?
     /// `'Cat' is 3 'cat'` for each class of the data whose name is not that of its label
     package var classMatch: [String]?
+    /// The model's tokens; nil in stores of versions that read CLS alone
+    package var tokens: TokenLayout?
     /// `apply` where EXIF's orientation was applied, else nil
     package var exif: String?
     /// Images that could not be read and were left out; nil where that ends a sweep, or it has not finished
@@ -222,15 +224,16 @@ extension Manifest {
             ("foil", foil), ("patch_with", patchWith), ("partner", partner), ("noise_sd", noiseSD),
             ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil),
             ("preprocessing", preprocessing), ("resize", resize), ("exif", exif),
-            ("skipped", skipped.map(String.init)), ("class_match", classMatch.flatMap(Self.json)), ("device", device),
+            ("skipped", skipped.map(String.init)), ("class_match", classMatch.flatMap(Self.json)),
+            ("tokens", tokens.flatMap(Self.json)), ("device", device),
             ("driver", driver), ("precision", precision), ("gemm", gemm), ("host", host),
             ("command", command), ("started", started), ("ended", ended),
         ]
         return all.compactMap { key, value in value.map { (key, $0) } }
     }
 
-    private static func json(_ texts: [String]) -> String? {
-        (try? JSONEncoder().encode(texts)).flatMap { String(data: $0, encoding: .utf8) }
+    private static func json(_ value: some Encodable) -> String? {
+        (try? JSONEncoder().encode(value)).flatMap { String(data: $0, encoding: .utf8) }
     }
 
     /// - Throws: the missing or unreadable key, as a phrase, in `ResultsError.corrupt`
@@ -265,6 +268,9 @@ extension Manifest {
             ended: rows["ended"], layers: try whole(ifThere: "layers", 0...10_000),
             logits: rows["logits"] != nil, control: try whole(ifThere: "control", 0...Int.max) ?? 0,
             preprocessing: rows["preprocessing"])
+        if rows["tokens"] != nil {
+            tokens = try value("tokens") { try? JSONDecoder().decode(TokenLayout.self, from: Data($0.utf8)) }
+        }
         (resize, exif) = (rows["resize"], rows["exif"])
         skipped = try whole(ifThere: "skipped", 0...Int.max)
         (patchFile, patchFileHash) = (rows["patch_file"], rows["patch_file_hash"])

@@ -9,6 +9,8 @@ package enum ListError: Error, Equatable, Sendable, CustomStringConvertible {
     case absent(Int, count: Int)
     /// No rectangle of the patch grid
     case noRectangle(String, grid: Int)
+    /// A token by a name that the model has no token of
+    case noToken(String, model: String)
     case unknownSite(String)
     case twice(String)
 
@@ -20,6 +22,8 @@ package enum ListError: Error, Equatable, Sendable, CustomStringConvertible {
         case .noRectangle(let text, let grid):
             "\"\(text)\" is no rectangle; write ROWSxCOLUMNS of the \(grid) x \(grid) patch grid, e.g. 3:6x2:5 for rows 3-5 "
                 + "and columns 2-4"
+        case .noToken(let name, let model):
+            "the model has no \(name); in front of its patches stand \(model.isEmpty ? "no tokens" : model)"
         case .unknownSite(let name):
             "\"\(name)\" is unknown; valid are " + Site.allCases.map(\.rawValue).joined(separator: ", ")
         case .twice(let text): "\"\(text)\" is given twice"
@@ -55,7 +59,7 @@ package enum ListText {
         }
     }
 
-    /// A LIST whose items may also be `each`, `cls`, `patches` and rectangles of the patch grid, `3:6x2:5` (rows 3 to 5,
+    /// A LIST whose items may also be `each`, `cls`, `distillation`, `registers`, `patches` and rectangles of the patch grid, `3:6x2:5` (rows 3 to 5,
     /// columns 2 to 4); or `all`.
     package static func tokens(_ text: String, config: ViTConfig) throws(ListError) -> [Item] {
         if text == "all" { return [Item(text: "", indices: nil)] }
@@ -63,11 +67,24 @@ package enum ListText {
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             switch part {
             case "each": items += (0..<config.tokens).map { Item(text: "\($0)", indices: [$0]) }
-            case "cls": items.append(Item(text: "cls", indices: [0]))
+            case "cls", "distillation", "registers":
+                let prefix = config.architecture.prefix
+                let token: Architecture.PrefixToken =
+                    part == "cls" ? .cls : part == "registers" ? .register : .distillation
+                let indices = prefix.indices.filter { prefix[$0] == token }
+                if indices.isEmpty {
+                    throw .noToken(
+                        part == "cls" ? "CLS token" : part == "registers" ? "registers" : "distillation token",
+                        model: config.architecture.prefixText)
+                }
+                items.append(Item(text: String(part), indices: indices))
             case "patches": items.append(Item(text: "patches", indices: Array(config.patchTokens)))
             default:
                 if part.contains("x") {
-                    items.append(Item(text: String(part), indices: try rectangle(part, grid: config.grid, first: config.prefixTokens)))
+                    items.append(
+                        Item(
+                            text: String(part),
+                            indices: try rectangle(part, grid: config.grid, first: config.prefixTokens)))
                 } else {
                     items += try parse(item: part, below: config.tokens)
                 }

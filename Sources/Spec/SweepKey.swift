@@ -111,7 +111,7 @@ package enum SweepKey: String, Sendable, CaseIterable {
         case .tokens:
             row(
                 .list, "list", "all",
-                "all | each | cls | patches | LIST | rectangles of the patch grid, 3:6x2:5; token 0 is CLS; for pattern: query rows"
+                "all | each | cls | distillation | registers | patches | LIST | rectangles of the patch grid, 3:6x2:5; token 0 is CLS in most families; for pattern: query rows"
             )
         case .neurons: row(.list, "list", absent: "all together", "LIST of neurons, for mlp_pre and mlp_act")
         case .patchWith:

@@ -43,8 +43,10 @@ package enum Construction: String, Sendable {
 
     /// - Parameters:
     ///   - layers: of the model; nil where the store does not say
+    ///   - tokens: of the model; nil for one CLS token that is all that is read
     /// - Returns: nil where the effect is a finding
-    package init?(_ patch: PatchRecord, _ intervention: Intervention, layers: Int?) {
+    package init?(_ patch: PatchRecord, _ intervention: Intervention, layers: Int?, tokens layout: TokenLayout? = nil) {
+        let layout = layout ?? .cls
         let sites = Set(patch.site.split(separator: "+").map(String.init))
         let isWhole = patch.head.isEmpty && patch.token.isEmpty
         if isWhole, intervention.exchangesPasses,
@@ -53,19 +55,18 @@ package enum Construction: String, Sendable {
             self = .everything
             return
         }
-        let tokens = patch.token.split(separator: "+").map(String.init)
         let isLast = layers.map { patch.layer == "\($0 - 1)" && ["", "1"].contains(patch.window) } ?? false
-        // After the last attention only CLS is read; keys, values and the stream before it still count.
+        // After the last attention only the readout's tokens count; keys, values and the stream before it are read by all.
         let readsOwnToken: Set = [
             "resid_mid", "resid_post", "attn_out", "mlp_out", "z", "q", "pattern", "mlp_pre", "mlp_act",
         ]
-        if isLast, !tokens.isEmpty, !tokens.contains("0"), sites.isSubset(of: readsOwnToken) {
+        if isLast, !patch.token.isEmpty, !layout.reads(patch.token), sites.isSubset(of: readsOwnToken) {
             self = .nothing
             return
         }
-        // CLS starts from the same embedding in both passes.
+        // Prefix tokens start from the same embeddings in both passes.
         let isFirst = patch.site == "embed" || (patch.layer == "0" && ["", "1"].contains(patch.window))
-        if isFirst, tokens == ["0"], intervention.exchangesPasses,
+        if isFirst, !patch.token.isEmpty, !layout.covered(patch.token).patches, intervention.exchangesPasses,
             sites.isSubset(of: ["embed", "resid_pre", "q", "k", "v"])
         {
             self = .nothing

@@ -172,7 +172,7 @@ private func statistics(
             patches.append(
                 PatchStatistics(
                     patch: index, record: own[index], intervention: intervention,
-                    construction: Construction(own[index], intervention, layers: store.manifest.layers),
+                    construction: Construction(own[index], intervention, layers: store.manifest.layers, tokens: store.manifest.tokens),
                     effects: found, accuracy: Double(correct[column]) / Double(n), control: compared[column]))
             onP.append((0..<n).map { Float(values[($0 * block.count + column) * metrics]) })
         }

@@ -11,6 +11,8 @@ extension ActivationKind {
         case .geluNew: .geluNew
         case .quickGelu: .quickGelu
         case .relu: .relu
+            case .silu: .silu
+            case .mish: .mish
         }
     }
 }
@@ -107,7 +109,7 @@ extension ActivationKind {
         case .gelu: 5
         // s / (1 + exp(-t)): s 1.13, t 1.1 (five roundings, damped by the sigmoid), exp of 3 ulp 1.5, the sum 1, a
         // division of 2.5 ulp 5.
-        case .geluNew, .quickGelu: 10
+        case .geluNew, .quickGelu, .silu, .mish: 10
         }
     }
 }

@@ -53,6 +53,8 @@ package struct RandomModel: Sendable {
             case .geluNew: .geluNew
             case .quickGelu: .quickGelu
             case .relu: .relu
+            case .silu: .silu
+            case .mish: .mish
             }
         return ReferenceModel(
             hiddenSize: config.hiddenSize, heads: config.heads, intermediateSize: config.intermediateSize,

@@ -5,22 +5,58 @@ package struct Architecture: Sendable, Equatable {
         case cls, distillation, register
     }
 
-    /// What the classifier reads of the last layer's stream.
-    package enum Readout: Sendable, Equatable {
-        /// The first token, after the final norm
-        case firstToken
+    /// What the classifier reads of the last layer's stream: its parts joined, [parts, D].
+    package struct Readout: Sendable, Equatable {
+        package enum Part: Sendable, Equatable {
+            /// One token
+            case token(Int)
+            /// The mean of the tokens from this one on
+            case mean(from: Int)
+        }
 
-        /// How many tokens it reads, from the first on, of `tokens`. The last layer computes no others.
-        package func tokensRead(of tokens: Int) -> Int {
-            switch self {
-            case .firstToken: 1
+        /// Where the final norm stands: before the means, after them, or nowhere
+        package enum Norm: Sendable { case before, after, none }
+
+        package var parts: [Part]
+        package var norm: Norm
+
+        package init(_ parts: [Part], norm: Norm = .before) { (self.parts, self.norm) = (parts, norm) }
+
+        /// The first token, after the final norm
+        package static let firstToken = Readout([.token(0)])
+
+        /// Whether it reads the first tokens, one after the other, and nothing else.
+        package var isFirstTokens: Bool { norm == .before && parts == parts.indices.map { .token($0) } }
+
+        /// How many tokens the last layer computes, from the first on, of `tokens`: up to the last one that is read.
+        package func tokensRead(of tokens: Int) -> Int { ranges(of: tokens).map(\.upperBound).max() ?? tokens }
+
+        /// The tokens that are read, a range for each part
+        package func ranges(of tokens: Int) -> [Range<Int>] {
+            parts.map { part in
+                switch part {
+                case .token(let token): token..<(token + 1)
+                case .mean(let first): first..<tokens
+                }
             }
         }
 
         package var text: String {
-            switch self {
-            case .firstToken: "the first token"
+            let parts = parts.map { part in
+                switch part {
+                case .token(0): "the first token"
+                case .token(let token): "token \(token)"
+                case .mean(0): "the mean of all tokens"
+                case .mean(let first): "the mean of the tokens from \(first) on"
+                }
             }
+            let norm =
+                switch norm {
+                case .before: ""
+                case .after: ", then the norm"
+                case .none: ", without a norm"
+                }
+            return parts.joined(separator: " and ") + norm
         }
     }
 
@@ -29,9 +65,11 @@ package struct Architecture: Sendable, Equatable {
     /// In front of the patches, in their order
     package var prefix: [PrefixToken]
     package var readout: Readout
+    /// Whether a layer norm stands between the embeddings and the first layer
+    package var hasPreNorm: Bool
 
-    package init(family: String, prefix: [PrefixToken], readout: Readout) {
-        (self.family, self.prefix, self.readout) = (family, prefix, readout)
+    package init(family: String, prefix: [PrefixToken], readout: Readout, hasPreNorm: Bool = false) {
+        (self.family, self.prefix, self.readout, self.hasPreNorm) = (family, prefix, readout, hasPreNorm)
     }
 
     /// transformers' `ViTForImageClassification`

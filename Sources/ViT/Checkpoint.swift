@@ -1,6 +1,6 @@
 import Foundation
 
-/// A Hugging Face `ViTForImageClassification`: its configuration, its weights, and the raw contents of its
+/// A classifier of one of the families (`Family`): its configuration, its weights, and the raw contents of its
 /// `preprocessor_config.json`. The weights' values stay in their files, which are mapped, and become Floats one tensor
 /// after the other when somebody asks for them (`Weight`).
 package struct Checkpoint: Sendable {
@@ -25,18 +25,20 @@ package struct Checkpoint: Sendable {
     /// processed, otherwise preprocessor_config.json if it is there.
     ///
     /// Weights may be F32, F16, BF16 or F64. Tensor names may be those that transformers saves
-    /// (`vit.encoder.layer.0.attention.attention.query.weight`) or those its version 5 uses in memory
-    /// (`vit.layers.0.attention.q_proj.weight`).
+    /// (`vit.encoder.layer.0.attention.attention.query.weight`), those its version 5 uses in memory
+    /// (`vit.layers.0.attention.q_proj.weight`), or timm's.
     ///
     /// - Throws: `CheckpointError`; every shape is compared with the configuration before memory is taken for it,
     ///   and a weight that is NaN or infinite is refused.
     package static func load(folder: String) throws(CheckpointError) -> Checkpoint {
         let model = try ModelFolder(folder)
         let preprocessor = try model.preprocessor()
+        let config = try model.json("config.json")
+        let reader = try ConfigReader(json: config, file: model.path("config.json"))
         return try Checkpoint(
-            config: try model.json("config.json"), configName: model.path("config.json"),
-            source: try TensorSource(model), preprocessor: preprocessor?.contents,
-            preprocessorName: preprocessor?.file, name: model.name, notes: model.notes)
+            config: config, reader: reader, source: try TensorSource(model, base: try Family.of(reader).base),
+            preprocessor: preprocessor?.contents, preprocessorName: preprocessor?.file, name: model.name,
+            notes: model.notes)
     }
 
     /// Reads a model that is already in memory.
@@ -47,19 +49,24 @@ package struct Checkpoint: Sendable {
     ///   - preprocessor: contents of preprocessor_config.json, if there is one
     ///   - name: what to call the model, also in messages
     package init(config: Data, weights: Data, preprocessor: Data?, name: String) throws(CheckpointError) {
+        let reader = try ConfigReader(json: config, file: "\(name)/config.json")
         try self.init(
-            config: config, configName: "\(name)/config.json",
-            source: TensorSource(try SafeTensors(data: weights, name: "\(name)/model.safetensors")),
+            config: config, reader: reader,
+            source: TensorSource(
+                try SafeTensors(data: weights, name: "\(name)/model.safetensors"), base: try Family.of(reader).base),
             preprocessor: preprocessor, preprocessorName: preprocessor.map { _ in "preprocessor_config.json" },
             name: name,
             notes: [])
     }
 
     private init(
-        config: Data, configName: String, source: TensorSource, preprocessor: Data?, preprocessorName: String?,
+        config: Data, reader configReader: ConfigReader, source: TensorSource, preprocessor: Data?,
+        preprocessorName: String?,
         name: String, notes: [String]
     ) throws(CheckpointError) {
-        self.config = try ViTConfig(json: config, name: configName)
+        var configReader = configReader
+        configReader.shape = source.shape(of:)
+        self.config = try ViTConfig(configReader)
         var reader = TensorReader(source: source)
         self.weights = try Family.of(self.config).weights(&reader, self.config)
         self.unusedTensors = reader.unused

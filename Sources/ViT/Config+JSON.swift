@@ -8,8 +8,12 @@ extension ViTConfig {
     /// - Parameter name: the file's name, for messages.
     /// - Throws: `CheckpointError.config`.
     package init(json: Data, name: String) throws(CheckpointError) {
-        let reader = try ConfigReader(json: json, file: name)
+        try self.init(try ConfigReader(json: json, file: name))
+    }
+
+    init(_ reader: ConfigReader) throws(CheckpointError) {
         self = try Family.of(reader).config(reader)
+        let name = reader.file
         if let reason = invalidity { throw CheckpointError.config(file: name, reason: reason) }
     }
 
@@ -37,8 +41,8 @@ extension ViTConfig {
         if hiddenSize % heads != 0 {
             return "hidden_size \(hiddenSize) is not divisible by num_attention_heads \(heads)"
         }
-        if imageSize % patchSize != 0 {
-            return "image_size \(imageSize) is not divisible by patch_size \(patchSize)"
+        if imageSize < patchSize {
+            return "image_size \(imageSize) is smaller than patch_size \(patchSize)"
         }
         if tokens > maxTokens {
             return

@@ -8,6 +8,10 @@ package struct ViTConfig: Sendable, Equatable {
         /// x σ(1.702 x)
         case quickGelu = "quick_gelu"
         case relu
+        /// x σ(x)
+        case silu
+        /// x tanh(ln(1 + e^x))
+        case mish
     }
 
     package var hiddenSize: Int  // D
@@ -47,7 +51,7 @@ package struct ViTConfig: Sendable, Equatable {
 
     /// Dh, the width of one head
     package var headDim: Int { hiddenSize / heads }
-    /// Patches along one side of the image
+    /// Patches along one side of the image; pixels beyond the last whole patch are not read
     package var grid: Int { imageSize / patchSize }
     /// Np, patches an image
     package var patches: Int { grid * grid }
@@ -62,6 +66,8 @@ package struct ViTConfig: Sendable, Equatable {
     package func tokens(after layer: Int) -> Int {
         layer == layers - 1 && !computesAllTokens ? architecture.readout.tokensRead(of: tokens) : tokens
     }
+    /// Values that the classifier reads: parts of the readout * D
+    package var readoutWidth: Int { architecture.readout.parts.count * hiddenSize }
     /// C
     package var classes: Int { labels.count }
     /// Values of one image: channels * S * S

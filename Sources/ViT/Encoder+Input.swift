@@ -59,7 +59,16 @@ extension Encoder {
             }
             try embedding.join(
                 e: workspace.normed, prefix: prefix, position: position, tokens: config.tokens,
-                first: row + chunk.lowerBound, count: chunk.count, x: x)
+                first: preNorm == nil ? row + chunk.lowerBound : 0, count: chunk.count,
+                x: preNorm == nil ? x : workspace.z)
+            if let preNorm {
+                let values = chunk.count * rowStride, first = (row + chunk.lowerBound) * rowStride
+                try layerNorm(
+                    input: workspace.z, rowStride: values, rows: firstRow, list: 0..<1,
+                    tokens: chunk.count * config.tokens, weight: preNorm.weight, bias: preNorm.bias,
+                    eps: config.layerNormEps, out: workspace.normed)
+                try x.copy(from: workspace.normed, 0..<values, to: first)
+            }
         }
     }
 }

@@ -37,12 +37,17 @@ package final class Encoder {
     let slices: Slices
     let noise: Noise
     let activate: Activate
+    let pool: Pool
     let patchProjection: any GEMMWeight  // [D, channels * P * P]
     let prefix: Buffer<Float>  // [prefix tokens, D]
     let position: Buffer<Float>  // [T, D]
+    /// Between the embeddings and the first layer
+    let preNorm: (weight: Buffer<Float>, bias: Buffer<Float>)?  // [D]
+    /// The list of the one row 0
+    let firstRow: Buffer<Int32>
     let layers: [Layer]
     let lnWeight: Buffer<Float>, lnBias: Buffer<Float>  // [D]
-    let head: any GEMMWeight  // [C, D]
+    let head: any GEMMWeight  // [C, parts of the readout * D]
     let activation: ActivationKind
 
     /// Uploads the weights.
@@ -58,12 +63,15 @@ package final class Encoder {
         slices = try Slices(library)
         noise = try Noise(library)
         activate = try Activate(library)
+        pool = try Pool(library)
         activation =
             switch config.activation {
             case .gelu: .gelu
             case .geluNew: .geluNew
             case .quickGelu: .quickGelu
             case .relu: .relu
+            case .silu: .silu
+            case .mish: .mish
             }
         let (d, m) = (config.hiddenSize, config.intermediateSize)
         // A weight's values are on the host only while it is uploaded.
@@ -75,6 +83,12 @@ package final class Encoder {
         patchProjection = try prepare(weights.patchWeight, weights.patchBias, d, config.patchValues)
         prefix = try upload(weights.prefix)
         position = try upload(weights.position)
+        firstRow = try Buffer(context, [0])
+        if let norm = weights.preNorm {
+            preNorm = (try upload(norm.weight), try upload(norm.bias))
+        } else {
+            preNorm = nil
+        }
         var layers: [Layer] = []
         for (index, layer) in weights.layers.enumerated() {
             var qkv: (any GEMMWeight)?, q: (any GEMMWeight)?, kv: (any GEMMWeight)?
@@ -96,7 +110,7 @@ package final class Encoder {
         self.layers = layers
         lnWeight = try upload(weights.lnWeight)
         lnBias = try upload(weights.lnBias)
-        head = try prepare(weights.headWeight, weights.headBias, config.classes, d)
+        head = try prepare(weights.headWeight, weights.headBias, config.classes, config.readoutWidth)
     }
 
     /// Tokens that layer `layer` computes for later layers, from the first on.

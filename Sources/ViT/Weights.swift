@@ -39,16 +39,20 @@ package struct ViTWeights: Sendable {
     package var patchBias: Weight  // [D]
     package var prefix: Weight  // [prefix tokens, D]
     package var position: Weight  // [T, D]
+    /// Between the embeddings and the first layer, where there is one
+    package var preNorm: (weight: Weight, bias: Weight)?  // [D]
     package var layers: [LayerWeights]
     package var lnWeight: Weight  // [D]  the final norm
     package var lnBias: Weight  // [D]
-    package var headWeight: Weight  // [C, D]
+    package var headWeight: Weight  // [C, parts of the readout * D]
     package var headBias: Weight  // [C]
 
     package init(
         patchWeight: Weight, patchBias: Weight, prefix: Weight, position: Weight, layers: [LayerWeights],
-        lnWeight: Weight, lnBias: Weight, headWeight: Weight, headBias: Weight
+        lnWeight: Weight, lnBias: Weight, headWeight: Weight, headBias: Weight,
+        preNorm: (weight: Weight, bias: Weight)? = nil
     ) {
+        self.preNorm = preNorm
         self.patchWeight = patchWeight
         self.patchBias = patchBias
         self.prefix = prefix
@@ -75,7 +79,8 @@ extension LayerWeights {
 extension ViTWeights {
     /// Number of values
     package var count: Int {
-        [patchWeight, patchBias, prefix, position, lnWeight, lnBias, headWeight, headBias].map(\.count).reduce(0, +)
+        ([patchWeight, patchBias, prefix, position, lnWeight, lnBias, headWeight, headBias]
+            + (preNorm.map { [$0.weight, $0.bias] } ?? [])).map(\.count).reduce(0, +)
             + layers.map(\.count).reduce(0, +)
     }
 }

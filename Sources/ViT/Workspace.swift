@@ -53,6 +53,7 @@ package final class Workspace {
     let hidden: Buffer<Float>  // [slots * T, M]
     let pre: Buffer<Float>  // [slots * T, M]  where it is kept
     let deviations: Buffer<Float>  // [rows]  of patch projections
+    let features: Buffer<Float>  // [rows, parts of the readout * D]
 
     package init(_ context: Context, config: ViTConfig, shape: Shape) throws(CLError) {
         self.shape = shape
@@ -65,18 +66,21 @@ package final class Workspace {
         pre = try Buffer(context, count: counts[5])
         lastQ = try Buffer(context, count: counts[6])
         deviations = try Buffer(context, count: counts[7])
+        features = try Buffer(context, count: counts[8])
     }
 
     /// Elements of each buffer, in the order in which they are made.
     package static func counts(_ config: ViTConfig, _ shape: Shape) -> [Int] {
         let tokens = shape.rows * config.tokens
         let slots = shape.rows + shape.attentionSlots
+        let lastQueries = config.tokens(after: config.layers - 1)
         let hidden = (shape.rows + shape.hiddenSlots) * config.tokens * config.intermediateSize
         return [
             shape.rows * config.patches * config.patchValues, tokens * config.hiddenSize,
             slots * config.tokens * 3 * config.hiddenSize, slots * config.tokens * config.hiddenSize,
             hidden, shape.kept.contains(.pre) ? hidden : 0,
-            slots * config.tokens(after: config.layers - 1) * config.hiddenSize, shape.rows,
+            lastQueries == config.tokens ? 0 : slots * lastQueries * config.hiddenSize, shape.rows,
+            config.architecture.readout.isFirstTokens ? 0 : shape.rows * config.readoutWidth,
         ]
     }
 
@@ -84,7 +88,9 @@ package final class Workspace {
     package static func temporaryBytes(_ config: ViTConfig, _ shape: Shape, gemm: any GEMM) throws(CLError) -> Int {
         let (d, m, tokens) = (config.hiddenSize, config.intermediateSize, shape.rows * config.tokens)
         var temporary = 0
-        for (n, k) in [(3 * d, d), (d, d), (m, d), (d, m), (d, config.patchValues), (config.classes, d)] {
+        for (n, k) in [
+            (3 * d, d), (d, d), (m, d), (d, m), (d, config.patchValues), (config.classes, config.readoutWidth),
+        ] {
             temporary = max(temporary, try gemm.temporaryBytes(rows: tokens, outputs: n, inputs: k))
         }
         return temporary

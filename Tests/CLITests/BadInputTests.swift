@@ -43,8 +43,8 @@ struct BadInputTests {
     }
 
     @Test func anUnknownActivation() throws {
-        try folder.edit("model/config.json", "\"gelu\"", "\"swish\"")
-        try expect("config.json", "hidden_act", "\"swish\"", "gelu_new")
+        try folder.edit("model/config.json", "\"gelu\"", "\"sigmoid\"")
+        try expect("config.json", "hidden_act", "\"sigmoid\"", "gelu_new")
     }
 
     @Test func headsThatDoNotDivideTheWidth() throws {

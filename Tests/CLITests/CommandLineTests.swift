@@ -33,7 +33,7 @@ struct CommandLineTests {
         "summary x --format foo", "classify --format x", "classify --limit 0", "classify --corruption noise:1",
         "classify --corruption foo", "classify --memory x", "classify --offset=-3", "verify --seed x",
         "verify --gemm x", "devices --x", "devices x", "tune --seconds x", "bench --images 0", "bench --only x",
-        "search --precision tf32", "classify --precision bf16", "bench --precision x", "inspect", "merge x",
+        "search --precision tf32", "classify --precision bf16", "bench --precision x", "inspect", "inspect x --families", "merge x",
         "search --corruption none", "search --corruption mean --corruption noise:1", "search --direction up",
         "search --direction restore --direction noise", "search --layers 99", "classify --limit -1",
         "classify --device 99",

@@ -66,10 +66,15 @@ private func zeroed(_ tensor: [Float]) -> Set<Int> {
         #expect(try corruptor(spec).corrupted() == plain()(ppm(file + ".ppm")))
     }
 
-    @Test func patchSizeMustDivide() {
+    @Test func patchesMustFit() throws {
         #expect(
-            message { _ = try corruptor("none", patchSize: 3) }
-                == "Patches of 3 x 3 pixels do not divide an image of 20 x 20.")
+            message { _ = try corruptor("none", patchSize: 21) }
+                == "Patches of 21 x 21 pixels do not fit into an image of 20 x 20.")
+        // What lies beyond the last whole patch is no patch.
+        let grid = try PatchGrid(imageSize: 5, patchSize: 2)
+        let image = [Float](repeating: 1, count: 75)
+        let rest = try grid.zeroing(0..<4, in: image)
+        #expect(grid.count == 4 && rest.reduce(0, +) == 75 - 48)
         #expect(message { _ = try corruptor("none", patchSize: 0) } != nil)
     }
 

@@ -63,6 +63,24 @@ private func expectSentence(
         #expect(throws: ListError.absent(3, count: 3)) { try ListText.heads("3", config: network) }
     }
 
+    /// Prefix tokens by name, in models that have them.
+    @Test func namedTokens() throws {
+        var config = network
+        config.architecture = Architecture(
+            family: "", prefix: [.cls, .distillation, .register, .register], readout: .firstToken)
+        let items = try ListText.tokens("cls,distillation,registers,patches,0:1x0:2", config: config)
+        #expect(items.map(\.indices) == [[0], [1], [2, 3], Array(4..<20), [4, 5]])
+        #expect(items.map(\.text) == ["cls", "distillation", "registers", "patches", "0:1x0:2"])
+        #expect(throws: ListError.noToken("registers", model: "CLS")) {
+            try ListText.tokens("registers", config: network)
+        }
+        config.architecture.prefix = []
+        #expect(throws: ListError.noToken("CLS token", model: "")) { try ListText.tokens("cls", config: config) }
+        #expect(
+            ListError.noToken("CLS token", model: "").description
+                == "the model has no CLS token; in front of its patches stand no tokens")
+    }
+
     @Test func tokens() throws {
         func items(_ text: String) throws -> [ListText.Item] { try ListText.tokens(text, config: network) }
         #expect(try items("all") == [.init(text: "", indices: nil)])

@@ -486,6 +486,44 @@ import Testing
     }
 }
 
+@Suite struct TokenLayoutTests {
+    private func what(_ token: String, layer: String = "11", site: String = "attn_out", _ layout: TokenLayout?)
+        -> Construction?
+    {
+        Construction(
+            PatchRecord(direction: "restore", site: site, layer: layer, head: "", token: token, window: "1"),
+            .denoising,
+            layers: 12, tokens: layout)
+    }
+
+    /// What cannot have an effect follows from the tokens that are read.
+    @Test func constructionFollowsTheReadout() {
+        let mean = TokenLayout(prefix: ["cls"], patches: 9, read: [[1, 10]])
+        #expect(what("5", mean) == nil && what("patches", mean) == nil && what("0", mean) == .nothing)
+        #expect(what("cls", mean) == .nothing && what("1:2x0:2", mean) == nil)
+        let distilled = TokenLayout(prefix: ["cls", "distillation"], patches: 9, read: [[0, 1], [1, 2]])
+        #expect(
+            what("1", distilled) == nil && what("distillation", distilled) == nil && what("2", distilled) == .nothing)
+        #expect(what("0+1", layer: "0", site: "resid_pre", distilled) == .nothing)
+        #expect(what("0+2", layer: "0", site: "resid_pre", distilled) == nil)
+        let none = TokenLayout(prefix: [], patches: 9, read: [[0, 9]])
+        #expect(what("0", layer: "0", site: "resid_pre", none) == nil && what("0", none) == nil)
+        let registers = TokenLayout(prefix: ["cls", "register", "register"], patches: 9, read: [[0, 1], [3, 12]])
+        #expect(
+            what("registers", registers) == .nothing && what("cls", registers) == nil && what("2+4", registers) == nil)
+        // Without a layout, CLS is all that is read, also by its name.
+        #expect(what("cls", nil) == nil && what("0", nil) == nil && what("patches", nil) == .nothing)
+    }
+
+    @Test func gridOfPatches() {
+        let layout = TokenLayout(prefix: ["cls", "register"], patches: 9, read: [])
+        #expect(layout.grid(of: (0..<11).map(String.init)) == 3 && layout.grid(of: (0..<10).map(String.init)) == nil)
+        #expect(TokenLayout.cls.grid(of: (0..<10).map(String.init)) == 3)
+        #expect(layout.grid(of: (1..<12).map(String.init)) == nil && layout.grid(of: []) == nil)
+        #expect(layout.name(0) == "CLS" && layout.name(1) == "register" && layout.name(2) == "token 2")
+    }
+}
+
 /// The standard normal's distribution function by Simpson's rule.
 private func cumulative(_ x: Double) -> Double {
     let steps = 400

@@ -48,29 +48,67 @@ import Testing
     @Test(
         arguments: [
             ("gelu", .gelu), ("gelu_new", .geluNew), ("gelu_pytorch_tanh", .geluNew), ("quick_gelu", .quickGelu),
-            ("relu", .relu),
+            ("relu", .relu), ("silu", .silu), ("swish", .silu), ("mish", .mish), ("gelu_fast", .geluNew),
+            ("gelu_python", .gelu),
         ] as [(String, ViTConfig.Activation)])
     func activations(name: String, activation: ViTConfig.Activation) throws {
         #expect(try read("{\"model_type\": \"vit\", \"hidden_act\": \"\(name)\"}").activation == activation)
     }
 
-    @Test(arguments: ["\"swish\"", "1", "\"\""])
+    @Test(arguments: ["\"sigmoid\"", "1", "\"\""])
     func unsupportedActivationListsTheOthers(value: String) {
         #expect(
             fault("\"hidden_act\": \(value)")
                 == "config.json: hidden_act is \(value), expected one of gelu, gelu_new, gelu_pytorch_tanh, "
-                + "quick_gelu, relu")
+                + "quick_gelu, relu, silu, mish, gelu_python, gelu_accurate, gelu_fast, gelu_python_tanh, swish")
     }
 
-    @Test(arguments: ["deit", "clip", "vit_mae", ""])
+    @Test(arguments: ["resnet", "vit_mae", ""])
     func otherModels(type: String) {
         #expect(
             message { _ = try read("{\"model_type\": \"\(type)\"}") }
-                == "config.json: model_type is \(type); vitpatch reads vit")
+                == "config.json: model_type is \(type); vitpatch reads \(families)")
     }
 
     @Test func modelTypeMissing() {
-        #expect(message { _ = try read("{}") } == "config.json: model_type is missing; vitpatch reads vit")
+        #expect(message { _ = try read("{}") } == "config.json: model_type is missing; vitpatch reads \(families)")
+    }
+
+    private let families = "vit, deit, vit_msn, dinov2, dinov2_with_registers, clip, siglip, timm"
+
+    /// Each family's defaults are those of its class in transformers; timm's sizes are in the tensors.
+    @Test(arguments: [
+        ("deit", 16, Float(1e-12), ViTConfig.Activation.gelu, 198), ("vit_msn", 16, 1e-6, .gelu, 197),
+        ("dinov2", 14, 1e-6, .gelu, 257), ("dinov2_with_registers", 16, 1e-6, .gelu, 201),
+        ("clip", 32, 1e-5, .quickGelu, 50), ("siglip", 16, 1e-6, .geluNew, 196),
+    ])
+    func defaultsOfFamilies(
+        type: String, patchSize: Int, eps: Float, activation: ViTConfig.Activation, tokens: Int
+    ) throws {
+        let config = try read("{\"model_type\": \"\(type)\"}")
+        #expect(config.patchSize == patchSize && config.layerNormEps == eps && config.activation == activation)
+        #expect(config.tokens == tokens && config.hiddenSize == 768 && config.intermediateSize == 3072)
+    }
+
+    @Test func whatFamiliesDoNotRead() {
+        #expect(
+            message { _ = try read("{\"model_type\": \"dinov2\", \"use_swiglu_ffn\": true}") }
+                == "config.json: use_swiglu_ffn is true; vitpatch reads plain MLPs")
+        #expect(
+            message { _ = try read("{\"architecture\": \"vit_base_patch16_siglip_224\"}") }
+                == "config.json: architecture is vit_base_patch16_siglip_224, which is not among timm's "
+                + "VisionTransformers that vitpatch reads")
+        #expect(
+            message {
+                _ = try read("{\"architecture\": \"vit_base_patch16_224\", \"model_args\": {\"qk_norm\": true}}")
+            }
+                == "config.json: model_args has qk_norm, which vitpatch does not read")
+    }
+
+    @Test func tableOfFamilies() {
+        let lines = Family.table.split(separator: "\n")
+        #expect(lines.count == Family.all.count + 1)
+        for family in Family.all { #expect(lines.contains { $0.contains(family.name) && $0.contains(family.model) }) }
     }
 
     @Test(arguments: ["", "[]", "{", "nonsense", "{\"model_type\": \"vit\", \"layer_norm_eps\": NaN}"])
@@ -113,9 +151,10 @@ import Testing
                 == "config.json: hidden_size 768 is not divisible by num_attention_heads 7")
     }
 
-    @Test func patchesMustFillTheImage() {
-        #expect(fault("\"patch_size\": 15") == "config.json: image_size 224 is not divisible by patch_size 15")
-        #expect(fault("\"patch_size\": 448") == "config.json: image_size 224 is not divisible by patch_size 448")
+    /// Pixels beyond the last whole patch are not read, as in transformers.
+    @Test func patchesNeedNotFillTheImage() throws {
+        #expect(try read("{\"model_type\": \"vit\", \"patch_size\": 15}").tokens == 14 * 14 + 1)
+        #expect(fault("\"patch_size\": 448") == "config.json: image_size 224 is smaller than patch_size 448")
     }
 
     @Test func tooManyTokens() {
@@ -154,6 +193,10 @@ import Testing
                 == (0..<12).map { "class \($0)" })
     }
 
+    @Test func labelsGivenAsNumbers() throws {
+        #expect(try read("{\"model_type\": \"vit\", \"id2label\": {\"0\": 7, \"1\": 1}}").labels == ["7", "1"])
+    }
+
     @Test(arguments: [
         "\"id2label\": {\"0\": \"a\", \"2\": \"c\"}", "\"id2label\": {\"1\": \"a\"}",
         "\"id2label\": {\"x\": \"a\"}",
@@ -166,7 +209,7 @@ import Testing
     @Test func labelsMalformed() {
         #expect(fault("\"id2label\": {}") == "config.json: id2label names no class")
         #expect(fault("\"id2label\": [\"a\"]") == "config.json: id2label is [\"a\"], expected an object")
-        #expect(fault("\"id2label\": {\"0\": 1}") == "config.json: id2label 0 is 1, expected a name")
+        #expect(fault("\"id2label\": {\"0\": 1.5}") == "config.json: id2label 0 is 1.5, expected a name")
         #expect(fault("\"num_labels\": 0")?.contains("num_labels is 0, expected 1 to") == true)
         #expect(fault("\"num_labels\": 1e15")?.contains("num_labels is 1000000000000000, expected") == true)
         #expect(

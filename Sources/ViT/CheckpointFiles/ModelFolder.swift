@@ -110,13 +110,17 @@ package struct ModelFolder: Sendable {
     }
 
     /// What says how images are processed: processor_config.json if it has an image_processor, otherwise
-    /// preprocessor_config.json, as in transformers. nil where there is neither.
+    /// preprocessor_config.json, as in transformers; then timm's pretrained_cfg in config.json. nil where there is neither.
     func preprocessor() throws(CheckpointError) -> (file: String, contents: Data)? {
         if has("processor_config.json") {
             let contents = try json("processor_config.json")
             if JSON.object(contents)?["image_processor"]?.object != nil { return ("processor_config.json", contents) }
         }
-        guard has("preprocessor_config.json") else { return nil }
+        guard has("preprocessor_config.json") else {
+            // timm says it in config.json.
+            let config = try json("config.json")
+            return JSON.object(config)?["pretrained_cfg"]?.object == nil ? nil : ("config.json", config)
+        }
         return ("preprocessor_config.json", try json("preprocessor_config.json"))
     }
 }

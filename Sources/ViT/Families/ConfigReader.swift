@@ -1,14 +1,18 @@
 import Foundation
 
-/// `hidden_act` as transformers spells it. The two names of the tanh approximation differ in rounding only.
+/// `hidden_act` as transformers spells it. The names of one function differ in rounding only.
 private let activations: KeyValuePairs<String, ViTConfig.Activation> = [
     "gelu": .gelu, "gelu_new": .geluNew, "gelu_pytorch_tanh": .geluNew, "quick_gelu": .quickGelu, "relu": .relu,
+    "silu": .silu, "mish": .mish, "gelu_python": .gelu, "gelu_accurate": .geluNew, "gelu_fast": .geluNew,
+    "gelu_python_tanh": .geluNew, "swish": .silu,
 ]
 
 /// Typed reads from the members of a config.json; null counts as absent, as in transformers.
 struct ConfigReader {
     let values: [String: JSON]
     let file: String
+    /// Shapes of the model's tensors by name, for what a family reads from them
+    var shape: (String) -> [Int]? = { _ in nil }
 
     /// - Throws: `CheckpointError.config` where the file is not a JSON object
     init(json: Data, file: String) throws(CheckpointError) {
@@ -18,11 +22,22 @@ struct ConfigReader {
         (self.values, self.file) = (values, file)
     }
 
+    private init(values: [String: JSON], of other: ConfigReader) {
+        (self.values, file, shape) = (values, other.file, other.shape)
+    }
+
+    /// The members of the object `key`; none where it is absent.
+    func object(_ key: String) throws(CheckpointError) -> ConfigReader {
+        guard let value = value(key) else { return ConfigReader(values: [:], of: self) }
+        guard let values = value.object else { throw wrong(key, value, expected: "an object") }
+        return ConfigReader(values: values, of: self)
+    }
+
     func value(_ key: String) -> JSON? {
         if case .null? = values[key] { nil } else { values[key] }
     }
 
-    private func wrong(_ key: String, _ value: JSON, expected: String) -> CheckpointError {
+    func wrong(_ key: String, _ value: JSON, expected: String) -> CheckpointError {
         .config(file: file, reason: "\(key) is \(value.text), expected \(expected)")
     }
 
@@ -55,8 +70,20 @@ struct ConfigReader {
         return Float(number)
     }
 
-    func activation() throws(CheckpointError) -> ViTConfig.Activation {
-        guard let value = value("hidden_act") else { return .gelu }
+    func number(_ key: String, default absent: Double) throws(CheckpointError) -> Double {
+        guard let value = value(key) else { return absent }
+        guard let number = value.number else { throw wrong(key, value, expected: "a number") }
+        return number
+    }
+
+    func string(_ key: String) throws(CheckpointError) -> String? {
+        guard let value = value(key) else { return nil }
+        guard let string = value.string else { throw wrong(key, value, expected: "a text") }
+        return string
+    }
+
+    func activation(default absent: ViTConfig.Activation = .gelu) throws(CheckpointError) -> ViTConfig.Activation {
+        guard let value = value("hidden_act") else { return absent }
         for (name, activation) in activations where name == value.string { return activation }
         throw wrong(
             "hidden_act", value, expected: "one of \(activations.map(\.key).joined(separator: ", "))")
@@ -86,7 +113,10 @@ struct ConfigReader {
                     reason: "id2label has \(names.count) entries but none for class \(index); "
                         + "expected keys \"0\" to \"\(names.count - 1)\"")
             }
-            guard let text = label.string else { throw wrong("id2label \(index)", label, expected: "a name") }
+            // A number stands for the name that it is as a text.
+            guard let text = label.string ?? label.int.map(String.init) else {
+                throw wrong("id2label \(index)", label, expected: "a name")
+            }
             labels.append(text)
         }
         return labels

@@ -1,18 +1,42 @@
 /// A family of models: how its config.json becomes a configuration, and its tensors weights. One file of this folder each.
-struct Family: Sendable {
+package struct Family: Sendable {
     /// As `Architecture.family`
-    let name: String
-    /// `model_type` in config.json
-    let modelType: String
+    package let name: String
+    /// `model_type` in config.json; timm's models have none
+    package let modelType: String
+    /// The class whose checkpoints are read
+    package let model: String
+    /// What the family's models differ in, for the table of families
+    package let summary: String
+    /// What the names of all tensors but the head's begin with
+    let base: String
     let config: @Sendable (ConfigReader) throws(CheckpointError) -> ViTConfig
     let weights: @Sendable (inout TensorReader, ViTConfig) throws(CheckpointError) -> ViTWeights
 
-    static let all: [Family] = [.vit]
+    package static let all: [Family] = [
+        .vit, .deit, .vitMSN, .dinov2, .dinov2WithRegisters, .clip, .siglip, .timm,
+    ]
+
+    /// The families as text, one a line
+    package static var table: String {
+        let rows =
+            [("FAMILY", "MODEL_TYPE", "CLASS", "READS")]
+            + all.map { ($0.name, $0.modelType, $0.model, $0.summary) }
+        func width(_ column: ((String, String, String, String)) -> String) -> Int {
+            rows.map { column($0).count }.max() ?? 0
+        }
+        let widths = (width(\.0), width(\.1), width(\.2))
+        func padded(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: width - text.count) }
+        return rows.map {
+            "\(padded($0.0, widths.0))  \(padded($0.1, widths.1))  \(padded($0.2, widths.2))  \($0.3)\n"
+        }.joined()
+    }
 
     /// The family that a config.json names.
     static func of(_ reader: ConfigReader) throws(CheckpointError) -> Family {
         let known = all.map(\.modelType).joined(separator: ", ")
         guard let value = reader.value("model_type") else {
+            if reader.value("architecture") != nil { return .timm }
             throw .config(file: reader.file, reason: "model_type is missing; vitpatch reads \(known)")
         }
         guard let family = all.first(where: { $0.modelType == value.string }) else {

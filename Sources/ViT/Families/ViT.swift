@@ -6,11 +6,17 @@ extension Family {
     /// (`vit.encoder.layer.0.attention.attention.query.weight`) or those its version 5 uses in memory
     /// (`vit.layers.0.attention.q_proj.weight`).
     static let vit = Family(
-        name: Architecture.vit.family, modelType: "vit", config: ViTFamily.config, weights: ViTFamily.weights)
+        name: Architecture.vit.family, modelType: "vit", model: "ViTForImageClassification", summary: "CLS",
+        base: "vit.",
+        config: { reader throws(CheckpointError) in try ViTFamily.config(reader, .vit, eps: 1e-12) },
+        weights: { reader, config throws(CheckpointError) in try ViTFamily.weights(&reader, config, base: "vit") })
 }
 
-private enum ViTFamily {
-    static func config(_ reader: ConfigReader) throws(CheckpointError) -> ViTConfig {
+/// What ViT shares with the families that transformers derives from it.
+enum ViTFamily {
+    static func config(
+        _ reader: ConfigReader, _ architecture: Architecture, eps: Float
+    ) throws(CheckpointError) -> ViTConfig {
         ViTConfig(
             hiddenSize: try reader.int("hidden_size", default: 768),
             layers: try reader.int("num_hidden_layers", default: 12),
@@ -20,55 +26,69 @@ private enum ViTFamily {
             patchSize: try reader.side("patch_size", default: 16),
             channels: try reader.int("num_channels", default: 3),
             activation: try reader.activation(),
-            layerNormEps: try reader.epsilon("layer_norm_eps", default: 1e-12),
-            qkvBias: try reader.bool("qkv_bias", default: true), architecture: .vit, labels: try reader.labels())
+            layerNormEps: try reader.epsilon("layer_norm_eps", default: eps),
+            qkvBias: try reader.bool("qkv_bias", default: true), architecture: architecture,
+            labels: try reader.labels())
     }
 
-    static func weights(_ reader: inout TensorReader, _ config: ViTConfig) throws(CheckpointError) -> ViTWeights {
-        let (d, p) = (config.hiddenSize, config.patchSize)
-        guard reader.has("classifier.weight") else {
-            throw reader.missing(
-                "classifier.weight",
-                "missing: the checkpoint has no classification head; vitpatch reads ViTForImageClassification")
+    static func weights(
+        _ reader: inout TensorReader, _ config: ViTConfig, base: String
+    ) throws(CheckpointError) -> ViTWeights {
+        let head = try reader.head("classifier", config)
+        return try weights(&reader, config, base: base, head: head, names: names(base))
+    }
+
+    /// The modules of layer i.
+    static func names(_ base: String) -> (Int) -> LayerNames {
+        { index in
+            // As transformers saves it, as its version 5 calls it in memory, and as that version saves ViTMSN
+            func paths(_ saved: String, _ inMemory: String) -> [String] {
+                [
+                    "\(base).encoder.layer.\(index).\(saved)", "\(base).layers.\(index).\(inMemory)",
+                    "encoder.layer.\(index).\(saved)",
+                ]
+            }
+            return LayerNames(
+                norm1: paths("layernorm_before", "layernorm_before"),
+                norm2: paths("layernorm_after", "layernorm_after"),
+                query: paths("attention.attention.query", "attention.q_proj"),
+                key: paths("attention.attention.key", "attention.k_proj"),
+                value: paths("attention.attention.value", "attention.v_proj"),
+                output: paths("attention.output.dense", "attention.o_proj"),
+                fc1: paths("intermediate.dense", "mlp.fc1"), fc2: paths("output.dense", "mlp.fc2"))
         }
-        let head = try reader.linear("classifier", out: config.classes, in: d)
-        let patch = "vit.embeddings.patch_embeddings.projection"
+    }
+
+    /// - Parameters:
+    ///   - prefix: the prefix tokens [prefix tokens, D]; nil for CLS alone
+    ///   - position: [T, D]; nil where the checkpoint has it so
+    ///   - names: of layer i
+    static func weights(
+        _ reader: inout TensorReader, _ config: ViTConfig, base: String, head: (weight: Weight, bias: Weight),
+        prefix: Weight? = nil, position: Weight? = nil, names: (Int) -> LayerNames
+    ) throws(CheckpointError) -> ViTWeights {
+        let (d, p) = (config.hiddenSize, config.patchSize)
+        let patch = "\(base).embeddings.patch_embeddings.projection"
         let patchWeight = try reader.tensor(["\(patch).weight"], [d, config.channels, p, p])
         let patchBias = try reader.tensor(["\(patch).bias"], [d])
-        let cls = try reader.tensor(["vit.embeddings.cls_token"], [1, 1, d])
-        let position = try reader.tensor(
-            ["vit.embeddings.position_embeddings"], [1, config.tokens, d],
-            because: "image_size \(config.imageSize) and patch_size \(p) make \(config.tokens) tokens")
+        var prefix = prefix, position = position
+        if prefix == nil { prefix = try reader.tensor(["\(base).embeddings.cls_token"], [1, 1, d]) }
+        if position == nil {
+            position = try reader.tensor(
+                ["\(base).embeddings.position_embeddings"], [1, config.tokens, d], because: config.tokensText)
+        }
         var layers: [LayerWeights] = []
-        for index in 0..<config.layers { layers.append(try layer(index, &reader, config)) }
-        let norm = try reader.vector(["vit.layernorm"], d)
+        for index in 0..<config.layers { layers.append(try reader.layer(names(index), config)) }
+        let norm = try reader.vector(["\(base).layernorm"], d)
         return ViTWeights(
-            patchWeight: patchWeight, patchBias: patchBias, prefix: cls, position: position, layers: layers,
+            patchWeight: patchWeight, patchBias: patchBias, prefix: prefix ?? .zeros(d),
+            position: position ?? .zeros(config.tokens * d),
+            layers: layers,
             lnWeight: norm.weight, lnBias: norm.bias, headWeight: head.weight, headBias: head.bias)
     }
+}
 
-    private static func layer(
-        _ index: Int, _ reader: inout TensorReader, _ config: ViTConfig
-    ) throws(CheckpointError) -> LayerWeights {
-        let (d, m) = (config.hiddenSize, config.intermediateSize)
-        /// A module's path as transformers saves it, and as its version 5 calls it in memory.
-        func paths(_ saved: String, _ inMemory: String) -> [String] {
-            ["vit.encoder.layer.\(index).\(saved)", "vit.layers.\(index).\(inMemory)"]
-        }
-        let ln1 = try reader.vector(paths("layernorm_before", "layernorm_before"), d)
-        let ln2 = try reader.vector(paths("layernorm_after", "layernorm_after"), d)
-        let qkv = try reader.linear(
-            stacked: [
-                paths("attention.attention.query", "attention.q_proj"),
-                paths("attention.attention.key", "attention.k_proj"),
-                paths("attention.attention.value", "attention.v_proj"),
-            ], out: d, in: d, bias: config.qkvBias)
-        let proj = try reader.linear(paths("attention.output.dense", "attention.o_proj"), out: d, in: d)
-        let fc1 = try reader.linear(paths("intermediate.dense", "mlp.fc1"), out: m, in: d)
-        let fc2 = try reader.linear(paths("output.dense", "mlp.fc2"), out: d, in: m)
-        return LayerWeights(
-            ln1Weight: ln1.weight, ln1Bias: ln1.bias, qkvWeight: qkv.weight, qkvBias: qkv.bias,
-            projWeight: proj.weight, projBias: proj.bias, ln2Weight: ln2.weight, ln2Bias: ln2.bias,
-            fc1Weight: fc1.weight, fc1Bias: fc1.bias, fc2Weight: fc2.weight, fc2Bias: fc2.bias)
-    }
+extension ViTConfig {
+    /// Where the number of tokens comes from, for messages
+    var tokensText: String { "image_size \(imageSize) and patch_size \(patchSize) make \(tokens) tokens" }
 }

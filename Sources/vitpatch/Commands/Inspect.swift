@@ -10,11 +10,19 @@ struct Inspect: ParsableCommand {
         abstract: "Show what a model folder holds, and the device memory that a sweep of it takes.")
 
     @Argument(help: "Hugging Face folder; demo is the demo's colour model.", completion: .directory)
-    var folder: String
+    var folder: String?
+
+    @Flag(help: "Show the families of models that are read.")
+    var families = false
 
     @OptionGroup var device: DeviceOptions
 
+    mutating func validate() throws {
+        if families == (folder != nil) { throw ValidationError("Give a model folder, or --families.") }
+    }
+
     mutating func run() throws {
+        if families { return Terminal.standardOutput(Family.table) }
         let checkpoint = try Model.checkpoint(folder: folder == "demo" ? nil : folder)
         let config = checkpoint.config
         let context = try device.context()
@@ -41,7 +49,8 @@ struct Inspect: ParsableCommand {
         line("parameters", "\(checkpoint.weights.count.formatted(.number.locale(Locale(identifier: "en_US_POSIX"))))")
         line(
             "pixels",
-            checkpoint.defaultsText.map { "no preprocessor_config.json: \($0)" } ?? "as preprocessor_config.json says")
+            checkpoint.defaultsText.map { "no preprocessor_config.json: \($0)" }
+                ?? "as \(checkpoint.preprocessorName ?? "preprocessor_config.json") says")
         if !checkpoint.unusedTensors.isEmpty {
             line(
                 "not used",

@@ -1,0 +1,59 @@
+import Foundation
+
+/// How a model's tokens lie, and which of them its classifier reads.
+package struct TokenLayout: Codable, Sendable, Equatable {
+    /// In front of the patches: `cls`, `distillation`, `register`
+    package var prefix: [String]
+    /// Number of image patches; nil where the store does not say
+    package var patches: Int?
+    /// Ranges `[from, below]` of the tokens that the readout reads after the last layer
+    package var read: [[Int]]
+
+    package init(prefix: [String], patches: Int?, read: [[Int]]) {
+        (self.prefix, self.patches, self.read) = (prefix, patches, read)
+    }
+
+    /// One CLS token, which is all that is read: what stores were made of that do not say.
+    package static let cls = TokenLayout(prefix: ["cls"], patches: nil, read: [[0, 1]])
+
+    /// What a `token` column covers: prefix tokens by index, and whether any patch is among them.
+    package func covered(_ column: String) -> (prefix: [Int], patches: Bool) {
+        if column.isEmpty { return (Array(prefix.indices), true) }
+        var own: [Int] = [], patches = false
+        for part in column.split(separator: "+") {
+            let names = ["cls": "cls", "distillation": "distillation", "registers": "register"]
+            if let name = names[String(part)] {
+                own += prefix.indices.filter { prefix[$0] == name }
+            } else if let index = Int(part), index < prefix.count {
+                own.append(index)
+            } else {
+                patches = true
+            }
+        }
+        return (own, patches)
+    }
+
+    /// Whether the readout reads a token that a `token` column covers. Which patches are read is not told apart.
+    package func reads(_ column: String) -> Bool {
+        let covered = covered(column)
+        return read.contains { range in
+            guard range.count == 2, range[0] < range[1] else { return false }
+            return covered.prefix.contains { range[0] <= $0 && $0 < range[1] }
+                || covered.patches && range[1] > prefix.count
+        }
+    }
+
+    /// A token's name in figures: `CLS`, `distillation`, `register`, `token 7`
+    package func name(_ token: Int) -> String {
+        guard prefix.indices.contains(token) else { return "token \(token)" }
+        return prefix[token] == "cls" ? "CLS" : prefix[token]
+    }
+
+    /// The side of the patch grid where these `token` columns are all tokens, one each, and the patches a square
+    package func grid(of columns: [String]) -> Int? {
+        let count = columns.count - prefix.count
+        let side = Int(Double(max(count, 0)).squareRoot().rounded())
+        guard side > 1, side * side == count else { return nil }
+        return Set(columns) == Set(columns.indices.map(String.init)) ? side : nil
+    }
+}

@@ -1,0 +1,206 @@
+extension Family {
+    /// timm's `VisionTransformer`, with the config.json of its models on the hub (architecture, model_args, pretrained_cfg).
+    ///
+    /// Sizes, norms, prefix tokens and layer scale are read from the tensors; heads, activation and pooling are not in them, so
+    /// they come from model_args, or from the architecture's name.
+    static let timm = Family(
+        name: "timm ViT", modelType: "timm", model: "VisionTransformer",
+        summary: "CLS, or the mean of the patches; layer scale, norm before the layers, registers",
+        base: "", config: Timm.config, weights: Timm.weights)
+}
+
+private enum Timm {
+    /// Width and heads by the part of an architecture's name that says its size
+    static let sizes = [
+        "tiny": (192, 3), "small": (384, 6), "medium": (512, 8), "base": (768, 12), "large": (1024, 16),
+        "huge": (1280, 16), "giant": (1408, 16), "gigantic": (1664, 16),
+    ]
+
+    /// Arguments of timm's constructor that are read, or that change nothing in inference
+    static let arguments: Set = [
+        "img_size", "patch_size", "in_chans", "num_classes", "global_pool", "embed_dim", "depth", "num_heads",
+        "mlp_ratio", "qkv_bias", "init_values", "class_token", "no_embed_class", "reg_tokens", "pre_norm", "fc_norm",
+        "act_layer", "dynamic_img_size", "drop_rate", "pos_drop_rate", "patch_drop_rate", "proj_drop_rate",
+        "attn_drop_rate", "drop_path_rate", "weight_init", "fix_init",
+    ]
+
+    static func config(_ reader: ConfigReader) throws(CheckpointError) -> ViTConfig {
+        func fault(_ reason: String) -> CheckpointError { .config(file: reader.file, reason: reason) }
+        guard let name = try reader.string("architecture") else {
+            throw fault("architecture is missing; timm's config.json names one")
+        }
+        let arguments = try reader.object("model_args"), pretrained = try reader.object("pretrained_cfg")
+        // Other classes of timm have such names too; a tensor of theirs is missing, or one is left over.
+        let parts = name.split(separator: "_").map(String.init)
+        guard ["vit", "deit", "deit3"].contains(parts.first), !parts.contains("distilled"),
+            !parts.contains(where: ["siglip", "rpn", "rope", "relpos", "r26", "r50"].contains)
+        else {
+            throw fault(
+                "architecture is \(printable(name)), which is not among timm's VisionTransformers that vitpatch reads")
+        }
+        if let other = arguments.values.keys.sorted().first(where: { !Self.arguments.contains($0) }) {
+            throw fault("model_args has \(printable(other)), which vitpatch does not read")
+        }
+        func shape(_ tensor: String, _ rank: Int) throws(CheckpointError) -> [Int] {
+            guard let shape = reader.shape(tensor), shape.count == rank else {
+                throw fault(
+                    "architecture is \(printable(name)), but the weights have no tensor \(tensor) of \(rank) dimensions"
+                )
+            }
+            return shape
+        }
+        for tensor in [
+            "blocks.0.attn.q_norm.weight", "blocks.0.mlp.norm.weight", "blocks.0.attn.norm.weight", "attn_pool.latent",
+        ]
+        where reader.shape(tensor) != nil { throw fault("the weights have \(tensor), which vitpatch does not read") }
+        let patch = try shape("patch_embed.proj.weight", 4)
+        guard patch[2] == patch[3] else { throw fault("patches are \(patch[2]) x \(patch[3]), expected a square") }
+        var layers = 0
+        while reader.shape("blocks.\(layers).norm1.weight") != nil { layers += 1 }
+
+        let size = parts.dropFirst().first.flatMap { sizes[$0] }
+        var heads = try arguments.int("num_heads", default: 0)
+        if arguments.value("num_heads") == nil, let size, size.0 == patch[0] {
+            heads = name == "vit_base_patch16_gap_224" ? 16 : size.1
+        }
+        guard heads > 0 else {
+            throw fault("the heads of \(printable(name)) are unknown; give num_heads in model_args")
+        }
+
+        let hasCLS = reader.shape("cls_token") != nil
+        let registers = reader.shape("reg_token") == nil ? 0 : try shape("reg_token", 3)[1]
+        guard 0...1024 ~= registers else { throw fault("reg_token has \(registers) tokens, expected at most 1024") }
+        let prefix =
+            (hasCLS ? [.cls] : []) + [Architecture.PrefixToken](repeating: .register, count: registers)
+        var pooling = "token"
+        for place in [reader, arguments] { pooling = try place.string("global_pool") ?? pooling }
+        let part: Architecture.Readout.Part
+        switch pooling {
+        case "token" where hasCLS: part = .token(0)
+        case "avg": part = .mean(from: prefix.count)
+        default: throw fault("global_pool is \(printable(pooling)), expected avg, or token in a model with cls_token")
+        }
+        let norm: Architecture.Readout.Norm =
+            reader.shape("fc_norm.weight") != nil ? .after : reader.shape("norm.weight") != nil ? .before : .none
+        let hasPreNorm = reader.shape("norm_pre.weight") != nil
+        return ViTConfig(
+            hiddenSize: patch[0], layers: layers, heads: heads,
+            intermediateSize: try shape("blocks.0.mlp.fc1.weight", 2)[0],
+            imageSize: try imageSize(arguments, pretrained), patchSize: patch[2], channels: patch[1],
+            activation: try activation(arguments, parts),
+            // timm's models with a norm before the layers are CLIPs.
+            layerNormEps: hasPreNorm && parts.contains("clip") ? 1e-5 : 1e-6,
+            qkvBias: reader.shape("blocks.0.attn.qkv.bias") != nil,
+            architecture: Architecture(
+                family: "timm ViT", prefix: prefix, readout: .init([part], norm: norm), hasPreNorm: hasPreNorm),
+            labels: try labels(reader, pretrained))
+    }
+
+    private static func imageSize(_ arguments: ConfigReader, _ pretrained: ConfigReader) throws(CheckpointError) -> Int
+    {
+        if arguments.value("img_size") != nil { return try arguments.side("img_size", default: 224) }
+        guard let value = pretrained.value("input_size") else { return 224 }
+        guard let size = value.ints, size.count == 3, size[1] == size[2] else {
+            throw pretrained.wrong("input_size", value, expected: "[channels, side, side]")
+        }
+        return size[1]
+    }
+
+    private static func activation(
+        _ arguments: ConfigReader, _ parts: [String]
+    ) throws(CheckpointError) -> ViTConfig.Activation {
+        guard let name = try arguments.string("act_layer") else {
+            return parts.contains("quickgelu") ? .quickGelu : .gelu
+        }
+        let known: KeyValuePairs<String, ViTConfig.Activation> = [
+            "gelu": .gelu, "gelu_tanh": .geluNew, "quick_gelu": .quickGelu, "quickgelu": .quickGelu, "relu": .relu,
+            "silu": .silu, "swish": .silu, "mish": .mish,
+        ]
+        guard let found = known.first(where: { $0.key == name }) else {
+            throw .config(
+                file: arguments.file,
+                reason: "act_layer is \(printable(name)), expected one of \(known.map(\.key).joined(separator: ", "))")
+        }
+        return found.value
+    }
+
+    /// label_names where the file has them, otherwise transformers' placeholders
+    private static func labels(_ reader: ConfigReader, _ pretrained: ConfigReader) throws(CheckpointError) -> [String] {
+        for place in [reader, pretrained] {
+            guard let value = place.value("label_names") else { continue }
+            guard let names = value.array, !names.isEmpty else {
+                throw place.wrong("label_names", value, expected: "a list of names")
+            }
+            var labels: [String] = []
+            for name in names {
+                guard let text = name.string else {
+                    throw place.wrong("label_names", value, expected: "a list of names")
+                }
+                labels.append(text)
+            }
+            return labels
+        }
+        guard let head = reader.shape("head.weight"), head.count == 2, 1...maxClasses ~= head[0] else {
+            throw .config(
+                file: reader.file, reason: "the weights have no head.weight, or not one of 1 to \(maxClasses) classes")
+        }
+        return (0..<head[0]).map { "LABEL_\($0)" }
+    }
+
+    static func weights(_ reader: inout TensorReader, _ config: ViTConfig) throws(CheckpointError) -> ViTWeights {
+        let (d, p, architecture) = (config.hiddenSize, config.patchSize, config.architecture)
+        let head = try reader.head("head", config)
+        let patchWeight = try reader.tensor(["patch_embed.proj.weight"], [d, config.channels, p, p])
+        let patchBias =
+            reader.has("patch_embed.proj.bias") ? try reader.tensor(["patch_embed.proj.bias"], [d]) : .zeros(d)
+        var prefix: [StoredTensor] = []
+        if architecture.prefix.contains(.cls) { prefix.append(try reader.stored(["cls_token"], [1, 1, d])) }
+        let registers = architecture.prefix.count { $0 == .register }
+        if registers > 0 { prefix.append(try reader.stored(["reg_token"], [1, registers, d])) }
+        let preNorm = architecture.hasPreNorm ? try reader.vector(["norm_pre"], d) : nil
+        var layers: [LayerWeights] = []
+        for index in 0..<config.layers { layers.append(try layer(index, &reader, config)) }
+        let norm =
+            switch architecture.readout.norm {
+            case .before: try reader.vector(["norm"], d)
+            case .after: try reader.vector(["fc_norm"], d)
+            case .none: (weight: Weight.ones(d), bias: Weight.zeros(d))
+            }
+        return ViTWeights(
+            patchWeight: patchWeight, patchBias: patchBias,
+            prefix: prefix.isEmpty ? Weight([Float]()) : Weight(prefix), position: try position(&reader, config),
+            layers: layers, lnWeight: norm.weight, lnBias: norm.bias, headWeight: head.weight, headBias: head.bias,
+            preNorm: preNorm)
+    }
+
+    /// Positions of all tokens, or (no_embed_class) of the patches alone.
+    private static func position(_ reader: inout TensorReader, _ config: ViTConfig) throws(CheckpointError) -> Weight {
+        let d = config.hiddenSize, prefix = config.prefixTokens
+        guard reader.has("pos_embed") else { return .zeros(config.tokens * d) }
+        guard prefix > 0, reader.source.shape(of: "pos_embed") == [1, config.patches, d] else {
+            return try reader.tensor(["pos_embed"], [1, config.tokens, d], because: config.tokensText)
+        }
+        let patches = try reader.tensor(["pos_embed"], [1, config.patches, d])
+        return Weight(count: config.tokens * d) { [Float](repeating: 0, count: prefix * d) + patches.floats }
+    }
+
+    private static func layer(
+        _ index: Int, _ reader: inout TensorReader, _ config: ViTConfig
+    ) throws(CheckpointError) -> LayerWeights {
+        let (d, m) = (config.hiddenSize, config.intermediateSize)
+        func path(_ module: String) -> String { "blocks.\(index).\(module)" }
+        func scale(_ module: String) -> [String]? {
+            reader.has(path("\(module).gamma")) ? [path("\(module).gamma")] : nil
+        }
+        let (scale1, scale2) = (scale("ls1"), scale("ls2"))
+        let ln1 = try reader.vector([path("norm1")], d), ln2 = try reader.vector([path("norm2")], d)
+        let qkv = try reader.linear(stacked: [[path("attn.qkv")]], out: 3 * d, in: d, bias: config.qkvBias)
+        let proj = try reader.scaled(try reader.linear(path("attn.proj"), out: d, in: d), by: scale1, d)
+        let fc1 = try reader.linear(path("mlp.fc1"), out: m, in: d)
+        let fc2 = try reader.scaled(try reader.linear(path("mlp.fc2"), out: d, in: m), by: scale2, d)
+        return LayerWeights(
+            ln1Weight: ln1.weight, ln1Bias: ln1.bias, qkvWeight: qkv.weight, qkvBias: qkv.bias,
+            projWeight: proj.weight, projBias: proj.bias, ln2Weight: ln2.weight, ln2Bias: ln2.bias,
+            fc1Weight: fc1.weight, fc1Bias: fc1.bias, fc2Weight: fc2.weight, fc2Bias: fc2.bias)
+    }
+}

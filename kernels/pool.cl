@@ -1,0 +1,18 @@
+// out[i, :] = mean over t in [token, token + count) of in[row(i), t, :],   row(i) = rows[first + i], or i without a list
+//
+// in     [*, rowStride / D, D]   the residual stream, or its normed rows
+// out    [n, outStride] from outOffset on: D values a row
+// ND-range: (WG, n), local (WG, 1)
+// Tokens are summed in their order, so the result does not depend on how many rows there are.
+
+__kernel void pool(__global const float *in, int rowStride, __global const int *rows, int listed, int first, int token,
+                   int count, int D, __global float *out, int outOffset, int outStride) {
+  int lane = get_local_id(0), i = get_global_id(1);
+  __global const float *x = in + (size_t)(listed ? rows[first + i] : i) * rowStride + (size_t)token * D;
+  __global float *y = out + (size_t)outOffset + (size_t)i * outStride;
+  for (int d = lane; d < D; d += WG) {
+    float sum = 0.0f;
+    for (int t = 0; t < count; t++) sum += x[(size_t)t * D + d];
+    y[d] = sum / count;
+  }
+}
