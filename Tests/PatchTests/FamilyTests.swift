@@ -40,7 +40,9 @@ import ViT
         let hidden = try expected.doubles("clean.hidden")
         #expect(hidden.count == (config.layers + 1) * t * d)
         var states = 0
-        try observer.observe([pixels[0]], sites: [.embed, .residPost]) { site, layer, _, values in
+        let wave = Wave(clean: [pixels[0]], corrupted: nil, labels: [0])
+        try observer.observe(wave, sites: [.embed, .residPost]) { place, values in
+            let (site, layer) = (place.site, place.layer)
             let first = (site == .embed ? 0 : layer + 1) * t * d
             // Of the largest value, where that is beyond 1
             let answer = Array(hidden[first..<(first + values.count)])
