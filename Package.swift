@@ -57,7 +57,8 @@ let package = Package(
         .executableTarget(
             name: "vitpatch",
             dependencies: [
-                "Report", "Statistics", "Results", "Spec", "Patch", "Images", "ViT", "Kernels", "CLRuntime", "Profiling",
+                "Report", "Statistics", "Results", "Spec", "Patch", "Images", "ViT", "Kernels", "CLRuntime",
+                "Profiling",
                 "Verification", "Reference", "Files", "CDemo",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),

@@ -1,8 +1,8 @@
 // The kernels of attention.cl for GPUs: work-groups share keys and values through local memory.
 //
-// Arguments and results as there; online softmax (Milakov and Gimelshein 2018; Dao et al. 2022) as there too. A group holds
-// BQ queries of a head and meets KEYS keys at a time. Both products are register tiles: a work-item has 4 queries x 4 keys
-// of the scores, and 4 queries x COLS * 4 columns of z; weights go from one to the other through local memory.
+// Arguments and results as there; online softmax (Milakov and Gimelshein 2018; Dao et al. 2022) as there too. A group
+// holds BQ queries of a head and meets KEYS keys at a time. Both products are register tiles: a work-item has 4 queries
+// x 4 keys of the scores, and 4 queries x COLS * 4 columns of z; weights go from one to the other through local memory.
 //
 //            KEYS                                DH
 //          +------+                            +----+
@@ -10,11 +10,12 @@
 //   BQ +---+------+                   BQ +-----+----+
 //      | q | s    |   p = 2^(s - max)    |  p  | z  |
 //
-// Work-item (ty, tx), TX of tx: queries 4 ty ..< 4 ty + 4, keys 4 tx ..< 4 tx + 4, and every TX-th float4 of z's columns from
-// the tx-th on. A query's largest score is looked up over its TX work-items in every block, their sums once at the end.
+// Work-item (ty, tx), TX of tx: queries 4 ty ..< 4 ty + 4, keys 4 tx ..< 4 tx + 4, and every TX-th float4 of z's
+// columns from the tx-th on. A query's largest score is looked up over its TX work-items in every block, their sums
+// once at the end.
 //
-// ND-range: (ceil(queries / BQ) * ITEMS, H, n), local (ITEMS, 1, 1); attention_pattern: (ceil(most tokens / BQ) * ITEMS,
-// entries), local (ITEMS, 1)
+// ND-range: (ceil(queries / BQ) * ITEMS, H, n), local (ITEMS, 1, 1); attention_pattern: (ceil(most tokens / BQ) *
+// ITEMS, entries), local (ITEMS, 1)
 //
 // DH  width of a head (no default)
 // BQ  queries in a group, a multiple of 4
@@ -95,7 +96,8 @@ static inline void attend(__global const float *q, int qStride, __global const i
     for (int i = 0; i < 4; i++) s[i] = 0.0f;
 #pragma unroll 8
     for (int d = 0; d < DH; d++) {
-      float4 x = *(__local const float4 *)(qs + d * BQ + row), y = *(__local const float4 *)(block + d * KEY_STRIDE + 4 * tx);
+      float4 x = *(__local const float4 *)(qs + d * BQ + row);
+      float4 y = *(__local const float4 *)(block + d * KEY_STRIDE + 4 * tx);
       s[0] = fma((float4)(x.x), y, s[0]);
       s[1] = fma((float4)(x.y), y, s[1]);
       s[2] = fma((float4)(x.z), y, s[2]);

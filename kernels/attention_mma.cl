@@ -1,11 +1,13 @@
 // The kernels of attention.cl for NVIDIA GPUs with tensor cores (sm_80 and later).
 //
-// Arguments and results as there. Products run on tensor cores as in gemm_mma.cl, by the same MODE: BF16X3 (parts hi and lo,
-// hi hi' + hi lo' + lo hi'), BF16 or FP16; sums and the online softmax (Milakov and Gimelshein 2018; Dao et al. 2022) are fp32.
+// Arguments and results as there. Products run on tensor cores as in gemm_mma.cl, by the same MODE: BF16X3 (parts hi
+// and lo, hi hi' + hi lo' + lo hi'), BF16 or FP16; sums and the online softmax (Milakov and Gimelshein 2018; Dao et al.
+// 2022) are fp32.
 //
-// A work-group holds 16 queries a warp, in registers, and meets KEYS keys at a time, which come split through local memory.
-// Scores stay in registers: two tiles of them [16, 8] are, lane by lane, one operand [16, 16] of the product with values
-// (FlashAttention-2). A line of local memory is DHP values and 16 bytes: the eight lines of an ldmatrix lie in different banks.
+// A work-group holds 16 queries a warp, in registers, and meets KEYS keys at a time, which come split through local
+// memory. Scores stay in registers: two tiles of them [16, 8] are, lane by lane, one operand [16, 16] of the product
+// with values (FlashAttention-2). A line of local memory is DHP values and 16 bytes: the eight lines of an ldmatrix lie
+// in different banks.
 //
 // ND-range: (ceil(queries / (16 WARPS)) * ITEMS, H, n), local (ITEMS, 1, 1); attention_pattern: (ceil(most tokens /
 // (16 WARPS)) * ITEMS, entries), local (ITEMS, 1)

@@ -2,10 +2,10 @@
 // goes. With bias and sum of the product the order is always (sum + bias), its activation, that + residual.
 
 // Row m of a product belongs to pass m / tokens. Where lists[first + pass] names a row of the residual stream
-// x [*, rowStride / N, N], the result is added to that row's token m % tokens, which this returns; where it is negative, or
-// tokens is 0, the result is stored in out, and this returns 0.
-static inline __global float *residual_row(__global float *x, int rowStride, __global const int *lists, int first, int tokens,
-                                    int m, int N) {
+// x [*, rowStride / N, N], the result is added to that row's token m % tokens, which this returns; where it is
+// negative, or tokens is 0, the result is stored in out, and this returns 0.
+static inline __global float *residual_row(__global float *x, int rowStride, __global const int *lists, int first,
+                                    int tokens, int m, int N) {
   if (tokens == 0) return 0;
   int pass = m / tokens, row = lists[first + pass];
   return row < 0 ? 0 : x + (size_t)row * rowStride + (size_t)(m - pass * tokens) * N;
@@ -32,8 +32,9 @@ static inline __global float *residual_row(__global float *x, int rowStride, __g
 // 1 + erf that cancels at negative ones. Q is a weighted minimax fit (scripts/fit_gelu.py); the result is within 2
 // roundings of |x| of the exact one. Where Q ends, past 5, it falls without end, and the result with it.
 //
-// damped(x, y) = x / (1 + 2^y), for gelu_new and quick_gelu; NaN stays NaN. Not by the built-in exp, whose bits may differ
-// between a vector and a scalar: a value must not depend on where in a row it stands, or on which kernel activates it.
+// damped(x, y) = x / (1 + 2^y), for gelu_new and quick_gelu; NaN stays NaN. Not by the built-in exp, whose bits may
+// differ between a vector and a scalar: a value must not depend on where in a row it stands, or on which kernel
+// activates it.
 #define DEFINE_ACTIVATION(T)                                                         \
   static inline T CAT(gelu_, T)(T x) {                                                      \
     T a = fabs(x);                                                                   \

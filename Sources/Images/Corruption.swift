@@ -60,14 +60,16 @@ extension Corruption {
         self = only
     }
 
-    /// Parses `--corruption`. Numbers and names may be lists: `noise:0.5,1,2` stands for three corruptions. The values of
-    /// `pair:DIR` and `mask:FILE` are one path each.
+    /// Parses `--corruption`. Numbers and names may be lists: `noise:0.5,1,2` stands for three corruptions. The values
+    /// of `pair:DIR` and `mask:FILE` are one path each.
     /// - Throws: ``ImageError/corruption(spec:reason:)``
     package static func list(spec: String) throws -> [Corruption] {
         func fail(_ reason: String) -> ImageError { .corruption(spec: spec, reason: reason) }
         let parts = spec.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let name = parts.first ?? "", value = parts.count == 2 ? parts[1] : nil
-        guard let kind = kinds.first(where: { $0.name == name }) else { throw fail("is unknown; valid are \(syntax.joined(separator: ", "))") }
+        guard let kind = kinds.first(where: { $0.name == name }) else {
+            throw fail("is unknown; valid are \(syntax.joined(separator: ", "))")
+        }
         guard let expected = kind.expected else {
             guard value == nil, let plain = kind.init(value: "") else { throw fail("takes no value") }
             return [Corruption(kind: plain)]

@@ -77,7 +77,8 @@ package struct Attention {
             defines: ["DH": headDim, "QL": lanes, "KB": lanes > 1 ? 64 : 16])
     }
 
-    /// Local memory of a group in `attention_group.cl`: queries, a block of 32 keys or values, its weights, 8 values a query
+    /// Local memory of a group in `attention_group.cl`: queries, a block of 32 keys or values, its weights, 8 values a
+    /// query
     private static func localBytes(headDim: Int, queries: Int) -> Int {
         (headDim * queries + 32 * ((headDim + 3) / 4 * 4) + (32 + 8) * (queries + 4)) * MemoryLayout<Float>.size
     }

@@ -6,8 +6,8 @@ package struct Tuning: Sendable, Equatable, Codable {
     package var vector: Int
     /// Work-items that share one token: `WG`
     package var group: Int
-    /// Queries in a vector of the attention kernel (`QL`), and queries of a work-group that shares keys and values through
-    /// local memory (`BQ`); one of them is 1
+    /// Queries in a vector of the attention kernel (`QL`), and queries of a work-group that shares keys and values
+    /// through local memory (`BQ`); one of them is 1
     package var attentionLanes: Int
     package var attentionGroup: Int
 

@@ -20,7 +20,8 @@ package struct Metrics {
     /// - Parameters:
     ///   - logits: [rows, C]; rows 0 ..< images are clean, row `corrupted` + b is image b's corrupted pass, and row r
     ///     belongs to image r % images
-    ///   - input: a buffer that holds, from element `labels` on, [images] target classes, or -1 for the clean pass's own
+    ///   - input: a buffer that holds, from element `labels` on, [images] target classes, or -1 for the clean pass's
+    ///     own
     ///   - out: [rows, 5] (p, logit, logit difference, KL, argmax), then [images, 2] (target, foil)
     package func callAsFunction(
         logits: Buffer<Float>, classes: Int, rows: Int, images: Int, corrupted: Int, input: Buffer<Float>,

@@ -2,7 +2,8 @@ import CLRuntime
 import Kernels
 import ViT
 
-/// The mean activation at some sites over the clean passes of a data set, token by token: what `--patch-with mean` puts in.
+/// The mean activation at some sites over the clean passes of a data set, token by token: what `--patch-with mean` puts
+/// in.
 package final class ActivationMeans {
     private struct Key: Hashable {
         var site: Site

@@ -55,8 +55,8 @@ package enum ListText {
         }
     }
 
-    /// A LIST whose items may also be `each`, `cls`, `patches` and rectangles of the patch grid, `3:6x2:5` (rows 3 to 5,
-    /// columns 2 to 4); or `all`.
+    /// A LIST whose items may also be `each`, `cls`, `patches` and rectangles of the patch grid, `3:6x2:5` (rows 3 to
+    /// 5, columns 2 to 4); or `all`.
     package static func tokens(_ text: String, config: ViTConfig) throws(ListError) -> [Item] {
         if text == "all" { return [Item(text: "", indices: nil)] }
         var items: [Item] = []
@@ -67,7 +67,10 @@ package enum ListText {
             case "patches": items.append(Item(text: "patches", indices: Array(config.patchTokens)))
             default:
                 if part.contains("x") {
-                    items.append(Item(text: String(part), indices: try rectangle(part, grid: config.grid, first: config.prefixTokens)))
+                    items.append(
+                        Item(
+                            text: String(part),
+                            indices: try rectangle(part, grid: config.grid, first: config.prefixTokens)))
                 } else {
                     items += try parse(item: part, below: config.tokens)
                 }

@@ -106,8 +106,8 @@ package func strongest(_ patches: [PatchStatistics]) -> PatchStatistics? {
     patches.filter { $0.p.mean.isFinite && $0.construction == nil }.max { abs($0.p.mean) < abs($1.p.mean) }
 }
 
-/// The statistics of every corruption and patch of a store. Patches are taken in blocks of about 100 MB; beside them stand
-/// the effects on p, 4 bytes for each image and patch.
+/// The statistics of every corruption and patch of a store. Patches are taken in blocks of about 100 MB; beside them
+/// stand the effects on p, 4 bytes for each image and patch.
 ///
 /// - Parameters:
 ///   - bootstrap: its seed is the sweep's unless given

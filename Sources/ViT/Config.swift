@@ -55,8 +55,8 @@ package struct ViTConfig: Sendable, Equatable {
     package var tokens: Int { prefixTokens + patches }
     /// Where the patches stand among the tokens
     package var patchTokens: Range<Int> { prefixTokens..<tokens }
-    /// Tokens that layer `layer` computes for what comes after it, from the first on: all, or in the last layer those that
-    /// the classifier reads.
+    /// Tokens that layer `layer` computes for what comes after it, from the first on: all, or in the last layer those
+    /// that the classifier reads.
     package func tokens(after layer: Int) -> Int {
         layer == layers - 1 ? architecture.readout.tokensRead(of: tokens) : tokens
     }

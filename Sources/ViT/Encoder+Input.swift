@@ -2,8 +2,9 @@ import CLRuntime
 import Kernels
 
 extension Encoder {
-    /// Gaussian noise of `strength` standard deviations of each image's own patch projections (causal tracing, Meng et al.
-    /// 2022, whose rule takes one deviation for all data). `keys`: where in the pixels' buffer the generator's words are.
+    /// Gaussian noise of `strength` standard deviations of each image's own patch projections (causal tracing, Meng et
+    /// al. 2022, whose rule takes one deviation for all data). `keys`: where in the pixels' buffer the generator's
+    /// words are.
     package struct EmbeddingNoise: Sendable {
         package var strength: Float
         package var keys: Int

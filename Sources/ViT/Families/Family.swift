@@ -1,4 +1,5 @@
-/// A family of models: how its config.json becomes a configuration, and its tensors weights. One file of this folder each.
+/// A family of models: how its config.json becomes a configuration, and its tensors weights. One file of this folder
+/// each.
 struct Family: Sendable {
     /// As `Architecture.family`
     let name: String

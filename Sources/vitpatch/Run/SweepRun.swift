@@ -23,8 +23,8 @@ struct SweepModels {
     var context: Context { model.encoder.context }
 }
 
-/// Runs a sweep's waves into its store: images are made ready on other threads, every device takes the next wave when it
-/// has done one, and a wave's results are one transaction.
+/// Runs a sweep's waves into its store: images are made ready on other threads, every device takes the next wave when
+/// it has done one, and a wave's results are one transaction.
 struct SweepRun {
     /// Of one kind, so that no result depends on which of them computed it
     let devices: [SweepModels]
