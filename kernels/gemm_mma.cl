@@ -7,7 +7,7 @@
 //
 //   MODE    parts        products                          step K of a row in local memory, four chunks of 16 bytes
 //   BF16X3  2 x bf16     hi hi' + (hi lo' + lo hi')        16     hi k 0-7, hi 8-15, lo 0-7, lo 8-15
-//   FP16X3  2 x fp16     hi hi' + (hi lo' + lo hi') / 2^11           16     the same; lo is scaled by 2^11, in sums of its own
+//   FP16X3  2 x fp16     hi hi' + (hi lo' + lo hi') / 2^11 16     the same; lo is scaled by 2^11, in sums of its own
 //   BF16    bf16         hi hi'                            32     k 0-7, 8-15, 16-23, 24-31
 //   FP16    fp16         hi hi'                            32     the same
 //   TF32    tf32         hi hi'                            16     k 0-3, 4-7, 8-11, 12-15
