@@ -53,15 +53,13 @@ import VitPatch
         #expect(missing?.description.contains("/nonexistent/model") == true)
     }
 
-    /// The program of examples/swift on two images of different colours.
+    /// The program of examples/swift, on one picture as both images.
     @Test func theExampleRuns() throws {
-        let images = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().appendingPathComponent("docs/images")
-        let pictures = try FileManager.default.contentsOfDirectory(atPath: images.path)
-            .filter { $0.hasSuffix(".png") }.sorted()
-        let picture = images.appendingPathComponent(try #require(pictures.first)).path
+        let picture = URL(fileURLWithPath: Self.model).deletingLastPathComponent()
+            .appendingPathComponent("images/corrupt/mask.png").path
         let process = Process(), output = Pipe()
-        process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+        let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }?.bundleURL
+        process.executableURL = (bundle ?? URL(fileURLWithPath: CommandLine.arguments[0])).deletingLastPathComponent()
             .appendingPathComponent("Heads")
         process.arguments = [Self.model, picture, picture]
         process.standardOutput = output
