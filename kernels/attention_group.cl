@@ -14,7 +14,7 @@
 // columns from the tx-th on. A query's largest score is looked up over its TX work-items in every block, their sums
 // once at the end.
 //
-// ND-range: (ceil(queries / BQ) * ITEMS, H, n), local (ITEMS, 1, 1); attention_pattern: (ceil(most tokens / BQ) *
+// ND-range: (ceil(queries / BQ) * ITEMS, H, n), local (ITEMS, 1, 1); attention_pattern_group: (ceil(most tokens / BQ) *
 // ITEMS, entries), local (ITEMS, 1)
 //
 // DH  width of a head (no default)
@@ -194,7 +194,7 @@ static inline void attend(__global const float *q, int qStride, __global const i
   __local float ps[KEYS * P_STRIDE] __attribute__((aligned(16)));     \
   __local float shared[TX * SHARED_STRIDE] __attribute__((aligned(16)));
 
-__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_online(
+__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_online_group(
     __global const float *q, int qOffset, int qStride, int queries, __global const float *kv, int kOffset, int vOffset,
     int kvStride, int T, float scale, __global float *z, int zOffset, int zStride) {
   LOCAL_MEMORY
@@ -212,7 +212,7 @@ typedef struct {
   int tokens, tokenCount;  // where in `lists` the query tokens stand, and how many they are
 } PatternEntry;
 
-__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_pattern(
+__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_pattern_group(
     __global const float *q, int qOffset, int qStride, int queries, __global const float *kv, int kOffset, int vOffset,
     int kvStride, int T, float scale, __global float *z, int zStride, __global const int *lists, int first) {
   LOCAL_MEMORY

@@ -9,7 +9,7 @@
 // with values (FlashAttention-2). A line of local memory is DHP values and 16 bytes: the eight lines of an ldmatrix lie
 // in different banks.
 //
-// ND-range: (ceil(queries / (16 WARPS)) * ITEMS, H, n), local (ITEMS, 1, 1); attention_pattern: (ceil(most tokens /
+// ND-range: (ceil(queries / (16 WARPS)) * ITEMS, H, n), local (ITEMS, 1, 1); attention_pattern_mma: (ceil(most tokens /
 // (16 WARPS)) * ITEMS, entries), local (ITEMS, 1)
 //
 // MODE  as in mma.cl;  DH  width of a head;  WARPS  warps of a group;  KEYS  a multiple of 16; no defaults
@@ -217,7 +217,7 @@ static inline void attend(__global const float *q, int qStride, __global const i
   __local uchar ks[PARTS * KEYS * LINE] __attribute__((aligned(16)));            \
   __local uchar vs[PARTS * KEYS * LINE] __attribute__((aligned(16)));
 
-__kernel void attention_online(
+__kernel void attention_online_mma(
     __global const float *q, int qOffset, int qStride, int queries, __global const float *kv, int kOffset, int vOffset,
     int kvStride, int T, float scale, __global float *z, int zOffset, int zStride) {
   LOCAL_MEMORY
@@ -235,7 +235,7 @@ typedef struct {
   int tokens, tokenCount;  // where in `lists` the query tokens stand, and how many they are
 } PatternEntry;
 
-__kernel void attention_pattern(
+__kernel void attention_pattern_mma(
     __global const float *q, int qOffset, int qStride, int queries, __global const float *kv, int kOffset, int vOffset,
     int kvStride, int T, float scale, __global float *z, int zStride, __global const int *lists, int first) {
   LOCAL_MEMORY
