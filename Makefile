@@ -7,8 +7,8 @@ DEMO := runs/demo
 DEMO_OUTPUT ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint format readme check-readme test-scripts bundle clean kill-test full-disk-test slurm-test \
-    benchmark test-intel check-gpu wheel test-python notebooks fuzz
+.PHONY: help setup build demo test lint format readme check-readme test-scripts bundle clean kill-test full-disk-test \
+    slurm-test benchmark test-intel check-gpu wheel test-python notebooks fuzz man
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -52,6 +52,11 @@ readme: demo  ## Run the demo and put its output into README.md
 
 bundle: setup  ## Make dist/vitpatch-VERSION-linux-ARCH.tar.xz for a machine without Swift
 	@sh scripts/bundle.sh
+
+man: setup  ## Write a man page for every command to dist/man
+	@rm -rf dist/man && mkdir -p dist/man/man1
+	$(SWIFT) package --allow-writing-to-directory dist/man/man1 generate-manual --multi-page \
+	    --output-directory dist/man/man1
 
 # A bundle that is there already, instead of a new one: make wheel BUNDLE=dist/vitpatch-...
 wheel: $(if $(BUNDLE),,bundle)  ## Make dist/vitpatch-VERSION-py3-none-manylinux_2_NN_ARCH.whl, the bundle for pip

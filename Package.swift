@@ -27,7 +27,8 @@ let package = Package(
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
-            name: "CImageIO", linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png16"), .linkedLibrary("z")]),
+            name: "CImageIO",
+            linkerSettings: ["jpeg", "png16", "z", "webp", "webpdemux", "gif", "tiff"].map { .linkedLibrary($0) }),
         .target(name: "CDemo", cSettings: [.headerSearchPath("../../Demo")]),
 
         .target(name: "Files"),

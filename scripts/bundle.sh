@@ -25,18 +25,27 @@ find_library() {
 }
 
 mkdir -p "$static"
-for library in clblast jpeg png16 z sqlite3 crypto stdc++; do
+# libtiff's own libraries but JBIG-KIT (scripts/bundle-jbig.c), and libwebp's libsharpyuv, which older releases are
+# without.
+below="zstd lzma deflate Lerc"
+[ "$(clang -print-file-name=libsharpyuv.a)" = libsharpyuv.a ] || below="$below sharpyuv"
+below_flags=
+for library in clblast jpeg png16 z webpdemux webp gif tiff $below sqlite3 crypto stdc++; do
     archive=$(find_library "lib$library.a") || exit 1
     ln -sf "$archive" "$static/lib$library.a"
 done
+# After libtiff.a and libwebp.a on the command line, whatever order the package manager has for them.
+for library in tiff webpdemux webp jpeg $below z m; do below_flags="$below_flags -Xlinker -l$library"; done
 for module in OpenCL:OpenCL clblast:clblast libcrypto:crypto; do
     printf 'Name: %s\nDescription: static\nVersion: 1\nLibs: -L%s -l%s\n' \
         "${module%:*}" "$static" "${module#*:}" > "$static/${module%:*}.pc"
 done
 clang -O2 -c scripts/bundle-arc4random.c -o "$static/arc4random.o"
+clang -O2 -c scripts/bundle-jbig.c -o "$static/jbig.o"
 
 swift build -c release --product vitpatch --scratch-path "$scratch" --static-swift-stdlib \
-    --pkg-config-path "$static" -Xlinker "$static/arc4random.o" -Xswiftc -Xclang-linker -Xswiftc -static-libgcc
+    --pkg-config-path "$static" -Xlinker "$static/arc4random.o" -Xlinker "$static/jbig.o" \
+    $below_flags -Xswiftc -Xclang-linker -Xswiftc -static-libgcc
 
 binary=$scratch/release/vitpatch
 for library in $(readelf -d "$binary" | sed -n 's/.*(NEEDED).*\[\(.*\)\].*/\1/p'); do

@@ -4,8 +4,8 @@
 set -eu
 
 # binutils: PoCL calls ld to link its kernels, `make bundle` strip and readelf.
-packages="ocl-icd-opencl-dev opencl-headers libclblast-dev pocl-opencl-icd libjpeg-dev libpng-dev zlib1g-dev
-    libsqlite3-dev libssl-dev binutils xz-utils pkg-config"
+packages="ocl-icd-opencl-dev opencl-headers libclblast-dev pocl-opencl-icd libjpeg-dev libpng-dev libwebp-dev libgif-dev
+    libtiff-dev zlib1g-dev libsqlite3-dev libssl-dev binutils xz-utils pkg-config"
 
 fail() { echo "setup: $*" >&2; exit 1; }
 

@@ -83,6 +83,29 @@ package final class AtomicFile {
         if waiting.count >= 1 << 18 { try flush() }
     }
 
+    /// Writes at a place of its own, past what was written in order. What nobody writes is zeros.
+    /// - Throws: `FileError` also where the output is no file but a pipe or a device
+    package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(FileError) {
+        guard target != nil else {
+            throw FileError(action: "write", path: name, reason: "it is no file, and is not written in order")
+        }
+        try flush()
+        var done = 0
+        while done < bytes.count {
+            let written = pwrite(
+                descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done, off_t(offset + done))
+            if written < 0, errno == EINTR { continue }
+            if written < 0 { throw error() }
+            done += written
+        }
+    }
+
+    /// Gives the file its size, and so its place on the disk a first check.
+    package func grow(to size: Int) throws(FileError) {
+        try flush()
+        if target != nil, ftruncate(descriptor, off_t(size)) != 0 { throw error() }
+    }
+
     /// Ends the file and puts it in its place.
     /// - Throws: `FileError` where that fails, or the target has become an input meanwhile; the target is what it was
     package func close() throws(FileError) {

@@ -6,68 +6,128 @@ import CImageIO
     import Foundation
 #endif
 
-/// Decodes a PNG or JPEG, told apart by its first bytes, to the bytes of Pillow's `Image.open(f).convert("RGB")`.
+/// How image files are read.
+package struct ImageReading: Sendable {
+    /// Whether EXIF's orientation turns an image upright, as Pillow's `ImageOps.exif_transpose`
+    package var appliesEXIF = false
+    /// Called with the name of each file whose gray values of more than 8 bits are cut at 255
+    package var onClipped: (@Sendable (String) -> Void)?
+
+    package init(appliesEXIF: Bool = false, onClipped: (@Sendable (String) -> Void)? = nil) {
+        (self.appliesEXIF, self.onClipped) = (appliesEXIF, onClipped)
+    }
+}
+
+/// Decodes an image file, known by its first bytes, to the bytes of Pillow's `Image.open(f).convert("RGB")`.
 ///
 /// JPEG: libjpeg-turbo's accurate integer DCT and fancy upsampling; CMYK and YCCK are taken as Adobe's inverted ones.
-/// PNG: alpha and transparency are dropped without compositing, gamma and profiles are ignored, 16-bit samples keep
-/// their high byte, except in plain gray, where Pillow saturates at 255. EXIF orientation is ignored.
-/// Stricter than Pillow in one way: data that is damaged or missing, the end marker included, is always an error.
+/// PNG: gamma and profiles are ignored. GIF and WebP: the first frame on its canvas. TIFF: the first page, turned as
+/// its orientation says. BMP: 1 to 32 bits, RLE. Alpha and transparency are dropped without compositing. 16-bit samples
+/// keep their high byte, except in plain gray, where Pillow saturates at 255. EXIF orientation is ignored unless asked
+/// for. Stricter than Pillow in one way: pixels that are damaged or missing are always an error, and so are JPEG's and
+/// PNG's end markers.
 ///
 /// - Parameter name: the file name for error messages.
 /// - Throws: ``ImageError/decode(name:reason:)``; also when the header claims more than ``maxImageSide`` or
 ///   ``maxImagePixels``.
-package func decodeImage(_ data: some ContiguousBytes, name: String) throws -> RGBImage {
+package func decodeImage(
+    _ data: some ContiguousBytes, name: String, reading: ImageReading = ImageReading()
+) throws -> RGBImage {
     try data.withUnsafeBytes { raw in
         let bytes = raw.bindMemory(to: UInt8.self)
-        let format = try Format(bytes, name: name)
-        let (width, height) = try format.size(bytes, name: name)
-        guard let count = pixelCount(width, height) else {
+        guard let format = ImageFormat(bytes) else {
+            throw ImageError.decode(
+                name: name, reason: bytes.isEmpty ? "it is empty" : "it is no \(ImageFormat.list) file")
+        }
+        let file = ImageFile(format: format, bytes: bytes, name: name)
+        let size = try file.size()
+        guard let count = pixelCount(size.width, size.height) else {
             throw ImageError.decode(
                 name: name,
-                reason:
-                    "it has \(width) x \(height) pixels; at most \(maxImageSide) a side and \(maxImagePixels) in all are read"
+                reason: "it has \(size.width) x \(size.height) pixels; at most \(maxImageSide) a side and "
+                    + "\(maxImagePixels) in all are read"
             )
         }
+        var clips = false
         let pixels = try [UInt8](unsafeUninitializedCapacity: count * 3) { out, filled in
-            try format.decode(bytes, width, height, into: out, name: name)
+            clips = try file.decode(size.width, size.height, into: out)
             filled = count * 3
         }
-        return RGBImage(unchecked: width, height, pixels)
+        if clips { reading.onClipped?(name) }
+        let image = RGBImage(unchecked: size.width, size.height, pixels)
+        let orientation = format == .tiff ? size.orientation : reading.appliesEXIF ? exifOrientation(bytes, format) : 1
+        return image.turned(orientation)
     }
 }
 
-private enum Format {
-    case png, jpeg
+enum ImageFormat: String, CaseIterable {
+    case png = "PNG", jpeg = "JPEG", webp = "WebP", gif = "GIF", bmp = "BMP", tiff = "TIFF"
 
-    init(_ bytes: UnsafeBufferPointer<UInt8>, name: String) throws {
+    static let list = "PNG, JPEG, WebP, GIF, BMP or TIFF"
+
+    init?(_ bytes: UnsafeBufferPointer<UInt8>) {
+        func starts(_ text: String, at offset: Int = 0) -> Bool { bytes.dropFirst(offset).starts(with: text.utf8) }
         if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
             self = .png
         } else if bytes.starts(with: [0xFF, 0xD8, 0xFF]) {
             self = .jpeg
+        } else if starts("RIFF"), starts("WEBP", at: 8) {
+            self = .webp
+        } else if starts("GIF87a") || starts("GIF89a") {
+            self = .gif
+        } else if starts("BM") {
+            self = .bmp
+        } else if ["II*\0", "MM\0*", "II+\0", "MM\0+"].contains(where: { starts($0) }) {
+            self = .tiff
         } else {
-            throw ImageError.decode(
-                name: name, reason: bytes.isEmpty ? "it is empty" : "it is neither a PNG nor a JPEG file")
+            return nil
         }
     }
+}
 
-    func size(_ bytes: UnsafeBufferPointer<UInt8>, name: String) throws -> (width: Int, height: Int) {
-        var width: UInt32 = 0, height: UInt32 = 0
-        let read = self == .png ? cimage_png_size : cimage_jpeg_size
-        try withReason({ ImageError.decode(name: name, reason: $0) }) {
-            read(bytes.baseAddress, bytes.count, &width, &height, $0)
-        }
-        return (Int(width), Int(height))
+/// One file's bytes and what they are.
+private struct ImageFile {
+    let format: ImageFormat
+    let bytes: UnsafeBufferPointer<UInt8>
+    let name: String
+
+    private func check(_ call: (UnsafeMutablePointer<CChar>?) -> Bool) throws {
+        try withReason({ ImageError.decode(name: name, reason: $0) }, call)
     }
 
-    func decode(
-        _ bytes: UnsafeBufferPointer<UInt8>, _ width: Int, _ height: Int,
-        into out: UnsafeMutableBufferPointer<UInt8>,
-        name: String
-    ) throws {
-        let decode = self == .png ? cimage_png_rgb : cimage_jpeg_rgb
-        try withReason({ ImageError.decode(name: name, reason: $0) }) {
-            decode(bytes.baseAddress, bytes.count, UInt32(width), UInt32(height), out.baseAddress, $0)
+    /// As the header says; `orientation` is TIFF's.
+    func size() throws -> (width: Int, height: Int, orientation: Int) {
+        var width: UInt32 = 0, height: UInt32 = 0, orientation: UInt16 = 1
+        let (start, count) = (bytes.baseAddress, bytes.count)
+        switch format {
+        case .png: try check { cimage_png_size(start, count, &width, &height, $0) }
+        case .jpeg: try check { cimage_jpeg_size(start, count, &width, &height, $0) }
+        case .webp: try check { cimage_webp_size(start, count, &width, &height, $0) }
+        case .gif: try check { cimage_gif_size(start, count, &width, &height, $0) }
+        case .tiff: try check { cimage_tiff_size(start, count, &width, &height, &orientation, $0) }
+        case .bmp:
+            let header = try BMPHeader(bytes, name: name)
+            return (header.width, header.height, 1)
         }
+        return (Int(width), Int(height), Int(orientation))
+    }
+
+    /// Whether gray values of more than 8 bits were cut at 255
+    func decode(_ width: Int, _ height: Int, into out: UnsafeMutableBufferPointer<UInt8>) throws -> Bool {
+        let (start, count, rgb) = (bytes.baseAddress, bytes.count, out.baseAddress)
+        let (w, h) = (UInt32(width), UInt32(height))
+        var clips = false
+        switch format {
+        case .png:
+            try check { cimage_png_rgb(start, count, w, h, rgb, $0) }
+            clips = bytes[24] == 16 && bytes[25] == 0  // IHDR: 16 bits, gray
+        case .jpeg: try check { cimage_jpeg_rgb(start, count, w, h, rgb, $0) }
+        case .webp: try check { cimage_webp_rgb(start, count, w, h, rgb, $0) }
+        case .gif: try check { cimage_gif_rgb(start, count, w, h, rgb, $0) }
+        case .tiff: try check { cimage_tiff_rgb(start, count, w, h, rgb, &clips, $0) }
+        case .bmp: try BMPHeader(bytes, name: name).decode(bytes, into: out)
+        }
+        return clips
     }
 }
 

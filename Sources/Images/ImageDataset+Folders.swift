@@ -74,7 +74,7 @@ extension ImageDataset {
 }
 
 /// In lower case; any case is read.
-let imageEndings = [".png", ".jpg", ".jpeg"]
+let imageEndings = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"]
 
 func isImageName(_ name: String) -> Bool {
     let lower = name.lowercased()

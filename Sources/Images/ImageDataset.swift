@@ -18,6 +18,10 @@ package struct ImageDataset: Sendable {
     package private(set) var notes: [String] = []
     /// Further columns of a CSV file by their names, a value for each image
     package private(set) var columns: [String: [String]] = [:]
+    /// How its files are read
+    package var reading = ImageReading()
+    /// Called with an image's id and the reason where means over all images leave it out; nil: it is an error
+    package var onUnreadable: (@Sendable (String, ImageError) -> Void)?
 
     struct Entry: Sendable {
         let id: String
@@ -117,7 +121,7 @@ package struct ImageDataset: Sendable {
         switch source {
         case .files(let root):
             let path = join(root, entries[i].id)  // an absolute path of a CSV file stands for itself
-            return try decodeImage(readFile(path), name: path)
+            return try decodeImage(readFile(path), name: path, reading: reading)
         case .records(let files):
             return try loadRecord(i, files)
         case .memory(let width, let height, let pixels):

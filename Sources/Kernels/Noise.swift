@@ -12,7 +12,8 @@ package struct Noise {
     package init(_ library: KernelLibrary) throws(CLError) {
         let tuning = library.tuning
         width = 4 * (tuning.group > 1 ? 1 : tuning.vector)
-        group = tuning.group > 1 ? library.context.device.groupSize(atMost: 16 * tuning.group) : 1
+        // NVIDIA's compiler gives kernels without a required group size registers for groups of 256.
+        group = tuning.group > 1 ? library.context.device.groupSize(atMost: min(256, 16 * tuning.group)) : 1
         deviationKernel = try library.kernel(.noise, "noise_deviation", defines: ["WG": group])
         addKernel = try library.kernel(.noise, "noise_add", defines: ["WG": group])
     }

@@ -13,7 +13,8 @@ package final class ActivationMeans {
 
     /// - Parameters:
     ///   - sites: of the sweep's patches
-    ///   - images: how many there are; `pixels` gives the clean ones of a range, each [channels, S, S]
+    ///   - images: how many there are; `pixels` gives the clean ones of a range, each [channels, S, S]; it may leave
+    ///     some out
     ///   - memory: as of `WavePlan`
     /// - Returns: means in float32 of sums in Double, image after image, so that no wave changes a bit
     package static func over(
@@ -23,13 +24,18 @@ package final class ActivationMeans {
         var sums: [Key: [Double]] = [:]
         let plan = try WavePlan(encoder: encoder, patches: [], observing: sites, images: min(images, 8), memory: memory)
         let runner = WaveRunner(encoder: encoder, library: library, plan: plan)
+        var averaged = 0
         for first in stride(from: 0, to: images, by: plan.shape.images) {
             let range = first..<min(first + plan.shape.images, images), clean = try pixels(range)
-            try runner.run(images: range.count, patches: 0..<0) { wavefront, piece in
+            if clean.isEmpty { continue }
+            averaged += clean.count
+            try runner.run(images: clean.count, patches: 0..<0) { wavefront, piece in
                 // Taken over once the wave is through: one that fails is run again.
                 var new = sums
-                try wavefront.observe(Array(clean[piece.images]), sites: sites) { site, layer, _, values in
-                    let key = Key(site: site, layer: layer)
+                let wave = Wave(
+                    clean: Array(clean[piece.images]), corrupted: nil, labels: piece.images.map { _ in -1 })
+                try wavefront.observe(wave, sites: sites) { place, values in
+                    let key = Key(site: place.site, layer: place.layer)
                     if new[key] == nil { new[key] = [Double](repeating: 0, count: values.count) }
                     values.withUnsafeBufferPointer { values in
                         new[key]?.withUnsafeMutableBufferPointer { sums in
@@ -42,7 +48,7 @@ package final class ActivationMeans {
         }
         let result = ActivationMeans()
         for (key, sum) in sums {
-            result.means[key] = try Buffer(encoder.context, sum.map { Float($0 / Double(max(images, 1))) })
+            result.means[key] = try Buffer(encoder.context, sum.map { Float($0 / Double(max(averaged, 1))) })
         }
         return result
     }

@@ -18,6 +18,8 @@ package enum PatchWith: String, Codable, Sendable, CaseIterable {
     case mean
     /// The clean pass of another image
     case resample
+    /// What a file has for each image
+    case file
 }
 
 /// Activations at one site, in some layers.

@@ -10,7 +10,7 @@ extension Schedule {
 
         // The passes that others take from come first, so that what they keep is there.
         let streams = passes.filter { $0.start == .stream }
-        if slots(kind) == 0, sources.given == 0, Set(sources.models).count == 1 {
+        if slots(kind) == 0, sources.given.isEmpty, Set(sources.models).count == 1 {
             step.chunks = together(streams, adds: adds, &positions)
         } else {
             step.chunks = sourceChunks(kind, adds: adds)
@@ -129,6 +129,7 @@ extension Schedule {
             chunk.copies = entries.copies.mapValues { lists.append($0) }
             chunk.swaps = entries.swaps.mapValues { lists.append($0) }
             chunk.patterns = lists.append(entries.patterns)
+            chunk.given = entries.given
             return chunk
         }
     }
@@ -136,6 +137,7 @@ extension Schedule {
     private struct ChunkEntries {
         var copies: [Activation: EntryList<SliceEntry>] = [:], swaps: [Activation: EntryList<SliceEntry>] = [:]
         var patterns = EntryList<PatternEntry>()
+        var given: [GivenPattern] = []
     }
 
     /// What a pass starts from at a cut: all of the receiving pass's activations there, or the source's.
@@ -161,6 +163,11 @@ extension Schedule {
             let tokens = lists.tokens(swap.tokens, all: shape.tokens(of: swap.site, layer: layer))
             switch swap.site.row.home {
             case .stream, .output: continue
+            case .pattern where pass.source == sources.block(.file):
+                entries.given.append(
+                    GivenPattern(
+                        slot: dst, image: image, heads: swap.heads ?? Array(0..<shape.heads),
+                        tokens: swap.tokens ?? Array(0..<shape.tokens(of: swap.site, layer: layer))))
             case .pattern:
                 for head in swap.heads ?? Array(0..<shape.heads) {
                     let entry = PatternEntry(

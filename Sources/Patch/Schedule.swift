@@ -44,12 +44,20 @@ struct Schedule {
         var copies: [Activation: Entries<SliceEntry>] = [:], swaps: [Activation: Entries<SliceEntry>] = [:]
         /// Patterns taken from other passes
         var patterns = Entries<PatternEntry>()
+        /// Patterns that a file has
+        var given: [GivenPattern] = []
         /// As `Encoder.Output.adds`
         var adds: Int?
         /// Whose weights: 0 the model, 1 the donor
         var model = 0
 
         var slots: Range<Int> { slot..<(slot + rows.count) }
+    }
+
+    /// A pass's patterns of one image that come from a file
+    struct GivenPattern {
+        var slot: Int, image: Int
+        var heads: [Int], tokens: [Int]
     }
 
     struct Layer {
@@ -63,14 +71,15 @@ struct Schedule {
     struct Sources: Hashable {
         /// Model of each block that is computed: 0, or 1 for the donor
         var models: [Int]
-        /// Blocks after those that are not computed: zeros, then means
-        var given = 0
-        /// Whether the last of them holds means
-        var hasMeans = false
+        enum Given { case zeros, means, file }
+        /// Blocks after those that are not computed
+        var given: [Given] = []
         /// Per patch: the block that receives, and the one that gives
         var base: [Int], source: [Int]
 
-        var blocks: Int { models.count + given }
+        var blocks: Int { models.count + given.count }
+
+        func block(_ kind: Given) -> Int? { given.firstIndex(of: kind).map { models.count + $0 } }
     }
 
     let images: Int

@@ -9,6 +9,8 @@ package struct Wave: Sendable {
     package var partner: [[Float]]?
     /// Noise on the corrupted passes' patch embeddings: standard deviations, and four words for each image's generator
     package var noise: (strength: Float, keys: [(UInt32, UInt32, UInt32, UInt32)])?
+    /// Each image's place in the file of `PatchWith.file`
+    package var filePositions: [Int] = []
     /// Target class of each image; -1 for what the clean pass predicts
     package var labels: [Int]
 

@@ -96,7 +96,8 @@ package struct WavePlan: Sendable, Equatable {
         // Enough tokens that every launch is large; more would only make waves, and so the loss at an interruption,
         // longer.
         let chunkTokens = limits.isGPU ? 32_768 : 2_048
-        let waveTokens = limits.isGPU ? 1 << 20 : 1 << 16
+        // A few chunks a wave: with many waves, images are made ready and results stored while the device works.
+        let waveTokens = limits.isGPU ? 1 << 18 : 1 << 16
         let chunk = max(1, chunkTokens / config.tokens)
 
         func fitting(_ shape: WaveShape) throws -> Int? {

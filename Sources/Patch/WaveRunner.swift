@@ -16,6 +16,7 @@ package final class WaveRunner {
     private let donor: Encoder?
     private let library: KernelLibrary
     private let means: ActivationMeans?
+    private let file: ActivationFile?
     /// As it is now
     package private(set) var plan: WavePlan
     private var wavefront: Wavefront?
@@ -25,9 +26,10 @@ package final class WaveRunner {
     ///   - onFirstHalving: told the smaller plan and what failed, the first time only
     package init(
         encoder: Encoder, donor: Encoder? = nil, library: KernelLibrary, plan: WavePlan, means: ActivationMeans? = nil,
-        onFirstHalving: @escaping (WavePlan, CLError) -> Void = { _, _ in }
+        file: ActivationFile? = nil, onFirstHalving: @escaping (WavePlan, CLError) -> Void = { _, _ in }
     ) {
-        (self.encoder, self.donor, self.library, self.plan, self.means) = (encoder, donor, library, plan, means)
+        (self.encoder, self.donor, self.library, self.plan) = (encoder, donor, library, plan)
+        (self.means, self.file) = (means, file)
         self.onFirstHalving = onFirstHalving
     }
 
@@ -60,7 +62,8 @@ package final class WaveRunner {
 
     private func ready() throws(CLError) -> Wavefront {
         if let wavefront { return wavefront }
-        let made = try Wavefront(encoder: encoder, donor: donor, library: library, shape: plan.shape, means: means)
+        let made = try Wavefront(
+            encoder: encoder, donor: donor, library: library, shape: plan.shape, means: means, file: file)
         wavefront = made
         return made
     }

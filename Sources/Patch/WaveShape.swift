@@ -22,8 +22,8 @@ package struct WaveShape: Sendable, Equatable {
         package static let donorClean = Extras(rawValue: 1), donorCorrupted = Extras(rawValue: 2)
         /// Another image's clean pass
         package static let partner = Extras(rawValue: 4)
-        /// Zeros, and means: given, not computed
-        package static let zeros = Extras(rawValue: 8), means = Extras(rawValue: 16)
+        /// Zeros, means, and what a file has: given, not computed
+        package static let zeros = Extras(rawValue: 8), means = Extras(rawValue: 16), file = Extras(rawValue: 32)
 
         package init(patches: [Patch], donor: Bool) {
             self = []
@@ -34,14 +34,18 @@ package struct WaveShape: Sendable, Equatable {
                 case .zero: insert(.zeros)
                 case .mean: insert(.means)
                 case .resample: insert(.partner)
+                case .file: insert(.file)
                 }
             }
         }
 
         fileprivate var count: Int { rawValue.nonzeroBitCount }
         fileprivate var donorPasses: Int { intersection([.donorClean, .donorCorrupted]).count }
-        /// Blocks that are given, zeros before means
-        var given: Int { intersection([.zeros, .means]).count }
+        /// Blocks that are given, in their order
+        var given: [Schedule.Sources.Given] {
+            let all: [(Extras, Schedule.Sources.Given)] = [(.zeros, .zeros), (.means, .means), (.file, .file)]
+            return all.filter { contains($0.0) }.map(\.1)
+        }
         fileprivate var partners: Int { intersection(.partner).count }
     }
 

@@ -1,28 +1,45 @@
 import CLRuntime
+import Foundation
 import Kernels
 import ViT
 
 extension Wavefront {
-    /// Clean passes of some images, every layer's activations handed to `body`, image by image.
-    ///
-    /// For statistics over data: this is the one path on which activations leave the device.
+    /// Where an activation comes from that `observe` hands over.
+    package struct Observed: Hashable {
+        package var site: Site
+        /// 0 for `embed`
+        package var layer: Int
+        package var isCorrupted: Bool
+        /// Position in the wave
+        package var image: Int
+
+        package init(site: Site, layer: Int, isCorrupted: Bool, image: Int) {
+            (self.site, self.layer, self.isCorrupted, self.image) = (site, layer, isCorrupted, image)
+        }
+    }
+
+    /// Clean and corrupted passes of some images, every layer's activations handed to `body`, image by image: the one
+    /// path on which activations leave the device.
     /// - Parameters:
-    ///   - clean: [images] of [channels, S, S]
+    ///   - wave: without corrupted pixels only the clean passes run
     ///   - sites: what lies in a workspace must be kept by this wavefront's
-    ///   - body: site, layer, image of the wave, values [tokens that the layer computes, width]
+    ///   - body: values [tokens that the layer computes, width]; of `pattern` [H, tokens that it computes, T]
     package func observe(
-        _ clean: [[Float]], sites: Set<Site>, _ body: (Site, Int, Int, ArraySlice<Float>) -> Void
+        _ wave: Wave, sites: Set<Site>, _ body: (Observed, ArraySlice<Float>) -> Void
     ) throws(CLError) {
-        let wave = Wave(clean: clean, corrupted: nil, labels: clean.map { _ in -1 }), images = clean.count
-        let passes = try sourcePasses(wave, patches: [])
+        let images = wave.clean.count, passes = try sourcePasses(wave, patches: []), rows = passes.count * images
         let (schedule, lists) = try schedule(
-            [], images: images, sources: Schedule.Sources(models: [0], base: [], source: []), keepsOutputs: true)
+            [], images: images, sources: Schedule.Sources(models: passes.map(\.model), base: [], source: []),
+            keepsOutputs: true)
         try embed(wave, passes, try upload(wave, passes))
         let config = encoder.config, d = config.hiddenSize
+        func hand(_ site: Site, _ layer: Int, row: Int, _ values: ArraySlice<Float>) {
+            body(
+                Observed(site: site, layer: layer, isCorrupted: row >= images, image: row % max(images, 1)), values)
+        }
         func hand(_ site: Site, _ layer: Int, _ buffer: Buffer<Float>, stride: Int, tokens: Int) throws(CLError) {
-            let values = try buffer.read(0..<(images * stride))
-            for image in 0..<images {
-                body(site, layer, image, values[(image * stride)..<(image * stride + tokens * d)])
+            for row in 0..<rows {
+                hand(site, layer, row: row, try buffer.read((row * stride)..<(row * stride + tokens * d))[...])
             }
         }
         try walk(schedule, lists) { (point, layer) throws(CLError) in
@@ -35,11 +52,18 @@ extension Wavefront {
                         tokens: site.row.isClipped ? tokens : config.tokens)
                 }
             case .chunk(let stage, let chunk):
-                for site in Site.of(stage) where sites.contains(site) {
-                    guard let activation = site.activation else { continue }
+                for site in Site.of(stage) where sites.contains(site) && !site.isOutput {
                     for (index, slot) in chunk.slots.enumerated() {
-                        let values = try workspace.values(activation, slot: slot, config: config, tokens: tokens)
-                        body(site, layer, chunk.position + index, values[...])
+                        func values(_ activation: Activation) throws(CLError) -> [Float] {
+                            try workspace.values(activation, slot: slot, config: config, tokens: tokens)
+                        }
+                        let found =
+                            if let activation = site.activation {
+                                try values(activation)
+                            } else {
+                                attentionPattern(q: try values(.q), k: try values(.k), config)
+                            }
+                        hand(site, layer, row: chunk.position + index, found[...])
                     }
                 }
             case .outputs(let stage):
@@ -87,4 +111,29 @@ extension Wavefront {
         }
         return found ?? "the classifier's output"
     }
+}
+
+/// softmax(q kT / sqrt(Dh)), which no buffer holds.
+/// - Parameters: q: [queries, D]; k: [T, D]
+/// - Returns: [H, queries, T]
+private func attentionPattern(q: [Float], k: [Float], _ config: ViTConfig) -> [Float] {
+    let (d, size, tokens, queries) = (config.hiddenSize, config.headDim, config.tokens, q.count / config.hiddenSize)
+    let scale = 1 / Float(size).squareRoot()
+    var pattern: [Float] = []
+    pattern.reserveCapacity(config.heads * queries * tokens)
+    for head in 0..<config.heads {
+        for query in 0..<queries {
+            var scores = [Float](repeating: 0, count: tokens)
+            for token in 0..<tokens {
+                var sum: Float = 0
+                for i in (head * size)..<((head + 1) * size) { sum += q[query * d + i] * k[token * d + i] }
+                scores[token] = sum * scale
+            }
+            let top = scores.max() ?? 0
+            let weights = scores.map { exp($0 - top) }
+            let total = weights.reduce(0, +)
+            pattern += weights.map { $0 / total }
+        }
+    }
+    return pattern
 }

@@ -55,6 +55,11 @@ extension Wavefront {
                 throw .shape(operation: "wave", expected: "the mean at every patched site", got: "none")
             }
         }
+        if patches.contains(where: { $0.with == .file }) {
+            guard file != nil, wave.filePositions.count == wave.labels.count else {
+                throw .shape(operation: "wave", expected: "every image's place in the file", got: "none")
+            }
+        }
         return passes
     }
 
@@ -66,23 +71,22 @@ extension Wavefront {
         let base = patches.map { $0.direction == .restore ? 1 : 0 }
         func block(_ kind: SourcePass.Kind) -> Int? { passes.firstIndex { $0.kind == kind } }
         let extras = WaveShape.Extras(patches: patches, donor: donor != nil)
-        var source: [Int] = []
+        var found = Schedule.Sources(models: passes.map(\.model), given: extras.given, base: base, source: [])
         for (patch, base) in zip(patches, base) {
-            let found: Int? =
+            let block: Int? =
                 switch patch.with {
                 case _ where own: base
                 case .clean where donor != nil: block(patch.direction == .restore ? .donorClean : .donorCorrupted)
                 case .clean: 1 - base
                 case .resample: block(.partner)
-                case .zero: passes.count
-                case .mean: passes.count + (extras.contains(.zeros) ? 1 : 0)
+                case .zero: found.block(.zeros)
+                case .mean: found.block(.means)
+                case .file: found.block(.file)
                 }
-            guard let found else { throw .shape(operation: "wave", expected: "the pass to patch from", got: "none") }
-            source.append(found)
+            guard let block else { throw .shape(operation: "wave", expected: "the pass to patch from", got: "none") }
+            found.source.append(block)
         }
-        return Schedule.Sources(
-            models: passes.map(\.model), given: extras.given, hasMeans: extras.contains(.means), base: base,
-            source: source)
+        return found
     }
 
     /// The donor's block, where its logits are of the model's classes.

@@ -63,6 +63,9 @@ extension Wavefront {
             if stage == .attention, cut == .outer, chunk.patterns.count > 0 {
                 try encoder.attend(layer: layer, lists: lists, patterns: chunk.patterns, workspace: workspace)
             }
+            if cut == .outer {
+                for given in chunk.given { try attend(given, layer: layer) }
+            }
             try copy(chunk.swaps, at: cut)
         }
         let output = Encoder.Output(o: o, position: chunk.position, x: x, lists: lists, adds: chunk.adds)
@@ -117,39 +120,6 @@ extension Wavefront {
         for add in [stage.births, stage.inPlace] where add.count > 0 {
             try encoder.add(
                 layer: layer, x: x, o: o, lists: lists, dst: add.dst, base: add.base, src: add.src, count: add.count)
-        }
-    }
-
-    // MARK: Activations that are given
-
-    /// Puts zeros, and means over them, where a stage's swaps will look for them.
-    private func give(_ schedule: Schedule, _ stage: Depth.Stage, _ layer: Int) throws(CLError) {
-        let (images, sources) = (schedule.images, schedule.sources)
-        if sources.given == 0 { return }
-        let rows = (sources.models.count * images)..<(sources.blocks * images)
-        let meanRows = sources.hasMeans ? (sources.blocks - 1) * images..<sources.blocks * images : 0..<0
-        let config = encoder.config, tokens = encoder.tokens(after: layer)
-        let outputs = tokens * config.hiddenSize, stride = encoder.rowStride
-        for site in Site.of(stage) {
-            switch site.row.home {
-            case .output: try o.fill(0, (rows.lowerBound * outputs)..<(rows.upperBound * outputs))
-            case .stream: try x.fill(0, (rows.lowerBound * stride)..<(rows.upperBound * stride))
-            case .slot(let activation) where workspace.keeps(activation):
-                try workspace.zero(activation, slots: rows, config: config, tokens: tokens)
-            case .slot, .pattern: break
-            }
-        }
-        for site in Site.of(stage) {
-            guard let mean = means?.at(site, layer: layer) else { continue }
-            for row in meanRows {
-                switch site.row.home {
-                case .output: try o.copy(from: mean, 0..<mean.count, to: row * outputs)
-                case .stream: try x.copy(from: mean, 0..<mean.count, to: row * stride)
-                case .slot(let activation) where workspace.keeps(activation):
-                    try workspace.give(mean, activation, slot: row, config: config, tokens: tokens)
-                case .slot, .pattern: break
-                }
-            }
         }
     }
 }

@@ -18,6 +18,9 @@ package final class Wavefront {
     let input: Buffer<Float>  // pixels of every source pass, [images] labels, [images, 4] noise keys
     let capacity: WaveShape
     let means: ActivationMeans?
+    let file: ActivationFile?
+    /// Where the images of the wave at work stand in the file
+    var filePositions: [Int] = []
     /// Schedule cache: full waves share one entry, smaller last waves another.
     static let mostSchedules = 2
     private var schedules: [ScheduleKey: (Schedule, Buffer<Int32>)] = [:]
@@ -33,12 +36,15 @@ package final class Wavefront {
     /// - Parameters:
     ///   - donor: the model that activations are taken from, of the same sizes (`checkDonor`)
     ///   - means: what `PatchWith.mean` puts in
+    ///   - file: what `PatchWith.file` does
     package init(
-        encoder: Encoder, donor: Encoder? = nil, library: KernelLibrary, shape: WaveShape, means: ActivationMeans? = nil
+        encoder: Encoder, donor: Encoder? = nil, library: KernelLibrary, shape: WaveShape,
+        means: ActivationMeans? = nil, file: ActivationFile? = nil
     ) throws(CLError) {
         self.encoder = encoder
         self.donor = donor
         self.means = means
+        self.file = file
         context = encoder.context
         capacity = shape
         metrics = try Metrics(library)
@@ -73,6 +79,7 @@ package final class Wavefront {
         let (schedule, lists) = try schedule(patches, images: images, sources: sources)
         let offsets = try upload(wave, passes)
         try embed(wave, passes, offsets)
+        filePositions = wave.filePositions
         try walk(schedule, lists)
 
         context.stage("classifier")

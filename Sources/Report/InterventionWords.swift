@@ -9,6 +9,8 @@ struct InterventionWords {
     let receivesClean: Bool
     /// The second model's name, where activations come from one
     let donor: String?
+    /// The file's name, likewise
+    let file: String?
 
     /// - Parameter corruption: its SPEC; nil for all of the sweep's
     init(_ manifest: Manifest, direction: String, corruption: String? = nil) {
@@ -16,6 +18,7 @@ struct InterventionWords {
         let corruptions = corruption.map { [$0] } ?? manifest.corruptions
         receivesClean = direction == "noise" || corruptions.allSatisfy { $0 == "none" }
         donor = manifest.donor.map(ReportWords.name)
+        file = manifest.patchFile.map(ReportWords.name)
     }
 
     /// For headings: `denoising`, `zero ablation`
@@ -30,6 +33,7 @@ struct InterventionWords {
         case .mean: "the mean activations over all images' clean passes"
         case .resample: "another image's clean activations"
         case .donor: "the activations of the donor \(donor ?? "model")"
+        case .file: "the activations of the file \(file ?? "")"
         }
     }
 
@@ -56,6 +60,7 @@ struct InterventionWords {
             receivesClean
                 ? "which places is the answer lost without?" : "which places is the corrupted answer changed without?"
         case .donor: "where do the donor's activations change the answer?"
+        case .file: "where do the file's activations change the answer?"
         }
     }
 
@@ -80,6 +85,7 @@ extension Intervention {
         case .mean: "mean ablation" + place
         case .resample: "resample ablation" + place
         case .donor: "donor patching"
+        case .file: "patching from a file" + place
         }
     }
 

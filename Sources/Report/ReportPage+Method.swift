@@ -58,6 +58,7 @@ extension ReportPage {
             <p><b>To cite:</b> vitpatch \(escaped(m.version)); model \(escaped(ReportWords.name(m.model))), sha256 <span class="mono">\(escaped(m.modelHash))</span>; \
             data \(escaped(ReportWords.name(m.data))), fingerprint <span class="mono">\(escaped(m.dataHash))</span>; seed \(m.seed)\
             \(m.device.isEmpty ? "" : "; \(escaped(m.device))\(m.driver.isEmpty ? "" : ", driver \(escaped(m.driver))"), \(escaped(m.precision)), GEMM \(escaped(m.gemm))").</p>
+            <pre>\(escaped(bibTeX))</pre>
             <p>Run it again:</p><pre>\(escaped(m.command))</pre>
             <ul class="note">
             <li>B. Efron. Better bootstrap confidence intervals. JASA 82, 1987.</li>
@@ -69,5 +70,17 @@ extension ReportPage {
             <li>F. Zhang, N. Nanda. Towards best practices of activation patching in language models. ICLR 2024.</li>
             </ul></section>
             """
+    }
+
+    /// An entry for the program; the sweep's own facts are in the sentence above it.
+    private var bibTeX: String {
+        """
+        @software{vitpatch,
+          title = {vitpatch: activation patching in Vision Transformers},
+          author = {{The vitpatch contributors}},
+          version = {\(manifest.version)},
+          year = {\(manifest.started.prefix(4))}
+        }
+        """
     }
 }

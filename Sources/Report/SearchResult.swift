@@ -5,11 +5,15 @@ import Statistics
 /// What a greedy search found, for the terminal and for other programs.
 package struct SearchResult: Codable, Sendable {
     package var version: String, model: String, modelHash: String, data: String, dataHash: String
+    /// The file that activations were taken from, and its sha256 (hex)
+    package var patchFile: String?, patchFileHash: String?
     package var corruption: String, direction: String, target: String, keep: String
     package var seed: UInt64, samples: Int, until: Double
     package var device: String, gemm: String
     /// Images seen, and of those that `--keep` lets count the ones searched on and held out
     package var seen: Int, searched: Int, heldOut: Int
+    /// Images left out because they cannot be read; nil where that ends the search
+    package var skipped: Int?
     package var candidates: Int
     /// Mean p(clean) - p(corrupted) on the images searched on and held out
     package var totalEffect: TotalEffect, heldOutTotalEffect: TotalEffect?

@@ -101,6 +101,10 @@ struct SummaryWriter {
         named("model", content(manifest.model, manifest.modelHash))
         if let donor = manifest.donor { named("donor", content(donor, manifest.donorHash ?? "")) }
         named("data", content(manifest.data, manifest.dataHash))
+        classes()
+        if let skipped = manifest.skipped, skipped > 0 {
+            named("left out", "\(skipped) images that could not be read")
+        }
         for direction in unique(manifest.ownPatches.map(\.direction)) {
             let words = InterventionWords(manifest, direction: direction)
             named("patching", words.definition)
@@ -108,6 +112,14 @@ struct SummaryWriter {
         named("target", "\(manifest.target); p is its probability")
         if !manifest.device.isEmpty { named("device", manifest.device) }
         if !isFinished { named("state", "not finished; sweep --resume goes on with it") }
+    }
+
+    /// How classes of the data whose names are not the labels' were matched.
+    private mutating func classes() {
+        guard let lines = manifest.classMatch, !lines.isEmpty else { return }
+        let most = 5
+        for (i, text) in lines.prefix(most).enumerated() { named(i == 0 ? "classes" : "", text) }
+        if lines.count > most { named("", "and \(lines.count - most) more, in the manifest") }
     }
 
     mutating func totals(_ corruption: CorruptionStatistics) {

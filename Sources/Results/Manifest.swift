@@ -11,6 +11,9 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var modelHash: String
     package var donor: String?
     package var donorHash: String?
+    /// The file that activations were taken from, as given, and its sha256 (hex)
+    package var patchFile: String?
+    package var patchFileHash: String?
     /// The data path as given, or `demo`
     package var data: String
     /// Fingerprint of the data set
@@ -46,6 +49,10 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var resize: String?
     /// `'Cat' is 3 'cat'` for each class of the data whose name is not that of its label
     package var classMatch: [String]?
+    /// `apply` where EXIF's orientation was applied, else nil
+    package var exif: String?
+    /// Images that could not be read and were left out; nil where that ends a sweep, or it has not finished
+    package var skipped: Int?
     package var device: String
     package var driver: String
     package var precision: String
@@ -132,6 +139,7 @@ extension Manifest {
         compare("vitpatch", stored.version, version)
         compareContent("model", (stored.model, stored.modelHash), (model, modelHash))
         compareContent("donor", (stored.donor, stored.donorHash), (donor, donorHash))
+        compareContent("patch-with file", (stored.patchFile, stored.patchFileHash), (patchFile, patchFileHash))
         compareContent("data", (stored.data, stored.dataHash), (data, dataHash))
         compare("corruption", stored.corruptions.joined(separator: " "), corruptions.joined(separator: " "))
         compare("seed", "\(stored.seed)", "\(seed)")
@@ -155,6 +163,7 @@ extension Manifest {
         if stored.classNames != classNames { found.append("the class names differ") }
         if stored.classMatch != classMatch { found.append("the classes of the data are matched to other labels") }
         compare("resize", stored.resize ?? "pillow", resize ?? "pillow")
+        compare("exif", stored.exif ?? "ignore", exif ?? "ignore")
         // The spec says again what the fields above say, so it only counts where they all agree.
         if found.isEmpty { compare("the spec", stored.spec, spec) }
         return found
@@ -187,13 +196,14 @@ extension Manifest {
         let classes = Self.json(classNames)
         let all: [(String, String?)] = [
             ("version", version), ("model", model), ("model_hash", modelHash), ("donor", donor),
-            ("donor_hash", donorHash), ("data", data), ("data_hash", dataHash), ("spec", spec),
+            ("donor_hash", donorHash), ("patch_file", patchFile), ("patch_file_hash", patchFileHash), ("data", data),
+            ("data_hash", dataHash), ("spec", spec),
             ("class_names", classes), ("layers", layers.map(String.init)), ("seed", "\(seed)"),
             ("samples", "\(samples)"), ("offset", "\(offset)"),
             ("limit", limit.map(String.init)), ("shard", shard), ("keep", keep), ("target", target),
             ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil),
-            ("preprocessing", preprocessing),
-            ("resize", resize), ("class_match", classMatch.flatMap(Self.json)), ("device", device),
+            ("preprocessing", preprocessing), ("resize", resize), ("exif", exif),
+            ("skipped", skipped.map(String.init)), ("class_match", classMatch.flatMap(Self.json)), ("device", device),
             ("driver", driver), ("precision", precision), ("gemm", gemm), ("host", host),
             ("command", command), ("started", started), ("ended", ended),
         ]
@@ -236,7 +246,9 @@ extension Manifest {
             ended: rows["ended"], layers: try whole(ifThere: "layers", 0...10_000),
             logits: rows["logits"] != nil, control: try whole(ifThere: "control", 0...Int.max) ?? 0,
             preprocessing: rows["preprocessing"])
-        resize = rows["resize"]
+        (resize, exif) = (rows["resize"], rows["exif"])
+        skipped = try whole(ifThere: "skipped", 0...Int.max)
+        (patchFile, patchFileHash) = (rows["patch_file"], rows["patch_file_hash"])
         if rows["class_match"] != nil { classMatch = try value("class_match", names) }
     }
 }

@@ -60,12 +60,16 @@ extension ResultsStore {
     }
 
     /// Marks the sweep as finished now.
-    package func finish() throws {
+    package func finish(skipped: Int? = nil) throws {
+        let values = [("ended", Manifest.timestamp())] + (skipped.map { [("skipped", String($0))] } ?? [])
         try write { db in
-            let cursor = try Cursor(
-                db, "INSERT INTO manifest VALUES ('ended', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value")
-            cursor.bind(1, Manifest.timestamp())
-            try cursor.run()
+            for (key, value) in values {
+                let cursor = try Cursor(
+                    db,
+                    "INSERT INTO manifest VALUES ('\(key)', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value")
+                cursor.bind(1, value)
+                try cursor.run()
+            }
         }
     }
 

@@ -30,6 +30,14 @@ package enum Keep: String, Choice {
     case flipped
 }
 
+/// What EXIF's orientation of an image file does.
+package enum EXIFOrientation: String, Choice {
+    /// Nothing, as in torchvision's ImageFolder
+    case ignore
+    /// The image is turned upright
+    case apply
+}
+
 /// The class whose probability is tracked.
 package enum Target: Sendable, Equatable, CustomStringConvertible {
     /// The image's own class

@@ -6,7 +6,7 @@ import Patch
 package enum SweepKey: String, Sendable, CaseIterable {
     case model, donor, data
     case classMap = "class-map"
-    case resize
+    case resize, exif
     case corruption, direction
     case site, window, layers, heads, tokens, neurons
     case patchWith = "patch-with"
@@ -84,6 +84,10 @@ package enum SweepKey: String, Sendable, CaseIterable {
             row(
                 .text, "library", absent: "as the model's image processor", values: ResizeLibrary.spellings,
                 "\(ResizeLibrary.spellings.joined(separator: " | ")): whose bytes resizing gives")
+        case .exif:
+            row(
+                .text, "how", EXIFOrientation.ignore.rawValue, values: EXIFOrientation.spellings,
+                "ignore (as torchvision's ImageFolder) | apply: what EXIF's orientation of an image file does")
         case .corruption:
             row(
                 .texts, "spec", "grayscale", values: Corruption.names,
@@ -110,7 +114,8 @@ package enum SweepKey: String, Sendable, CaseIterable {
         case .patchWith:
             row(
                 .text, "what", PatchWith.clean.rawValue, values: PatchWith.spellings,
-                "clean or other (the other pass) | zero | mean | resample (another image): what is patched in")
+                "clean or other (the other pass) | zero | mean | resample (another image) | file:FILE.safetensors: what is patched in"
+            )
         case .control:
             row(
                 .whole, "count", "0",

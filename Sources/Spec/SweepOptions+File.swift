@@ -6,7 +6,7 @@ extension SweepOptions {
     /// Flags of `sweep` that decide where and how it runs, not what it computes
     private static let elsewhere: Set<String> = [
         "ablate", "device", "gemm", "logits", "memory", "out", "precision", "print-spec", "profile", "report", "resume",
-        "skip-unreadable", "overwrite", "groups", "spec",
+        "skip-unreadable", "verbose", "overwrite", "groups", "spec",
     ]
     private static let partKeys = ["site", "layers", "heads", "tokens", "neurons"]
 

@@ -5,10 +5,13 @@ import Patch
 package struct SweepSettings: Sendable, Equatable {
     /// Folders; nil: the demo's model and images, no donor
     package var model: String?, donor: String?, data: String?
+    /// What `--patch-with file:` names
+    package var patchFile: String?
     /// Which label of the model each class of the data is, a CSV file; nil: by name
     package var classMap: String?
     /// Whose bytes resizing gives; nil: as the model's image processor
     package var resize: ResizeLibrary?
+    package var exif = EXIFOrientation.ignore
     package var corruptions: [Corruption]
     /// Random places for every size of patch that covers several places
     package var control: Int
@@ -32,9 +35,10 @@ extension SweepOptions {
     package func settings() throws(SpecError) -> SweepSettings {
         _ = try sites()
         return SweepSettings(
-            model: text(.model), donor: text(.donor), data: text(.data),
+            model: text(.model), donor: text(.donor), data: text(.data), patchFile: try patchWith().file,
             classMap: text(.classMap),
             resize: try written(.resize)?.first.map { (item) throws(SpecError) in try item.choice(ResizeLibrary.self) },
+            exif: try choice(.exif, EXIFOrientation.self),
             corruptions: try corruptions(),
             control: try whole(.control, 0...1000, "0 to 1000") ?? 0,
             keep: try choice(.keep, Keep.self),
@@ -60,8 +64,23 @@ extension SweepOptions {
         spec.places = try places.map { (values) throws(SpecError) in
             try Self.places { Self.written($0, values) }
         }
-        spec.patchWith = try choice(.patchWith, PatchWith.self)
+        spec.patchWith = try patchWith().with
         return spec
+    }
+
+    /// What is put in, and the file where it comes from one: `file:FILE`.
+    private func patchWith() throws(SpecError) -> (with: PatchWith, file: String?) {
+        let item = written(.patchWith)?.first ?? Written(text: "", name: SweepKey.patchWith.rawValue)
+        let prefix = PatchWith.file.rawValue + ":"
+        if item.text == PatchWith.file.rawValue || item.text == prefix {
+            throw item.fail("it lacks its file, as in 'file:FILE.safetensors'")
+        }
+        if item.text.hasPrefix(prefix) { return (.file, String(item.text.dropFirst(prefix.count))) }
+        guard let with = PatchWith(spelled: item.text) else {
+            let valid = PatchWith.spellings.map { $0 == PatchWith.file.rawValue ? "file:FILE" : $0 }
+            throw item.failure("\(item.name) \(item.text) is unknown; valid are \(valid.joined(separator: ", "))")
+        }
+        return (with, nil)
     }
 
     private static func places(_ written: (SweepKey) -> [Written]?) throws(SpecError) -> SweepSpec.Places {
@@ -189,7 +208,7 @@ extension SweepOptions {
 
     /// A sweep whose two passes are the same measures nothing.
     package func checkPassesDiffer() throws(SpecError) {
-        let ablates = try choice(.patchWith, PatchWith.self) != .clean
+        let ablates = try patchWith().with != .clean
         guard !ablates, written(.donor) == nil else { return }
         if let item = written(.corruption)?.first(where: { $0.text == "none" }) {
             throw item.fail(

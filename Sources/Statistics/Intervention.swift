@@ -15,6 +15,8 @@ package enum Intervention: String, Sendable, CaseIterable {
     case resample
     /// A second model's activations
     case donor
+    /// What a file has for each image
+    case file
 
     /// - Parameter direction: `restore` or `noise`
     package init(_ manifest: Manifest, direction: String) {
@@ -22,6 +24,7 @@ package enum Intervention: String, Sendable, CaseIterable {
         case "zero": self = .zero
         case "mean": self = .mean
         case "resample": self = .resample
+        case "file": self = .file
         default:
             self = manifest.donor != nil ? .donor : direction == "noise" ? .noising : .denoising
         }

@@ -74,7 +74,8 @@ package struct CorruptionStatistics: Sendable, Equatable {
     package var meanPCorrupted: Double
     /// clean - corrupted for each `Metric`; `recovered` is 1
     package var totals: [EffectStatistics]
-    /// The share of the total effect on p that the tenth of the images with the largest ones carries
+    /// The share of the total effect on p that the tenth of the images with the largest ones carries; nan where
+    /// the total may be zero
     package var topTenth: Double
     /// Share of images whose p is below 0.02 or above 0.98, where p moves little whatever happens to the logits
     package var saturatedClean: Double
@@ -203,12 +204,14 @@ private func statistics(
                     isRight, totals: (0..<n).map { totals[$0 * metrics] },
                     strongest: strongest.map { onP[$0].map(Double.init) }, bootstrap), pFloor: floor))
     }
+    let total = shared.statistics[0]
+    let isClear = TotalEffect(mean: total.mean, low: total.low, high: total.high).isClear
     return CorruptionStatistics(
         corruption: corruption, spec: store.manifest.corruptions[corruption], seen: counts.seen, kept: counts.kept,
         images: n, accuracyClean: mean { $0.clean.prediction == $0.label ? 1 : 0 },
         accuracyCorrupted: mean { $0.corrupted.prediction == $0.label ? 1 : 0 },
         meanPClean: mean { Double($0.clean.p) }, meanPCorrupted: mean { Double($0.corrupted.p) },
-        totals: shared.statistics, topTenth: topTenthShare((0..<n).map { totals[$0 * metrics] }),
+        totals: shared.statistics, topTenth: isClear ? topTenthShare((0..<n).map { totals[$0 * metrics] }) : .nan,
         saturatedClean: mean { saturated($0.clean.p) }, saturatedCorrupted: mean { saturated($0.corrupted.p) },
         patches: patches, directions: directions, controls: controls.statistics(bootstrap))
 }

@@ -23,6 +23,9 @@ package struct ViTConfig: Sendable, Equatable {
     package var architecture: Architecture
     /// Class names by index; C of them.
     package var labels: [String]
+    /// Have the last layer compute all tokens, for who reads its activations, and not only those that the classifier
+    /// reads
+    package var computesAllTokens = false
 
     package init(
         hiddenSize: Int, layers: Int, heads: Int, intermediateSize: Int, imageSize: Int, patchSize: Int,
@@ -58,7 +61,7 @@ package struct ViTConfig: Sendable, Equatable {
     /// Tokens that layer `layer` computes for what comes after it, from the first on: all, or in the last layer those
     /// that the classifier reads.
     package func tokens(after layer: Int) -> Int {
-        layer == layers - 1 ? architecture.readout.tokensRead(of: tokens) : tokens
+        layer == layers - 1 && !computesAllTokens ? architecture.readout.tokensRead(of: tokens) : tokens
     }
     /// C
     package var classes: Int { labels.count }

@@ -171,6 +171,9 @@ package struct SafeTensors: Sendable {
         return stored
     }
 
+    /// SHA-256 of the whole file in hex; nil only if libcrypto cannot give it
+    package var sha256: String? { sha256Hex { update in forEachPiece(update) } }
+
     func forEachPiece(_ body: (Data) -> Void) {
         if let mapping { mapping.forEachPiece(body) } else { body(data) }
     }

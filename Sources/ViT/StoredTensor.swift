@@ -49,6 +49,16 @@ package struct StoredTensor: Sendable {
             }
     }
 
+    /// The `index`-th of `count` equal parts, of a tensor whose values lie one after the other.
+    package func part(_ index: Int, of count: Int) -> StoredTensor {
+        let size = bytes.count / count, start = bytes.startIndex + index * size
+        return StoredTensor(format: format, bytes: bytes[start..<(start + size)], file: file, count: self.count / count)
+    }
+
+    private init(format: Format, bytes: Data, file: MappedFile?, count: Int) {
+        (self.format, self.bytes, self.file, self.count, layout) = (format, bytes, file, count, nil)
+    }
+
     /// The first NaN or infinity, as Float; found without memory for the values unless they have strides.
     package var firstNonFinite: (index: Int, value: Float)? {
         if layout != nil { return floats.enumerated().first { !$0.element.isFinite }.map { ($0.offset, $0.element) } }

@@ -13,7 +13,7 @@ struct Vitpatch: ParsableCommand {
         version: vitpatchVersion,
         subcommands: [
             Sweep.self, ReportCommand.self, Export.self, Summary.self, Merge.self, Compare.self, Search.self,
-            Classify.self,
+            Classify.self, Activations.self,
             Verify.self, Bench.self, Tune.self, Inspect.self, Devices.self,
         ])
 

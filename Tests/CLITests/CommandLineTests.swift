@@ -89,6 +89,7 @@ struct CommandLineTests {
             "classify": [
                 "--model", "--data", "--corruption", "--format", "(default: none)", "(default: csv)", "--limit",
             ],
+            "activations": ["--site", "--layers", "--tokens", "--corruption", "--out", "--overwrite", "--memory"],
             "verify": ["--device", "--seed", "(default: 1)"],
             "devices": [],
         ]

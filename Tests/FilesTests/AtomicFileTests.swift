@@ -15,6 +15,21 @@ struct AtomicFileTests {
     }
     private func remove() { try? FileManager.default.removeItem(atPath: folder) }
 
+    /// Places in any order, zeros between them.
+    @Test func bytesAtPlacesOfTheirOwn() throws {
+        defer { remove() }
+        let path = folder + "/a", file = try AtomicFile(path)
+        try file.write("head")
+        try file.grow(to: 12)
+        for (text, place) in [("cd", 9), ("ab", 6)] {
+            try Array(text.utf8).withUnsafeBytes { try file.write($0, at: place) }
+        }
+        try file.close()
+        #expect(try text(path) == "head\0\0ab\0cd\0")
+        let pipe = try AtomicFile("/dev/null")
+        #expect(throws: FileError.self) { try Array("x".utf8).withUnsafeBytes { try pipe.write($0, at: 1) } }
+    }
+
     @Test func aFileIsThereWhenItIsClosed() throws {
         defer { remove() }
         let path = folder + "/a.csv", long = String(repeating: "0123456789", count: 100_000)

@@ -195,7 +195,7 @@ private func zeroed(_ tensor: [Float]) -> Set<Int> {
         let folder = try TemporaryFolder()
         for i in 0..<9 { try folder.write("a/\(i).png", i == 3 || i == 7 ? [0] : fixture("source.png")) }
         let text = message { _ = try corruptor("mean", ImageDataset(path: folder.path)) }
-        #expect(text == "\(folder.path)/a/3.png cannot be decoded: it is neither a PNG nor a JPEG file.")
+        #expect(text == "\(folder.path)/a/3.png cannot be decoded: it is no PNG, JPEG, WebP, GIF, BMP or TIFF file.")
     }
 
     // MARK: pair
@@ -236,7 +236,7 @@ private func zeroed(_ tensor: [Float]) -> Set<Int> {
         let dataset = try ImageDataset(path: data.path)
         let spec = "pair:\(partners.path)"
         let sentence =
-            "\(partners.path)/a/1.png: there is no such file, nor one with .png, .jpg or .jpeg, to pair with "
+            "\(partners.path)/a/1.png: there is no such file, nor one with another ending of images, to pair with "
             + "\(data.path)/a/1.png"
         #expect(message { _ = try corruptor(spec, dataset) } == sentence + ".")
         try FileManager.default.removeItem(atPath: partners.path + "/a/3.jpg")

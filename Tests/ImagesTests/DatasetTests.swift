@@ -82,7 +82,7 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         let data = try ImageDataset(path: folder.path)
         #expect(
             message { _ = try data.load(0) }
-                == "\(folder.path)/a/1.png cannot be decoded: it is neither a PNG nor a JPEG file.")
+                == "\(folder.path)/a/1.png cannot be decoded: it is no PNG, JPEG, WebP, GIF, BMP or TIFF file.")
         try folder.write("a/1.png", [])
         #expect(message { _ = try data.load(0) } == "\(folder.path)/a/1.png cannot be decoded: it is empty.")
         try FileManager.default.removeItem(atPath: folder.path + "/a/1.png")
@@ -91,7 +91,8 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         try folder.write("a/1.png", [])
         #expect(
             message { _ = try ImageDataset(path: folder.path) }
-                == "\(folder.path)/b: the class folder holds no image (.png, .jpg, .jpeg).")
+                == "\(folder.path)/b: the class folder holds no image (.png, .jpg, .jpeg, .webp, .gif, .bmp, .tif, .tiff)."
+        )
     }
 
     @Test func imagesMayLieDeeper() throws {

@@ -49,10 +49,10 @@ import Testing
     @Test func emptyAndForeign() {
         #expect(
             message { _ = try decodeImage([UInt8](), name: "a.png") } == "a.png cannot be decoded: it is empty.")
-        let gif = Array("GIF89a, not one of ours".utf8)
+        let text = Array("P6, not one of ours".utf8)
         #expect(
-            message { _ = try decodeImage(gif, name: "b.jpg") }
-                == "b.jpg cannot be decoded: it is neither a PNG nor a JPEG file.")
+            message { _ = try decodeImage(text, name: "b.jpg") }
+                == "b.jpg cannot be decoded: it is no PNG, JPEG, WebP, GIF, BMP or TIFF file.")
     }
 
     @Test func everyFlippedBitOfPNGDataIsAnError() throws {

@@ -25,7 +25,10 @@ private let seconds = Double(ProcessInfo.processInfo.environment["VITPATCH_FUZZ_
 /// Damaged files are errors or are read; nothing traps, hangs or takes memory without limit (`make fuzz`).
 @Suite struct ImagesFuzzTests {
     @Test func imagesAndBatches() throws {
-        let images = try fixtureNames("decode", ".png", ".jpg").map { try fixture("decode/\($0)") }
+        let images =
+            try fixtureNames("decode", ".png", ".jpg").map { try fixture("decode/\($0)") }
+            + fixtureNames("formats", ".webp", ".gif", ".bmp", ".tiff").map { try fixture("formats/\($0)") }
+            + fixtureNames("formats/exif", ".jpg", ".png", ".webp").map { try fixture("formats/exif/\($0)") }
         let batches = try (0...5).map { try fixture("cifar/protocol-\($0)/test_batch") }
         let processors = try fixtureNames("preprocess-torchvision", ".json").map {
             try fixture("preprocess-torchvision/\($0)")
@@ -34,7 +37,8 @@ private let seconds = Double(ProcessInfo.processInfo.environment["VITPATCH_FUZZ_
         let end = Date() + seconds
         while Date() < end {
             let image = images.randomElement(using: &random) ?? [], batch = batches.randomElement(using: &random) ?? []
-            _ = try? decodeImage(mutated(image, &random), name: "image")
+            _ = try? decodeImage(
+                mutated(image, &random), name: "image", reading: ImageReading(appliesEXIF: true))
             if let read = try? CIFARBatch(mutated(batch, &random), path: "batch") {
                 _ = try? read.integers("labels")
                 _ = try? read.byteArray("data", columns: 3072)

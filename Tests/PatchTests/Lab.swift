@@ -38,10 +38,14 @@ final class Lab {
     let reference: ReferenceModel
     /// Another model of the same sizes, where it is wanted
     let donor: Encoder?
+    let weights: ViTWeights
     private let donorReference: ReferenceModel?
     let input: Wave
     let images: Int
     let means: ActivationMeans?
+    /// What `PatchWith.file` puts in, and each image's activations in it
+    var file: ActivationFile?
+    var fileValues: [ReferenceActivations] = []
     private let meanPixels: [[Float]]
     private var captured: [String: ReferenceActivations] = [:]
     private var embedded: [String: [Double]] = [:]
@@ -58,6 +62,7 @@ final class Lab {
         self.seed = random.seed
         self.images = images
         let model = Self.model(size, &random)
+        weights = model.weights
         rig = try Rig(config: model.config, weights: model.weights)
         reference = model.reference
         var input = Wave(
@@ -99,7 +104,7 @@ final class Lab {
             ) { range in Array(pixels[range]) }
     }
 
-    private static func model(_ size: TinySize, _ random: inout SplitMix64) -> RandomModel {
+    static func model(_ size: TinySize, _ random: inout SplitMix64) -> RandomModel {
         RandomModel(
             heads: size.heads, headDim: size.headDim, layers: size.layers, intermediateSize: size.intermediateSize,
             imageSize: size.patchSize * size.grid, patchSize: size.patchSize, channels: size.channels,
@@ -121,7 +126,7 @@ final class Lab {
         _ patches: [Patch], images range: Range<Int>, shape: WaveShape, own: Bool = false
     ) throws -> WaveResult {
         let wavefront = try Wavefront(
-            encoder: rig.encoder, donor: donor, library: rig.library, shape: shape, means: means)
+            encoder: rig.encoder, donor: donor, library: rig.library, shape: shape, means: means, file: file)
         return try wavefront.run(input(range), patches: patches, keepLogits: true, own: own)
     }
 
@@ -133,6 +138,7 @@ final class Lab {
         some.donorClean = input.donorClean.map(part)
         some.donorCorrupted = input.donorCorrupted.map(part)
         some.partner = input.partner.map(part)
+        some.filePositions = Array(range)
         some.noise = input.noise.map { ($0.strength, Array($0.keys[range])) }
         return some
     }
@@ -232,6 +238,7 @@ final class Lab {
             case .zero: activations("clean", image).mapValues { $0.map { _ in 0 } }
             case .mean: mean()
             case .resample: activations("partner", image)
+            case .file: fileValues[image]
             case .clean where donor != nil: activations(restores ? "donorClean" : "donorCorrupted", image)
             case .clean: activations(restores ? "clean" : "corrupted", image)
             }
@@ -304,6 +311,11 @@ final class Lab {
         captured["mean"] = made
         return made
     }
+}
+
+extension PatchWith {
+    /// All that needs no file
+    static let withoutFile = allCases.filter { $0 != .file }
 }
 
 extension Lab {

@@ -47,7 +47,10 @@ struct ProblemTests {
         ("site: [z,\n z]", "s.yaml:2: site z is given twice"),
         ("site: z+z", "s.yaml:1: site z+z: \"z\" is given twice"),
         ("direction: [noise, noising]", "s.yaml:1: direction noising is given twice"),
-        ("patch-with: ones", "s.yaml:1: patch-with ones is unknown; valid are clean, zero, mean, resample, other"),
+        (
+            "patch-with: ones",
+            "s.yaml:1: patch-with ones is unknown; valid are clean, zero, mean, resample, file:FILE, other"
+        ),
         (
             "direction: [restore,\n back]",
             "s.yaml:2: direction back is unknown; valid are restore, noise, denoise, noising"

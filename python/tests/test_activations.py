@@ -11,7 +11,6 @@ import pytest
 
 import vitpatch
 from vitpatch import Activations, VitpatchError
-from vitpatch._run import run
 
 
 def write(path: Path, header: Any, data: bytes) -> Path:
@@ -62,9 +61,36 @@ def test_broken_files(tmp_path: Path) -> None:
 
 def test_the_command(tmp_path: Path) -> None:
     out = tmp_path / "z.safetensors"
-    if "activations" not in run(["--help"]).stdout:
-        with pytest.raises(VitpatchError, match="there is no command 'activations'"):
-            vitpatch.activations(site="z", layers=3, limit=2, out=out)
-        return
     found = vitpatch.activations(site="z", layers=3, limit=2, out=out)
     assert found["clean.z.3"].shape == (2, 4, 65, 16) and len(found.ids) == 2
+    assert found.metadata["model"] == "demo" and len(found.metadata["model_hash"]) == 64
+    with pytest.raises(VitpatchError, match="--overwrite replaces it"):
+        vitpatch.activations(site="z", limit=2, out=out)
+
+
+def test_arrays_go_back(tmp_path: Path) -> None:
+    """Unchanged they are the clean pass; zeros are an ablation; places and images stay their own."""
+    found = vitpatch.activations(site="z", layers=[2, 3], limit=4, out=tmp_path / "a", corruption="grayscale")
+    same: dict[str, Any] = {"site": "z", "layers": [2, 3], "limit": 4, "progress": False}
+    usual = vitpatch.sweep(**same, out=tmp_path / "usual").effects()
+    own = vitpatch.sweep(**same, patch_with=f"file:{found.path}", out=tmp_path / "own").effects()
+    assert (own.p_patched == usual.p_patched).all()
+
+    order = [2, 0, 3, 1]
+    arrays = {f"patch.z.{layer}": found[f"clean.z.{layer}"][order] for layer in (2, 3)}
+    file = vitpatch.save_activations(tmp_path / "b", arrays, [found.ids[i] for i in order])
+    again = vitpatch.sweep(**same, patch_with=f"file:{file.path}", out=tmp_path / "again").effects()
+    assert (again.p_patched == usual.p_patched).all()
+
+    zeros = {name: np.zeros_like(array) for name, array in arrays.items()}
+    file = vitpatch.save_activations(file.path, zeros, [found.ids[i] for i in order])
+    given = vitpatch.sweep(**same, patch_with=f"file:{file.path}", out=tmp_path / "zeros").effects()
+    wanted = vitpatch.sweep(**same, patch_with="zero", out=tmp_path / "zero").effects()
+    assert (given.p_patched == wanted.p_patched).all() and (given.p_patched != usual.p_patched).any()
+
+
+def test_what_cannot_be_saved(tmp_path: Path) -> None:
+    with pytest.raises(VitpatchError, match=r"patch.z.0 is \[2, 1\]; expected 3 images"):
+        vitpatch.save_activations(tmp_path / "x", {"patch.z.0": np.zeros((2, 1))}, ["a", "b", "c"])
+    with pytest.raises(VitpatchError, match="No such file"):
+        vitpatch.save_activations(tmp_path / "none" / "x", {}, [])

@@ -1,4 +1,5 @@
-// PNG and JPEG to 8-bit RGB, over libpng and libjpeg-turbo. setjmp stays behind these functions.
+// Image files to 8-bit RGB, over libpng, libjpeg-turbo, libwebp, giflib and libtiff. setjmp stays behind these
+// functions.
 //
 // Every function returns false on failure and then writes one zero-terminated reason to `error`.
 #ifndef CIMAGEIO_H
@@ -13,10 +14,22 @@
 /// Reads the header only.
 bool cimage_png_size(const uint8_t *data, size_t count, uint32_t *width, uint32_t *height, char *error);
 bool cimage_jpeg_size(const uint8_t *data, size_t count, uint32_t *width, uint32_t *height, char *error);
+bool cimage_webp_size(const uint8_t *data, size_t count, uint32_t *width, uint32_t *height, char *error);
+bool cimage_gif_size(const uint8_t *data, size_t count, uint32_t *width, uint32_t *height, char *error);
+/// `orientation`: EXIF's, 1 to 8
+bool cimage_tiff_size(
+    const uint8_t *data, size_t count, uint32_t *width, uint32_t *height, uint16_t *orientation, char *error);
 
 /// Decodes to `rgb`, [height, width, 3]; width and height must be those of the header.
 bool cimage_png_rgb(const uint8_t *data, size_t count, uint32_t width, uint32_t height, uint8_t *rgb, char *error);
 bool cimage_jpeg_rgb(const uint8_t *data, size_t count, uint32_t width, uint32_t height, uint8_t *rgb, char *error);
+/// The first frame on its canvas, alpha dropped
+bool cimage_webp_rgb(const uint8_t *data, size_t count, uint32_t width, uint32_t height, uint8_t *rgb, char *error);
+/// The first image on its screen; what it leaves free has the transparent colour, or the first one
+bool cimage_gif_rgb(const uint8_t *data, size_t count, uint32_t width, uint32_t height, uint8_t *rgb, char *error);
+/// The first page, not turned by its orientation. `saturates`: gray of more than 8 bits, cut at 255
+bool cimage_tiff_rgb(
+    const uint8_t *data, size_t count, uint32_t width, uint32_t height, uint8_t *rgb, bool *saturates, char *error);
 
 /// The most bytes that a PNG of this size takes.
 size_t cimage_png_bound(uint32_t width, uint32_t height);

@@ -14,8 +14,8 @@ struct MeanImage: CorruptionKind {
 }
 
 extension ImageDataset {
-    /// The mean over all images as the model reads them, [3, S, S]: summed in Double in the data's order, so that the
-    /// number of threads, which decode and preprocess, does not show.
+    /// The mean over all images, but those that ``onUnreadable`` takes, as the model reads them, [3, S, S]: summed in
+    /// Double in the data's order, so that the number of threads, which decode and preprocess, does not show.
     ///
     /// - Parameter progress: called with the number of images done and of all, now and then.
     /// - Throws: ``ImageError`` of the first image, in that order, that cannot be read; or when there is none.
@@ -24,15 +24,23 @@ extension ImageDataset {
         let values = 3 * preprocessor.imageSize * preprocessor.imageSize
         let atOnce = max(1, min(64, (64 << 20) / values))  // at most 256 MiB, or one image
         var sums = [Double](repeating: 0, count: values)
+        var averaged = 0
         for start in stride(from: 0, to: count, by: atOnce) {
             let end = min(start + atOnce, count)
-            for result in concurrently(end - start, { try preprocessor(load(start + $0)) }) {
-                let image = try result.get()
+            for (offset, result) in concurrently(end - start, { try preprocessor(load(start + $0)) }).enumerated() {
+                let image: [Float]
+                do { image = try result.get() } catch let error as ImageError {
+                    guard let onUnreadable else { throw error }
+                    onUnreadable(id(start + offset), error)
+                    continue
+                }
+                averaged += 1
                 for i in 0..<values { sums[i] += Double(image[i]) }
             }
             progress(end, count)
         }
-        return sums.map { Float($0 / Double(count)) }
+        guard averaged > 0 else { throw ImageError.dataset(path: name, reason: "none of its images can be read") }
+        return sums.map { Float($0 / Double(averaged)) }
     }
 }
 

@@ -18,7 +18,7 @@ struct PairedImage: CorruptionKind {
     var value: String { folder }
 
     func prepare(_ setting: CorruptionSetting) throws -> CorruptionWork {
-        let dataset = setting.dataset, spec = spec
+        let dataset = setting.dataset, reading = dataset.reading, spec = spec
         let paths = try folder == Self.column ? dataset.corruptedColumn() : dataset.partners(in: folder)
         return .pixels { draw in
             guard paths.indices.contains(draw.index) else {
@@ -26,7 +26,8 @@ struct PairedImage: CorruptionKind {
                     spec: spec,
                     reason: "has \(paths.count) partners, and none for image \(draw.index), \(draw.id)")
             }
-            return try decodeImage(readFile(paths[draw.index]), name: paths[draw.index])
+            return try decodeImage(
+                readFile(paths[draw.index]), name: paths[draw.index], reading: reading)
         }
     }
 }
@@ -47,8 +48,8 @@ extension ImageDataset {
         }
     }
 
-    /// For every image the path of its partner in another folder, which has the same id, or the id with .png, .jpg or
-    /// .jpeg in place of such an ending (after the id where it has none, as in `test_batch.bin:7.png`).
+    /// For every image the path of its partner in another folder, which has the same id, or the id with another ending
+    /// of images in place of its own (after the id where it has none, as in `test_batch.bin:7.png`).
     ///
     /// - Throws: ``ImageError/dataset(path:reason:)`` when one is missing, naming both paths.
     func partners(in folder: String) throws -> [String] {
@@ -70,7 +71,7 @@ extension ImageDataset {
             let others = missing.count == 1 ? "" : ", and the same goes for \(missing.count - 1) more"
             throw ImageError.dataset(
                 path: join(folder, id(first)),
-                reason: "there is no such file, nor one with .png, .jpg or .jpeg, to pair with "
+                reason: "there is no such file, nor one with another ending of images, to pair with "
                     + join(name, id(first)) + others)
         }
         return paths

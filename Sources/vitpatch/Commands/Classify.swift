@@ -50,8 +50,8 @@ struct Classify: ParsableCommand {
         let settings = try options.settings(), corruption = try corruption(settings)
         let checkpoint = try Model.checkpoint(folder: settings.model)
         checkpoint.warnOfDefaults()
-        let data = try LabelledData(
-            path: settings.data, model: checkpoint.config, classMap: settings.classMap)
+        let skipped = unreadable.skipped
+        let data = try LabelledData(settings, model: checkpoint.config, skipped: skipped)
         let chosen = try OptionText.images(settings, count: data.dataset.count), count = chosen.count
         let context = try running.device.context(profiling: profile.profile != nil)
         let profiler = try profile.profiler(
@@ -64,7 +64,6 @@ struct Classify: ParsableCommand {
         let runner = WaveRunner(
             encoder: model.encoder, library: model.library, plan: plan,
             onFirstHalving: Experiment.warn(planned: plan, of: model))
-        let skipped = unreadable.skipped
         var experiment = Experiment(
             model: model, donor: nil, data: data, target: .label, seed: settings.seed, samples: 1, isSingle: true)
         experiment.profiler = profiler

@@ -63,6 +63,7 @@ struct Compare: ParsableCommand {
     }
 
     private static func patchWith(_ manifest: Manifest) -> String? {
-        (try? JSONDecoder().decode(SweepSpec.self, from: Data(manifest.spec.utf8)))?.patchWith.rawValue
+        if let file = manifest.patchFile { return "file:\(file) (\((manifest.patchFileHash ?? "").prefix(12)))" }
+        return (try? JSONDecoder().decode(SweepSpec.self, from: Data(manifest.spec.utf8)))?.patchWith.rawValue
     }
 }

@@ -26,6 +26,7 @@ struct Search: ParsableCommand {
 
     @Option(.corruption, note: "one of them") var corruption: [String] = []
     @OptionGroup var places: PlaceOptions
+    @Option(.patchWith, note: "a search takes clean and file:FILE") var patchWith: String?
 
     @Option(help: "Stop when this share of the total effect is back on the images held out; above 1 for no limit.")
     var until = 0.8
@@ -47,6 +48,7 @@ struct Search: ParsableCommand {
     @Option(help: "\(oneOf(Format.self)), on standard output.", completion: .choices(Format.self))
     var format = Format.text.rawValue
 
+    @OptionGroup var unreadable: UnreadableOptions
     @OptionGroup var running: RunOptions
 
     enum Format: String, Choice { case text, csv, json }
@@ -60,7 +62,11 @@ struct Search: ParsableCommand {
         try OptionText.check("--out", name: out)
         if overwrite && out == nil { throw UsageError("--overwrite needs --out") }
         _ = try choice("--format", format, Format.self)
-        _ = try corruption(try options.settings())
+        let settings = try options.settings()
+        _ = try corruption(settings)
+        if let patchWith, settings.patchFile == nil, PatchWith(spelled: patchWith) != .clean {
+            throw UsageError("--patch-with \(patchWith): a search puts in the other pass's activations or a file's")
+        }
         if places.direction.count > 1 {
             throw UsageError("--direction \(places.direction[1]): a search goes in one direction")
         }
@@ -74,25 +80,32 @@ struct Search: ParsableCommand {
         let target = try options.target(among: labels)
         _ = try options.foil(among: labels)
         let spec = try options.spec(for: checkpoint.config), items = try spec.items(config: checkpoint.config)
-        let data = try LabelledData(
-            path: settings.data, model: checkpoint.config, classMap: settings.classMap)
+        let skipped = unreadable.skipped
+        let data = try LabelledData(settings, model: checkpoint.config, skipped: skipped)
         try data.requireLabels(target, keep: settings.keep)
         let images = try OptionText.images(settings, count: data.dataset.count)
+        let patches = items.map(\.patch)
+        let file = try settings.patchFile.map { path in
+            let file = try ActivationFile(
+                path: path, patches: patches, config: checkpoint.config, modelHash: checkpoint.sha256)
+            for image in images { _ = try file.position(of: data.dataset.id(image)) }
+            return file
+        }
         try checkOut()
 
         let context = try running.device.context()
         let model = try Model(
             checkpoint, context: context, gemm: try running.device.gemm(for: context.device), resize: settings.resize)
-        let patches = items.map(\.patch)
         let plan = try WavePlan(
             encoder: model.encoder, patches: patches, images: images.count,
             memory: try running.memoryBytes())
         let run = SearchRun(
             experiment: Experiment(
-                model: model, donor: nil, data: data, target: target, seed: settings.seed, samples: settings.samples),
+                model: model, donor: nil, data: data, target: target, seed: settings.seed, samples: settings.samples,
+                file: file, skipped: skipped),
             corruption: corruption, keep: settings.keep, heldOutShare: holdout,
             runner: WaveRunner(
-                encoder: model.encoder, library: model.library, plan: plan,
+                encoder: model.encoder, library: model.library, plan: plan, file: file,
                 onFirstHalving: Experiment.warn(planned: plan, of: model)),
             interruption: Interruption())
         let start = Date()
@@ -108,9 +121,12 @@ struct Search: ParsableCommand {
         }
 
         let seconds = Date().timeIntervalSince(start)
-        let result = result(
+        skipped?.report()
+        var result = result(
             outcome, items, search, settings, direction: spec.direction[0], target: target, model: model, data: data,
             seen: images.count)
+        result.skipped = skipped.map(\.count)
+        (result.patchFile, result.patchFileHash) = (file?.name, file?.sha256)
         switch try choice("--format", format, Format.self) {
         case .text: Terminal.standardOutput(result.text(colour: Terminal.colour))
         case .csv: Terminal.standardOutput(result.csv())
@@ -131,6 +147,7 @@ struct Search: ParsableCommand {
     private var options: SweepOptions {
         var options = SweepOptions(input, places, measure)
         options.set(flag: .corruption, corruption)
+        options.set(flag: .patchWith, one(patchWith))
         options.set(flag: .window, ["1"])
         if places.site.isEmpty { options.set(flag: .site, [Site.z.rawValue]) }
         return options
@@ -196,6 +213,8 @@ struct Search: ParsableCommand {
     }
 
     private func write(_ text: String, to folder: String, _ name: String) throws {
-        try AtomicFile.write(text.utf8, to: "\(folder)/\(name)", keeping: [input.model, input.data].compactMap { $0 })
+        try AtomicFile.write(
+            text.utf8, to: "\(folder)/\(name)",
+            keeping: [input.model, input.data, (try? options.settings())?.patchFile].compactMap { $0 })
     }
 }

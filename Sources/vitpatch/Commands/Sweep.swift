@@ -78,6 +78,9 @@ struct Sweep: ParsableCommand {
     @Flag(name: .customLong("report"), help: "Write the report too, when the sweep is done: see vitpatch report.")
     var writesReport = false
 
+    @Flag(help: "Say at the end how much work the sweep was, and how much skipping shared work saved.")
+    var verbose = false
+
     @OptionGroup var unreadable: UnreadableOptions
     @OptionGroup var running: RunOptions
     @OptionGroup var profile: ProfileOptions
@@ -104,8 +107,8 @@ struct Sweep: ParsableCommand {
         if printSpec { return Terminal.standardOutput(options.yaml) }
 
         let checkpoint = try Model.checkpoint(folder: settings.model)
-        let data = try LabelledData(
-            path: settings.data, model: checkpoint.config, classMap: settings.classMap)
+        let skipped = unreadable.skipped
+        let data = try LabelledData(settings, model: checkpoint.config, skipped: skipped)
         checkpoint.warnOfDefaults()
         let corruptions = settings.corruptions
         let target = try options.target(among: checkpoint.config.labels)
@@ -121,10 +124,17 @@ struct Sweep: ParsableCommand {
         items += controls(of: items, settings, checkpoint.config)
         let patches = items.map(\.patch)
         let images = try chosenImages(settings, count: data.dataset.count)
+        let file = try settings.patchFile.map { path in
+            let file = try ActivationFile(
+                path: path, patches: patches, config: checkpoint.config, modelHash: checkpoint.sha256)
+            for image in images { _ = try file.position(of: data.dataset.id(image)) }
+            return file
+        }
         let donorCheckpoint = try settings.donor.map {
             try $0 == "demo" ? Demo.model(Demo.gray) : Checkpoint.load(folder: $0)
         }
-        let groups = try groups.map { try data.groups(path: $0) }
+        let ownGroups = data.ownGroups()
+        let groups = try groups.map { try data.groups(path: $0) } ?? (ownGroups.isEmpty ? nil : ownGroups)
         if let donorCheckpoint {
             donorCheckpoint.warnOfDefaults()
             try Patch.checkDonor(donorCheckpoint.config, recipient: checkpoint.config, patches: patches)
@@ -134,7 +144,8 @@ struct Sweep: ParsableCommand {
         let contexts = try running.device.contexts(profiling: profile.profile != nil)
         running.device.noteFasterPrecision(on: contexts[0].device)
         let folder = out ?? slurmTask?.folder ?? "runs/" + Self.timestamp()
-        let inputs = [settings.model, settings.donor, settings.data, self.groups, self.spec].compactMap { $0 }
+        let inputs = [settings.model, settings.donor, settings.data, settings.patchFile, self.groups, self.spec]
+            .compactMap { $0 }
         let profiler = try profile.profiler(
             contexts.map(\.device), keeping: inputs + ResultsStore.files(in: folder))
         let gemm = try running.device.gemm(for: contexts[0].device)
@@ -165,6 +176,7 @@ struct Sweep: ParsableCommand {
 
         var manifest = try manifest(
             settings, target: target, model: model, donor: donor, data: data, spec: spec, items: items)
+        (manifest.patchFile, manifest.patchFileHash) = (file?.name, file?.sha256)
         if resume {
             manifest.dataHash = data.hash(resuming: try ResultsStore.open(folder: folder).manifest.dataHash)
         }
@@ -185,10 +197,10 @@ struct Sweep: ParsableCommand {
         let all = images.count * corruptions.count, done = all - todo.map(\.count).reduce(0, +)
         if resume { Terminal.standardError("\(done) of \(all) images are done already.\n") }
 
-        let skipped = unreadable.skipped
         let run = SweepRun(
             devices: devices, data: data, corruptions: corruptions, keep: settings.keep, target: target,
-            seed: settings.seed, samples: settings.samples, patches: patches, store: store, plan: plan, memory: memory,
+            seed: settings.seed, samples: settings.samples, patches: patches, file: file, store: store, plan: plan,
+            memory: memory,
             profiler: profiler, skipped: skipped)
         let outcome = try run.run(images: todo, interruption: Interruption())
         skipped?.report()
@@ -205,10 +217,12 @@ struct Sweep: ParsableCommand {
             throw ExitCode(130)
         }
         let results = try store.open()
-        try results.finish()
+        try results.finish(skipped: skipped?.count)
+        // Opened again where the manifest has changed
+        let shown = skipped.map { $0.count > 0 } == true ? try ResultsStore.open(folder: folder) : results
         Terminal.standardOutput(
             try summaryText(
-                store: results, colour: Terminal.colour, width: min(Terminal.width, 100)))
+                store: shown, colour: Terminal.colour, width: min(Terminal.width, 100)))
         try report(outcome, folder: folder, peaks: contexts.map(\.peakBytes))
         try results.close()
         if writesReport { try ReportCommand.write(folder: folder) }
@@ -216,7 +230,7 @@ struct Sweep: ParsableCommand {
 
     /// What the sweep cost, and where its results are.
     private func report(_ outcome: SweepTally.Outcome, folder: String, peaks: [Int]) throws {
-        if outcome.evaluations > 0 {
+        if verbose, outcome.evaluations > 0 {
             let saved = Double(outcome.fullPassEvaluations) / Double(outcome.evaluations)
             Terminal.standardOutput(
                 "\n\(outcome.evaluations) layer-stage evaluations, where a full pass per patch takes "
@@ -327,6 +341,7 @@ struct Sweep: ParsableCommand {
             layers: model.encoder.config.layers, logits: logits, control: settings.control,
             preprocessing: model.checkpoint.defaultsText)
         manifest.resize = model.preprocessor.library.rawValue
+        manifest.exif = settings.exif == .ignore ? nil : settings.exif.rawValue
         manifest.classMatch = data.match.lines.isEmpty ? nil : data.match.lines
         return manifest
     }

@@ -22,6 +22,7 @@ struct InputOptions: ParsableArguments, SweepFlags {
     @Option(.data) var data: String?
     @Option(.classMap) var classMap: String?
     @Option(.resize) var resize: String?
+    @Option(.exif) var exif: String?
     @Option(.limit) var limit: String?
     @Option(.offset) var offset: String?
     @Option(.seed) var seed: String?
@@ -29,6 +30,7 @@ struct InputOptions: ParsableArguments, SweepFlags {
     var texts: [(SweepKey, [String])] {
         [
             (.model, one(model)), (.data, one(data)), (.classMap, one(classMap)), (.resize, one(resize)),
+            (.exif, one(exif)),
             (.limit, one(limit)), (.offset, one(offset)), (.seed, one(seed)),
         ]
     }

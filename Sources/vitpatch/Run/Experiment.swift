@@ -12,6 +12,8 @@ struct Experiment {
     let target: Target
     let seed: UInt64
     let samples: Int
+    /// What `--patch-with file:` puts in
+    var file: ActivationFile?
     /// The corrupted image takes the place of the clean one: a single pass an image
     var isSingle = false
     /// Takes images that cannot be read; nil: they are errors
@@ -71,7 +73,7 @@ struct Experiment {
         let draws = draws(corruption)
         func draw(_ sample: Int, keepLogits: Bool) throws -> WaveResult {
             let result = try wavefront.run(
-                wave(images, corruption, sample: sample), patches: patches, keepLogits: keepLogits)
+                try wave(images, corruption, sample: sample), patches: patches, keepLogits: keepLogits)
             try profiler?.take(model.encoder.context, device: device)
             return result
         }
@@ -95,7 +97,7 @@ struct Experiment {
         }
     }
 
-    private func wave(_ images: ImageBatch, _ corruption: Corruption, sample: Int) -> Wave {
+    func wave(_ images: ImageBatch, _ corruption: Corruption, sample: Int) throws -> Wave {
         func draw(_ values: [[[Float]]]) -> [[Float]] { values.map { $0[min(sample, $0.count - 1)] } }
         let labels = images.indices.map { target.index(label: data.label($0)) }
         if isSingle { return Wave(clean: draw(images.corrupted), corrupted: nil, labels: labels) }
@@ -105,6 +107,9 @@ struct Experiment {
             wave.donorCorrupted = draw(images.donorCorrupted)
         }
         if !images.partner.isEmpty { wave.partner = images.partner }
+        if let file {
+            wave.filePositions = try images.indices.map { try file.position(of: data.dataset.id($0)) }
+        }
         if let noise = corruption.embeddingNoise {
             let keys = images.indices.map { index in
                 let key = RandomKey.noiseKey(seed: seed, imageID: data.dataset.id(index), sample: sample)

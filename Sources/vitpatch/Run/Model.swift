@@ -4,6 +4,7 @@ import Images
 import Kernels
 import Results
 import Spec
+import Synchronization
 import ViT
 
 /// A model on a device with the images that it can read.
@@ -18,20 +19,27 @@ struct Model {
         try folder.map { try Checkpoint.load(folder: $0) } ?? Demo.model(Demo.colour)
     }
 
-    /// - Parameter resize: nil for what the model's image processor says
-    init(_ checkpoint: Checkpoint, context: Context, gemm: GEMMChoice, resize: ResizeLibrary? = nil) throws {
+    /// - Parameters:
+    ///   - resize: nil for what the model's image processor says
+    ///   - allTokens: have the last layer compute those too that the classifier does not read
+    init(
+        _ checkpoint: Checkpoint, context: Context, gemm: GEMMChoice, resize: ResizeLibrary? = nil,
+        allTokens: Bool = false
+    ) throws {
         self.checkpoint = checkpoint
         preprocessor = try checkpoint.imageReader(resize: resize)
         library = KernelLibrary(context, precision: gemm.precision ?? .fp32)
-        encoder = try Self.encoder(checkpoint, library, gemm)
+        encoder = try Self.encoder(checkpoint, library, gemm, allTokens: allTokens)
     }
 
-    private static func encoder(_ checkpoint: Checkpoint, _ library: KernelLibrary, _ gemm: GEMMChoice) throws
-        -> Encoder
-    {
+    private static func encoder(
+        _ checkpoint: Checkpoint, _ library: KernelLibrary, _ gemm: GEMMChoice, allTokens: Bool
+    ) throws -> Encoder {
+        var config = checkpoint.config
+        config.computesAllTokens = allTokens
         do throws(CLError) {
             return try Encoder(
-                config: checkpoint.config, weights: checkpoint.weights, library: library, gemm: try gemm.make(library))
+                config: config, weights: checkpoint.weights, library: library, gemm: try gemm.make(library))
         } catch {
             guard error.isOutOfMemory else { throw error }
             throw CommandError(
@@ -42,17 +50,27 @@ struct Model {
 
 /// The images of a command, and which class of the model each belongs to.
 struct LabelledData: Sendable {
-    let dataset: ImageDataset
+    private(set) var dataset: ImageDataset
     /// Class of the data -> class of the model
     let match: ClassMatch
 
     /// - Parameters:
-    ///   - path: nil for the demo's images
-    ///   - classMap: the file of `--class-map`
-    init(path: String?, model: ViTConfig, classMap: String?) throws {
-        dataset = try path.map { try ImageDataset(path: $0) } ?? Demo.images()
+    ///   - skipped: takes the images that cannot be read; nil: they are errors
+    init(_ settings: SweepSettings, model: ViTConfig, skipped: SkippedImages? = nil) throws {
+        dataset = try settings.data.map { try ImageDataset(path: $0) } ?? Demo.images()
+        let clipped = FirstOnly()
+        dataset.reading = ImageReading(
+            appliesEXIF: settings.exif == .apply,
+            onClipped: { name in
+                clipped.run {
+                    Terminal.warning(
+                        "\(name) is gray of more than 8 bits; values above 255 are taken as 255, as Pillow does. Convert such "
+                            + "images first if they use the whole range.")
+                }
+            })
+        if let skipped { dataset.onUnreadable = { skipped.add($0, $1) } }
         match = try dataset.labelIndices(
-            modelLabels: model.labels, classMap: classMap.map { try ClassMap(path: $0) })
+            modelLabels: model.labels, classMap: settings.classMap.map { try ClassMap(path: $0) })
         for note in dataset.notes + [match.warning].compactMap({ $0 }) { Terminal.warning(note) }
     }
 
@@ -64,6 +82,21 @@ struct LabelledData: Sendable {
         if dataset.isLabelled || (target != .label && keep == .all) { return }
         throw UsageError(
             "\(dataset.name) has images without labels; --target clean with --keep all needs none")
+    }
+
+    /// The groups that further columns of a CSV file make; a column of more than 100 values makes none.
+    func ownGroups() -> [ImageGroups] {
+        dataset.columns.sorted { $0.key < $1.key }.compactMap { column, values in
+            if ["corrupted", "foil"].contains(column) { return nil }
+            guard Set(values).count <= 100 else {
+                Terminal.warning("the column \(column) of \(dataset.name) has more than 100 values and makes no groups")
+                return nil
+            }
+            return ImageGroups(
+                column: column,
+                values: Dictionary(
+                    uniqueKeysWithValues: values.enumerated().filter { !$0.element.isEmpty }.map { ($0, $1) }))
+        }
     }
 
     /// The groups of a file; a warning says how many of its images are not in the data.
@@ -86,6 +119,19 @@ struct LabelledData: Sendable {
             "Files of \(dataset.name) have changed their size since the sweep began; images that are done already keep their results."
         )
         return stored
+    }
+}
+
+/// Runs something once, from any thread.
+final class FirstOnly: Sendable {
+    private let isDone = Mutex(false)
+
+    func run(_ body: () -> Void) {
+        let isFirst = isDone.withLock { done in
+            defer { done = true }
+            return !done
+        }
+        if isFirst { body() }
     }
 }
 

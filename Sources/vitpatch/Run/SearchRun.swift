@@ -49,7 +49,9 @@ struct SearchRun {
             ImageFeed([.init(images: indices, loader: loader)], perBatch: perWave, isKept: isKept)
         }
         guard let kept = try keptImages(feed(images, isKept: false), &outcome) else { return outcome }
-        if kept.isEmpty { throw CommandError("--keep \(keep.rawValue) leaves none of the \(images.count) images") }
+        if kept.isEmpty {
+            throw CommandError("--keep \(keep.rawValue) leaves none of the \(images.count) images")
+        }
         let split = Greedy.split(labels: kept.map(experiment.data.label), heldOut: heldOutShare)
         let searched = feed(split.search.map { kept[$0] }, isKept: isKept)
         let heldOut = feed(split.heldOut.map { kept[$0] }, isKept: isKept)
@@ -153,7 +155,16 @@ struct SearchRun {
 
     /// The images that `--keep` lets count; nil where the run was interrupted.
     private func keptImages(_ all: ImageFeed, _ outcome: inout Outcome) throws -> [Int]? {
-        if keep == .all { return all.indices }
+        if keep == .all {
+            guard experiment.skipped != nil else { return all.indices }
+            // Those that can be read
+            var read: [Int] = []
+            let isComplete = try all.forEach { images in
+                read += images.indices
+                return !interruption.isRequested
+            }
+            return isComplete ? read : nil
+        }
         var progress = Progress(total: all.indices.count)
         defer { progress.finish() }
         var kept: [Int] = []

@@ -2,11 +2,12 @@ import Foundation
 import Images
 import Report
 import Results
+import Spec
 import ViT
 
 /// The pictures of a sweep's images, made again from what its manifest says.
 struct SweepPictures {
-    private let dataset: ImageDataset
+    private var dataset: ImageDataset
     private let indices: [String: Int]
     /// By SPEC text; a reason where a corruption cannot be made again
     private let corruptors: [String: Result<Corruptor, CommandError>]
@@ -25,6 +26,7 @@ struct SweepPictures {
         do {
             let path = data ?? manifest.data
             dataset = try data == nil && path == "demo" ? Demo.images() : ImageDataset(path: path)
+            dataset.reading.appliesEXIF = manifest.exif == EXIFOrientation.apply.rawValue
             guard dataset.hash == manifest.dataHash else {
                 throw CommandError(
                     "\(path) is not what the sweep read: ids, classes or sizes of its files differ from the store's fingerprint"

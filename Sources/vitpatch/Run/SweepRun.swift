@@ -35,6 +35,8 @@ struct SweepRun {
     let seed: UInt64
     let samples: Int
     let patches: [Patch]
+    /// What `--patch-with file:` puts in
+    let file: ActivationFile?
     let store: SweepStore
     /// Of each device
     let plan: WavePlan
@@ -66,8 +68,11 @@ struct SweepRun {
             SweepWorker(self, device: $0, means: $1, queue: queue, tally: tally)
         }
         Self.work(workers)
-        let outcome = tally.finish(interrupted: queue.isInterrupted)
+        // What an earlier error left to write is written all the same.
+        let written = Result { try store.finish() }
         if let error = queue.error { throw error }
+        try written.get()
+        let outcome = tally.finish(interrupted: queue.isInterrupted)
         return outcome
     }
 
@@ -88,16 +93,16 @@ struct SweepRun {
     func experiment(_ device: Int) -> Experiment {
         Experiment(
             model: devices[device].model, donor: devices[device].donor, data: data, target: target, seed: seed,
-            samples: samples, skipped: skipped, profiler: profiler, device: device)
+            samples: samples, file: file, skipped: skipped, profiler: profiler, device: device)
     }
 
-    /// What `--patch-with mean` puts in, on every device: means over all of the data, found on the first.
+    /// What `--patch-with mean` puts in, on every device: means over all of the data that can be read, found on the
+    /// first.
     private func activationMeans(_ interruption: Interruption) throws -> [ActivationMeans?] {
         let sites = ActivationMeans.sites(patches)
         if sites.isEmpty { return devices.map { _ in nil } }
         let first = experiment(0), context = devices[0].context
-        var loader = try first.loader(.none)
-        loader.skipped = nil  // a mean is one of all images
+        let loader = try first.loader(.none)
         let means = try ActivationMeans.over(
             images: data.dataset.count, encoder: first.model.encoder, library: first.model.library, sites: sites,
             memory: memory

@@ -16,6 +16,7 @@ final class SweepStore: Sendable {
     /// Every pass's logits go into the store too
     let keepLogits: Bool
     private let profiler: Profiler?
+    private let writer = StoreWriter()
 
     init(_ start: Start, data: LabelledData, classes: Int, keepLogits: Bool, profiler: Profiler?) {
         self.start = Mutex(start)
@@ -67,10 +68,15 @@ final class SweepStore: Sendable {
     }
 
     private func write(_ images: [ImageRecord], _ effects: [EffectRecord], _ logits: [LogitsRecord]) throws {
-        try profiler.host(.store, "\(images.count) images, \(effects.count) effects") {
-            try open().append(images: images, effects: effects, logits: logits)
+        try writer.write { [self] in
+            try profiler.host(.store, "\(images.count) images, \(effects.count) effects") {
+                try open().append(images: images, effects: effects, logits: logits)
+            }
         }
     }
+
+    /// Waits until every wave is in the store.
+    func finish() throws { try writer.finish() }
 
     /// One record an image
     private func records(

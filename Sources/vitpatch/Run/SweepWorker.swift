@@ -18,7 +18,7 @@ final class SweepWorker: @unchecked Sendable {
         runner = WaveRunner(
             encoder: experiment.model.encoder, donor: experiment.donor?.encoder, library: experiment.model.library,
             plan: sweep.plan,
-            means: means, onFirstHalving: Experiment.warn(planned: sweep.plan, of: experiment.model))
+            means: means, file: sweep.file, onFirstHalving: Experiment.warn(planned: sweep.plan, of: experiment.model))
     }
 
     /// An error stops the queue, and with it the other devices after the wave they are at.

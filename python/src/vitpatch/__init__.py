@@ -10,7 +10,7 @@ The engine is the program `vitpatch`, which this package carries; the functions 
 pandas, matplotlib, polars, xarray and tqdm are imported where they are used, and not needed otherwise.
 """
 
-from ._activations import Activations
+from ._activations import Activations, save_activations
 from ._binary import executable, version
 from ._commands import activations, classify, compare, search, sweep, verify
 from ._errors import VitpatchError, VitpatchWarning
@@ -29,6 +29,7 @@ __all__ = [
     "compare",
     "executable",
     "load",
+    "save_activations",
     "search",
     "sweep",
     "verify",

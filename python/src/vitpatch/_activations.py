@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,3 +71,47 @@ class Activations(Mapping[str, "np.ndarray[Any, Any]"]):
 
     def __repr__(self) -> str:
         return f"<vitpatch.Activations {self.path}: {len(self)} arrays of {len(self.ids)} images>"
+
+
+def save_activations(
+    path: str | os.PathLike[str],
+    arrays: Mapping[str, np.ndarray[Any, Any]],
+    ids: Sequence[str],
+    metadata: Mapping[str, str] | None = None,
+) -> Activations:
+    """Writes arrays for `sweep(patch_with="file:...")` and `search`, which put them in image by image.
+
+    Args:
+        path: the file, which is replaced
+        arrays: by name, `patch.SITE.LAYER` (`embed` has layer 0): [images, T, D], or [images, H, T, Dh] of q, k, v and
+            z; stored as float32, one after the other
+        ids: of the images, in the order of the arrays' first axis
+        metadata: further texts
+
+    Raises:
+        VitpatchError: where an array has not as many images as there are ids
+    """
+    import numpy as np
+
+    header: dict[str, Any] = {"__metadata__": {**(metadata or {}), "ids": json.dumps(list(ids), ensure_ascii=False)}}
+    end = 0
+    for name, array in arrays.items():
+        if array.ndim == 0 or array.shape[0] != len(ids):
+            raise VitpatchError(f"{name} is {list(array.shape)}; expected {len(ids)} images, as there are ids")
+        begin, end = end, end + 4 * array.size
+        header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [begin, end]}
+    text = json.dumps(header, ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    # Beside the file and then in its place: it may be the one that the arrays are mapped from.
+    temporary = Path(f"{os.fspath(path)}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            for array in arrays.values():
+                for image in array:
+                    file.write(np.ascontiguousarray(image, "<f4").tobytes())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise VitpatchError(f"{path}: {error.strerror}") from error
+    return Activations(path)

@@ -82,6 +82,7 @@ def sweep(
             number counting from 0 in the order given (default: the demo's)
         labels: the pictures' classes, names or indices [images]; none with `target="clean"`
         processor: an image processor of transformers, saved beside a model object
+        patch_with: `file:FILE` puts in what `activations` or `save_activations` wrote to FILE, image by image
         out: the results folder (default: runs/<time>)
         progress: a bar, where tqdm is installed
 
@@ -122,6 +123,7 @@ def search(
     tokens: List = None,
     corruption: str | None = None,
     direction: str | None = None,
+    patch_with: str | None = None,
     until: float | None = None,
     max: int | None = None,
     holdout: float | None = None,
@@ -149,6 +151,7 @@ def search(
     `vitpatch search --help` explains the flags; `model`, `data`, `labels`, `processor` and errors are as of `sweep`.
 
     Args:
+        patch_with: `file:FILE` puts a file's activations in, as of `sweep`
         out: a folder for search.csv and search.json (default: runs/<time>-search)
     """
     options = {
@@ -234,8 +237,9 @@ def activations(
 ) -> Activations:
     """Writes every image's activations to the file `out` and opens it, memory-mapped.
 
-    Further keywords are flags of `vitpatch activations`; `model`, `data`, `labels`, `processor` and errors are as of
-    `sweep`. `Activations(out)` opens the file again.
+    `activations(...)["clean.z.3"]` is [images, H, T, Dh]; without a corruption there are clean arrays alone. Further
+    keywords are flags of `vitpatch activations`; `model`, `data`, `labels`, `processor` and errors are as of `sweep`.
+    `Activations(out)` opens the file again.
     """
     own = {"site": site, "layers": layers, "tokens": tokens, "corruption": corruption, "overwrite": overwrite}
     with prepared(model, data, labels, processor) as inputs:

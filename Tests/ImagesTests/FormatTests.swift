@@ -1,0 +1,72 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import Images
+
+private let names = fixtureNames("formats", ".webp", ".gif", ".bmp", ".tiff")
+
+/// Files that scripts/fixtures/formats.py made with Pillow, and what Pillow reads in them.
+@Suite struct FormatTests {
+    @Test("the same bytes as Pillow", arguments: names)
+    func equalsPillow(file: String) throws {
+        let image = try decodeImage(fixture("formats/\(file)"), name: file)
+        let expected = try ppm("formats/\(file.replacingOccurrences(of: ".", with: "-")).ppm")
+        #expect((image.width, image.height) == (expected.width, expected.height))
+        let wrong = zip(image.pixels, expected.pixels).count { $0 != $1 }
+        #expect(image.pixels == expected.pixels, "\(wrong) of \(expected.pixels.count) bytes differ")
+    }
+
+    @Test func allFixturesAreThere() {
+        for (ending, count) in [(".webp", 5), (".gif", 11), (".bmp", 14), (".tiff", 36)] {
+            #expect(fixtureNames("formats", ending).count == count, "\(ending)")
+        }
+    }
+
+    @Test(
+        "EXIF's orientation is ignored, and applied where asked for",
+        arguments: fixtureNames("formats/exif", ".jpg", ".png", ".webp"))
+    func exif(file: String) throws {
+        let bytes = try fixture("formats/exif/\(file)")
+        let plain = try decodeImage(bytes, name: file)
+        let turned = try decodeImage(bytes, name: file, reading: ImageReading(appliesEXIF: true))
+        #expect((plain.width, plain.height) == (7, 4))
+        #expect(try turned == ppm("formats/exif/\(file.replacingOccurrences(of: ".", with: "-")).ppm"))
+    }
+
+    @Test("a format is known by its content and not by its name")
+    func contentCounts() throws {
+        let bytes = try fixture("formats/lossless.webp")
+        #expect(try decodeImage(bytes, name: "a.jpg") == decodeImage(bytes, name: "a.webp"))
+    }
+
+    @Test(
+        "gray of more than 8 bits is said",
+        arguments: [
+            ("formats/gray16.tiff", true), ("formats/float.tiff", true), ("decode/gray16.png", true),
+            ("formats/rgb16.tiff", false), ("decode/rgb16.png", false), ("formats/gray.tiff", false),
+        ])
+    func clipping(file: String, clips: Bool) throws {
+        let said = Mutex<[String]>([])
+        _ = try decodeImage(
+            fixture(file), name: file, reading: ImageReading(onClipped: { name in said.withLock { $0.append(name) } }))
+        #expect(said.withLock { $0 } == (clips ? [file] : []))
+    }
+
+    @Test("a cut file is an error or has all its pixels", arguments: names)
+    func truncated(file: String) throws {
+        let bytes = try fixture("formats/\(file)")
+        let whole = try decodeImage(bytes, name: file)
+        var errors = 0
+        for count in stride(from: 0, to: bytes.count, by: max(1, bytes.count / 200)) {
+            do {
+                let image = try decodeImage(bytes[..<count], name: file)
+                #expect(image == whole, "cut to \(count) of \(bytes.count) bytes")
+            } catch let error as ImageError {
+                #expect(error.description.hasPrefix("\(file) cannot be decoded: "))
+                errors += 1
+            }
+        }
+        #expect(errors > 20)
+    }
+}
