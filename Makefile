@@ -7,8 +7,8 @@ DEMO := runs/demo
 DEMO_OUTPUT ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test readme check-readme test-scripts bundle clean kill-test full-disk-test slurm-test \
-    benchmark test-intel check-gpu wheel test-python notebooks fuzz man
+.PHONY: help setup build demo test lint format readme check-readme test-scripts bundle clean kill-test full-disk-test \
+    slurm-test benchmark test-intel check-gpu wheel test-python notebooks fuzz man
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -31,6 +31,12 @@ demo: build  ## Run the sweep on the built-in model and images into runs/demo
 
 test: setup test-scripts  ## Run all tests (the device tests on PoCL where there is no other OpenCL device)
 	$(SWIFT) test --disable-xctest
+
+lint:  ## Check the format of the Swift files and the kernels' line lengths
+	@SWIFT=$(SWIFT) sh scripts/lint.sh
+
+format:  ## Bring the Swift files into that format
+	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests Demo Benchmarks examples scripts
 
 test-scripts:  ## Test the README check itself
 	@sh scripts/test-compare-output.sh

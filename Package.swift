@@ -10,7 +10,10 @@ import PackageDescription
 
 let package = Package(
     name: "vitpatch",
-    products: [.executable(name: "vitpatch", targets: ["vitpatch"])],
+    products: [
+        .executable(name: "vitpatch", targets: ["vitpatch"]),
+        .library(name: "VitPatch", targets: ["VitPatch"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.0.0"),
@@ -42,6 +45,11 @@ let package = Package(
         .target(name: "ViT", dependencies: ["Formats", "Kernels", "CLRuntime", "CCrypto"]),
         .target(name: "Images", dependencies: ["Formats", "CImageIO"]),
         .target(name: "Patch", dependencies: ["ViT", "Kernels", "CLRuntime"]),
+        // The engine for other packages: the only public API. Nothing below it may use unsafeFlags.
+        .target(
+            name: "VitPatch", dependencies: ["Patch", "Images", "ViT", "Kernels", "CLRuntime"], path: "Sources/Library"),
+        // The example of examples/swift, which is a package of its own too: compiled and run by VitPatchTests.
+        .executableTarget(name: "Heads", dependencies: ["VitPatch"], path: "examples/swift/Sources/Heads"),
         .target(name: "Spec", dependencies: ["Patch", "Images", "ViT", "Kernels", "Files", "Yams"]),
         .target(
             name: "Results",
@@ -58,7 +66,8 @@ let package = Package(
         .executableTarget(
             name: "vitpatch",
             dependencies: [
-                "Report", "Statistics", "Results", "Spec", "Patch", "Images", "ViT", "Kernels", "CLRuntime", "Profiling",
+                "Report", "Statistics", "Results", "Spec", "Patch", "Images", "ViT", "Kernels", "CLRuntime",
+                "Profiling",
                 "Verification", "Reference", "Files", "CDemo",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
@@ -78,6 +87,7 @@ let package = Package(
         .testTarget(
             name: "PatchTests",
             dependencies: ["Patch", "ViT", "Kernels", "CLRuntime", "Reference", "Verification", "TestSupport"]),
+        .testTarget(name: "VitPatchTests", dependencies: ["VitPatch", "Heads"]),
         .testTarget(
             name: "ResultsTests", dependencies: ["Results", "Files", .product(name: "GRDB", package: "GRDB.swift")]),
         .testTarget(name: "StatisticsTests", dependencies: ["Statistics", "Results"]),

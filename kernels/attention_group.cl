@@ -1,8 +1,8 @@
 // The kernels of attention.cl for GPUs: work-groups share keys and values through local memory.
 //
-// Arguments and results as there; online softmax (Milakov and Gimelshein 2018; Dao et al. 2022) as there too. A group holds
-// BQ queries of a head and meets KEYS keys at a time. Both products are register tiles: a work-item has 4 queries x 4 keys
-// of the scores, and 4 queries x COLS * 4 columns of z; weights go from one to the other through local memory.
+// Arguments and results as there; online softmax (Milakov and Gimelshein 2018; Dao et al. 2022) as there too. A group
+// holds BQ queries of a head and meets KEYS keys at a time. Both products are register tiles: a work-item has 4 queries
+// x 4 keys of the scores, and 4 queries x COLS * 4 columns of z; weights go from one to the other through local memory.
 //
 //            KEYS                                DH
 //          +------+                            +----+
@@ -10,11 +10,12 @@
 //   BQ +---+------+                   BQ +-----+----+
 //      | q | s    |   p = 2^(s - max)    |  p  | z  |
 //
-// Work-item (ty, tx), TX of tx: queries 4 ty ..< 4 ty + 4, keys 4 tx ..< 4 tx + 4, and every TX-th float4 of z's columns from
-// the tx-th on. A query's largest score is looked up over its TX work-items in every block, their sums once at the end.
+// Work-item (ty, tx), TX of tx: queries 4 ty ..< 4 ty + 4, keys 4 tx ..< 4 tx + 4, and every TX-th float4 of z's
+// columns from the tx-th on. A query's largest score is looked up over its TX work-items in every block, their sums
+// once at the end.
 //
-// ND-range: (ceil(queries / BQ) * ITEMS, H, n), local (ITEMS, 1, 1); attention_pattern: (ceil(most tokens / BQ) * ITEMS,
-// entries), local (ITEMS, 1)
+// ND-range: (ceil(queries / BQ) * ITEMS, H, n), local (ITEMS, 1, 1); attention_pattern_group: (ceil(most tokens / BQ) *
+// ITEMS, entries), local (ITEMS, 1)
 //
 // DH  width of a head (no default)
 // BQ  queries in a group, a multiple of 4
@@ -95,7 +96,8 @@ static inline void attend(__global const float *q, int qStride, __global const i
     for (int i = 0; i < 4; i++) s[i] = 0.0f;
 #pragma unroll 8
     for (int d = 0; d < DH; d++) {
-      float4 x = *(__local const float4 *)(qs + d * BQ + row), y = *(__local const float4 *)(block + d * KEY_STRIDE + 4 * tx);
+      float4 x = *(__local const float4 *)(qs + d * BQ + row);
+      float4 y = *(__local const float4 *)(block + d * KEY_STRIDE + 4 * tx);
       s[0] = fma((float4)(x.x), y, s[0]);
       s[1] = fma((float4)(x.y), y, s[1]);
       s[2] = fma((float4)(x.z), y, s[2]);
@@ -192,7 +194,7 @@ static inline void attend(__global const float *q, int qStride, __global const i
   __local float ps[KEYS * P_STRIDE] __attribute__((aligned(16)));     \
   __local float shared[TX * SHARED_STRIDE] __attribute__((aligned(16)));
 
-__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_online(
+__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_online_group(
     __global const float *q, int qOffset, int qStride, int queries, __global const float *kv, int kOffset, int vOffset,
     int kvStride, int T, float scale, __global float *z, int zOffset, int zStride) {
   LOCAL_MEMORY
@@ -210,7 +212,7 @@ typedef struct {
   int tokens, tokenCount;  // where in `lists` the query tokens stand, and how many they are
 } PatternEntry;
 
-__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_pattern(
+__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_pattern_group(
     __global const float *q, int qOffset, int qStride, int queries, __global const float *kv, int kOffset, int vOffset,
     int kvStride, int T, float scale, __global float *z, int zStride, __global const int *lists, int first) {
   LOCAL_MEMORY

@@ -1,13 +1,15 @@
 // The kernels of attention.cl for NVIDIA GPUs with tensor cores (sm_80 and later).
 //
-// Arguments and results as there. Products run on tensor cores as in gemm_mma.cl, by the same MODE: BF16X3 (parts hi and lo,
-// hi hi' + hi lo' + lo hi'), BF16 or FP16; sums and the online softmax (Milakov and Gimelshein 2018; Dao et al. 2022) are fp32.
+// Arguments and results as there. Products run on tensor cores as in gemm_mma.cl, by the same MODE: BF16X3 (parts hi
+// and lo, hi hi' + hi lo' + lo hi'), BF16 or FP16; sums and the online softmax (Milakov and Gimelshein 2018; Dao et al.
+// 2022) are fp32.
 //
-// A work-group holds 16 queries a warp, in registers, and meets KEYS keys at a time, which come split through local memory.
-// Scores stay in registers: two tiles of them [16, 8] are, lane by lane, one operand [16, 16] of the product with values
-// (FlashAttention-2). A line of local memory is DHP values and 16 bytes: the eight lines of an ldmatrix lie in different banks.
+// A work-group holds 16 queries a warp, in registers, and meets KEYS keys at a time, which come split through local
+// memory. Scores stay in registers: two tiles of them [16, 8] are, lane by lane, one operand [16, 16] of the product
+// with values (FlashAttention-2). A line of local memory is DHP values and 16 bytes: the eight lines of an ldmatrix lie
+// in different banks.
 //
-// ND-range: (ceil(queries / (16 WARPS)) * ITEMS, H, n), local (ITEMS, 1, 1); attention_pattern: (ceil(most tokens /
+// ND-range: (ceil(queries / (16 WARPS)) * ITEMS, H, n), local (ITEMS, 1, 1); attention_pattern_mma: (ceil(most tokens /
 // (16 WARPS)) * ITEMS, entries), local (ITEMS, 1)
 //
 // MODE  as in mma.cl;  DH  width of a head;  WARPS  warps of a group;  KEYS  a multiple of 16; no defaults
@@ -215,7 +217,7 @@ static inline void attend(__global const float *q, int qStride, __global const i
   __local uchar ks[PARTS * KEYS * LINE] __attribute__((aligned(16)));            \
   __local uchar vs[PARTS * KEYS * LINE] __attribute__((aligned(16)));
 
-__kernel void attention_online(
+__kernel void attention_online_mma(
     __global const float *q, int qOffset, int qStride, int queries, __global const float *kv, int kOffset, int vOffset,
     int kvStride, int T, float scale, __global float *z, int zOffset, int zStride) {
   LOCAL_MEMORY
@@ -233,7 +235,7 @@ typedef struct {
   int tokens, tokenCount;  // where in `lists` the query tokens stand, and how many they are
 } PatternEntry;
 
-__kernel void attention_pattern(
+__kernel void attention_pattern_mma(
     __global const float *q, int qOffset, int qStride, int queries, __global const float *kv, int kOffset, int vOffset,
     int kvStride, int T, float scale, __global float *z, int zStride, __global const int *lists, int first) {
   LOCAL_MEMORY

@@ -1,6 +1,7 @@
 // out[m, n] = act(out[m, n] + bias[n])        in place, after a GEMM that has no epilogue of its own
 //
-// or, for the rows that residual_row (epilogue.cl, in front of this file) finds in x: x += act(out + bias), out unchanged
+// or, for the rows that residual_row (epilogue.cl, in front of this file) finds in x: x += act(out + bias), out
+// unchanged
 //
 // out   [rows, width], row stride `stride`
 // bias  [width]

@@ -26,9 +26,9 @@ typedef CAT(float, V) floatv;
 #define STOREV(x, p) CAT(vstore, V)((x), 0, (p))
 #endif
 
-// Four floats in global memory. vload4 promises nothing about the address, so that compilers may make four accesses of it;
-// on GPUs one of 16 bytes is wanted, wherever the address allows it. The other case is written as four scalars: with
-// vload4 there, compilers see two loads of one address, merge them, and keep the alignment that both have.
+// Four floats in global memory. vload4 promises nothing about the address, so that compilers may make four accesses of
+// it; on GPUs one of 16 bytes is wanted, wherever the address allows it. The other case is written as four scalars:
+// with vload4 there, compilers see two loads of one address, merge them, and keep the alignment that both have.
 static inline float4 load_global(__global const float *p) {
   return (size_t)p % 16 == 0 ? *(__global const float4 *)p : (float4)(p[0], p[1], p[2], p[3]);
 }
@@ -109,8 +109,8 @@ static inline float2 group_moments(__global const float *x, int D, int lane, __l
 }
 
 // exp2_T: 2^x = 2^n (1 + f P(f)) for -126 <= x < 127, n the whole number next to x (adding 1.5 * 2^23 rounds to it, and
-// leaves it in the low bits); NaN for NaN. P is a weighted minimax fit (scripts/fit_gelu.py): within 2.8 roundings of it.
-// Written once for a vector type T and the casts between it and the integers of its width.
+// leaves it in the low bits); NaN for NaN. P is a weighted minimax fit (scripts/fit_gelu.py): within 2.8 roundings of
+// it. Written once for a vector type T and the casts between it and the integers of its width.
 #define DEFINE_EXP2(T, AS_T, AS_I)                               \
   static inline T CAT(exp2_, T)(T x) {                                  \
     T shifted = x + (T)(12582912.0f);                            \

@@ -4,8 +4,8 @@
 //
 // pixels  [*, channels, S, S] from `offset` on
 // out     [n * Np, channels * P * P]   Np = grid * grid
-// ND-range: CPUs (Np, n), a work-item a patch; GPUs (values / run or more, n), a work-item a run of an image's values in out:
-// 4 where P is a multiple of 4, else 1
+// ND-range: CPUs (Np, n), a work-item a patch; GPUs (values / run or more, n), a work-item a run of an image's values
+// in out: 4 where P is a multiple of 4, else 1
 #if WG > 1
 __kernel void patches(__global const float *pixels, int offset, int first, int channels, int S, int P, int grid,
                       __global float *out) {

@@ -2,10 +2,10 @@
 // goes. With bias and sum of the product the order is always (sum + bias), its activation, that + residual.
 
 // Row m of a product belongs to pass m / tokens. Where lists[first + pass] names a row of the residual stream
-// x [*, rowStride / N, N], the result is added to that row's token m % tokens, which this returns; where it is negative, or
-// tokens is 0, the result is stored in out, and this returns 0.
-static inline __global float *residual_row(__global float *x, int rowStride, __global const int *lists, int first, int tokens,
-                                    int m, int N) {
+// x [*, rowStride / N, N], the result is added to that row's token m % tokens, which this returns; where it is
+// negative, or tokens is 0, the result is stored in out, and this returns 0.
+static inline __global float *residual_row(__global float *x, int rowStride, __global const int *lists, int first,
+                                    int tokens, int m, int N) {
   if (tokens == 0) return 0;
   int pass = m / tokens, row = lists[first + pass];
   return row < 0 ? 0 : x + (size_t)row * rowStride + (size_t)(m - pass * tokens) * N;

@@ -2,15 +2,15 @@
 //
 // or, for the rows that residual_row (epilogue.cl, in front of this file) finds in x: x += the same, out unchanged.
 //
-// Products run on tensor cores, by mma.sync in inline PTX; inputs are split into parts of 8 to 11 significant bits, sums
-// are fp32. With hi = round(x) and lo = round(x - hi):
+// Products run on tensor cores, by mma.sync in inline PTX; inputs are split into parts of 8 to 11 significant bits,
+// sums are fp32. With hi = round(x) and lo = round(x - hi):
 //
-//   MODE    parts        products                                    step K of a row in local memory, four chunks of 16 bytes
-//   BF16X3  2 x bf16     hi hi' + (hi lo' + lo hi')                  16     hi k 0-7, hi 8-15, lo 0-7, lo 8-15
-//   FP16X3  2 x fp16     hi hi' + (hi lo' + lo hi') / 2^11           16     the same; lo is scaled by 2^11, in sums of its own
-//   BF16    bf16         hi hi'                                      32     k 0-7, 8-15, 16-23, 24-31
-//   FP16    fp16         hi hi'                                      32     the same
-//   TF32    tf32         hi hi'                                      16     k 0-3, 4-7, 8-11, 12-15
+//   MODE    parts        products                          step K of a row in local memory, four chunks of 16 bytes
+//   BF16X3  2 x bf16     hi hi' + (hi lo' + lo hi')        16     hi k 0-7, hi 8-15, lo 0-7, lo 8-15
+//   FP16X3  2 x fp16     hi hi' + (hi lo' + lo hi') / 2^11 16     the same; lo is scaled by 2^11, in sums of its own
+//   BF16    bf16         hi hi'                            32     k 0-7, 8-15, 16-23, 24-31
+//   FP16    fp16         hi hi'                            32     the same
+//   TF32    tf32         hi hi'                            16     k 0-3, 4-7, 8-11, 12-15
 //
 // So a row of a block is 64 bytes in every mode, and each ldmatrix finds 8 rows x 16 bytes. Chunk c of row r stands at
 // chunk c ^ (r / 2 % 4): the eight rows of an ldmatrix lie in different banks.
@@ -18,9 +18,9 @@
 // weight lies split and in that order, padded with zeros:
 //   weight [N, K]  ->  w [paddedN / 64, paddedK / STEP, 64, 4 chunks]
 //
-// A work-group computes BM x BN with BM / WM x BN / WN warps of WM x WN each. Blocks of a go from global memory to registers,
-// are split there and stored to local memory; blocks of w are copied by cp.async. While block i is multiplied, block i + 1 is
-// on its way.
+// A work-group computes BM x BN with BM / WM x BN / WN warps of WM x WN each. Blocks of a go from global memory to
+// registers, are split there and stored to local memory; blocks of w are copied by cp.async. While block i is
+// multiplied, block i + 1 is on its way.
 //
 // Every output is one chain of mma over k from 0 on, whatever M is and whichever tile it falls in.
 //
@@ -32,8 +32,8 @@
 // MODE  see above;  BM, BN  tile of a group, BN a multiple of 64;  WM, WN  tile of a warp, multiples of 16; no defaults
 // ACTIVATION  as in epilogue.cl
 //
-// No required group size is declared: with one, NVIDIA's compiler ignores the limit of registers that lets two groups share
-// a multiprocessor (TensorCoreGEMM.swift).
+// No required group size is declared: with one, NVIDIA's compiler ignores the limit of registers that lets two groups
+// share a multiprocessor (TensorCoreGEMM.swift).
 
 #ifndef ACTIVATION
 #define ACTIVATION ACT_NONE

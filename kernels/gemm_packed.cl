@@ -1,16 +1,16 @@
 // out[m, n] = act(sum_k a[m, k] * weight[n, k] + bias[n])        for CPUs
 //
-// or, for the rows that residual_row (epilogue.cl, in front of this file) finds in x: x += the same. Their rows of out hold
-// partial sums then.
+// or, for the rows that residual_row (epilogue.cl, in front of this file) finds in x: x += the same. Their rows of out
+// hold partial sums then.
 //
 // weight lies in panels of NR = NV * V columns, K-major, the last panel padded with zeros:
 //
 //   weight [N, K]  ->  w [ceil(N / NR), K, NR]           one panel:   k  | n .. n + NR |
 //
-// A work-item takes one panel and `block` rows of a. It walks them in tiles of MR rows, whose MR x NV accumulators stay in
-// registers; K goes in blocks of KC, so that a panel's block [KC, NR] and a's block [block, KC] stay in the second-level cache
-// while the tiles pass over them. (Blocks for the first level cost more in reading and writing sums between them than they
-// save.)
+// A work-item takes one panel and `block` rows of a. It walks them in tiles of MR rows, whose MR x NV accumulators stay
+// in registers; K goes in blocks of KC, so that a panel's block [KC, NR] and a's block [block, KC] stay in the
+// second-level cache while the tiles pass over them. (Blocks for the first level cost more in reading and writing sums
+// between them than they save.)
 //
 //            NR                       per k: NV vector loads of w, MR scalars of a, MR * NV fma
 //          +----+

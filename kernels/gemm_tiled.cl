@@ -42,8 +42,8 @@
 #define B_LOADS ((BN * BK / 4 + ITEMS - 1) / ITEMS)
 
 // Piece k0 of a and of w, from global memory to registers.
-static inline void fetch(float4 *x, float4 *y, __global const float *a, int aStride, __global const float *w, int paddedN,
-                  bool aligned, int m0, int M, int K, int k0, int lane) {
+static inline void fetch(float4 *x, float4 *y, __global const float *a, int aStride, __global const float *w,
+                         int paddedN, bool aligned, int m0, int M, int K, int k0, int lane) {
 #pragma unroll
   for (int i = 0; i < A_LOADS; i++) {
     int at = lane + i * ITEMS, k = k0 + at % (BK / 4) * 4;
@@ -64,7 +64,8 @@ static inline void fetch(float4 *x, float4 *y, __global const float *a, int aStr
 }
 
 // The same from registers to local memory; a is transposed on the way.
-static inline void put(const float4 *x, const float4 *y, __local float (*as)[BM + PAD], __local float (*bs)[BN], int lane) {
+static inline void put(const float4 *x, const float4 *y, __local float (*as)[BM + PAD], __local float (*bs)[BN],
+                       int lane) {
 #pragma unroll
   for (int i = 0; i < A_LOADS; i++) {
     int at = lane + i * ITEMS, row = at / (BK / 4), k = at % (BK / 4) * 4;

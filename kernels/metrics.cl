@@ -10,8 +10,8 @@
 //
 // WG work-items share a row: ND-range (WG * rows) of each kernel, local (WG) where WG > 1
 //
-// scratch, classes  [WG] each. They are arguments because PoCL 3.1 gives some kernels' own local arrays one static place,
-// where its threads overwrite each other's; metric_rows was one.
+// scratch, classes  [WG] each. They are arguments because PoCL 3.1 gives some kernels' own local arrays one static
+// place, where its threads overwrite each other's; metric_rows was one.
 #define ROW ((int)get_global_id(0) / WG)
 #define LANE ((int)get_global_id(0) % WG)
 

@@ -1,6 +1,6 @@
-// Tensor cores in inline PTX, for NVIDIA GPUs of compute capability 8.0 and later: what gemm_mma.cl and attention_mma.cl
-// share, in front of them. Instructions and the layout of their operands over the lanes of a warp are those of the PTX ISA
-// ("Warp-level matrix instructions", mma.sync m16n8k16 and m16n8k8, ldmatrix).
+// Tensor cores in inline PTX, for NVIDIA GPUs of compute capability 8.0 and later: what gemm_mma.cl and
+// attention_mma.cl share, in front of them. Instructions and the layout of their operands over the lanes of a warp are
+// those of the PTX ISA ("Warp-level matrix instructions", mma.sync m16n8k16 and m16n8k8, ldmatrix).
 //
 // MODE  the arithmetic of products, one of these
 
@@ -22,7 +22,8 @@ static inline uint fp16x2(float low, float high) {
 }
 static inline float2 floats_fp16x2(uint x) {
   float2 y;
-  __asm("{ .reg .b16 l, h; mov.b32 {l, h}, %2; cvt.f32.f16 %0, l; cvt.f32.f16 %1, h; }" : "=f"(y.x), "=f"(y.y) : "r"(x));
+  __asm("{ .reg .b16 l, h; mov.b32 {l, h}, %2; cvt.f32.f16 %0, l; cvt.f32.f16 %1, h; }"
+        : "=f"(y.x), "=f"(y.y) : "r"(x));
   return y;
 }
 static inline uint tf32(float x) {

@@ -1,11 +1,11 @@
 // The formulas as plainly as they go: one work-item an output or a row, scalars, nothing kept between uses. Benchmarks
-// run them beside the kernels of the same names, and tests hold both to the same reference. No sweep uses them.
+// run NAME_naive beside the kernel NAME, and tests hold both to the same reference. No sweep uses them.
 //
-// Arguments and layouts are those of the kernels of the same names; V, WG and QL are 1. epilogue.cl stands in front.
+// Arguments and layouts are those of NAME; V, WG and QL are 1. epilogue.cl stands in front.
 
-__kernel void layernorm_rows(__global const float *in, int rowStride, __global const int *rows, int first, int tokens,
-                             int D, __global const float *weight, __global const float *bias, float eps,
-                             __global float *out) {
+__kernel void layernorm_rows_naive(
+    __global const float *in, int rowStride, __global const int *rows, int first, int tokens, int D,
+    __global const float *weight, __global const float *bias, float eps, __global float *out) {
   int t = get_global_id(1), i = get_global_id(2);
   __global const float *x = in + (size_t)rows[first + i] * rowStride + (size_t)t * D;
   __global float *y = out + ((size_t)i * tokens + t) * D;
@@ -18,7 +18,7 @@ __kernel void layernorm_rows(__global const float *in, int rowStride, __global c
 }
 
 // gelu by the device's own erf
-__kernel void bias_activation(__global float *out, int offset, int stride, int width, __global const float *bias,
+__kernel void bias_activation_naive(__global float *out, int offset, int stride, int width, __global const float *bias,
                               __global float *x, int rowStride, __global const int *lists, int first,
                               int tokens) {
   __global float *row = out + (size_t)offset + (size_t)get_global_id(1) * stride;
@@ -38,7 +38,7 @@ static inline float score(__global const float *q, __global const float *k, floa
 }
 
 // Softmax in two passes over the keys, which has every score computed twice: there is no room to keep T of them.
-__kernel void attention_online(__global const float *q, int qOffset, int qStride, int queries,
+__kernel void attention_online_naive(__global const float *q, int qOffset, int qStride, int queries,
                                __global const float *kv, int kOffset, int vOffset, int kvStride, int T, float scale,
                                __global float *z, int zOffset, int zStride) {
   int t = get_global_id(0), h = get_global_id(1);
@@ -59,7 +59,7 @@ __kernel void attention_online(__global const float *q, int qOffset, int qStride
 }
 #endif
 
-__kernel void residual_add(__global float *x, int rowStride, __global const float *o, __global const int *lists,
+__kernel void residual_add_naive(__global float *x, int rowStride, __global const float *o, __global const int *lists,
                            int dst, int base, int src, int tokens, int D) {
   int t = get_global_id(1), i = get_global_id(2);
   __global float *to = x + (size_t)lists[dst + i] * rowStride + (size_t)t * D;
@@ -68,8 +68,8 @@ __kernel void residual_add(__global float *x, int rowStride, __global const floa
   for (int d = 0; d < D; d++) to[d] = add[d] + from[d];
 }
 
-__kernel void residual_copy(__global float *x, int rowStride, __global const int *lists, int dst, int src, int tokens,
-                            int D) {
+__kernel void residual_copy_naive(__global float *x, int rowStride, __global const int *lists, int dst, int src,
+                                  int tokens, int D) {
   int t = get_global_id(1), i = get_global_id(2);
   __global float *to = x + (size_t)lists[dst + i] * rowStride + (size_t)t * D;
   __global const float *from = x + (size_t)lists[src + i] * rowStride + (size_t)t * D;
@@ -81,7 +81,7 @@ typedef struct {
   int dst, src, column, width, tokens, tokenCount;
 } SliceEntry;
 
-__kernel void slices_copy(__global float *buffer, int offset, int slotStride, int tokenStride,
+__kernel void slices_copy_naive(__global float *buffer, int offset, int slotStride, int tokenStride,
                           __global const int *lists, int first) {
   int i = get_global_id(1);
   SliceEntry entry = ((__global const SliceEntry *)(lists + first))[get_global_id(2)];

@@ -1,8 +1,8 @@
 // Gaussian noise on patch embeddings: e[i, j] += strength * deviation(i) * normal(i, j)
 //
-// The normals come from the counter-based generator Philox4x32-10 (Salmon et al. 2011): block c of image i has the counter
-// (c, 0, k2, k3) and the key (k0, k1); its four words make four normals by Box-Muller. So they depend on the image's four
-// words alone, which the host makes of seed, image id and sample, and not on the wave.
+// The normals come from the counter-based generator Philox4x32-10 (Salmon et al. 2011): block c of image i has the
+// counter (c, 0, k2, k3) and the key (k0, k1); its four words make four normals by Box-Muller. So they depend on the
+// image's four words alone, which the host makes of seed, image id and sample, and not on the wave.
 //
 // e       [n, values]          patch projections, bias included: Np * D values an image
 // keys    from element `offset` on [*, 4]: k0, k1, k2, k3 of each image

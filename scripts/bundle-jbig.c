@@ -1,5 +1,5 @@
-// Stands in for JBIG-KIT, whose licence is the GPL, in the bundle: libtiff names its functions for one rare compression,
-// which a bundled vitpatch refuses ("it ends early", "Error decoding"). Never called to encode.
+// Stands in for JBIG-KIT, whose licence is the GPL, in the bundle: libtiff names its functions for one rare
+// compression, which a bundled vitpatch refuses ("it ends early", "Error decoding"). Never called to encode.
 #include <stddef.h>
 #include <string.h>
 

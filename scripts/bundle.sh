@@ -25,7 +25,8 @@ find_library() {
 }
 
 mkdir -p "$static"
-# libtiff's own libraries but JBIG-KIT (scripts/bundle-jbig.c), and libwebp's libsharpyuv, which older releases are without.
+# libtiff's own libraries but JBIG-KIT (scripts/bundle-jbig.c), and libwebp's libsharpyuv, which older releases are
+# without.
 below="zstd lzma deflate Lerc"
 [ "$(clang -print-file-name=libsharpyuv.a)" = libsharpyuv.a ] || below="$below sharpyuv"
 below_flags=

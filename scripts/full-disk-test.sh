@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sweeps the demo into a disk that gets full (a small tmpfs, in a mount namespace of its own) and into a read-only one:
-# one clear sentence and status 1, the finished waves readable, and after --resume the bytes of an undisturbed sweep. Then
-# everything else that writes: what it would have replaced is as it was.
+# one clear sentence and status 1, the finished waves readable, and after --resume the bytes of an undisturbed sweep.
+# Then everything else that writes: what it would have replaced is as it was.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Runs a command on Intel's OpenCL runtime for CPUs: scripts/intel-opencl.sh COMMAND ...
 #
-# It is another compiler and another scheduler than PoCL's, so it finds what PoCL forgives. The first run installs it from
-# PyPI into .intel-opencl/ (1 GB); it runs on x86 processors of other makers too. INTEL_OPENCL_VENV names a virtual
+# It is another compiler and another scheduler than PoCL's, so it finds what PoCL forgives. The first run installs it
+# from PyPI into .intel-opencl/ (1 GB); it runs on x86 processors of other makers too. INTEL_OPENCL_VENV names a virtual
 # environment that has the packages already.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Kills every command that writes files with SIGKILL at its system calls (strace's inject): at every write, fsync, rename
-# and unlink of it, or at MOST of each kind, evenly spread, where there are more. Afterwards every target must be what it
-# was, or whole. Then makes the mapping of SQLite's shared memory fail, as network file systems do.
+# Kills every command that writes files with SIGKILL at its system calls (strace's inject): at every write, fsync,
+# rename and unlink of it, or at MOST of each kind, evenly spread, where there are more. Afterwards every target must be
+# what it was, or whole. Then makes the mapping of SQLite's shared memory fail, as network file systems do.
 #
 #   scripts/kill-writes-test.sh [MOST]     (default 8)
 set -euo pipefail

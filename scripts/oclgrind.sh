@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the kernels that GPUs get under Oclgrind, which says that it is a GPU, with checks for data races, addresses, divergent
-# barriers and wrong calls. (Its --uninitialized is left away: Oclgrind 21.10 ends with a fault there.)
+# Runs the kernels that GPUs get under Oclgrind, which says that it is a GPU, with checks for data races, addresses,
+# divergent barriers and wrong calls. (Its --uninitialized is left away: Oclgrind 21.10 ends with a fault there.)
 #
 # usage: scripts/oclgrind.sh VITPATCH [SECONDS]       fails where Oclgrind or a check finds anything
 #

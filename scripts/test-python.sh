@@ -1,6 +1,6 @@
 #!/bin/sh
-# Tests the Python package as a user gets it: a fresh virtual environment, the wheel in dist/, what the tests and notebooks
-# need, then ruff, mypy --strict and pytest. usage: scripts/test-python.sh [PYTEST-OPTION ...]
+# Tests the Python package as a user gets it: a fresh virtual environment, the wheel in dist/, what the tests and
+# notebooks need, then ruff, mypy --strict and pytest. usage: scripts/test-python.sh [PYTEST-OPTION ...]
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -14,7 +14,8 @@ package final class Context {
     package internal(set) var allocatedBytes = 0
     /// The most that was held at any time.
     package internal(set) var peakBytes = 0
-    /// Buffers that would hold more than this fail as on a device that is full: tests make a small device of a large one.
+    /// Buffers that would hold more than this fail as on a device that is full: tests make a small device of a large
+    /// one.
     package var allocationLimit = Int.max
     /// Called before the first program is compiled, which takes seconds, and not where all come from the cache.
     package var onFirstCompile: (() -> Void)?

@@ -1,8 +1,8 @@
 import COpenCL
 import Synchronization
 
-/// ICD loaders and drivers set themselves up at the first call, not always safely from two threads. Holds what a user is to
-/// be told about that.
+/// ICD loaders and drivers set themselves up at the first call, not always safely from two threads. Holds what a user
+/// is to be told about that.
 private let discovery = Mutex(Discovery())
 
 private struct Discovery {
@@ -84,8 +84,8 @@ package struct Device: @unchecked Sendable {
     }
 
     /// The device a user means.
-    /// - Parameter spec: an index into `all()`, or a part of one device's name, else of one platform's (letter case aside);
-    ///   nil for the default: the first GPU, else the first device.
+    /// - Parameter spec: an index into `all()`, or a part of one device's name, else of one platform's (letter case
+    ///   aside); nil for the default: the first GPU, else the first device.
     package static func select(_ spec: String?) throws(CLError) -> Device { try select(spec, among: try all()) }
 
     /// The devices of a list like `0,1`, whose parts are as of `select`.
@@ -103,8 +103,8 @@ package struct Device: @unchecked Sendable {
         return devices[try position(spec, names: devices.map(\.name), platforms: devices.map(\.platformName))]
     }
 
-    /// Which of some devices a spec means. A number that is no index names a device whose name has it as a whole number, of
-    /// three digits or more: 4090, but not the 1 of an avx512.
+    /// Which of some devices a spec means. A number that is no index names a device whose name has it as a whole
+    /// number, of three digits or more: 4090, but not the 1 of an avx512.
     package static func position(_ spec: String, names: [String], platforms: [String]) throws(CLError) -> Int {
         if let index = Int(spec), names.indices.contains(index) { return index }
         func listed(_ indices: some Sequence<Int>) -> [String] { indices.map { "\($0): \(names[$0])" } }

@@ -1,7 +1,7 @@
 import COpenCL
 
-/// What a kernel may be given: buffers, 32-bit integers and floats, local memory. A Swift `Int` becomes a 32-bit integer;
-/// one that does not fit is refused when the kernel is launched.
+/// What a kernel may be given: buffers, 32-bit integers and floats, local memory. A Swift `Int` becomes a 32-bit
+/// integer; one that does not fit is refused when the kernel is launched.
 package protocol KernelArgument {
     func set(_ index: cl_uint, of kernel: cl_kernel) -> cl_int
 }
@@ -97,10 +97,11 @@ package final class Kernel {
     /// The most groups that a launch may have in its second and in its third dimension: NVIDIA's limit
     static let mostGroups = 65_535
 
-    /// Enqueues the kernel over `global` work-items in groups of `local`; in several launches where one would have too many
-    /// groups in its second or third dimension. So kernels ask for `get_global_id` in these, not for `get_group_id`.
-    /// - Throws: `CLError.shape` where names or number of arguments differ from the `.cl` file, an `Int` takes more than 32
-    ///   bits, or a group is larger than this kernel's may be on this device.
+    /// Enqueues the kernel over `global` work-items in groups of `local`; in several launches where one would have too
+    /// many groups in its second or third dimension. So kernels ask for `get_global_id` in these, not for
+    /// `get_group_id`.
+    /// - Throws: `CLError.shape` where names or number of arguments differ from the `.cl` file, an `Int` takes more
+    ///   than 32 bits, or a group is larger than this kernel's may be on this device.
     package func launch(
         global: [Int], local: [Int]? = nil, _ arguments: KeyValuePairs<String, any KernelArgument>
     ) throws(CLError) {

@@ -1,7 +1,7 @@
 import Foundation
 
-/// The folder in which PoCL keeps compiled kernels. Where it cannot write to it, PoCL shows no device, or ends the process;
-/// so that is found out before PoCL starts, and a private folder takes its place.
+/// The folder in which PoCL keeps compiled kernels. Where it cannot write to it, PoCL shows no device, or ends the
+/// process; so that is found out before PoCL starts, and a private folder takes its place.
 enum PoCLCache {
     private static let variable = "POCL_CACHE_DIR"
 

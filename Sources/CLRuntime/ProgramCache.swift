@@ -4,8 +4,8 @@ import Foundation
 /// Compiled programs on disk.
 ///
 /// - Key: SHA-256 over source, options, device name, device version, platform and driver.
-/// - Layout: one file `<key>.clbin` per program in the folder: the SHA-256 of the binary, then the binary. A driver never
-///   sees a damaged one, which may end the process (PoCL's does).
+/// - Layout: one file `<key>.clbin` per program in the folder: the SHA-256 of the binary, then the binary. A driver
+///   never sees a damaged one, which may end the process (PoCL's does).
 /// - Races: a program is written to a file of its own and renamed into place, so a reader sees a whole file or none,
 ///   and two writers leave one of two equal files. A binary that the driver refuses is compiled anew and replaced.
 /// - Failure to read or write is never an error: the cache is a convenience.

@@ -1,9 +1,9 @@
 import Foundation
 
 /// An output that appears whole or not at all: it is written to a temporary file in the target's folder, brought to the
-/// disk and renamed over the target by `close()`. Until then, and after a failure or a kill at any moment, the target is
-/// what it was. A link is followed, and the file that it leads to replaced. The permissions of a file that is replaced
-/// are kept.
+/// disk and renamed over the target by `close()`. Until then, and after a failure or a kill at any moment, the target
+/// is what it was. A link is followed, and the file that it leads to replaced. The permissions of a file that is
+/// replaced are kept.
 ///
 /// What has nothing to lose is written as it comes: standard output, a FIFO, a device. Bytes are gathered in pieces of
 /// 256 KiB. Not safe to use from several threads.
@@ -21,8 +21,8 @@ package final class AtomicFile {
 
     /// - Parameters:
     ///   - path: nil for standard output
-    ///   - inputs: what the program reads: a file of these, and a file that is in a folder of these, is no target. Nor is
-    ///     an SQLite database, a results store for one.
+    ///   - inputs: what the program reads: a file of these, and a file that is in a folder of these, is no target. Nor
+    ///     is an SQLite database, a results store for one.
     /// - Throws: `FileError` where the file cannot be made, or would replace an input
     package init(_ path: String?, keeping inputs: [String] = []) throws(FileError) {
         self.inputs = inputs

@@ -220,8 +220,8 @@ extension PickleMachine {
 
     private mutating func pushString(_ length: Int) throws(Malformed) { try push(text: .range(try take(length))) }
 
-    /// All unescaped text together is at most three times as long as the pickle, unless that asks for the same text again and
-    /// again.
+    /// All unescaped text together is at most three times as long as the pickle, unless that asks for the same text
+    /// again and again.
     private mutating func push(unescaped text: [UInt8]) throws(Malformed) {
         unescaped += text.count
         guard unescaped <= 3 * bytes.count else { throw malformed() }

@@ -60,8 +60,8 @@ extension Corruption {
         self = only
     }
 
-    /// Parses `--corruption`. Numbers and names may be lists: `noise:0.5,1,2` stands for three corruptions. The values of
-    /// `pair:DIR` and `mask:FILE` are one path each.
+    /// Parses `--corruption`. Numbers and names may be lists: `noise:0.5,1,2` stands for three corruptions. The values
+    /// of `pair:DIR` and `mask:FILE` are one path each.
     /// - Throws: ``ImageError/corruption(spec:reason:)``
     package static func list(spec: String) throws -> [Corruption] {
         func fail(_ reason: String) -> ImageError { .corruption(spec: spec, reason: reason) }

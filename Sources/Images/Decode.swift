@@ -21,11 +21,11 @@ package struct ImageReading: Sendable {
 /// Decodes an image file, known by its first bytes, to the bytes of Pillow's `Image.open(f).convert("RGB")`.
 ///
 /// JPEG: libjpeg-turbo's accurate integer DCT and fancy upsampling; CMYK and YCCK are taken as Adobe's inverted ones.
-/// PNG: gamma and profiles are ignored. GIF and WebP: the first frame on its canvas. TIFF: the first page, turned as its
-/// orientation says. BMP: 1 to 32 bits, RLE. Alpha and transparency are dropped without compositing. 16-bit samples keep
-/// their high byte, except in plain gray, where Pillow saturates at 255. EXIF orientation is ignored unless asked for.
-/// Stricter than Pillow in one way: pixels that are damaged or missing are always an error, and so are JPEG's and PNG's
-/// end markers.
+/// PNG: gamma and profiles are ignored. GIF and WebP: the first frame on its canvas. TIFF: the first page, turned as
+/// its orientation says. BMP: 1 to 32 bits, RLE. Alpha and transparency are dropped without compositing. 16-bit samples
+/// keep their high byte, except in plain gray, where Pillow saturates at 255. EXIF orientation is ignored unless asked
+/// for. Stricter than Pillow in one way: pixels that are damaged or missing are always an error, and so are JPEG's and
+/// PNG's end markers.
 ///
 /// - Parameter name: the file name for error messages.
 /// - Throws: ``ImageError/decode(name:reason:)``; also when the header claims more than ``maxImageSide`` or

@@ -4,8 +4,8 @@
     import Foundation
 #endif
 
-/// Images with or without labels: a folder of class subfolders, a folder of images, a CSV file, a CIFAR-10/100 folder, or
-/// bytes in memory.
+/// Images with or without labels: a folder of class subfolders, a folder of images, a CSV file, a CIFAR-10/100 folder,
+/// or bytes in memory.
 ///
 /// Only names, labels and sizes are held; pixels are read and decoded by ``load(_:)``, from any thread.
 package struct ImageDataset: Sendable {
@@ -39,15 +39,15 @@ package struct ImageDataset: Sendable {
         case memory(width: Int, height: Int, pixels: [UInt8])
     }
 
-    /// Opens a folder or a CSV file. A CIFAR folder, or one that holds the folder of a CIFAR archive, is known by its names;
-    /// other folders are read as class subfolders, and without those as images without labels.
+    /// Opens a folder or a CSV file. A CIFAR folder, or one that holds the folder of a CIFAR archive, is known by its
+    /// names; other folders are read as class subfolders, and without those as images without labels.
     ///
-    /// Class subfolders: files whose names end as images do (any case), at any depth; links are followed, hidden and other
-    /// files left out. The order is the first file of every class, then the second of every class, and so on, paths
-    /// compared by code point. Ids are paths under the root.
+    /// Class subfolders: files whose names end as images do (any case), at any depth; links are followed, hidden and
+    /// other files left out. The order is the first file of every class, then the second of every class, and so on,
+    /// paths compared by code point. Ids are paths under the root.
     ///
-    /// CSV: columns `image` (or `file_name`, paths relative to the file) and `label` (a name or an index, may be empty or
-    /// absent); others are kept in ``columns``. The order is the file's, ids are the paths as they stand.
+    /// CSV: columns `image` (or `file_name`, paths relative to the file) and `label` (a name or an index, may be empty
+    /// or absent); others are kept in ``columns``. The order is the file's, ids are the paths as they stand.
     ///
     /// CIFAR, binary or python version: the test batch if it is there, otherwise the training batches, in file order.
     ///

@@ -7,7 +7,8 @@ struct PatchGrid: Sendable {
     init(imageSize: Int, patchSize: Int) throws {
         guard patchSize >= 1, imageSize >= patchSize else {
             throw ImageError.size(
-                "Patches of \(patchSize) x \(patchSize) pixels do not fit into an image of \(imageSize) x \(imageSize).")
+                "Patches of \(patchSize) x \(patchSize) pixels do not fit into an image of \(imageSize) x \(imageSize)."
+            )
         }
         self.imageSize = imageSize
         self.patchSize = patchSize

@@ -6,9 +6,9 @@
 
 /// From an image to a model's input, as the model's folder says: resize, centre crop, rescale, normalise.
 ///
-/// Follows transformers' image processors bit for bit, on either of their backends. Pillow: resizing on bytes, rescaling
-/// in Double rounded to Float, then (x - mean) / std in Float. torchvision: its own resizing on bytes, and rescaling
-/// folded into mean and std.
+/// Follows transformers' image processors bit for bit, on either of their backends. Pillow: resizing on bytes,
+/// rescaling in Double rounded to Float, then (x - mean) / std in Float. torchvision: its own resizing on bytes, and
+/// rescaling folded into mean and std.
 package struct Preprocessor: Sendable {
     /// S, the side of the model's square input
     package let imageSize: Int
@@ -43,14 +43,14 @@ package struct Preprocessor: Sendable {
     }
 
     /// - Parameters:
-    ///   - config: the file's contents (`ProcessorFile` says which they may be). Absent keys have the defaults of the class
-    ///     that the file names; where it names none, and where there is no file (nil), of ViTImageProcessor at the model's
-    ///     size.
+    ///   - config: the file's contents (`ProcessorFile` says which they may be). Absent keys have the defaults of the
+    ///     class that the file names; where it names none, and where there is no file (nil), of ViTImageProcessor at
+    ///     the model's size.
     ///   - imageSize: S, the side of the model's input.
     ///   - name: the file name for messages.
     ///   - library: nil for what the class says: torchvision where its name ends in Fast, otherwise Pillow.
-    /// - Throws: ``ImageError/preprocessor(name:reason:)`` for what cannot be followed, an unknown class included, or when
-    ///   the output of a fixed size is not S x S.
+    /// - Throws: ``ImageError/preprocessor(name:reason:)`` for what cannot be followed, an unknown class included, or
+    ///   when the output of a fixed size is not S x S.
     package init(
         config: Data?, imageSize: Int, name: String = "preprocessor_config.json", library: ResizeLibrary? = nil
     ) throws {

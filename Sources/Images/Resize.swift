@@ -18,8 +18,8 @@ package enum Resample: Int, Sendable, CaseIterable {
 /// unless the height shrinks by more than twice the pixels that the width does: that is Pillow 13's rule; older
 /// versions have no exception, and there differ by a step or so.
 ///
-/// With `like: .torchvision` the bytes are those of torchvision's `resize` with antialiasing on a uint8 tensor: weights of
-/// about 15 bits, and the horizontal pass always first.
+/// With `like: .torchvision` the bytes are those of torchvision's `resize` with antialiasing on a uint8 tensor: weights
+/// of about 15 bits, and the horizontal pass always first.
 ///
 /// - Throws: ``ImageError/size(_:)`` when a size is not within ``maxImageSide`` and ``maxImagePixels``.
 package func resize(

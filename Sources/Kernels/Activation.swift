@@ -85,8 +85,8 @@ package struct Activate {
         try kernel.launch(
             global: [(range.count + vector - 1) / vector],
             [
-                "in": input, "out": out, "offset": try Int32.checked(range.lowerBound, "offset"),
-                "count": try Int32.checked(range.count, "count"), "activation": activation.rawValue,
+                "in": input, "out": out, "offset": range.lowerBound,
+                "count": range.count, "activation": activation.rawValue,
             ])
     }
 }

@@ -25,6 +25,8 @@ package struct Attention {
     /// How the kernels are built for a device
     private struct Variant {
         var file: KernelFile
+        /// Of the kernels' names
+        var suffix = ""
         var queries: Int, items: Int
         var defines: [String: Int], options: [String] = []
     }
@@ -37,9 +39,9 @@ package struct Attention {
             ?? Self.rowVariant(library, headDim: headDim)
         (queries, items) = (variant.queries, variant.items)
         kernel = try library.kernel(
-            variant.file, "attention_online", defines: variant.defines, options: variant.options)
+            variant.file, "attention_online" + variant.suffix, defines: variant.defines, options: variant.options)
         patternKernel = try library.kernel(
-            variant.file, "attention_pattern", defines: variant.defines, options: variant.options)
+            variant.file, "attention_pattern" + variant.suffix, defines: variant.defines, options: variant.options)
     }
 
     /// Tensor cores, in the precisions that they take at least twice as fast as fp32 units do: tf32 and fp16x3 have
@@ -52,7 +54,7 @@ package struct Attention {
         let warps = parts == 2 ? 4 : 8
         // 128 registers let two to four groups share a multiprocessor; wider heads need more of them.
         return Variant(
-            file: .attentionMMA, queries: 16 * warps, items: 32 * warps,
+            file: .attentionMMA, suffix: "_mma", queries: 16 * warps, items: 32 * warps,
             defines: ["DH": headDim, "WARPS": warps, "KEYS": keys, "MODE": library.precision.mode],
             options: headDim <= 64 ? ["-cl-nv-maxrregcount=128"] : [])
     }
@@ -65,7 +67,8 @@ package struct Attention {
             return nil
         }
         return Variant(
-            file: .attentionGroup, queries: group, items: group * 2, defines: ["DH": headDim, "BQ": group])
+            file: .attentionGroup, suffix: "_group", queries: group, items: group * 2,
+            defines: ["DH": headDim, "BQ": group])
     }
 
     /// A work-item for each query, or for a vector of them
@@ -77,7 +80,8 @@ package struct Attention {
             defines: ["DH": headDim, "QL": lanes, "KB": lanes > 1 ? 64 : 16])
     }
 
-    /// Local memory of a group in `attention_group.cl`: queries, a block of 32 keys or values, its weights, 8 values a query
+    /// Local memory of a group in `attention_group.cl`: queries, a block of 32 keys or values, its weights, 8 values a
+    /// query
     private static func localBytes(headDim: Int, queries: Int) -> Int {
         (headDim * queries + 32 * ((headDim + 3) / 4 * 4) + (32 + 8) * (queries + 4)) * MemoryLayout<Float>.size
     }

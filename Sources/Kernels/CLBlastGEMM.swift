@@ -72,8 +72,8 @@ package final class CLBlastGEMM: GEMM {
             }
             try overrideParameters("Xgemm", tile.parameters)
         }
-        // One kernel for every size, not another one for small ones, so that a last small wave surely gets the same bits.
-        // On PoCL both give the same bits, and the many short launches of the larger one are slow there.
+        // One kernel for every size, not another one for small ones, so that a last small wave surely gets the same
+        // bits. On PoCL both give the same bits, and the many short launches of the larger one are slow there.
         if context.device.isGPU { try overrideParameters("GemmRoutine", [("XGEMM_MIN_INDIRECT_SIZE", 0)]) }
     }
 

@@ -1,6 +1,7 @@
 import CLRuntime
 
-/// Flattens image patches, and joins their projections with prefix tokens (CLS ...) and position embeddings. See `embed.cl`.
+/// Flattens image patches, and joins their projections with prefix tokens (CLS ...) and position embeddings. See
+/// `embed.cl`.
 package struct Embed {
     private let patchesKernel: Kernel
     private let embedKernel: Kernel
@@ -12,7 +13,8 @@ package struct Embed {
         group = library.tuning.group
     }
 
-    /// Pixels [*, channels, S, S], from element `offset` on, of images `images` to rows [images.count * Np, channels * P * P].
+    /// Pixels [*, channels, S, S], from element `offset` on, of images `images` to rows [images.count * Np, channels *
+    /// P * P].
     package func patches(
         pixels: Buffer<Float>, offset: Int = 0, images: Range<Int>, channels: Int, imageSize: Int, patchSize: Int,
         out: Buffer<Float>

@@ -6,8 +6,8 @@ package struct Tuning: Sendable, Equatable, Codable {
     package var vector: Int
     /// Work-items that share one token: `WG`
     package var group: Int
-    /// Queries in a vector of the attention kernel (`QL`), and queries of a work-group that shares keys and values through
-    /// local memory (`BQ`); one of them is 1
+    /// Queries in a vector of the attention kernel (`QL`), and queries of a work-group that shares keys and values
+    /// through local memory (`BQ`); one of them is 1
     package var attentionLanes: Int
     package var attentionGroup: Int
 
@@ -48,7 +48,7 @@ package final class KernelLibrary {
         isNaive = false
     }
 
-    /// The plain kernels of `naive.cl` in place of those of the same names: what benchmarks compare with.
+    /// The plain kernels of `naive.cl`, NAME_naive in place of NAME: what benchmarks compare with.
     package init(naive context: Context) {
         self.context = context
         tuning = .scalar
@@ -56,7 +56,7 @@ package final class KernelLibrary {
         isNaive = true
     }
 
-    /// Kernels of `naive.cl` that stand for others
+    /// Kernels that have a plain counterpart in `naive.cl`
     package static let naiveKernels: Set<String> = [
         "layernorm_rows", "bias_activation", "attention_online", "residual_add", "residual_copy", "slices_copy",
     ]
@@ -68,7 +68,8 @@ package final class KernelLibrary {
     func kernel(
         _ file: KernelFile, _ name: String, defines: [String: Int] = [:], options extra: [String] = []
     ) throws(CLError) -> Kernel {
-        let file = isNaive && Self.naiveKernels.contains(name) ? .naive : file
+        let isReplaced = isNaive && Self.naiveKernels.contains(name)
+        let (file, name) = isReplaced ? (.naive, name + "_naive") : (file, name)
         var macros = ["V": tuning.vector, "WG": tuning.group]
         for (macro, value) in defines { macros[macro] = value }
         let options = macros.sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" } + extra
@@ -80,36 +81,53 @@ package final class KernelLibrary {
     }
 }
 
-/// The embedded sources, `common.cl` in front of each.
+/// The files under `kernels/` that have kernels.
 enum KernelFile: String, CaseIterable {
-    case attention, attentionGroup = "attention_group", attentionMMA = "attention_mma", gemmMMA = "gemm_mma"
-    case biasActivation = "bias_activation", embed, gemmPacked =
-        "gemm_packed"
-    case gemmTiled = "gemm_tiled", layernorm, metrics, naive, noise, peak, pool, residual, slices
+    case attention, attentionGroup = "attention_group", attentionMMA = "attention_mma"
+    case biasActivation = "bias_activation", embed
+    case gemmMMA = "gemm_mma", gemmPacked = "gemm_packed", gemmTiled = "gemm_tiled"
+    case layernorm, metrics, naive, noise, peak, pool, residual, slices
 
     var name: String { "\(rawValue).cl" }
 
+    /// `common.cl`, the headers and the file itself.
     var source: [UInt8] {
-        let own =
+        let (headers, own) = parts
+        return headers.reduce(PackageResources.common_cl) { $0 + $1.source } + own
+    }
+
+    /// Files without kernels, of which others need the functions
+    private enum Header {
+        case epilogue, mma
+
+        var source: [UInt8] {
             switch self {
-            case .attention: PackageResources.attention_cl
-            case .attentionGroup: PackageResources.attention_group_cl
-            case .attentionMMA: PackageResources.mma_cl + PackageResources.attention_mma_cl
-            case .gemmMMA: PackageResources.epilogue_cl + PackageResources.mma_cl + PackageResources.gemm_mma_cl
-            case .biasActivation: PackageResources.epilogue_cl + PackageResources.bias_activation_cl
-            case .embed: PackageResources.embed_cl
-            case .gemmPacked: PackageResources.epilogue_cl + PackageResources.gemm_packed_cl
-            case .gemmTiled: PackageResources.epilogue_cl + PackageResources.gemm_tiled_cl
-            case .layernorm: PackageResources.layernorm_cl
-            case .metrics: PackageResources.metrics_cl
-            case .naive: PackageResources.epilogue_cl + PackageResources.naive_cl
-            case .noise: PackageResources.noise_cl
-            case .peak: PackageResources.peak_cl
-            case .pool: PackageResources.pool_cl
-            case .residual: PackageResources.residual_cl
-            case .slices: PackageResources.slices_cl
+            case .epilogue: PackageResources.epilogue_cl
+            case .mma: PackageResources.mma_cl
             }
-        return PackageResources.common_cl + own
+        }
+    }
+
+    /// The table of files: what stands in front of each, beside `common.cl`, and its embedded source.
+    private var parts: (headers: [Header], own: [UInt8]) {
+        switch self {
+        case .attention: ([], PackageResources.attention_cl)
+        case .attentionGroup: ([], PackageResources.attention_group_cl)
+        case .attentionMMA: ([.mma], PackageResources.attention_mma_cl)
+        case .biasActivation: ([.epilogue], PackageResources.bias_activation_cl)
+        case .embed: ([], PackageResources.embed_cl)
+        case .gemmMMA: ([.epilogue, .mma], PackageResources.gemm_mma_cl)
+        case .gemmPacked: ([.epilogue], PackageResources.gemm_packed_cl)
+        case .gemmTiled: ([.epilogue], PackageResources.gemm_tiled_cl)
+        case .layernorm: ([], PackageResources.layernorm_cl)
+        case .metrics: ([], PackageResources.metrics_cl)
+        case .naive: ([.epilogue], PackageResources.naive_cl)
+        case .noise: ([], PackageResources.noise_cl)
+        case .peak: ([], PackageResources.peak_cl)
+        case .pool: ([], PackageResources.pool_cl)
+        case .residual: ([], PackageResources.residual_cl)
+        case .slices: ([], PackageResources.slices_cl)
+        }
     }
 }
 
@@ -126,14 +144,3 @@ extension Device {
 
 /// `items`, filled up to whole groups
 func wholeGroups(_ items: Int) -> Int { (items + groupSize - 1) / groupSize * groupSize }
-
-extension Int32 {
-    /// A size or offset as kernels take it.
-    /// - Throws: `CLError.shape` past 2^31 - 1; the planner keeps every buffer below that.
-    static func checked(_ value: Int, _ operation: String) throws(CLError) -> Int32 {
-        guard let small = Int32(exactly: value) else {
-            throw .shape(operation: operation, expected: "sizes below 2^31", got: "\(value)")
-        }
-        return small
-    }
-}

@@ -105,8 +105,8 @@ package final class PackedGEMM: GEMM {
             ])
     }
 
-    /// Rows of a work-item. Few rows stay together, so that every panel is read from memory once, if there are panels enough
-    /// to keep all cores busy; this changes no bit.
+    /// Rows of a work-item. Few rows stay together, so that every panel is read from memory once, if there are panels
+    /// enough to keep all cores busy; this changes no bit.
     private func block(rows: Int, panels: Int) -> Int {
         let isFew = rows <= 2 * tile.block + tile.rows && panels >= 4 * context.device.computeUnits
         return isFew ? max(rows, 1) : tile.block

@@ -4,8 +4,8 @@ import CLRuntime
 /// them.
 ///
 /// Lower precisions run on matrix units. The split ones, bf16x3 and fp16x3, take each factor as the sum of two numbers,
-/// hi = round(x) and lo = round(x - hi), and leave lo lo' out: three products for nearly fp32's exactness (Henry, Tang and
-/// Heinecke 2019, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision computations").
+/// hi = round(x) and lo = round(x - hi), and leave lo lo' out: three products for nearly fp32's exactness (Henry, Tang
+/// and Heinecke 2019, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision computations").
 package enum Precision: String, Sendable, CaseIterable, Codable {
     case fp32, bf16x3, fp16x3, tf32, fp16, bf16
 

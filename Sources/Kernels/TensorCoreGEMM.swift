@@ -35,7 +35,8 @@ package final class TensorCoreGEMM: GEMM {
         }
     }
 
-    /// - Throws: `CLError.shape` where the device has no tensor cores; `CLError.library` where a small product comes out wrong
+    /// - Throws: `CLError.shape` where the device has no tensor cores; `CLError.library` where a small product comes
+    ///   out wrong
     package init(_ library: KernelLibrary, precision: Precision) throws(CLError) {
         let device = library.context.device
         guard precision != .fp32, device.hasTensorCores else {

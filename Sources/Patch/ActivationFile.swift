@@ -3,8 +3,9 @@ import ViT
 
 /// Activations of images in a .safetensors file, mapped: what `PatchWith.file` puts in, image by image.
 ///
-/// Arrays are called `patch.SITE.LAYER`, or `clean.SITE.LAYER` as `vitpatch activations` writes them (`embed` has layer 0),
-/// [images, T, D], or [images, H, T, Dh] of q, k, v and z, [images, H, T, T] of pattern; the metadata's `ids` is a JSON list of the images' ids.
+/// Arrays are called `patch.SITE.LAYER`, or `clean.SITE.LAYER` as `vitpatch activations` writes them (`embed` has layer
+/// 0), [images, T, D], or [images, H, T, Dh] of q, k, v and z, [images, H, T, T] of pattern; the metadata's `ids` is a
+/// JSON list of the images' ids.
 package final class ActivationFile: Sendable {
     /// What the metadata calls the hash of the model
     package static let modelHashKey = "model_hash"

@@ -2,7 +2,8 @@ import CLRuntime
 import Kernels
 import ViT
 
-/// The mean activation at some sites over the clean passes of a data set, token by token: what `--patch-with mean` puts in.
+/// The mean activation at some sites over the clean passes of a data set, token by token: what `--patch-with mean` puts
+/// in.
 package final class ActivationMeans {
     private struct Key: Hashable {
         var site: Site
@@ -12,7 +13,8 @@ package final class ActivationMeans {
 
     /// - Parameters:
     ///   - sites: of the sweep's patches
-    ///   - images: how many there are; `pixels` gives the clean ones of a range, each [channels, S, S]; it may leave some out
+    ///   - images: how many there are; `pixels` gives the clean ones of a range, each [channels, S, S]; it may leave
+    ///     some out
     ///   - memory: as of `WavePlan`
     /// - Returns: means in float32 of sums in Double, image after image, so that no wave changes a bit
     package static func over(

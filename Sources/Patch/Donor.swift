@@ -38,8 +38,8 @@ extension Patch {
 }
 
 extension ViTConfig {
-    /// Whether class i of this model is class i of the other: as many classes, of the same names. Letter case, underscores
-    /// and hyphens do not count.
+    /// Whether class i of this model is class i of the other: as many classes, of the same names. Letter case,
+    /// underscores and hyphens do not count.
     package func hasClasses(of other: ViTConfig) -> Bool {
         func plain(_ name: String) -> String {
             name.lowercased().replacing("_", with: " ").replacing("-", with: " ")

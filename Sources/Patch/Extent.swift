@@ -1,9 +1,9 @@
 import ViT
 
 extension Patch {
-    /// How much of the network the patch covers, in words: `attn_out 3 layers`, `z 1 layer 2 heads`, `resid_post 1 layer
-    /// CLS and 4 tokens`. Patches of one direction and extent are of the same size. Lists of all heads, tokens or neurons
-    /// are not named.
+    /// How much of the network the patch covers, in words: `attn_out 3 layers`, `z 1 layer 2 heads`,
+    /// `resid_post 1 layer CLS and 4 tokens`. Patches of one direction and extent are of the same size. Lists of all
+    /// heads, tokens or neurons are not named.
     package func extent(_ config: ViTConfig) -> String {
         var groups: [(sites: [String], amount: String)] = []
         // In an order that does not depend on which layers they are.

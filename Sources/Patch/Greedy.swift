@@ -1,10 +1,10 @@
 /// Greedy restoration: from the empty set, the place whose addition brings most back, then the next, and so on.
 ///
-/// The choice alone is here, not the passes: run `trials` in any waves, give their mean gains to `take` and the set's share
-/// to `reached`, again until `end` is set. A **gain** is how far a patch moves the receiving pass's probability towards the other pass's:
-/// p(patched) - p(corrupted) for `restore`, p(clean) - p(patched) for `noise`; the total is p(clean) - p(corrupted).
-/// Greedy selection of network parts by what they recover: Conmy et al., Towards Automated Circuit Discovery for
-/// Mechanistic Interpretability, 2023, prune greedily; this adds.
+/// The choice alone is here, not the passes: run `trials` in any waves, give their mean gains to `take` and the set's
+/// share to `reached`, again until `end` is set. A **gain** is how far a patch moves the receiving pass's probability
+/// towards the other pass's: p(patched) - p(corrupted) for `restore`, p(clean) - p(patched) for `noise`; the total is
+/// p(clean) - p(corrupted). Greedy selection of network parts by what they recover: Conmy et al., Towards Automated
+/// Circuit Discovery for Mechanistic Interpretability, 2023, prune greedily; this adds.
 package struct Greedy: Sendable {
     package enum End: String, Codable, Sendable {
         /// The share asked for is back
@@ -80,8 +80,8 @@ package struct Greedy: Sendable {
         return best
     }
 
-    /// Ends the search where the set's share of the total gain is as large as asked for. Which images the share is of is
-    /// the caller's choice: those that did not choose the places, where there are any. No number ends nothing.
+    /// Ends the search where the set's share of the total gain is as large as asked for. Which images the share is of
+    /// is the caller's choice: those that did not choose the places, where there are any. No number ends nothing.
     package mutating func reached(_ share: Double) {
         if share >= until { end = .share }
     }

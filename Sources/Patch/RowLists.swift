@@ -1,6 +1,7 @@
 import Kernels
 
-/// The integers that a wave's kernels read: rows, tokens and entries, one list after the other. Uploaded once a schedule.
+/// The integers that a wave's kernels read: rows, tokens and entries, one list after the other. Uploaded once a
+/// schedule.
 ///
 /// Blocks count passes by what they are, `images` rows each; what is appended counts rows.
 struct RowLists {
@@ -21,8 +22,8 @@ struct RowLists {
         return start
     }
 
-    /// Of the rows of blocks, which stand from `rows` on, those whose blocks are in `adds`; -1 for the others. nil where
-    /// none is.
+    /// Of the rows of blocks, which stand from `rows` on, those whose blocks are in `adds`; -1 for the others. nil
+    /// where none is.
     mutating func append(_ blocks: [Int], adds: Set<Int>, rows: Int) -> Int? {
         if blocks.allSatisfy(adds.contains) { return rows }
         if !blocks.contains(where: adds.contains) { return nil }
@@ -57,8 +58,8 @@ struct RowLists {
         images: Int, blocks: Int, patches: Int, shape: NetworkShape, most: (entries: Int, tokens: Int)
     ) -> Int {
         let rows = images * (blocks + patches)
-        // A row stands in the first list; where it is born in three; in each layer in four of both stages, and in two of
-        // each of the three places on the stream.
+        // A row stands in the first list; where it is born in three; in each layer in four of both stages, and in two
+        // of each of the three places on the stream.
         return max(rows, shape.tokens) + rows * (3 + 14 * shape.layers) + patches
             * (images * most.entries + most.tokens)
     }

@@ -53,7 +53,8 @@ extension Schedule {
         kind == .attention ? workspace.attentionSlots : workspace.hiddenSlots
     }
 
-    /// Blocks whose output is added to the stream as it is computed: nothing else reads it or the stream in front of it.
+    /// Blocks whose output is added to the stream as it is computed: nothing else reads it or the stream in front of
+    /// it.
     private func adds(_ passes: [PatchedPass]) -> Set<Int> {
         if keepsOutputs { return [] }
         var awaited: Set<Int> = []

@@ -3,12 +3,12 @@ import ViT
 
 /// What each stage of a wave does, worked out before anything runs.
 ///
-/// Rows of a wave of B images come in blocks of B: block 0 is the clean passes, block 1 the corrupted ones, then whatever
-/// else activations are taken from (`Sources`), then a block a patch in the order of birth. A patched pass is born where it
-/// first differs from the receiving pass, or from another patch's that did the same until then (`Lineage`): upstream of that
-/// nothing is computed for it. Rows whose `attn_out` (`mlp_out`) is given are not in the chunks of the attention (MLP)
-/// stage; the add gives them the source's output. Rows patched inside a stage start from copies of the receiving pass's
-/// activations at a cut.
+/// Rows of a wave of B images come in blocks of B: block 0 is the clean passes, block 1 the corrupted ones, then
+/// whatever else activations are taken from (`Sources`), then a block a patch in the order of birth. A patched pass is
+/// born where it first differs from the receiving pass, or from another patch's that did the same until then
+/// (`Lineage`): upstream of that nothing is computed for it. Rows whose `attn_out` (`mlp_out`) is given are not in the
+/// chunks of the attention (MLP) stage; the add gives them the source's output. Rows patched inside a stage start from
+/// copies of the receiving pass's activations at a cut.
 struct Schedule {
     /// Offsets into the lists, `count` entries each
     struct Copy: Equatable { var dst = 0, src = 0, count = 0 }
@@ -25,8 +25,8 @@ struct Schedule {
         var chunks: [StageChunk] = []
         /// Outputs that are another pass's: copied whole, then swapped in slices
         var outputCopies = Entries<SliceEntry>(), outputSlices = Entries<SliceEntry>()
-        /// Outputs that wait in o: first those of rows that are born here (their base is another row), then those of rows
-        /// that go on in place. Outputs that no other row reads are added to the stream by the GEMM itself
+        /// Outputs that wait in o: first those of rows that are born here (their base is another row), then those of
+        /// rows that go on in place. Outputs that no other row reads are added to the stream by the GEMM itself
         var births = Add(), inPlace = Add()
     }
 

@@ -73,7 +73,8 @@ package enum Site: String, Codable, Sendable, CaseIterable {
     /// Whether the site lies on the residual stream, so that replacing all its tokens replaces the whole pass.
     var isResidual: Bool { row.home == .stream }
     var isOutput: Bool { row.home == .output }
-    /// Whether the site is all that goes on from its cut, so that replacing it whole replaces what the stage did before.
+    /// Whether the site is all that goes on from its cut, so that replacing it whole replaces what the stage did
+    /// before.
     var isWholeCut: Bool { Site.of(row.stage).filter { $0.row.cut == row.cut }.count == 1 }
     var activation: Activation? { if case .slot(let activation) = row.home { activation } else { nil } }
 

@@ -62,8 +62,8 @@ struct Swap: Hashable {
 }
 
 extension Patch {
-    /// What has to be done for this patch, by depth. Tokens that the last layer does not compute are left out, and a depth
-    /// where nothing remains with them. A residual stream replaced for all tokens makes all that was before it
+    /// What has to be done for this patch, by depth. Tokens that the last layer does not compute are left out, and a
+    /// depth where nothing remains with them. A residual stream replaced for all tokens makes all that was before it
     /// irrelevant, so only the last of those counts, and what comes after it.
     func swaps(_ shape: NetworkShape) -> [Depth: [Swap]] {
         var swaps: [Depth: [Swap]] = [:]

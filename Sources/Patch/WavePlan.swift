@@ -93,7 +93,8 @@ package struct WavePlan: Sendable, Equatable {
             (max($0.entries, $1.entries), max($0.tokens, $1.tokens))
         }
         let limit = (memory ?? Int(0.7 * Double(limits.memory))) - limits.allocated
-        // Enough tokens that every launch is large; more would only make waves, and so the loss at an interruption, longer.
+        // Enough tokens that every launch is large; more would only make waves, and so the loss at an interruption,
+        // longer.
         let chunkTokens = limits.isGPU ? 32_768 : 2_048
         // A few chunks a wave: with many waves, images are made ready and results stored while the device works.
         let waveTokens = limits.isGPU ? 1 << 18 : 1 << 16

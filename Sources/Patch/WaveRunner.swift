@@ -33,10 +33,10 @@ package final class WaveRunner {
         self.onFirstHalving = onFirstHalving
     }
 
-    /// Every patch on every image: calls `body` for each wave. For each patch the images come in their order, and for each
-    /// image the patches.
-    /// - Parameter body: runs the piece and keeps its results; called again with parts of the piece where the device was
-    ///   out of memory
+    /// Every patch on every image: calls `body` for each wave. For each patch the images come in their order, and for
+    /// each image the patches.
+    /// - Parameter body: runs the piece and keeps its results; called again with parts of the piece where the device
+    ///   was out of memory
     /// - Throws: `SweepError.memory` where the smallest wave does not fit, and what `body` throws
     package func run(
         images: Int, patches: Range<Int>, _ body: (Wavefront, Piece) throws -> Void

@@ -50,8 +50,8 @@ extension Wavefront {
         }
     }
 
-    /// z anew, from a file's pattern and the pass's own values. On the host: a file's patterns are read there anyway, and
-    /// the device has no other use for them.
+    /// z anew, from a file's pattern and the pass's own values. On the host: a file's patterns are read there anyway,
+    /// and the device has no other use for them.
     func attend(_ given: Schedule.GivenPattern, layer: Int) throws(CLError) {
         guard let file else { return }
         let config = encoder.config, tokens = encoder.tokens(after: layer)

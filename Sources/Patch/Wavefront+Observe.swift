@@ -18,8 +18,8 @@ extension Wavefront {
         }
     }
 
-    /// Clean and corrupted passes of some images, every layer's activations handed to `body`, image by image: the one path
-    /// on which activations leave the device.
+    /// Clean and corrupted passes of some images, every layer's activations handed to `body`, image by image: the one
+    /// path on which activations leave the device.
     /// - Parameters:
     ///   - wave: without corrupted pixels only the clean passes run
     ///   - sites: what lies in a workspace must be kept by this wavefront's

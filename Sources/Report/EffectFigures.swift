@@ -114,7 +114,8 @@ struct EffectFigures {
             guard case .tokens(let grid) = group.shape else { return nil }
             let layers = group.layers, tokens = unique(group.patches.map(\.record.token))
             // Deep in the network CLS holds nearly all, and would leave the patches without colour.
-            let patches = grid == nil ? group.patches : group.patches.filter { group.layout.covered($0.record.token).patches }
+            let patches =
+                grid == nil ? group.patches : group.patches.filter { group.layout.covered($0.record.token).patches }
             let map = { HeatMap(title: $0, limit: limit(patches)) }
             let digits = decimals(for: patches.map(\.p.mean))
             let cells = cellsByPlace(group, digits: digits) { [$0.layer, $0.token] }
@@ -141,7 +142,8 @@ struct EffectFigures {
                 panels: panels, scale: patches,
                 note: grid == nil || group.layout.prefix.isEmpty
                     ? ""
-                    : " Colours are scaled to the image patches; \(group.layout.prefix == ["cls"] ? "CLS" : "a token") beyond them has the last colour.")
+                    : " Colours are scaled to the image patches; \(group.layout.prefix == ["cls"] ? "CLS" : "a token") beyond them has the last colour."
+            )
         }
     }
 

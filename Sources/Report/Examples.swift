@@ -13,8 +13,8 @@ struct Examples {
         var pictures: ExamplePictures?
     }
 
-    /// The patch that chose the images: the strongest of the first direction, among layers where the sweep has them, and
-    /// not of CLS where it has every image patch, as in late layers CLS holds the whole answer
+    /// The patch that chose the images: the strongest of the first direction, among layers where the sweep has them,
+    /// and not of CLS where it has every image patch, as in late layers CLS holds the whole answer
     let patch: PatchStatistics
     /// The patch's
     let group: PlaceGroup

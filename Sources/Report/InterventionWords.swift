@@ -1,8 +1,8 @@
 import Results
 import Statistics
 
-/// What was patched into what, in words: headings, captions and questions all come from here, so that they agree and are
-/// true of the sweep.
+/// What was patched into what, in words: headings, captions and questions all come from here, so that they agree and
+/// are true of the sweep.
 struct InterventionWords {
     let intervention: Intervention
     /// The pass that is patched into is the clean one.

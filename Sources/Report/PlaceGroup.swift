@@ -74,7 +74,8 @@ struct PlaceGroup {
                 return split(place) { [$0.window] }.map {
                     let record = $0[0].record
                     return group(
-                        $0, .tokens(grid: (manifest.tokens ?? .cls).grid(of: tokens)), names: [("head", record.head), ("window", record.window)])
+                        $0, .tokens(grid: (manifest.tokens ?? .cls).grid(of: tokens)),
+                        names: [("head", record.head), ("window", record.window)])
                 }
             }
             if heads.count > 1 {

@@ -1,5 +1,5 @@
-/// A name from a file, a model or a command line as one line of a terminal can show it: control characters and those that
-/// change the direction of writing become escapes, `\\n` or `\\u{1B}`. All else stays.
+/// A name from a file, a model or a command line as one line of a terminal can show it: control characters and those
+/// that change the direction of writing become escapes, `\\n` or `\\u{1B}`. All else stays.
 package func printable(_ text: String) -> String { shown(text.unicodeScalars, keeps: { _ in 0 }) }
 
 /// The same for a text of several lines.

@@ -128,8 +128,8 @@ extension SummaryWriter {
 
     // MARK: - Strengths
 
-    /// A corruption at several strengths: the passes by strength, then one map of strengths by layers for every group that
-    /// is compared by layer, and the strongest place of every strength.
+    /// A corruption at several strengths: the passes by strength, then one map of strengths by layers for every group
+    /// that is compared by layer, and the strongest place of every strength.
     mutating func strengths(_ series: DoseSeries) {
         line()
         line(

@@ -10,8 +10,8 @@ package struct ImageGroups: Sendable, Equatable {
 
     package init(column: String, values: [Int: String]) { (self.column, self.values) = (column, values) }
 
-    /// Reads a CSV whose header is `image,<column>,...` and whose rows name images by their ids. An empty field leaves its
-    /// image out of that column's groups.
+    /// Reads a CSV whose header is `image,<column>,...` and whose rows name images by their ids. An empty field leaves
+    /// its image out of that column's groups.
     ///
     /// The file has at most 64 MiB. Linear in its size.
     ///

@@ -17,8 +17,8 @@ package final class NewStore: Sendable {
     private var path: String { ResultsStore.path(in: folder) }
 
     /// - Parameter overwrite: whether a store that is there may be replaced; other files are never touched
-    /// - Throws: `ResultsError.exists`, `.notAStore` (a foreign `results.sqlite` is not replaced), `.inUse`, `.readOnly`,
-    ///   `.notAFolder`, `.failed`
+    /// - Throws: `ResultsError.exists`, `.notAStore` (a foreign `results.sqlite` is not replaced), `.inUse`,
+    ///   `.readOnly`, `.notAFolder`, `.failed`
     package init(
         folder: String, manifest: Manifest, groups: [ImageGroups] = [], overwrite: Bool = false
     ) throws {

@@ -1,7 +1,8 @@
 import Files
 
 extension ResultsStore {
-    /// Writes the results as arrays for `numpy.load(..., allow_pickle=False)`, to the file `path` or to standard output.
+    /// Writes the results as arrays for `numpy.load(..., allow_pickle=False)`, to the file `path` or to standard
+    /// output.
     ///
     /// A row is a kept image under one corruption, in the order of `export`:
     /// `p_patched logit_patched logit_diff_patched kl_patched log_odds_patched` float32 and `pred_patched` int32 are

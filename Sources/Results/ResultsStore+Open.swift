@@ -113,8 +113,8 @@ extension ResultsStore {
         }
     }
 
-    /// Makes a store one file: folds in the log, or rolls a half-done write back. Needs no shared memory, and the folder's
-    /// lock.
+    /// Makes a store one file: folds in the log, or rolls a half-done write back. Needs no shared memory, and the
+    /// folder's lock.
     static func settle(_ path: String) throws {
         let queue = try DatabaseQueue(path: path, configuration: configuration(exclusive: true))
         try queue.writeWithoutTransaction { db in
@@ -129,8 +129,8 @@ extension ResultsStore {
         case missing, other
         case ours(version: Int)
 
-        /// Reads the 100-byte header of an SQLite file (sqlite.org/fileformat.html, section 1.3): magic text, user_version
-        /// at byte 60, application_id at 68, both big-endian. What is no regular file is not opened.
+        /// Reads the 100-byte header of an SQLite file (sqlite.org/fileformat.html, section 1.3): magic text,
+        /// user_version at byte 60, application_id at 68, both big-endian. What is no regular file is not opened.
         init(_ path: String) throws {
             for companion in ResultsStore.companions {
                 switch FileKind(path + companion) {

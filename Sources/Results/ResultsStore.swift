@@ -6,8 +6,8 @@ import GRDB
 ///
 /// A sweep appends one wave per transaction, so a process that dies loses at most the wave it was writing. While it
 /// is written the file is in WAL mode, so that others can read it; `close()` folds the log in, and the store is one
-/// file that can be copied and read from anywhere. Where a file system cannot share memory, as WAL needs it, the file has
-/// a rollback journal. Safe to use from several threads.
+/// file that can be copied and read from anywhere. Where a file system cannot share memory, as WAL needs it, the file
+/// has a rollback journal. Safe to use from several threads.
 package final class ResultsStore: Sendable {
     /// The results folder
     package let folder: String

@@ -82,8 +82,8 @@ enum Schema {
 
     private static let tables = ["manifest", "corruptions", "patches", "images", "effects", "logits", "groups"]
 
-    /// Refuses a file whose tables are not plain ones: reading a view, a virtual table or a computed column runs whatever
-    /// its maker wrote, and so does writing where there are triggers.
+    /// Refuses a file whose tables are not plain ones: reading a view, a virtual table or a computed column runs
+    /// whatever its maker wrote, and so does writing where there are triggers.
     static func check(_ db: Database, path: String) throws {
         let objects = try Cursor(
             db, "SELECT type, name, tbl_name, sql LIKE 'CREATE VIRTUAL%' FROM sqlite_master ORDER BY rowid")

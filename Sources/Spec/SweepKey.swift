@@ -1,8 +1,8 @@
 import Images
 import Patch
 
-/// The options that decide what a sweep computes: keys of a spec file, and with `--` before them the flags. Name, default,
-/// values and help of each stand here and nowhere else.
+/// The options that decide what a sweep computes: keys of a spec file, and with `--` before them the flags. Name,
+/// default, values and help of each stand here and nowhere else.
 package enum SweepKey: String, Sendable, CaseIterable {
     case model, donor, data
     case classMap = "class-map"

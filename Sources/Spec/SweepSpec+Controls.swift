@@ -3,11 +3,11 @@ import Patch
 import ViT
 
 extension SweepSpec {
-    /// Random places to compare a sweep's patches with: for every direction and extent among `items` that covers several
-    /// places, up to `count` patches of that extent elsewhere. A patch is moved by a random order of the network's layers,
-    /// one of the heads, one of the image patches and one of the neurons, so what it covers is drawn without replacement
-    /// and its form stays: a window of 3 becomes any 3 layers. No place is made twice, and none that `items` have; so
-    /// there are fewer than `count` where the network has fewer.
+    /// Random places to compare a sweep's patches with: for every direction and extent among `items` that covers
+    /// several places, up to `count` patches of that extent elsewhere. A patch is moved by a random order of the
+    /// network's layers, one of the heads, one of the image patches and one of the neurons, so what it covers is drawn
+    /// without replacement and its form stays: a window of 3 becomes any 3 layers. No place is made twice, and none
+    /// that `items` have; so there are fewer than `count` where the network has fewer.
     ///
     /// The draws depend on the seed and the extent alone, so both directions see the same places.
     package static func controls(of items: [Item], count: Int, config: ViTConfig, seed: UInt64) -> [Item] {
@@ -35,7 +35,8 @@ extension SweepSpec {
 }
 
 extension SweepSpec.Item {
-    /// Another patch of this one's form, with columns that say what it covers. A patch spelled out has its parts as its site.
+    /// Another patch of this one's form, with columns that say what it covers. A patch spelled out has its parts as its
+    /// site.
     fileprivate func control(_ patch: Patch) -> Self {
         func text(_ list: [Int]?) -> String? { list.map { $0.map(String.init).joined(separator: "+") } }
         var item = self

@@ -62,8 +62,8 @@ package struct SweepSpec: Codable, Sendable, Equatable {
         return [own] + places
     }
 
-    /// The sweep's patches in the order of `export`: by direction, site, window, head, token, layer; sets of layers after
-    /// windows; patches spelled out last.
+    /// The sweep's patches in the order of `export`: by direction, site, window, head, token, layer; sets of layers
+    /// after windows; patches spelled out last.
     /// - Throws: `SpecError` for a site, layer, head or token that does not exist.
     package func items(config: ViTConfig) throws(SpecError) -> [Item] {
         var items: [Item] = []

@@ -38,8 +38,8 @@ package enum ComparisonError: Error, Equatable, Sendable {
     case noSharedImages(a: String, b: String)
 }
 
-/// Pairs images by id and patches by their columns, random places left out. Corruptions are paired by their text, or with each other where
-/// both sweeps have one.
+/// Pairs images by id and patches by their columns, random places left out. Corruptions are paired by their text, or
+/// with each other where both sweeps have one.
 ///
 /// - Parameter bootstrap: its seed is A's unless given
 /// - Throws: `ComparisonError` where nothing can be paired, `ResultsError`

@@ -11,9 +11,9 @@ package struct ControlStatistics: Sendable, Equatable {
     package var places: Int
     /// Averaged over the places; the interval is over images, the places as they are
     package var p: EffectStatistics
-    /// What one place of twenty goes beyond, as far as so many can tell: the ceil(0.95 (places + 1))-th smallest of their
-    /// mean effects, so that a patch is beyond it where its p-value is at most 0.05; nan for less than 19 places. With
-    /// direction `noise`, where an effect is a loss, the same from the other end.
+    /// What one place of twenty goes beyond, as far as so many can tell: the ceil(0.95 (places + 1))-th smallest of
+    /// their mean effects, so that a patch is beyond it where its p-value is at most 0.05; nan for less than 19 places.
+    /// With direction `noise`, where an effect is a loss, the same from the other end.
     package var p95: Double
     /// The sweep's patches of this direction and extent
     package var own: Int

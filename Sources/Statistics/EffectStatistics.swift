@@ -9,8 +9,8 @@ package struct EffectStatistics: Sendable, Equatable {
     package var median: Double
     /// Share of images whose effect is above 0
     package var sharePositive: Double
-    /// Mean effect / mean total effect: 1 where the patch alone does what the whole exchange of the passes does; nan where
-    /// there is no total to take a share of
+    /// Mean effect / mean total effect: 1 where the patch alone does what the whole exchange of the passes does; nan
+    /// where there is no total to take a share of
     package var recovered: Double
     /// Its interval, numerator and denominator resampled together; nan where the total effect may be zero
     package var recoveredLow = Double.nan
@@ -42,7 +42,8 @@ package struct SharedTotals: Sendable {
         resampled = bootstrap.means(values, rows: rows, columns: metrics)
     }
 
-    /// The mean of `effects` as a share of the mean total of `metric`, times `sign`, with its interval: BCa on the ratio.
+    /// The mean of `effects` as a share of the mean total of `metric`, times `sign`, with its interval: BCa on the
+    /// ratio.
     func share(
         of effects: [Double], mean: Double, resampled means: ArraySlice<Double>, metric: Int, sign: Double
     ) -> (share: Double, low: Double, high: Double) {
@@ -60,8 +61,8 @@ package struct SharedTotals: Sendable {
 
 /// - Parameters:
 ///   - values: [rows, columns]
-///   - total: what the columns are shares of, metric by metric in turn, and the sign for each round of metrics; nil where
-///     the values are total effects themselves
+///   - total: what the columns are shares of, metric by metric in turn, and the sign for each round of metrics; nil
+///     where the values are total effects themselves
 /// - Returns: one for each column; all nan without rows, or where a value is nan
 package func summarise(
     _ values: [Double], rows: Int, total: (SharedTotals, signs: [Double])?, columns: Int, _ bootstrap: Bootstrap

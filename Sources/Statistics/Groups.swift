@@ -14,8 +14,8 @@ package struct GroupStatistics: Sendable, Equatable {
         /// Images
         package var n: Int
         package var effect: Mean
-        /// This group's mean - the mean of all other groups' images; the two are resampled independently. Nil where there
-        /// is one group only.
+        /// This group's mean - the mean of all other groups' images; the two are resampled independently. Nil where
+        /// there is one group only.
         package var difference: Mean?
     }
 
@@ -32,8 +32,8 @@ package struct GroupStatistics: Sendable, Equatable {
     package var rows: [Row]
 }
 
-/// Effects by group for every corruption, over images that are complete and in a group. A group resamples its own images
-/// (unpaired), so groups of different sizes can be compared.
+/// Effects by group for every corruption, over images that are complete and in a group. A group resamples its own
+/// images (unpaired), so groups of different sizes can be compared.
 ///
 /// - Parameter bootstrap: its seed is the sweep's unless given
 package func groupStatistics(

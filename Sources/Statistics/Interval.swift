@@ -9,10 +9,10 @@ package func interval(of values: [Double], mean: Double, resampled: [Double]) ->
     interval(influence: [values.map { $0 - mean }], estimate: mean, resampled: resampled)
 }
 
-/// A 95% interval of an estimate from its bootstrap distribution: BCa (Efron, Better bootstrap confidence intervals, JASA
-/// 1987), bias-corrected and accelerated, which follows a skewed distribution where percentiles lag behind. It serves
-/// means, ratios of means and differences of independent means alike, as these differ in their influence values alone
-/// (Efron and Tibshirani 1993, chapter 14; Davison and Hinkley 1997, section 5.3.2 for several samples).
+/// A 95% interval of an estimate from its bootstrap distribution: BCa (Efron, Better bootstrap confidence intervals,
+/// JASA 1987), bias-corrected and accelerated, which follows a skewed distribution where percentiles lag behind. It
+/// serves means, ratios of means and differences of independent means alike, as these differ in their influence values
+/// alone (Efron and Tibshirani 1993, chapter 14; Davison and Hinkley 1997, section 5.3.2 for several samples).
 ///
 /// The levels asked for are wider than 95% by t / z and sqrt(n / (n - 1)), which undoes the bootstrap's narrowness for
 /// few rows (Hesterberg, What teachers should know about the bootstrap, The American Statistician 2015, section 3.3);

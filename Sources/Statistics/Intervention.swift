@@ -29,8 +29,8 @@ package enum Intervention: String, Sendable, CaseIterable {
         }
     }
 
-    /// What is put in is the other pass of the same image and model, so that the total effect is what the patch could do at
-    /// most, and shares of it mean something.
+    /// What is put in is the other pass of the same image and model, so that the total effect is what the patch could
+    /// do at most, and shares of it mean something.
     package var exchangesPasses: Bool { self == .denoising || self == .noising }
 }
 

@@ -89,8 +89,8 @@ package func topTenthShare(_ values: [Double]) -> Double {
     return values.map { $0 * sign }.sorted(by: >).prefix(count).reduce(0, +) / abs(sum)
 }
 
-/// The chance that the largest of `own` exchangeable values is beyond all but `beyond` of `random` further ones: the exact
-/// distribution of a maximum's rank. For `own` = 1 it is (1 + beyond) / (1 + random).
+/// The chance that the largest of `own` exchangeable values is beyond all but `beyond` of `random` further ones: the
+/// exact distribution of a maximum's rank. For `own` = 1 it is (1 + beyond) / (1 + random).
 package func maximumRankP(own: Int, random: Int, beyond: Int) -> Double {
     guard beyond < random else { return 1 }
     var none = 1.0

@@ -6,15 +6,15 @@ import Foundation
 /// statistics, step-down; Romano and Wolf, JASA 2005).
 ///
 /// If an image's effects are as likely to be (x, y, ...) as (-x, -y, ...), the observed sums are like any with random
-/// signs, one sign an image for all patches: so patches that move together count as what they are, nearly one. A patch's
-/// statistic is |sum x| / sqrt(sum x^2), which is monotone in Student's t, as flips leave the sum of squares as it is. So
-/// patches of large and of small effects have an equal say in the maximum.
+/// signs, one sign an image for all patches: so patches that move together count as what they are, nearly one. A
+/// patch's statistic is |sum x| / sqrt(sum x^2), which is monotone in Student's t, as flips leave the sum of squares as
+/// it is. So patches of large and of small effects have an equal say in the maximum.
 ///
-/// The assumption is symmetry around 0 of the effects under the null. It fails where effects are skewed around a mean of 0,
-/// above all where a few images carry them: docs/methods.md has the rates.
+/// The assumption is symmetry around 0 of the effects under the null. It fails where effects are skewed around a mean
+/// of 0, above all where a few images carry them: docs/methods.md has the rates.
 ///
-/// All 2^(n-1) patterns of signs are taken where they are no more than the draws; otherwise patterns come from (seed, draw)
-/// alone, and the observed one counts as one of the draws, so that p is never 0 (Phipson and Smyth 2010).
+/// All 2^(n-1) patterns of signs are taken where they are no more than the draws; otherwise patterns come from (seed,
+/// draw) alone, and the observed one counts as one of the draws, so that p is never 0 (Phipson and Smyth 2010).
 package struct SignFlips: Sendable {
     package var draws: Int
     package var seed: UInt64
@@ -76,8 +76,8 @@ package struct SignFlips: Sendable {
         return squares > 0 ? abs(sum) / squares.squareRoot() : 0
     }
 
-    /// Eight images' signs a byte, a set bit for +: [patterns, bytes]. Of all patterns one of every pattern and its opposite
-    /// will do, as they have the same size.
+    /// Eight images' signs a byte, a set bit for +: [patterns, bytes]. Of all patterns one of every pattern and its
+    /// opposite will do, as they have the same size.
     private func signBytes(patterns: Int, bytes: Int, isExact: Bool) -> [UInt8] {
         var signs: [UInt8] = []
         signs.reserveCapacity(patterns * bytes)
@@ -93,8 +93,8 @@ package struct SignFlips: Sendable {
         return signs
     }
 
-    /// How many of these patterns have a statistic as large as the observed one: the patch's own, and the largest of its own
-    /// and all weaker patches'. Both [order].
+    /// How many of these patterns have a statistic as large as the observed one: the patch's own, and the largest of
+    /// its own and all weaker patches'. Both [order].
     private static func count(
         _ columns: [[Float]], _ order: [Int], _ observed: [Double], signs: ArraySlice<UInt8>, bytes: Int
     ) -> (alone: [Int], maximum: [Int]) {

@@ -107,8 +107,8 @@ package func strongest(_ patches: [PatchStatistics]) -> PatchStatistics? {
     patches.filter { $0.p.mean.isFinite && $0.construction == nil }.max { abs($0.p.mean) < abs($1.p.mean) }
 }
 
-/// The statistics of every corruption and patch of a store. Patches are taken in blocks of about 100 MB; beside them stand
-/// the effects on p, 4 bytes for each image and patch.
+/// The statistics of every corruption and patch of a store. Patches are taken in blocks of about 100 MB; beside them
+/// stand the effects on p, 4 bytes for each image and patch.
 ///
 /// - Parameters:
 ///   - bootstrap: its seed is the sweep's unless given
@@ -172,7 +172,8 @@ private func statistics(
             patches.append(
                 PatchStatistics(
                     patch: index, record: own[index], intervention: intervention,
-                    construction: Construction(own[index], intervention, layers: store.manifest.layers, tokens: store.manifest.tokens),
+                    construction: Construction(
+                        own[index], intervention, layers: store.manifest.layers, tokens: store.manifest.tokens),
                     effects: found, accuracy: Double(correct[column]) / Double(n), control: compared[column]))
             onP.append((0..<n).map { Float(values[($0 * block.count + column) * metrics]) })
         }

@@ -84,8 +84,8 @@ extension OpCase {
     /// With S = the largest sum |q k| / sqrt(Dh) of a query: a score, in powers of two, is off by (Dh + 4) roundings of
     /// S and its power by twice that; the power itself (3 roundings), the shrinking at each of T / 16 blocks
     /// (8 roundings each) and the two sums over T
-    /// keys make up the rest. All are relative to (1 + S) times the sum of p |v|. An error of products counts in a score,
-    /// twice in its power, and in a weight times a value.
+    /// keys make up the rest. All are relative to (1 + S) times the sum of p |v|. An error of products counts in a
+    /// score, twice in its power, and in a weight times a value.
     static func attentionTolerance(headDim: Int, tokens: Int) -> Double {
         Double(2 * (headDim + 4) + 2 * tokens + 8 * ((tokens + 15) / 16) + 16) * Float.unitRoundoff
     }
@@ -115,8 +115,8 @@ extension OpCase {
         return (join(z), join(scales))
     }
 
-    /// T below, at and above whole blocks of keys and vectors of queries; then heads and tokens of real models: one to three
-    /// blocks of columns, several groups of queries.
+    /// T below, at and above whole blocks of keys and vectors of queries; then heads and tokens of real models: one to
+    /// three blocks of columns, several groups of queries.
     package static var attentionCases: [OpCase] {
         [
             attention(images: 2, heads: 3, headDim: 7, tokens: 37, queries: 37, apart: false, gap: 5),

@@ -11,8 +11,8 @@ extension ActivationKind {
         case .geluNew: .geluNew
         case .quickGelu: .quickGelu
         case .relu: .relu
-            case .silu: .silu
-            case .mish: .mish
+        case .silu: .silu
+        case .mish: .mish
         }
     }
 }

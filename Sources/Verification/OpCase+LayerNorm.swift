@@ -13,8 +13,8 @@ extension OpCase {
     ) -> OpCase {
         let n = rows.count * tokens
         // Relative to |w| (mean|x| + |x - mean|) / sigma + |b|: a sum of D terms takes D roundings at most, once in the
-        // mean and, halved by the square root, once in the variance; the division (2.5 ulp), the square root (3 ulp) and
-        // the last steps are the 16.
+        // mean and, halved by the square root, once in the variance; the division (2.5 ulp), the square root (3 ulp)
+        // and the last steps are the 16.
         let tolerance = 1.5 * Double(width + 16) * Float.unitRoundoff
         return OpCase(
             name: "layernorm_rows", shape: "rows \(rows.count) of \(stream), T \(tokens) of \(allTokens), D \(width)",

@@ -13,9 +13,9 @@ extension OpCase {
         images: Int, patches: Int, classes: Int, ties: Bool = false, std: Float = 3, foils: FoilRows = .both
     ) -> OpCase {
         let rows = images * (2 + patches)
-        // With R = the largest difference of a row's logits: log p is off by the C + 1 roundings of a sum, exp and log of
-        // 3 ulp each, and three sums of terms up to R; p and each term of KL inherit that, relative to p (1 + R), and KL
-        // adds C roundings. Logits, their differences and the classes are exact.
+        // With R = the largest difference of a row's logits: log p is off by the C + 1 roundings of a sum, exp and log
+        // of 3 ulp each, and three sums of terms up to R; p and each term of KL inherit that, relative to p (1 + R),
+        // and KL adds C roundings. Logits, their differences and the classes are exact.
         let tolerance = Double(2 * classes + 32) * Float.unitRoundoff
         return OpCase(
             name: "metrics",

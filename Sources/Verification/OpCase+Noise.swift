@@ -14,9 +14,9 @@ extension OpCase {
         // In units of u = 2^-24, each against its scale below.
         // Deviation: a sum of 64 running sums takes values / 64 + 6 roundings, halved by the square root; differences,
         // squares, division and root (3 ulp) are within the 16. The mean's own error counts squared.
-        // Normals: u has 2 roundings, which move r = sqrt(-2 ln u) by 4 / r, or by sqrt(4) where r is smaller still; the
-        // logarithm (3 ulp) and the root add 5 r; the angle is off by 4 roundings of at most 2 pi, 25 r; cosine (4 ulp) and
-        // products 7 r. The fma rounds once.
+        // Normals: u has 2 roundings, which move r = sqrt(-2 ln u) by 4 / r, or by sqrt(4) where r is smaller still;
+        // the logarithm (3 ulp) and the root add 5 r; the angle is off by 4 roundings of at most 2 pi, 25 r; cosine (4
+        // ulp) and products 7 r. The fma rounds once.
         let tolerance = (Double(values) / 64 + 16 + 40) * Float.unitRoundoff
         return OpCase(
             name: "noise", shape: "images \(images) of \(stored), \(values) values", flops: 30 * n, bytes: 4 * 4 * n,

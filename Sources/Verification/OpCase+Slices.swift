@@ -36,7 +36,8 @@ extension OpCase {
                     buffer.replaceSubrange(from..<(from + entry.width), with: random.normals(entry.width))
                 }
             }
-            // Token lists stand before the entries, and a gap before both, so that one offset taken for another is seen.
+            // Token lists stand before the entries, and a gap before both, so that one offset taken for another is
+            // seen.
             var lists: [Int32] = [0, 0, 0], tokenLists: [Int32] = []
             for entry in entries {
                 tokenLists.append(Int32(lists.count))

@@ -14,8 +14,8 @@ package struct OpCase {
     package let bytes: Int
     /// The most an element may be off, relative to its scale in `Expected`; each is derived where it is set
     package let tolerance: Double
-    /// How far an element may move beyond that for a relative error of 1 in the kernel's products, where it has any: what
-    /// lower precisions than fp32 are allowed
+    /// How far an element may move beyond that for a relative error of 1 in the kernel's products, where it has any:
+    /// what lower precisions than fp32 are allowed
     package let productSensitivity: Double
     /// Uploads inputs drawn from the generator, and poisons everything that the operation may not read or must write.
     package let prepare: (KernelLibrary, inout SplitMix64) throws -> PreparedOp

@@ -21,7 +21,8 @@ package struct VerifyResult: Sendable {
 extension OpCase {
     /// Every operation but the GEMM, which comes in several.
     package static var kernelCases: [OpCase] {
-        layerNormCases + biasActivationCases + residualCases + embedCases + poolCases + attentionCases + attentionPatternCases
+        layerNormCases + biasActivationCases + residualCases + embedCases + poolCases + attentionCases
+            + attentionPatternCases
             + slicesCases + noiseCases + metricsCases
     }
 }

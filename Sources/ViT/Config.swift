@@ -27,7 +27,8 @@ package struct ViTConfig: Sendable, Equatable {
     package var architecture: Architecture
     /// Class names by index; C of them.
     package var labels: [String]
-    /// Have the last layer compute all tokens, for who reads its activations, and not only those that the classifier reads
+    /// Have the last layer compute all tokens, for who reads its activations, and not only those that the classifier
+    /// reads
     package var computesAllTokens = false
 
     package init(
@@ -61,8 +62,8 @@ package struct ViTConfig: Sendable, Equatable {
     package var tokens: Int { prefixTokens + patches }
     /// Where the patches stand among the tokens
     package var patchTokens: Range<Int> { prefixTokens..<tokens }
-    /// Tokens that layer `layer` computes for what comes after it, from the first on: all, or in the last layer those that
-    /// the classifier reads.
+    /// Tokens that layer `layer` computes for what comes after it, from the first on: all, or in the last layer those
+    /// that the classifier reads.
     package func tokens(after layer: Int) -> Int {
         layer == layers - 1 && !computesAllTokens ? architecture.readout.tokensRead(of: tokens) : tokens
     }

@@ -9,8 +9,8 @@ extension Encoder {
         package var position: Int
         package var x: Buffer<Float>
         package var lists: Buffer<Int32>
-        /// From here on in the lists one entry a pass: the row of x that its output is added to, or a negative number where
-        /// it goes to o. nil: all go to o
+        /// From here on in the lists one entry a pass: the row of x that its output is added to, or a negative number
+        /// where it goes to o. nil: all go to o
         package var adds: Int?
 
         package init(o: Buffer<Float>, position: Int, x: Buffer<Float>, lists: Buffer<Int32>, adds: Int?) {

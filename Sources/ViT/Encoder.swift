@@ -3,8 +3,8 @@ import Kernels
 
 /// An encoder on the device, as primitives that work on lists of rows and on slots of a workspace.
 ///
-/// The residual stream is one buffer x [rows, T, D], every row one forward pass. A stage is cut where activations can be
-/// read and replaced; each piece between two cuts is one function:
+/// The residual stream is one buffer x [rows, T, D], every row one forward pass. A stage is cut where activations can
+/// be read and replaced; each piece between two cuts is one function:
 ///
 ///     attention   x -> projectQKV -> q, k, v -> attend -> z -> attentionOutput -> o, or added to x
 ///     MLP         x -> projectHidden -> mlp_pre -> activate -> mlp_act -> mlpOutput -> o, or added to x

@@ -68,7 +68,8 @@ package struct SafeTensors: Sendable {
     /// Tensor names, sorted
     package var names: [String] { tensors.keys.sorted() }
 
-    /// Opens and checks the file at `path`. It is mapped, so it must not be cut short while it is in use (`MappedFile`).
+    /// Opens and checks the file at `path`. It is mapped, so it must not be cut short while it is in use
+    /// (`MappedFile`).
     package init(path: String) throws(CheckpointError) {
         let file = try MappedFile(path: path)
         try self.init(data: file.data, mapping: file, name: path)

@@ -16,8 +16,8 @@ package struct StoredTensor: Sendable {
 
     /// nil where the type is none of the four
     ///
-    /// - Parameter layout: shape and strides in elements, where values do not lie one after the other in row-major order;
-    ///   `bytes` then reach from the first to the last.
+    /// - Parameter layout: shape and strides in elements, where values do not lie one after the other in row-major
+    ///   order; `bytes` then reach from the first to the last.
     init?(dtype: SafeTensors.DType, bytes: Data, file: MappedFile?, layout: (shape: [Int], strides: [Int])? = nil) {
         switch dtype {
         case .f32: format = .f32

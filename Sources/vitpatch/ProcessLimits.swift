@@ -1,6 +1,7 @@
 import Foundation
 
-/// What the shell allows this process (`ulimit`). Libraries below crash where too little is left, so it is checked first.
+/// What the shell allows this process (`ulimit`). Libraries below crash where too little is left, so it is checked
+/// first.
 enum ProcessLimits {
     private static let files = 64
     private static let fileBytes = 4 << 20

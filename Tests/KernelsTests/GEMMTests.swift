@@ -5,8 +5,8 @@ import Verification
 @testable import Kernels
 
 @Suite(.serialized) struct GEMMTests {
-    /// All providers; the packed one with the tiles for AVX2 and AVX-512, and with one that has small blocks; the tiled one
-    /// with its own tile, which small results do not fill, and with one of uneven parts.
+    /// All providers; the packed one with the tiles for AVX2 and AVX-512, and with one that has small blocks; the tiled
+    /// one with its own tile, which small results do not fill, and with one of uneven parts.
     enum Provider: CaseIterable {
         case clblast, avx2, avx512, smallBlocks, tiled, unevenTiles
 

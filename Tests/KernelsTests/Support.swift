@@ -4,8 +4,8 @@ import Kernels
 import Testing
 import Verification
 
-/// The device's own tuning, and two as for GPUs: work-groups that share rows, keys and values through local memory, small
-/// ones and those that GPUs get.
+/// The device's own tuning, and two as for GPUs: work-groups that share rows, keys and values through local memory,
+/// small ones and those that GPUs get.
 let tunings: [Tuning?] = [
     nil, Tuning(vector: 4, group: 8, attentionLanes: 1, attentionGroup: 4),
     Tuning(vector: 4, group: 64, attentionLanes: 1, attentionGroup: 64),

@@ -146,8 +146,8 @@ final class Lab {
     // MARK: The reference
 
     /// The largest difference of a patch's probabilities from one pass of the reference, over all images, in units of
-    /// `tolerance` or of `conditioning` if that is more; and the largest effect of the patch, so that a test can see that it
-    /// is not about nothing.
+    /// `tolerance` or of `conditioning` if that is more; and the largest effect of the patch, so that a test can see
+    /// that it is not about nothing.
     func compare(_ patches: [Patch], _ output: WaveResult) -> [(patch: Patch, error: Double, effect: Double)] {
         let classes = rig.config.classes
         return patches.enumerated().map { index, patch in
@@ -174,9 +174,9 @@ final class Lab {
         error < Self.tolerance ? error / Self.tolerance : error / max(Self.tolerance, conditioning(patch, image: image))
     }
 
-    /// What a pass makes of roundings: 16 times the most that its probabilities change in Double, where its input and what is
-    /// put in change by one rounding each. A layer norm of few values that nearly agree magnifies them; among thousands of
-    /// random models there are some with several.
+    /// What a pass makes of roundings: 16 times the most that its probabilities change in Double, where its input and
+    /// what is put in change by one rounding each. A layer norm of few values that nearly agree magnifies them; among
+    /// thousands of random models there are some with several.
     private func conditioning(_ patch: Patch, image: Int) -> Double {
         let wanted = probabilities(logits(patch, image: image))
         return 16
@@ -319,7 +319,8 @@ extension PatchWith {
 }
 
 extension Lab {
-    /// Every site alone with every window of 1 to 3, tokens (all, CLS, another, three), heads or neurons, both directions.
+    /// Every site alone with every window of 1 to 3, tokens (all, CLS, another, three), heads or neurons, both
+    /// directions.
     func everyCombination(with: PatchWith = .clean, sites: [Site] = Site.allCases) -> [Patch] {
         let config = rig.config, last = config.tokens - 1
         let tokenSets = ([nil, [0], [last], [last, 0, config.tokens / 2]] as [[Int]?])

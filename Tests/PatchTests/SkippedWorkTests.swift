@@ -7,10 +7,11 @@ import ViT
 @Suite(.serialized) struct SkippedWorkTests {
     /// (row, stage, layer) evaluations of one patched pass, by counting on paper.
     ///
-    /// A pass is computed from the stage on where it first differs from the receiving one: a site before or inside a stage
-    /// makes that stage count. In the last layer only CLS goes on, so that there all sites but the encoder's input, the
-    /// stream before it, keys and values are touched only where the patch has token 0, and then wholly if it has all heads.
-    /// Whole outputs that are put in are not computed. A residual stream put in wholly makes all before it irrelevant.
+    /// A pass is computed from the stage on where it first differs from the receiving one: a site before or inside a
+    /// stage makes that stage count. In the last layer only CLS goes on, so that there all sites but the encoder's
+    /// input, the stream before it, keys and values are touched only where the patch has token 0, and then wholly if it
+    /// has all heads. Whole outputs that are put in are not computed. A residual stream put in wholly makes all before
+    /// it irrelevant.
     private func evaluations(
         _ site: Site, _ layers: [Int], heads: [Int]? = nil, tokens: [Int]? = nil, neurons: [Int]? = nil, of count: Int
     ) -> Int {
@@ -93,8 +94,8 @@ import ViT
         }
     }
 
-    /// Every site, window, some heads or all, some neurons or all, all tokens or one. Alone in its wave a patch takes what
-    /// the formula says; together they take no state twice.
+    /// Every site, window, some heads or all, some neurons or all, all tokens or one. Alone in its wave a patch takes
+    /// what the formula says; together they take no state twice.
     @Test(arguments: Site.allCases) func evaluationsAreThoseOfTheFormula(_ site: Site) throws {
         var random = SplitMix64.fresh()
         let lab = try Lab(TinySize(layers: 5), images: 2)

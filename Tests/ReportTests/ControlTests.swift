@@ -13,7 +13,8 @@ import Testing
     private let effects: [[Double]]
     private static let images = 9
 
-    /// Single layers and windows in both directions, a site without other places, and random places: 40 of 3 layers, 3 of 2.
+    /// Single layers and windows in both directions, a site without other places, and random places: 40 of 3 layers, 3
+    /// of 2.
     init() throws {
         var random = SeededRandom()
         seed = random.seed

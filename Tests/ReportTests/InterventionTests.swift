@@ -97,7 +97,8 @@ import Testing
         #expect(summaryData([found], format: .csv).contains(",\(kind.intervention.rawValue),"))
     }
 
-    /// A point is filled for one reason alone: its own effect on p is significant. Panels of what was not tested have none.
+    /// A point is filled for one reason alone: its own effect on p is significant. Panels of what was not tested have
+    /// none.
     @Test func oneRuleForFilledPoints() throws {
         let folder = TemporaryFolder()
         let store = try Synthetic.layers.store(folder: folder.path, images: 12, seed: 2)

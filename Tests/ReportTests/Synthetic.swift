@@ -1,7 +1,8 @@
 import Foundation
 import Results
 
-/// Sweeps made up for tests of the report: images of ten classes, effects that depend on the place, the image and chance.
+/// Sweeps made up for tests of the report: images of ten classes, effects that depend on the place, the image and
+/// chance.
 enum Synthetic: String, CaseIterable {
     /// Two sites, windows 1 and 3, both directions
     case layers

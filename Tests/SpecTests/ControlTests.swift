@@ -88,7 +88,8 @@ struct ControlTests {
             try controls("site: resid_post\ntokens: each,patches\n", 9).isEmpty && controls("window: 3\n", 0).isEmpty)
     }
 
-    /// 10 pairs of 5 layers, of which the sweep has 4 (window 2 gives layer 0 alone at the edge); one set of all layers.
+    /// 10 pairs of 5 layers, of which the sweep has 4 (window 2 gives layer 0 alone at the edge); one set of all
+    /// layers.
     @Test func asManyAsThereAre() throws {
         let seed = UInt64.random(in: 0...(.max))
         let pairs = try controls("window: 2\n", 50, seed: seed).map { $0.patch.parts[0].layers }

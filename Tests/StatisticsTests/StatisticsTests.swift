@@ -245,8 +245,8 @@ import Testing
         #expect(interval(of: [1, 2, 3, 4, 5, 6], mean: 3.5, resampled: []).low.isNaN)
     }
 
-    /// Of a patch that does a fixed part of the total on every image the share is known for sure, whatever the images; one
-    /// that does something of its own has about the interval of the delta method. Noising has the same shares.
+    /// Of a patch that does a fixed part of the total on every image the share is known for sure, whatever the images;
+    /// one that does something of its own has about the interval of the delta method. Noising has the same shares.
     @Test func recoveredShares() throws {
         var random = SeededRandom()
         let places = ["restore", "noise"].flatMap { direction in (0..<2).map { patch($0, direction) } }
@@ -354,7 +354,8 @@ import Testing
         #expect(sure.p[0] == 1.0 / 501 && sure.adjusted[0] == sure.floor)
     }
 
-    /// Patches that are the same but for their size are one hypothesis, which costs nothing; strangers cost nearly Bonferroni's.
+    /// Patches that are the same but for their size are one hypothesis, which costs nothing; strangers cost nearly
+    /// Bonferroni's.
     @Test func correlatedPatchesCountAsOne() {
         var random = SeededRandom(seed: 11)
         let one = (0..<40).map { _ in Float.random(in: -1...1.7, using: &random) }

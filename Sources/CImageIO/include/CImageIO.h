@@ -1,4 +1,5 @@
-// Image files to 8-bit RGB, over libpng, libjpeg-turbo, libwebp, giflib and libtiff. setjmp stays behind these functions.
+// Image files to 8-bit RGB, over libpng, libjpeg-turbo, libwebp, giflib and libtiff. setjmp stays behind these
+// functions.
 //
 // Every function returns false on failure and then writes one zero-terminated reason to `error`.
 #ifndef CIMAGEIO_H

@@ -29,10 +29,10 @@ package struct ClassMatch: Sendable, Equatable {
 extension ImageDataset {
     /// Which model label each class of the data stands for.
     ///
-    /// In this order: what `classMap` says; the same name; one label that is the same but for case, underscores, hyphens,
-    /// spaces and Unicode form, or whose first synonym (before a comma) is; a WordNet id, where the model's labels are
-    /// ImageNet's; a number, as that index. Classes are taken by their order, as torchvision's ImageFolder does, only where
-    /// all labels of the model are the placeholders LABEL_0, LABEL_1 ... that transformers gives.
+    /// In this order: what `classMap` says; the same name; one label that is the same but for case, underscores,
+    /// hyphens, spaces and Unicode form, or whose first synonym (before a comma) is; a WordNet id, where the model's
+    /// labels are ImageNet's; a number, as that index. Classes are taken by their order, as torchvision's ImageFolder
+    /// does, only where all labels of the model are the placeholders LABEL_0, LABEL_1 ... that transformers gives.
     ///
     /// - Parameter modelLabels: the model's label names by index.
     /// - Throws: ``ImageError/labels(_:)`` naming what is left, what fits twice, and classes that share a label.

@@ -1,5 +1,5 @@
-/// `mask:FRACTION`: a random share of the model's patches set to 0 after normalising. With the same seed the patches of a
-/// smaller share are among those of a larger one.
+/// `mask:FRACTION`: a random share of the model's patches set to 0 after normalising. With the same seed the patches of
+/// a smaller share are among those of a larger one.
 ///
 /// `mask:FILE`: the patches that are dark in an image file.
 struct Mask: CorruptionKind {

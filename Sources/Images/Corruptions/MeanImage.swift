@@ -14,8 +14,8 @@ struct MeanImage: CorruptionKind {
 }
 
 extension ImageDataset {
-    /// The mean over all images, but those that ``onUnreadable`` takes, as the model reads them, [3, S, S]: summed in Double in the data's order, so that the
-    /// number of threads, which decode and preprocess, does not show.
+    /// The mean over all images, but those that ``onUnreadable`` takes, as the model reads them, [3, S, S]: summed in
+    /// Double in the data's order, so that the number of threads, which decode and preprocess, does not show.
     ///
     /// - Parameter progress: called with the number of images done and of all, now and then.
     /// - Throws: ``ImageError`` of the first image, in that order, that cannot be read; or when there is none.

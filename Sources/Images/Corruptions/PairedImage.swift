@@ -1,5 +1,5 @@
-/// `pair:DIR`: the image of the same id in another folder; `pair:`, without one: the file that the column `corrupted` of
-/// the data's CSV file names
+/// `pair:DIR`: the image of the same id in another folder; `pair:`, without one: the file that the column `corrupted`
+/// of the data's CSV file names
 struct PairedImage: CorruptionKind {
     static let name = "pair"
     static let forms = ["pair:DIR"]

@@ -2,8 +2,8 @@ import Foundation
 
 /// Where a model's files are.
 ///
-/// `--model` may be a folder with config.json, the folder of a model in Hugging Face's cache (`models--owner--name`, whose
-/// snapshot is read), or owner/name, which is looked for in that cache.
+/// `--model` may be a folder with config.json, the folder of a model in Hugging Face's cache (`models--owner--name`,
+/// whose snapshot is read), or owner/name, which is looked for in that cache.
 package struct ModelFolder: Sendable {
     /// The folder that has config.json
     package let folder: String

@@ -1,8 +1,8 @@
 import Formats
 import Foundation
 
-/// A file that torch.save wrote (pytorch_model.bin): a dictionary of tensors, in the ZIP layout of PyTorch 1.6 and later
-/// or the older one.
+/// A file that torch.save wrote (pytorch_model.bin): a dictionary of tensors, in the ZIP layout of PyTorch 1.6 and
+/// later or the older one.
 ///
 /// Its pickle is read and never run: tensors, storages and OrderedDict are known, anything else is refused by its name.
 /// The values stay in the file, which is mapped.

@@ -28,7 +28,8 @@ func openWeightFile(_ path: String) throws(CheckpointError) -> any WeightFile {
     return try PyTorchFile(path: path)
 }
 
-/// The error to throw where a file is what `git clone` leaves behind without Git LFS: a few lines in place of the bytes.
+/// The error to throw where a file is what `git clone` leaves behind without Git LFS: a few lines in place of the
+/// bytes.
 func gitLFSPointer(_ path: String) -> CheckpointError? {
     guard case .file(let size) = fileKind(path), size < 1024,
         let data = try? Data(contentsOf: URL(fileURLWithPath: path)),

@@ -2,8 +2,8 @@ extension Family {
     /// transformers' `ViTForImageClassification`: pre-norm, learned positions, a classifier on CLS.
     ///
     /// Absent keys of config.json (or null) have the defaults of transformers' `ViTConfig` (ViT-B/16 at 224 pixels, two
-    /// labels). `id2label` must name the classes 0 to C-1, in any order. Tensor names may be those that transformers saves
-    /// (`vit.encoder.layer.0.attention.attention.query.weight`) or those its version 5 uses in memory
+    /// labels). `id2label` must name the classes 0 to C-1, in any order. Tensor names may be those that transformers
+    /// saves (`vit.encoder.layer.0.attention.attention.query.weight`) or those its version 5 uses in memory
     /// (`vit.layers.0.attention.q_proj.weight`).
     static let vit = Family(
         name: Architecture.vit.family, modelType: "vit", model: "ViTForImageClassification", summary: "CLS",

@@ -341,12 +341,16 @@ struct Sweep: ParsableCommand {
             command: CommandLine.arguments.joined(separator: " "),
             layers: model.encoder.config.layers, logits: logits, control: settings.control,
             preprocessing: model.checkpoint.defaultsText)
-        (manifest.foil, manifest.patchWith) = (foil.description, settings.patchFile.map { "file:\($0)" } ?? spec.patchWith.rawValue)
+        (manifest.foil, manifest.patchWith) = (
+            foil.description, settings.patchFile.map { "file:\($0)" } ?? spec.patchWith.rawValue
+        )
         (manifest.partner, manifest.noiseSD) = (settings.partner.rawValue, settings.noiseDeviation.rawValue)
         let architecture = model.checkpoint.config.architecture
         manifest.tokens = TokenLayout(
             prefix: architecture.prefix.map(\.rawValue), patches: model.checkpoint.config.patches,
-            read: architecture.readout.ranges(of: model.checkpoint.config.tokens).map { [$0.lowerBound, $0.upperBound] })
+            read: architecture.readout.ranges(of: model.checkpoint.config.tokens).map {
+                [$0.lowerBound, $0.upperBound]
+            })
         manifest.resize = model.preprocessor.library.rawValue
         manifest.exif = settings.exif == .ignore ? nil : settings.exif.rawValue
         manifest.classMatch = data.match.lines.isEmpty ? nil : data.match.lines

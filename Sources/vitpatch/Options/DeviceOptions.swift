@@ -120,8 +120,8 @@ struct DeviceOptions: ParsableArguments {
         }
     }
 
-    /// The provider of --precision; for fp32 what --gemm asks for, else what `vitpatch tune` measured, else what is good
-    /// without measuring.
+    /// The provider of --precision; for fp32 what --gemm asks for, else what `vitpatch tune` measured, else what is
+    /// good without measuring.
     func gemm(for device: Device) throws -> GEMMChoice {
         let precision = try wanted()
         if precision == .fp32 { return fp32(for: device) }

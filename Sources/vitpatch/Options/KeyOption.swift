@@ -1,8 +1,8 @@
 import ArgumentParser
 import Spec
 
-// Options that are keys of a spec file too: name, default, values and help come from `SweepKey`. Their values stay texts,
-// which Spec checks, so that a flag and a file's value have the same rules and messages.
+// Options that are keys of a spec file too: name, default, values and help come from `SweepKey`. Their values stay
+// texts, which Spec checks, so that a flag and a file's value have the same rules and messages.
 
 extension Option where Value == String? {
     /// - Parameter absent: the default in words, where the command has another one

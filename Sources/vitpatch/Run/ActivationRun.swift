@@ -5,8 +5,8 @@ import Patch
 import Spec
 import ViT
 
-/// Images' activations on their way into a .safetensors file: every image's go to their places as soon as they are there,
-/// so that memory does not grow with the images.
+/// Images' activations on their way into a .safetensors file: every image's go to their places as soon as they are
+/// there, so that memory does not grow with the images.
 struct ActivationRun {
     let experiment: Experiment
     let corruption: Corruption

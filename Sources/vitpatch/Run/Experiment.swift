@@ -43,8 +43,8 @@ struct Experiment {
 
     func draws(_ corruption: Corruption) -> Int { corruption.isRandom ? samples : 1 }
 
-    /// Every patch on some images, in as many waves as they need; each wave once, or the average of as many as there are
-    /// noise draws.
+    /// Every patch on some images, in as many waves as they need; each wave once, or the average of as many as there
+    /// are noise draws.
     /// - Parameters:
     ///   - keepLogits: results have every pass's logits too, means over the draws
     ///   - check: called before each wave, to end the work by an error

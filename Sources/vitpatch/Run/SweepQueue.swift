@@ -2,8 +2,8 @@ import Foundation
 
 /// Hands a sweep's batches of images to its devices. Shared by threads.
 ///
-/// With `--keep` a wave of images is filtered first, by clean and corrupted passes alone; the images that count wait until
-/// they fill a wave, or no more can come. Such waves go first, so few images wait.
+/// With `--keep` a wave of images is filtered first, by clean and corrupted passes alone; the images that count wait
+/// until they fill a wave, or no more can come. Such waves go first, so few images wait.
 final class SweepQueue: @unchecked Sendable {
     struct Job: Sendable {
         var images: ImageBatch

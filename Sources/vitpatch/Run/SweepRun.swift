@@ -23,8 +23,8 @@ struct SweepModels {
     var context: Context { model.encoder.context }
 }
 
-/// Runs a sweep's waves into its store: images are made ready on other threads, every device takes the next wave when it
-/// has done one, and a wave's results are one transaction.
+/// Runs a sweep's waves into its store: images are made ready on other threads, every device takes the next wave when
+/// it has done one, and a wave's results are one transaction.
 struct SweepRun {
     /// Of one kind, so that no result depends on which of them computed it
     let devices: [SweepModels]
@@ -116,7 +116,8 @@ struct SweepRun {
         return try experiment(0).measuredNoiseDeviations(memory: memory, interruption)
     }
 
-    /// What `--patch-with mean` puts in, on every device: means over all of the data that can be read, found on the first.
+    /// What `--patch-with mean` puts in, on every device: means over all of the data that can be read, found on the
+    /// first.
     private func activationMeans(_ interruption: Interruption) throws -> [ActivationMeans?] {
         let sites = ActivationMeans.sites(patches)
         if sites.isEmpty { return devices.map { _ in nil } }

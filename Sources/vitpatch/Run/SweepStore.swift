@@ -2,8 +2,8 @@ import Patch
 import Results
 import Synchronization
 
-/// Writes a sweep's waves, one transaction each. A new store is made with the first of them: what keeps a sweep from its
-/// first results, an image that cannot be read for one, leaves the folder as it was. Shared by threads.
+/// Writes a sweep's waves, one transaction each. A new store is made with the first of them: what keeps a sweep from
+/// its first results, an image that cannot be read for one, leaves the folder as it was. Shared by threads.
 final class SweepStore: Sendable {
     enum Start: Sendable {
         case new(NewStore)
