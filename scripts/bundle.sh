@@ -34,8 +34,8 @@ for library in clblast jpeg png16 z webpdemux webp gif tiff $below sqlite3 crypt
     archive=$(find_library "lib$library.a") || exit 1
     ln -sf "$archive" "$static/lib$library.a"
 done
-# After libtiff.a and libwebp.a on the command line, whatever order the package manager has for them.
-for library in tiff webpdemux webp jpeg $below z m; do below_flags="$below_flags -Xlinker -l$library"; done
+# After libtiff.a and libwebp.a on the command line, whatever order the package manager has for them; Lerc is C++.
+for library in tiff webpdemux webp jpeg $below z stdc++ m; do below_flags="$below_flags -Xlinker -l$library"; done
 for module in OpenCL:OpenCL clblast:clblast libcrypto:crypto; do
     printf 'Name: %s\nDescription: static\nVersion: 1\nLibs: -L%s -l%s\n' \
         "${module%:*}" "$static" "${module#*:}" > "$static/${module%:*}.pc"

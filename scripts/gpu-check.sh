@@ -180,13 +180,6 @@ for p in fp32 $([ "$fast" = fp32 ] || echo bf16x3 bf16); do
 done
 sweep heads "$fast" --site z
 step torch 100 20 python3 "$work/peer.py" "$work/model"
-for p in $precisions; do
-    step "gemm-$p" 30 4 "$V" bench --model vit-b --images 166 --seconds 0.1 --only gemm --alone --precision "$p" \
-        --json "$OUT/gemm-$p.json"
-    step "pass-$p" 30 1 "$V" bench --model vit-b --images 64 --seconds 0.3 --only pass --alone --precision "$p" \
-        --json "$OUT/pass-$p.json"
-done
-step kernels 60 14 "$V" bench --model vit-b --images 64 --seconds 0.1 --only kernel --alone --json "$OUT/kernels.json"
 # How far each precision moves probabilities, on a small trained model where there is one
 if [ -d vit ] && [ "$fast" != fp32 ]; then
     for p in $precisions; do
@@ -196,6 +189,13 @@ if [ -d vit ] && [ "$fast" != fp32 ]; then
     done
     step resolution 60 6 python3 "$work/resolution.py" "$work" $precisions
 fi
+for p in $precisions; do
+    step "gemm-$p" 30 4 "$V" bench --model vit-b --images 166 --seconds 0.1 --only gemm --alone --precision "$p" \
+        --json "$OUT/gemm-$p.json"
+    step "pass-$p" 30 1 "$V" bench --model vit-b --images 64 --seconds 0.3 --only pass --alone --precision "$p" \
+        --json "$OUT/pass-$p.json"
+done
+step kernels 60 14 "$V" bench --model vit-b --images 64 --seconds 0.1 --only kernel --alone --json "$OUT/kernels.json"
 step tune 60 12 "$V" tune --seconds 0.02
 rm -f "$OUT/model.txt"
 (cd "$OUT" && tar -czf all.tar.gz -- *.txt *.json 2> /dev/null && rm -f -- *.txt *.json)
