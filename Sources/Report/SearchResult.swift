@@ -33,7 +33,7 @@ package struct SearchResult: Codable, Sendable {
         case version, model, modelHash, data, dataHash, corruption, direction, target, keep, seed, samples, until,
             device
         case gemm, seen, searched, heldOut, candidates, metric, foil, noiseSD = "noiseSd", totalEffect
-        case heldOutTotalEffect, stopped, baselines, steps, set
+        case heldOutTotalEffect, stopped, baselines, steps, set, skipped, patchFile, patchFileHash
     }
 
     package struct Step: Codable, Sendable {

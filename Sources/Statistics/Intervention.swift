@@ -23,7 +23,7 @@ package enum Intervention: String, Sendable, CaseIterable {
         case "zero": self = .zero
         case "mean": self = .mean
         case "resample": self = .resample
-        case "file": self = .file
+        case let what where what == "file" || what.hasPrefix("file:"): self = .file
         default:
             self = manifest.donor != nil ? .donor : direction == "noise" ? .noising : .denoising
         }

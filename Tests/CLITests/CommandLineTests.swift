@@ -29,7 +29,7 @@ struct CommandLineTests {
     }
 
     @Test(arguments: [
-        "frob", "--frob", "export", "export x", "export x --format foo", "export x y --format csv", "summary",
+        "frob", "--frob", "export", "export x --format foo", "export x y --format csv", "summary",
         "summary x --format foo", "classify --format x", "classify --limit 0", "classify --corruption noise:1",
         "classify --corruption foo", "classify --memory x", "classify --offset=-3", "verify --seed x",
         "verify --gemm x", "devices --x", "devices x", "tune --seconds x", "bench --images 0", "bench --only x",

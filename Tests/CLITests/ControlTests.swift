@@ -15,7 +15,7 @@ struct ControlTests {
     @Test func rows() throws {
         let with = try Table(try sweep(options, out: folder("with")))
         let without = try Table(try sweep(options.filter { $0 != "--control" && $0 != "5" }, out: folder("without")))
-        #expect(with.header.suffix(2) == ["control", "extent"])
+        #expect(with.header.contains("control") && with.header.contains("extent"))
         #expect(with.rows.filter { $0["control"] == "0" } == without.rows)
         let controls = with.rows.filter { $0["control"] == "1" }
         #expect(

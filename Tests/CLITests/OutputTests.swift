@@ -96,7 +96,7 @@ struct OutputTests {
             try expectFailure(["sweep", "--limit", "1", "--out", folder("e"), option], naming: ["e/results.sqlite"])
         }
         try expectFailure(
-            ["sweep", "--limit", "1", "--out", folder("out"), "--groups", folder("groups.csv")], naming: ["FIFO"])
+            ["sweep", "--limit", "1", "--out", folder("out"), "--groups", folder("groups.csv")], naming: ["named pipe"])
     }
 
     @Test func aFileThatGetsTooLarge() throws {

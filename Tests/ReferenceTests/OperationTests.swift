@@ -55,7 +55,7 @@ struct OperationTests {
         for activation in ReferenceActivation.allCases {
             #expect(activation(0) == 0)
             #expect(activation(50) == 50)
-            #expect(abs(activation(-50)) < 1e-30)
+            #expect(abs(activation(-50)) < 1e-19)  // silu and mish fall like x e^x, the others faster
         }
     }
 
