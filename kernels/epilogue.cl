@@ -35,8 +35,9 @@ static inline __global float *residual_row(__global float *x, int rowStride, __g
 // roundings of |x| of the exact one. Where Q ends, past 5, it falls without end, and the result with it.
 //
 // damped(x, y) = x / (1 + 2^y), for gelu_new, quick_gelu and silu; mish(x) = x tanh(ln(1 + e)) = x n / (n + 2) with
-// n = e (e + 2) and e = e^x, which is x in float from x = 20 on; NaN stays NaN. Not by the built-in exp, whose bits may differ
-// between a vector and a scalar: a value must not depend on where in a row it stands, or on which kernel activates it.
+// n = e (e + 2) and e = e^x, which is x in float from x = 20 on; NaN stays NaN. Not by the built-in exp, whose bits may
+// differ between a vector and a scalar: a value must not depend on where in a row it stands, or on which kernel
+// activates it.
 #define DEFINE_ACTIVATION(T)                                                         \
   static inline T CAT(gelu_, T)(T x) {                                                      \
     T a = fabs(x);                                                                   \

@@ -1,8 +1,8 @@
 // What each pass says of its target class, computed where the logits are.
 //
 // logits   [rows, C]; rows 0 ..< images are the clean passes, row `corrupted` + b is image b's corrupted pass
-// labels   [images] target classes, -1 for the clean pass's own; then [images] foils, -1 for the class other than the target
-//          with the largest sum of logits over rows `first` + b and `second` + b, which may be the same row
+// labels   [images] target classes, -1 for the clean pass's own; then [images] foils, -1 for the class other than the
+//          target with the largest sum of logits over rows `first` + b and `second` + b, which may be the same row
 // targets  [images, 2]: target and foil
 // out      [rows, 6]: p[target], logit[target], logit[target] - logit[foil], KL(clean || row), argmax,
 //          logit[target] - logsumexp(the other logits)
@@ -15,8 +15,8 @@
 #define ROW ((int)get_global_id(0) / WG)
 #define LANE ((int)get_global_id(0) % WG)
 
-// The class but `skip` with the largest sum of two rows' logits, in every work-item of the group. The largest of a row is
-// that of the row with itself: doubling is exact.
+// The class but `skip` with the largest sum of two rows' logits, in every work-item of the group. The largest of a row
+// is that of the row with itself: doubling is exact.
 //
 // tops, classes  [WG] each
 static inline int argmax_of_sum(__global const float *first, __global const float *second, int C, int skip,
@@ -67,7 +67,8 @@ __kernel void metric_targets(__global const float *logits, int C, __global const
   // Both are always looked up: no barrier in a branch
   int label = labels[b], given = labels[images + b], best = argmax_but(logits + (size_t)b * C, C, -1, scratch, classes);
   int target = label < 0 ? best : label;
-  int other = argmax_of_sum(logits + (size_t)(first + b) * C, logits + (size_t)(second + b) * C, C, target, scratch, classes);
+  __global const float *a = logits + (size_t)(first + b) * C, *z = logits + (size_t)(second + b) * C;
+  int other = argmax_of_sum(a, z, C, target, scratch, classes);
   int foil = given < 0 ? other : given;
   if (LANE == 0) {
     out[targets + 2 * b] = target;

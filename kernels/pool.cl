@@ -1,4 +1,5 @@
-// out[i, :] = mean over t in [token, token + count) of in[row(i), t, :],   row(i) = rows[first + i], or i without a list
+// out[i, :] = mean over t in [token, token + count) of in[row(i), t, :],   row(i) = rows[first + i], or i without a
+// list
 //
 // in     [*, rowStride / D, D]   the residual stream, or its normed rows
 // out    [n, outStride] from outOffset on: D values a row

@@ -69,7 +69,8 @@ struct SearchRun {
                 guard outcome.totalEffect.mean > 0 else {
                     throw CommandError(
                         "there is nothing to bring back: --corruption \(corruption.spec) changes the target's mean \(metric == .p ? "probability" : metric.title) "
-                            + "by \(String(format: "%+.3g", -outcome.totalEffect.mean)) on the \(outcome.searched) images searched on")
+                            + "by \(String(format: "%+.3g", -outcome.totalEffect.mean)) on the \(outcome.searched) images searched on"
+                    )
                 }
             }
             guard let taken = greedy.take(trials.gains.map(mean)) else { break }
