@@ -20,7 +20,7 @@ package enum Precision: String, Sendable, CaseIterable, Codable {
         }
     }
 
-    /// Whether results are as good as fp32's for every use: 2e-5 in probability at most.
+    /// Whether results are nearly fp32's: within 2e-5 in probability on the models measured (docs/performance.md).
     package var isExact: Bool { self == .fp32 || self == .bf16x3 || self == .fp16x3 }
 
     /// Whether numbers beyond 65504 become infinite.

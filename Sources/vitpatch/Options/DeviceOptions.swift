@@ -108,7 +108,7 @@ struct DeviceOptions: ParsableArguments {
         let measured = factor.map { String(format: "%.1f times as fast in matrix products", $0) }
         Terminal.note(
             "\(device.name) has --precision bf16x3, \(measured ?? "faster (vitpatch tune measures by how much)"), "
-                + "with probabilities within 2e-5 of fp32's.")
+                + "and moved probabilities by at most 2e-5 where it was measured.")
     }
 
     func context(profiling: Bool = false) throws -> Context { try selection.context(profiling: profiling) }
