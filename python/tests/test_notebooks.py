@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ def shown(cell: Any) -> list[tuple[str, str]]:
     out: list[tuple[str, str]] = []
     for output in cell.outputs:
         if output.output_type == "stream":
-            out.append((output.name, output.text))
+            # A warning names the kernel's own file of a cell.
+            out.append((output.name, re.sub(r"/tmp/ipykernel_\d+/\d+\.py", "CELL", output.text)))
         elif "data" in output:
             kinds = "+".join(sorted(output.data))
             # A figure's text says how many pixels it has, a sweep's where its folder is.
