@@ -26,7 +26,8 @@
 // out   rows of outStride floats from outOffset on, [M, N]
 // ND-range: (panels, ceil(M / block)), local (1, 1)
 //
-// MR, NV, KC as above; ACTIVATION as in epilogue.cl
+// activation  as in epilogue.cl; at run time, since a constant makes CPUs spill the accumulators
+// MR, NV, KC as above
 
 #ifndef MR
 #define MR 6
@@ -40,7 +41,7 @@
 #define NR (NV * V)
 
 __kernel void gemm_packed(__global const float *a, int aOffset, int aStride, __global const float *w,
-                          __global const float *bias, int M, int N, int K, int block,
+                          __global const float *bias, int M, int N, int K, int block, int activation,
                           __global float *out, int outOffset, int outStride, __global float *x, int rowStride,
                           __global const int *lists, int first, int tokens) {
   int panel = get_global_id(0);
@@ -101,11 +102,11 @@ __kernel void gemm_packed(__global const float *a, int aOffset, int aStride, __g
 #pragma unroll
           for (int i = 0; i < MR; i++) acc[i][j] += add;
         }
-        if (ACTIVATION != ACT_NONE) {
+        if (activation != ACT_NONE) {
 #pragma unroll
           for (int i = 0; i < MR; i++)
 #pragma unroll
-            for (int j = 0; j < NV; j++) acc[i][j] = activate_floatv(acc[i][j], ACTIVATION);
+            for (int j = 0; j < NV; j++) acc[i][j] = activate_floatv(acc[i][j], activation);
         }
       }
 #pragma unroll

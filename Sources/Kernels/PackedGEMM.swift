@@ -95,11 +95,12 @@ package final class PackedGEMM: GEMM {
         try validate(a, weight, rows, out, residual)
         let panels = (weight.outputs + tile.columns - 1) / tile.columns
         let block = block(rows: rows, panels: panels)
-        try kernel(activation).launch(
+        try kernel(.none).launch(
             global: [panels, (rows + block - 1) / block], local: [1, 1],
             [
                 "a": a.buffer, "aOffset": a.offset, "aStride": a.stride, "w": weight.panels, "bias": weight.bias,
-                "M": rows, "N": weight.outputs, "K": weight.inputs, "block": block, "out": out.buffer,
+                "M": rows, "N": weight.outputs, "K": weight.inputs, "block": block,
+                "activation": Int(activation.rawValue), "out": out.buffer,
                 "outOffset": out.offset, "outStride": out.stride, "x": residual.buffer, "rowStride": residual.rowStride,
                 "lists": residual.listBuffer, "first": residual.first, "tokens": residual.tokens,
             ])
