@@ -37,7 +37,7 @@ package final class PackedGEMM: GEMM {
     }
 
     private let context: Context
-    private let kernel: EpilogueKernel
+    private let kernel: Kernel
     private let tile: Tile
     package var name: String { "packed \(tile.rows)x\(tile.columns) v\(tile.vector) k\(tile.depth) m\(tile.block)" }
 
@@ -54,8 +54,8 @@ package final class PackedGEMM: GEMM {
         context = library.context
         let tile = tile ?? Tile(vectorWidth: library.tuning.vector)
         self.tile = tile
-        kernel = try EpilogueKernel(
-            library, .gemmPacked, "gemm_packed",
+        kernel = try library.kernel(
+            .gemmPacked, "gemm_packed",
             defines: ["V": tile.vector, "MR": tile.rows, "NV": tile.vectors, "KC": tile.depth])
     }
 
@@ -95,7 +95,7 @@ package final class PackedGEMM: GEMM {
         try validate(a, weight, rows, out, residual)
         let panels = (weight.outputs + tile.columns - 1) / tile.columns
         let block = block(rows: rows, panels: panels)
-        try kernel(.none).launch(
+        try kernel.launch(
             global: [panels, (rows + block - 1) / block], local: [1, 1],
             [
                 "a": a.buffer, "aOffset": a.offset, "aStride": a.stride, "w": weight.panels, "bias": weight.bias,
