@@ -27,11 +27,11 @@ extension Wavefront {
     package func observe(
         _ wave: Wave, sites: Set<Site>, _ body: (Observed, ArraySlice<Float>) -> Void
     ) throws(CLError) {
-        let images = wave.clean.count, passes = try sourcePasses(wave, patches: []), rows = passes.count * images
+        let images = wave.clean.count, passes = try input.sourcePasses(wave, patches: []), rows = passes.count * images
         let (schedule, lists) = try schedule(
             [], images: images, sources: Schedule.Sources(models: passes.map(\.model), base: [], source: []),
             keepsOutputs: true)
-        try embed(wave, passes, try upload(wave, passes))
+        try embed(wave, passes, try input.upload(wave, passes))
         let config = encoder.config, d = config.hiddenSize
         func hand(_ site: Site, _ layer: Int, row: Int, _ values: ArraySlice<Float>) {
             body(
@@ -79,8 +79,8 @@ extension Wavefront {
     /// - Parameter clean: [images] of [channels, S, S]
     package func observeProjections(_ clean: [[Float]], _ body: (ArraySlice<Float>) -> Void) throws(CLError) {
         let wave = Wave(clean: clean, corrupted: nil, labels: clean.map { _ in -1 })
-        _ = try upload(wave, try sourcePasses(wave, patches: []))
-        try encoder.forEachProjection(pixels: input, images: clean.count, workspace: workspace, body)
+        _ = try input.upload(wave, try input.sourcePasses(wave, patches: []))
+        try input.projections(images: clean.count, workspace: workspace, body)
     }
 
     /// Where an image's passes first stop to be numbers, by running its wave again from the encoder's inputs.

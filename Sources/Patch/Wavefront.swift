@@ -15,8 +15,7 @@ package final class Wavefront {
     let o: Buffer<Float>  // [rows, T, D]  a stage's output
     private let logits: Buffer<Float>  // [rows, C]
     private let out: Buffer<Float>  // [rows, 6], [images, 2]
-    let input: Buffer<Float>  // pixels of every source pass
-    let words: Buffer<Int32>  // [images] labels, [images] foils, [images, 4] noise keys
+    let input: WaveInput
     let capacity: WaveShape
     let means: ActivationMeans?
     let file: ActivationFile?
@@ -56,8 +55,9 @@ package final class Wavefront {
         o = try Buffer(context, count: counts.stream)
         logits = try Buffer(context, count: counts.logits)
         out = try Buffer(context, count: counts.out)
-        input = try Buffer(context, count: counts.input)
-        words = try Buffer(context, count: counts.words)
+        input = try WaveInput(
+            encoder: encoder, donor: donor, extras: shape.extras, hasMeans: means != nil, hasFile: file != nil,
+            counts: (counts.input, counts.words))
     }
 
     /// Runs one wave.
@@ -70,16 +70,16 @@ package final class Wavefront {
         _ wave: Wave, patches: [Patch], keepLogits: Bool = false, own: Bool = false
     ) throws -> WaveResult {
         let images = wave.labels.count
-        let passes = try sourcePasses(wave, patches: patches)
+        let passes = try input.sourcePasses(wave, patches: patches)
         guard images <= capacity.images, patches.count <= capacity.patches else {
             throw CLError.shape(
                 operation: "wave", expected: "at most \(capacity.images) images and \(capacity.patches) patches",
                 got: "\(images) and \(patches.count)")
         }
         context.stage("upload")
-        let sources = try sources(passes, patches: patches, own: own)
+        let sources = try input.sources(passes, patches: patches, own: own)
         let (schedule, lists) = try schedule(patches, images: images, sources: sources)
-        let offsets = try upload(wave, passes)
+        let offsets = try input.upload(wave, passes)
         try embed(wave, passes, offsets)
         filePositions = wave.filePositions
         try walk(schedule, lists)
@@ -87,7 +87,7 @@ package final class Wavefront {
         context.stage("classifier")
         let classes = encoder.config.classes
         try encoder.logits(x: x, lists: lists, list: 0..<schedule.rows, out: logits, workspace: workspace)
-        let donorBlock = donorBlock(passes)
+        let donorBlock = input.donorBlock(passes)
         if let donorBlock, let donor {
             let rows = (donorBlock * images)..<((donorBlock + 1) * images)
             try donor.logits(
@@ -96,7 +96,7 @@ package final class Wavefront {
         context.stage("metrics")
         try metrics(
             logits: logits, classes: classes, rows: schedule.rows, images: images,
-            foils: wave.foilRows, labels: words, out: out)
+            foils: wave.foilRows, labels: input.words, out: out)
         let values = try out.read(0..<Metrics.count(rows: schedule.rows, images: images))
         let logitValues = keepLogits ? try logits.read(0..<(schedule.rows * classes)) : []
         let result = WaveResult(
@@ -109,7 +109,12 @@ package final class Wavefront {
         return result
     }
 
-    func model(_ index: Int) -> Encoder { index == 1 ? donor ?? encoder : encoder }
+    func model(_ index: Int) -> Encoder { input.model(index) }
+
+    /// The encoder's input of every source pass.
+    func embed(_ wave: Wave, _ passes: [WaveInput.SourcePass], _ offsets: [Int]) throws(CLError) {
+        try input.embed(wave, passes, offsets, x: x, workspace: workspace)
+    }
 
     func schedule(
         _ patches: [Patch], images: Int, sources: Schedule.Sources, keepsOutputs: Bool = false

@@ -2,7 +2,30 @@ import CLRuntime
 import Kernels
 import ViT
 
-extension Wavefront {
+/// What a wave's passes start from, written where the device reads it: the pixels of every source pass, labels and foils,
+/// and the words of the noise generator.
+final class WaveInput {
+    let encoder: Encoder
+    let donor: Encoder?
+    private let extras: WaveShape.Extras
+    private let hasMeans: Bool, hasFile: Bool
+    private let pixels: Buffer<Float>  // of every source pass
+    let words: Buffer<Int32>  // [images] labels, [images] foils, [images, 4] noise keys
+
+    /// - Parameters:
+    ///   - counts: elements of the pixels and of the words
+    init(
+        encoder: Encoder, donor: Encoder?, extras: WaveShape.Extras, hasMeans: Bool, hasFile: Bool,
+        counts: (pixels: Int, words: Int)
+    ) throws(CLError) {
+        (self.encoder, self.donor, self.extras) = (encoder, donor, extras)
+        (self.hasMeans, self.hasFile) = (hasMeans, hasFile)
+        pixels = try Buffer(encoder.context, count: counts.pixels)
+        words = try Buffer(encoder.context, count: counts.words)
+    }
+
+    func model(_ index: Int) -> Encoder { index == 1 ? donor ?? encoder : encoder }
+
     /// A pass that is computed from pixels and that others start or take activations from.
     struct SourcePass {
         enum Kind { case clean, corrupted, donorClean, donorCorrupted, partner }
@@ -52,16 +75,16 @@ extension Wavefront {
         if let noise = wave.noise, noise.keys.count != wave.labels.count {
             throw .shape(operation: "wave", expected: "\(wave.labels.count) noise keys", got: "\(noise.keys.count)")
         }
-        guard capacity.extras.isSuperset(of: extras), wave.corrupted != nil || patches.isEmpty else {
+        guard self.extras.isSuperset(of: extras), wave.corrupted != nil || patches.isEmpty else {
             throw .shape(operation: "wave", expected: "a shape with what the patches ask for", got: "another")
         }
         for patch in patches where patch.with == .mean {
-            guard means != nil, patch.parts.allSatisfy({ $0.site.row.home != .pattern }) else {
+            guard hasMeans, patch.parts.allSatisfy({ $0.site.row.home != .pattern }) else {
                 throw .shape(operation: "wave", expected: "the mean at every patched site", got: "none")
             }
         }
         if patches.contains(where: { $0.with == .file }) {
-            guard file != nil, wave.filePositions.count == wave.labels.count else {
+            guard hasFile, wave.filePositions.count == wave.labels.count else {
                 throw .shape(operation: "wave", expected: "every image's place in the file", got: "none")
             }
         }
@@ -101,18 +124,18 @@ extension Wavefront {
     }
 
     /// Writes pixels, labels, foils and the noise generator's words where the device reads them.
-    /// - Returns: where the pixels of each source pass stand in the input, in elements
+    /// - Returns: where the pixels of each source pass stand, in elements
     func upload(_ wave: Wave, _ passes: [SourcePass]) throws(CLError) -> [Int] {
         var offsets: [Int] = [], count = 0
         for pass in passes {
             offsets.append(count)
             count += pass.pixels.map(\.count).reduce(0, +)
         }
-        try input.overwrite(count) { out in
+        try pixels.overwrite(count) { out in
             var at = 0
             for image in passes.lazy.flatMap(\.pixels) {
-                image.withUnsafeBufferPointer { pixels in
-                    _ = UnsafeMutableBufferPointer(rebasing: out[at..<(at + pixels.count)]).update(from: pixels)
+                image.withUnsafeBufferPointer { values in
+                    _ = UnsafeMutableBufferPointer(rebasing: out[at..<(at + values.count)]).update(from: values)
                 }
                 at += image.count
             }
@@ -123,9 +146,11 @@ extension Wavefront {
         return offsets
     }
 
-    /// The encoder's input of every source pass.
-    func embed(_ wave: Wave, _ passes: [SourcePass], _ offsets: [Int]) throws(CLError) {
-        context.stage("embed")
+    /// The encoder's input of every source pass, into as many rows of x.
+    func embed(
+        _ wave: Wave, _ passes: [SourcePass], _ offsets: [Int], x: Buffer<Float>, workspace: Workspace
+    ) throws(CLError) {
+        encoder.context.stage("embed")
         let images = wave.labels.count
         for (block, pass) in passes.enumerated() {
             let noise =
@@ -136,8 +161,15 @@ extension Wavefront {
                         offset: 2 * images)
                 } : nil
             try model(pass.model).embed(
-                pixels: input, offset: offsets[block], images: images, x: x, row: block * images, noise: noise,
+                pixels: pixels, offset: offsets[block], images: images, x: x, row: block * images, noise: noise,
                 workspace: workspace)
         }
+    }
+
+    /// Hands every image's patch projections to `body`.
+    func projections(
+        images: Int, workspace: Workspace, _ body: (ArraySlice<Float>) -> Void
+    ) throws(CLError) {
+        try encoder.forEachProjection(pixels: pixels, images: images, workspace: workspace, body)
     }
 }
