@@ -130,6 +130,8 @@ package enum Partner: String, Choice {
 
 extension Precision: Choice {}
 
+extension EstimateMetric: Choice {}
+
 extension Direction: Choice {
     package static var aliases: [String: Direction] { ["denoise": .restore, "noising": .noise] }
 }

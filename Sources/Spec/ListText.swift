@@ -59,6 +59,13 @@ package enum ListText {
         }
     }
 
+    /// A LIST, or `each`.
+    package static func neurons(_ text: String, config: ViTConfig) throws(ListError) -> [Item] {
+        text == "each"
+            ? (0..<config.intermediateSize).map { Item(text: "\($0)", indices: [$0]) }
+            : try parse(text, below: config.intermediateSize)
+    }
+
     /// A LIST whose items may also be `each`, `cls`, `distillation`, `registers`, `patches` and rectangles of the patch grid, `3:6x2:5` (rows 3 to 5,
     /// columns 2 to 4); or `all`.
     package static func tokens(_ text: String, config: ViTConfig) throws(ListError) -> [Item] {

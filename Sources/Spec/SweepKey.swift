@@ -12,6 +12,10 @@ package enum SweepKey: String, Sendable, CaseIterable {
     case patchWith = "patch-with"
     case partner
     case control
+    case estimate
+    case estimateOf = "estimate-of"
+    case exact
+    case exactImages = "exact-images"
     case target, foil, keep
     case limit, offset, seed, samples
     case noiseSD = "noise-sd"
@@ -113,7 +117,8 @@ package enum SweepKey: String, Sendable, CaseIterable {
                 .list, "list", "all",
                 "all | each | cls | distillation | registers | patches | LIST | rectangles of the patch grid, 3:6x2:5; token 0 is CLS in most families; for pattern: query rows"
             )
-        case .neurons: row(.list, "list", absent: "all together", "LIST of neurons, for mlp_pre and mlp_act")
+        case .neurons:
+            row(.list, "list", absent: "all together", "each | LIST of neurons, for mlp_pre and mlp_act")
         case .patchWith:
             row(
                 .text, "what", PatchWith.clean.rawValue, values: PatchWith.spellings,
@@ -127,6 +132,25 @@ package enum SweepKey: String, Sendable, CaseIterable {
             row(
                 .whole, "count", "0",
                 "so many random places for every size of patch that covers several places, to compare it with")
+        case .estimate:
+            row(
+                .texts, "method", absent: "none", values: ["atp", "ig:"],
+                "atp | ig:N: estimates of every patch's effect from gradients, in the receiving pass or the mean over N "
+                    + "points on the way to the source")
+        case .estimateOf:
+            row(
+                .texts, "metric", EstimateMetric.logOdds.rawValue, values: EstimateMetric.spellings,
+                "\(EstimateMetric.spellings.joined(separator: " | ")): the metric whose change is estimated")
+        case .exact:
+            row(
+                .text, "which", "all", values: ["all", "none", "top:", "random:"],
+                "\(Exact.syntax): the patches that get exact passes beside estimates; the K with the largest mean estimate "
+                    + "in size, and R more drawn by the seed")
+        case .exactImages:
+            row(
+                .whole, "count", absent: "all",
+                "so many images, drawn by the seed, get the exact passes and all images the estimates; mean effects are "
+                    + "then prediction-powered")
         case .target:
             row(
                 .text, "class", "label", values: Target.words,

@@ -24,7 +24,7 @@ extension SweepOptions {
             (.layers, { (text) throws(ListError) in try ListText.parse(text, below: config.layers) }),
             (.heads, { (text) throws(ListError) in try ListText.heads(text, config: config) }),
             (.tokens, { (text) throws(ListError) in try ListText.tokens(text, config: config) }),
-            (.neurons, { (text) throws(ListError) in try ListText.parse(text, below: config.intermediateSize) }),
+            (.neurons, { (text) throws(ListError) in try ListText.neurons(text, config: config) }),
         ]
     }
 

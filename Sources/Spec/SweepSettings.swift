@@ -15,6 +15,13 @@ package struct SweepSettings: Sendable, Equatable {
     package var corruptions: [Corruption]
     /// Random places for every size of patch that covers several places
     package var control: Int
+    /// How effects are estimated, and of which metrics; none: not at all
+    package var estimates: [EstimateMethod]
+    package var estimateOf: [EstimateMetric]
+    /// Which patches get exact passes
+    package var exact: Exact
+    /// So many images get them, drawn by the seed; nil: all
+    package var exactImages: Int?
     package var keep: Keep
     /// At most so many images; nil: all
     package var limit: Int?
@@ -36,13 +43,15 @@ extension SweepOptions {
     /// Checks all that can be checked without the model.
     package func settings() throws(SpecError) -> SweepSettings {
         _ = try sites()
+        let estimates = try estimates()
         return SweepSettings(
             model: text(.model), donor: text(.donor), data: text(.data), patchFile: try patchWith().file,
             classMap: text(.classMap),
             resize: try written(.resize)?.first.map { (item) throws(SpecError) in try item.choice(ResizeLibrary.self) },
             exif: try choice(.exif, EXIFOrientation.self),
             corruptions: try corruptions(),
-            control: try whole(.control, 0...1000, "0 to 1000") ?? 0,
+            control: try control(), estimates: estimates.methods, estimateOf: estimates.metrics,
+            exact: estimates.exact, exactImages: estimates.exactImages,
             keep: try choice(.keep, Keep.self),
             limit: try whole(.limit, 1...Int.max, "at least 1"),
             offset: try whole(.offset, 0...Int.max, "at least 0") ?? 0,
@@ -103,6 +112,8 @@ extension SweepOptions {
         return places
     }
 
+    func control() throws(SpecError) -> Int { try whole(.control, 0...1000, "0 to 1000") ?? 0 }
+
     private func text(_ key: SweepKey) -> String? { written(key)?.first?.text }
 
     static func joined(_ items: [Written]) -> String { items.map(\.text).joined(separator: ",") }
@@ -113,7 +124,7 @@ extension SweepOptions {
         try Self.once(items, values)
     }
 
-    private static func once<Value: Hashable>(_ items: [Written]?, _ values: [Value]) throws(SpecError) {
+    static func once<Value: Hashable>(_ items: [Written]?, _ values: [Value]) throws(SpecError) {
         var seen: Set<Value> = []
         for (item, value) in zip(items ?? [], values) where !seen.insert(value).inserted {
             throw item.failure("\(item.name) \(item.text) is given twice")
@@ -165,7 +176,7 @@ extension SweepOptions {
         return partner
     }
 
-    private func whole<Value: FixedWidthInteger>(
+    func whole<Value: FixedWidthInteger>(
         _ key: SweepKey, _ range: ClosedRange<Value>, _ expected: String
     ) throws(SpecError) -> Value? {
         try Self.wholes(written(key), range, expected)?.first

@@ -15,7 +15,7 @@ package struct SweepSpec: Codable, Sendable, Equatable {
     package var heads = "each"
     /// all | each | cls | patches | LIST | rectangles
     package var tokens = "all"
-    /// LIST of the MLP's neurons, for mlp_act; nil: all together
+    /// each | LIST of the MLP's neurons, for mlp_pre and mlp_act; nil: all together
     package var neurons: String?
     package var patchWith = PatchWith.clean
     /// Further sites, after those of the fields above
@@ -122,7 +122,7 @@ extension SweepSpec.Places {
         let none = [ListText.Item(text: "", indices: nil)]
         let neurons =
             try self.neurons.map { (text) throws(SpecError) in
-                try indices(.neurons, text, below: config.intermediateSize)
+                try list(.neurons, text) { (text) throws(ListError) in try ListText.neurons(text, config: config) }
             } ?? none
 
         var items: [SweepSpec.Item] = []

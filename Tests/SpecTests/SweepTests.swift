@@ -166,7 +166,8 @@ struct SweepTests {
         let values: [SweepKey: String] = [
             .model: "m", .donor: "d", .data: "i", .corruption: "mean", .direction: "noise", .site: "q", .window: "2",
             .layers: "1", .heads: "2", .tokens: "3", .neurons: "4", .patchWith: "zero", .control: "9", .target: "clean",
-            .foil: "pooled", .partner: "any", .noiseSD: "image",
+            .foil: "pooled", .partner: "any", .noiseSD: "image", .estimate: "ig:5", .estimateOf: "p", .exact: "all",
+            .exactImages: "4",
             .keep: "flipped",
             .classMap: "c.csv", .resize: "torchvision", .exif: "apply",
             .limit: "5", .offset: "6", .seed: "7", .samples: "8", .shard: "1/9",
@@ -183,6 +184,7 @@ struct SweepTests {
                 && settings.exif == .apply)
         #expect(try both.target(among: ["a", "b"]) == .clean)
         #expect(settings.keep == .flipped && settings.limit == 5 && settings.offset == 6)
+        #expect(settings.allEstimates.map(\.name) == ["ig5_p"] && settings.exactImages == 4)
         #expect(settings.seed == 7 && settings.samples == 8 && settings.shard == .init(index: 1, count: 9))
         var spec = SweepSpec()
         (spec.direction, spec.site, spec.window, spec.layers) = ([.noise], ["q"], [2], "1")

@@ -39,6 +39,7 @@ struct Sweep: ParsableCommand {
     var ablate: String?
 
     @Option(.control) var control: String?
+    @OptionGroup var estimates: EstimateOptions
     @OptionGroup var measure: MeasureOptions
 
     @Option(
@@ -256,7 +257,7 @@ struct Sweep: ParsableCommand {
 
     /// The flags that were given of those that decide what is computed
     private func flags() throws -> SweepOptions {
-        var options = SweepOptions(input, places, measure)
+        var options = SweepOptions(input, places, estimates, measure)
         let texts: [(SweepKey, [String])] = [
             (.donor, one(donor)), (.corruption, corruption), (.window, window), (.neurons, one(neurons)),
             (.patchWith, one(patchWith)), (.partner, one(partner)), (.control, one(control)), (.shard, one(shard)),

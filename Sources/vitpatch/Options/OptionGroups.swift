@@ -61,6 +61,20 @@ struct PlaceOptions: ParsableArguments, SweepFlags {
     }
 }
 
+/// What is estimated from gradients, and what gets exact passes beside it.
+struct EstimateOptions: ParsableArguments, SweepFlags {
+    @Option(.estimate) var estimate: [String] = []
+    @Option(.estimateOf) var estimateOf: [String] = []
+    @Option(.exact) var exact: String?
+    @Option(.exactImages) var exactImages: String?
+
+    var texts: [(SweepKey, [String])] {
+        [
+            (.estimate, estimate), (.estimateOf, estimateOf), (.exact, one(exact)), (.exactImages, one(exactImages)),
+        ]
+    }
+}
+
 /// What is measured, and on which of the images.
 struct MeasureOptions: ParsableArguments, SweepFlags {
     @Option(.target) var target: String?
