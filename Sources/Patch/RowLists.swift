@@ -22,6 +22,13 @@ struct RowLists {
         return start
     }
 
+    /// Appends any values; returns where they start.
+    mutating func append(values new: [Int]) -> Int {
+        let start = values.count
+        values += new.map { Int32($0) }
+        return start
+    }
+
     /// Of the rows of blocks, which stand from `rows` on, those whose blocks are in `adds`; -1 for the others. nil
     /// where none is.
     mutating func append(_ blocks: [Int], adds: Set<Int>, rows: Int) -> Int? {

@@ -131,37 +131,49 @@ package final class Wavefront {
     }
 }
 
+extension WaveResult.Pass {
+    /// Each image's pass of a block of what `metrics.cl` wrote
+    static func decode(_ values: [Float], block: Int, images: Int) -> [Self] {
+        (0..<images).map { image in
+            let at = (block * images + image) * Metrics.valuesPerRow
+            return Self(
+                p: values[at], logit: values[at + 1], logitDiff: values[at + 2], kl: values[at + 3],
+                prediction: Int(values[at + 4]), logOdds: values[at + 5])
+        }
+    }
+}
+
 extension WaveResult {
+    /// Decodes what `metrics.cl` wrote of passes without patches.
+    init(metrics values: [Float], rows: Int, images: Int, corruptedBlock: Int, donorBlock: Int?) {
+        func passes(_ block: Int) -> [Pass] { Pass.decode(values, block: block, images: images) }
+        let targets = rows * Metrics.valuesPerRow
+        self.init(
+            clean: passes(0), corrupted: passes(corruptedBlock), donor: donorBlock.map(passes), patched: [],
+            targets: (0..<images).map { Int(values[targets + 2 * $0]) },
+            foils: (0..<images).map { Int(values[targets + 2 * $0 + 1]) })
+    }
+
     /// Decodes what `metrics.cl` wrote.
     fileprivate init(
         _ schedule: Schedule, _ values: [Float], logits: [Float], classes: Int, hasCorrupted: Bool, donorBlock: Int?
     ) {
-        let images = schedule.images, width = Metrics.valuesPerRow
-        func passes(block: Int) -> [Pass] {
-            (0..<images).map { image in
-                let at = (block * images + image) * width
-                return Pass(
-                    p: values[at], logit: values[at + 1], logitDiff: values[at + 2], kl: values[at + 3],
-                    prediction: Int(values[at + 4]), logOdds: values[at + 5])
-            }
-        }
+        let images = schedule.images
+        func passes(block: Int) -> [Pass] { Pass.decode(values, block: block, images: images) }
         func blockLogits(_ block: Int) -> [Float] {
             logits.isEmpty ? [] : Array(logits[(block * images * classes)..<((block + 1) * images * classes)])
         }
-        let targets = schedule.rows * width
         let corrupted = hasCorrupted ? 1 : 0
         self.init(
-            clean: passes(block: 0), corrupted: passes(block: corrupted), donor: donorBlock.map { passes(block: $0) },
-            patched: schedule.blocks.map { passes(block: $0) },
-            targets: (0..<images).map { Int(values[targets + 2 * $0]) },
-            foils: (0..<images).map { Int(values[targets + 2 * $0 + 1]) },
-            cleanLogits: blockLogits(0), corruptedLogits: blockLogits(corrupted),
-            patchedLogits: logits.isEmpty ? [] : schedule.blocks.map { blockLogits($0) },
-            evaluations: schedule.evaluations)
+            metrics: values, rows: schedule.rows, images: images, corruptedBlock: corrupted, donorBlock: donorBlock)
+        patched = schedule.blocks.map { passes(block: $0) }
+        (cleanLogits, corruptedLogits) = (blockLogits(0), blockLogits(corrupted))
+        patchedLogits = logits.isEmpty ? [] : schedule.blocks.map { blockLogits($0) }
+        evaluations = schedule.evaluations
     }
 
     /// The first image of which a pass is not finite.
-    fileprivate var firstNonFinite: Int? {
+    var firstNonFinite: Int? {
         clean.indices.first { image in
             !(clean[image].isFinite && corrupted[image].isFinite && (donor?[image].isFinite ?? true)
                 && patched.allSatisfy { $0[image].isFinite })

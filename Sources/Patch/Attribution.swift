@@ -1,0 +1,216 @@
+import CLRuntime
+import Foundation
+import Kernels
+import ViT
+
+/// What a wave's gradients say.
+package struct AttributionResult: Sendable {
+    /// Clean and corrupted passes; without patched ones
+    package var wave: WaveResult
+    /// The estimated change of each metric by each patch, patched minus the receiving pass:
+    /// [`Estimates.names`][images][patches]
+    package var values: [[[Float]]]
+}
+
+/// Estimates of every patch's effect from gradients.
+///
+/// The estimate of a place is the gradient of the metric there, times what is put in less what is there (attribution
+/// patching: Nanda 2023; Syed, Rager and Conmy 2023). Of `atp` it is the receiving pass's gradient; of `ig:N` the mean
+/// of the gradients at N midpoints between the two passes' inputs (Hanna, Pezzelle and Belinkov 2024, after
+/// Sundararajan, Taly and Yan 2017). Queries and keys go through the softmax before they meet a gradient, that of z
+/// (AtP*: Kramár et al. 2024), and so does a pattern.
+///
+/// All passes walk through the layers once, forward, and leave the residual stream of every layer behind; then back
+/// from the last layer to the first, where each layer's activations are computed again beside its gradients.
+package final class Attribution {
+    let encoder: Encoder
+    let context: Context
+    let backward: Backward
+    let work: AttributionWork
+    let shape: AttributionShape
+    let sources: Schedule.Sources
+    let patches: [Patch]
+    let means: ActivationMeans?
+    let file: ActivationFile?
+    let input: WaveInput
+    private let metrics: Metrics
+    let contract: Contract
+    let keyTokens: KeyTokens
+    let attention: Attention
+    let residual: Residual
+
+    /// Residual streams: regions of `regionRows` rows, resid_pre and resid_mid of each layer, then the last resid_post
+    let x: Buffer<Float>  // [(2 L + 1) * regionRows, T, D]
+    let o: Buffer<Float>  // [regionRows, T, D]
+    let workspace: Workspace
+    let gradients: Backward.Workspace
+    /// Gradients at a place on the stream; the other one takes turns with it
+    var g: Buffer<Float>, other: Buffer<Float>  // [gradients, T, D]
+    let mixed: Buffer<Float>  // [images, T, D]  attention's output with other queries, keys or patterns
+    private let logits: Buffer<Float>  // [rows, C]
+    private let out: Buffer<Float>  // [rows, 6], [images, 2]
+    let tables: Buffer<Float>  // each table [series, images, cells]
+    var walks: [Int: [AttributionWalk]] = [:]
+    /// Where the images of the wave at work stand in the file
+    var filePositions: [Int] = []
+
+    init(
+        encoder: Encoder, donor: Encoder?, backward: Backward, library: KernelLibrary, work: AttributionWork,
+        shape: AttributionShape, sources: Schedule.Sources, patches: [Patch], means: ActivationMeans?,
+        file: ActivationFile?
+    ) throws(CLError) {
+        (self.encoder, self.backward, self.work, self.shape) = (encoder, backward, work, shape)
+        (self.sources, self.patches, self.means, self.file) = (sources, patches, means, file)
+        context = encoder.context
+        metrics = try Metrics(library)
+        contract = try Contract(library)
+        keyTokens = try KeyTokens(library, headDim: encoder.config.headDim)
+        attention = try Attention(library, headDim: encoder.config.headDim)
+        residual = try Residual(library)
+        let counts = work.counts(shape, encoder.config, donor: donor?.config)
+        input = try WaveInput(
+            encoder: encoder, donor: donor, extras: work.extras, hasMeans: means != nil, hasFile: file != nil,
+            counts: (counts.input, counts.words))
+        x = try Buffer(context, count: counts.stream)
+        o = try Buffer(context, count: counts.output)
+        workspace = try Workspace(
+            context, config: WaveShape.workspaceConfig(encoder.config, donor: donor?.config),
+            shape: work.workspace(shape))
+        gradients = try Backward.Workspace(
+            context, config: encoder.config, rows: max(1, shape.images * work.gradients(shape)))
+        g = try Buffer(context, count: counts.gradient)
+        other = try Buffer(context, count: counts.gradient)
+        mixed = try Buffer(context, count: counts.mixed)
+        logits = try Buffer(context, count: counts.logits)
+        out = try Buffer(context, count: counts.metrics)
+        tables = try Buffer(context, count: counts.tables)
+    }
+
+    /// Estimates of every patch on some images.
+    /// - Throws: `CLError`, and `NonFinite` where a pass's logits, or an estimate, are no numbers
+    func run(_ wave: Wave) throws -> AttributionResult {
+        let images = wave.labels.count
+        let passes = try input.sourcePasses(wave, patches: patches)
+        guard images > 0, images <= shape.images else {
+            throw CLError.shape(
+                operation: "attribution", expected: "1 to \(shape.images) images", got: "\(images)")
+        }
+        filePositions = wave.filePositions
+        context.stage("upload")
+        let offsets = try input.upload(wave, passes)
+        var result: WaveResult?
+        for walk in try walks(images: images) {
+            try input.embed(wave, passes, offsets, x: x, workspace: workspace)
+            try midpoints(walk)
+            try forward(walk)
+            let found = try readout(walk, wave, passes)
+            if let image = found.firstNonFinite {
+                throw NonFinite(image: image, place: "the classifier's output")
+            }
+            if result == nil { result = found }
+            try backward(walk)
+        }
+        guard var result else { throw CLError.shape(operation: "attribution", expected: "a walk", got: "none") }
+        result.evaluations = 0
+        let cells = try tables.read(0..<(work.series * images * work.layout.cells))
+        let values = values(cells, result, images: images)
+        if let image = (0..<images).first(where: { image in
+            values.contains { $0[image].contains { !$0.isFinite } }
+        }) {
+            throw NonFinite(image: image, place: "a gradient")
+        }
+        return AttributionResult(wave: result, values: values)
+    }
+
+    /// Logits of every pass, what the clean and corrupted ones say, and the metrics' gradients.
+    private func readout(
+        _ walk: AttributionWalk, _ wave: Wave, _ passes: [WaveInput.SourcePass]
+    ) throws(CLError) -> WaveResult {
+        context.stage("classifier")
+        let classes = encoder.config.classes, images = walk.images, final = walk.region(2 * encoder.config.layers)
+        let donorBlock = input.donorBlock(passes)
+        let rows = walk.blocks * images
+        for block in 0..<walk.blocks where block < work.computed || block >= work.computed + work.given {
+            // A donor of other classes has no logits that are asked for.
+            let isDonor = block < work.computed && sources.models[block] == 1
+            if isDonor, block != donorBlock { continue }
+            let range = (final + block * images)..<(final + (block + 1) * images)
+            try input.model(isDonor ? 1 : 0).logits(
+                x: x, lists: walk.lists, list: range, out: logits, offset: block * images * classes,
+                workspace: workspace)
+        }
+        context.stage("metrics")
+        try metrics(
+            logits: logits, classes: classes, rows: rows, images: images, foils: wave.foilRows, labels: input.words,
+            out: out)
+        let values = try out.read(0..<Metrics.count(rows: rows, images: images))
+        if walk.gradients > 0 {
+            try backward.metricGradient(
+                logits: logits, lists: walk.lists, rows: walk.slots, images: walk.imagesOfGradients,
+                metrics: walk.metricsOfGradients, targets: out, offset: rows * Metrics.valuesPerRow,
+                workspace: gradients)
+        }
+        return WaveResult(
+            metrics: values, rows: rows, images: images, corruptedBlock: wave.corrupted == nil ? 0 : 1,
+            donorBlock: donorBlock)
+    }
+
+    /// Sums each patch's cells.
+    /// - Parameter cells: of all tables, [series, images, cells] each
+    private func values(_ cells: [Float], _ result: WaveResult, images: Int) -> [[[Float]]] {
+        let estimates = work.estimates, gradients = estimates.gradients, layout = work.layout
+        /// [images][patches]
+        func sums(_ method: Int, _ gradient: Int) -> [[Double]] {
+            let series = method * gradients.count + gradient
+            return (0..<images).map { image in
+                layout.terms.map { _, terms in
+                    terms.reduce(0) { sum, term in
+                        let table = layout.tables[term.table]
+                        let first = (table.start * work.series + table.cells * series) * images + image * table.cells
+                        return sum + Self.sum(cells, from: first, table, term)
+                    }
+                }
+            }
+        }
+        return estimates.methods.indices.flatMap { method -> [[[Float]]] in
+            let byGradient = gradients.indices.map { sums(method, $0) }
+            return estimates.metrics.map { metric in
+                let wanted = metric == .p ? .logOdds : metric
+                guard let gradient = gradients.firstIndex(of: wanted) else { return [] }
+                return byGradient[gradient].enumerated().map { image, sums in
+                    metric == .p ? probabilities(sums, result, image: image) : sums.map { Float($0) }
+                }
+            }
+        }
+    }
+
+    /// What estimated log-odds do to the probability: its own gradient vanishes where it saturates.
+    private func probabilities(_ logOdds: [Double], _ result: WaveResult, image: Int) -> [Float] {
+        zip(logOdds, work.layout.terms).map { change, terms in
+            let base = work.layout.pairs[terms.pair].base == 0 ? result.clean[image] : result.corrupted[image]
+            let before = Double(base.logOdds)
+            // sigmoid(a + b) - sigmoid(a), without the difference of two numbers near 1
+            func sigmoid(_ x: Double) -> Double { x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)) }
+            let after = before + change
+            return Float(
+                before > 0 && after > 0
+                    ? sigmoid(-before) - sigmoid(-after) : sigmoid(after) - sigmoid(before))
+        }
+    }
+
+    private static func sum(
+        _ cells: [Float], from first: Int, _ table: EstimateLayout.Table, _ term: EstimateLayout.Term
+    ) -> Double {
+        var sum = 0.0
+        func add(_ row: Int) {
+            let start = first + row * table.groups
+            if let groups = term.groups {
+                for group in groups { sum += Double(cells[start + group]) }
+            } else {
+                for group in 0..<table.groups { sum += Double(cells[start + group]) }
+            }
+        }
+        if let rows = term.rows { rows.forEach(add) } else { (0..<table.rows).forEach(add) }
+        return sum
+    }
+}

@@ -1,0 +1,167 @@
+import CLRuntime
+import Kernels
+
+/// One way through the network and back: the passes that are computed, some midpoints, and the backward passes.
+///
+/// Passes come in blocks of a row an image: those that are computed from pixels, those that are given, midpoints. A
+/// pass has the same row in every region of the stream and in o, and the same slot in the workspace.
+struct AttributionWalk {
+    /// What one table takes of the backward passes in one launch
+    struct Use {
+        var pair: Int
+        var weight: Float
+        var accumulates: Bool
+        /// Gradient, source and receiver by rows; and the same with the image's own row in place of the source's
+        var entries: Entries<ContractEntry>, mixed: Entries<ContractEntry>
+    }
+
+    let images: Int
+    /// Blocks of passes, given ones among them
+    let blocks: Int
+    /// Model of each block: 0, or 1 for the donor
+    let models: [Int]
+    /// Blocks that no pixels and no weights make
+    let given: Range<Int>
+    let regionRows: Int
+    /// Blocks with backward passes
+    private(set) var differentiated: Set<Int> = []
+    /// Backward passes
+    private(set) var gradients = 0
+    private(set) var uses: [Use] = []
+    /// Where midpoints stand in the lists: their rows of the encoder's input, and those they lie between
+    private(set) var midpoints: [(position: Float, dst: Int, a: Int, b: Int)] = []
+
+    // Lists of one entry a backward pass: its pass's row (or slot), image, metric
+    private(set) var slots = 0..<0, imagesOfGradients = 0..<0, metricsOfGradients = 0..<0
+    /// Its pass's row of x, by region
+    private(set) var streamRows: [Range<Int>] = []
+    /// Sets of keys that are put in: the entries that make them in the slots for it, by pair and tokens
+    private(set) var keySets: [Int: [[Int]: (own: Entries<SliceEntry>, put: Entries<SliceEntry>)]] = [:]
+    let lists: Buffer<Int32>
+
+    /// The first row of a region
+    func region(_ index: Int) -> Int { index * regionRows }
+    func rows(_ block: Int) -> Range<Int> { (block * images)..<((block + 1) * images) }
+    /// The slot after those of all passes, where keys are mixed
+    var spareSlot: Int { blocks * images }
+
+    /// - Parameters:
+    ///   - midpoints: of this walk
+    ///   - isFirst: whether it has the passes' own gradients
+    init(
+        _ work: AttributionWork, sources: Schedule.Sources, layers: Int, images: Int,
+        midpoints: [AttributionWork.Midpoint], isFirst: Bool, context: Context
+    ) throws(CLError) {
+        self.images = images
+        given = work.computed..<(work.computed + work.given)
+        blocks = given.upperBound + midpoints.count
+        models = sources.models + [Int](repeating: 0, count: work.given + midpoints.count)
+        regionRows = blocks * images
+        let metrics = work.estimates.gradients
+        var lists = RowLists(images: images, counting: (2 * layers + 1) * regionRows)
+        var backward: [(block: Int, metric: Int)] = []
+
+        /// Backward passes of a block, one a metric, and what takes them.
+        func gradients(of block: Int) -> [Int] {
+            metrics.indices.map { metric in
+                backward.append((block, metric))
+                return backward.count - 1
+            }
+        }
+        func entries(_ pair: EstimateLayout.Pair, _ blocks: [Int], method: Int, mixed: Bool) -> Entries<ContractEntry> {
+            var list = EntryList<ContractEntry>()
+            for (metric, block) in blocks.enumerated() {
+                for image in 0..<images {
+                    list.append(
+                        ContractEntry(
+                            g: block * images + image, s: mixed ? image : pair.source * images + image,
+                            r: pair.base * images + image, out: (method * metrics.count + metric) * images + image),
+                        tokens: 0)
+                }
+            }
+            return lists.append(list)
+        }
+        func use(_ pair: Int, _ blocks: [Int], method: Int, weight: Float, accumulates: Bool) {
+            let both = work.layout.pairs[pair]
+            uses.append(
+                Use(
+                    pair: pair, weight: weight, accumulates: accumulates,
+                    entries: entries(both, blocks, method: method, mixed: false),
+                    mixed: entries(both, blocks, method: method, mixed: true)))
+        }
+
+        if let atp = work.atp, isFirst {
+            for base in work.bases {
+                let blocks = gradients(of: base)
+                for pair in work.layout.pairs.indices where work.layout.pairs[pair].base == base {
+                    use(pair, blocks, method: atp, weight: 1, accumulates: false)
+                }
+            }
+        }
+        for (index, midpoint) in midpoints.enumerated() {
+            let block = given.upperBound + index, pair = work.layout.pairs[midpoint.pair]
+            use(
+                midpoint.pair, gradients(of: block), method: midpoint.method, weight: midpoint.weight,
+                accumulates: midpoint.accumulates)
+            self.midpoints.append(
+                (midpoint.position, lists.append([block]), lists.append([pair.base]), lists.append([pair.source])))
+        }
+        differentiated = Set(backward.map(\.block))
+        self.gradients = backward.count * images
+
+        func range(_ first: Int) -> Range<Int> { first..<(first + backward.count * images) }
+        slots = range(lists.append(backward.map(\.block)))
+        imagesOfGradients = range(lists.append(backward.map { _ in 0 }))
+        let codes = metrics.map { metric in
+            switch metric {
+            case .logOdds, .p: 0
+            case .logitDiff: 1
+            case .logit: 2
+            }
+        }
+        metricsOfGradients = range(
+            lists.append(values: backward.flatMap { [Int](repeating: codes[$0.metric], count: images) }))
+        streamRows = (0...(2 * layers)).map { region in
+            range(
+                lists.append(
+                    values: backward.flatMap { pass in
+                        (0..<images).map { region * blocks * images + pass.block * images + $0 }
+                    }))
+        }
+        for table in work.layout.tables {
+            guard case .keys(let tokens?) = table.key.cells, keySets[table.pair]?[tokens] == nil else { continue }
+            let pair = work.layout.pairs[table.pair]
+            func copies(from block: Int, _ tokens: [Int]?) -> Entries<SliceEntry> {
+                let where_ = lists.tokens(tokens, all: work.tokens)
+                var list = EntryList<SliceEntry>()
+                for image in 0..<images {
+                    list.append(
+                        dst: blocks * images + image, src: block * images + image, columns: 0..<work.width,
+                        tokens: where_)
+                }
+                return lists.append(list)
+            }
+            keySets[table.pair, default: [:]][tokens] = (copies(from: pair.base, nil), copies(from: pair.source, tokens))
+        }
+        self.lists = try Buffer(context, lists.values)
+    }
+}
+
+extension Attribution {
+    /// The walks of a wave of so many images.
+    func walks(images: Int) throws(CLError) -> [AttributionWalk] {
+        if let known = walks[images] { return known }
+        if walks.count == 2 { walks = [:] }
+        let count = work.midpoints.count, most = max(1, shape.midpoints)
+        var made: [AttributionWalk] = []
+        for first in count == 0 ? [0] : Array(stride(from: 0, to: count, by: most)) {
+            made.append(
+                try AttributionWalk(
+                    work, sources: sources, layers: encoder.config.layers, images: images,
+                    midpoints: Array(work.midpoints[first..<min(first + most, count)]), isFirst: first == 0,
+                    context: context))
+        }
+        walks[images] = made
+        return made
+    }
+}
