@@ -17,3 +17,20 @@ __kernel void pool(__global const float *in, int rowStride, __global const int *
     y[d] = sum / count;
   }
 }
+
+// out[i, t, :] = [itself +] in[i, :] / count for t in [token, token + count), and 0 for other tokens: the gradient
+//
+// in     rows of `stride` floats from `offset` on
+// out    [n, tokens, D]
+// ND-range: (WG, tokens, n), local (WG, 1, 1)
+__kernel void pool_backward(__global const float *in, int offset, int stride, int token, int count, int D,
+                            __global float *out, int accumulate) {
+  int lane = get_local_id(0), t = get_global_id(1), tokens = get_global_size(1), i = get_global_id(2);
+  __global const float *x = in + (size_t)offset + (size_t)i * stride;
+  __global float *y = out + ((size_t)i * tokens + t) * D;
+  bool isRead = t >= token && t < token + count;
+  for (int d = lane; d < D; d += WG) {
+    float own = isRead ? x[d] / count : 0.0f;
+    y[d] = accumulate ? y[d] + own : own;
+  }
+}

@@ -83,10 +83,13 @@ package final class KernelLibrary {
 
 /// The files under `kernels/` that have kernels.
 enum KernelFile: String, CaseIterable {
+    case activationBackward = "activation_backward"
     case attention, attentionGroup = "attention_group", attentionMMA = "attention_mma"
-    case biasActivation = "bias_activation", embed
+    case attentionBackward = "attention_backward", attentionBackwardGroup = "attention_backward_group"
+    case biasActivation = "bias_activation", contract, embed
     case gemmMMA = "gemm_mma", gemmPacked = "gemm_packed", gemmTiled = "gemm_tiled"
-    case layernorm, metrics, naive, noise, peak, pool, residual, slices
+    case keyTokens = "key_tokens", layernorm, layernormBackward = "layernorm_backward"
+    case metricGradient = "metric_gradient", metrics, naive, noise, peak, pool, residual, slices
 
     var name: String { "\(rawValue).cl" }
 
@@ -111,15 +114,22 @@ enum KernelFile: String, CaseIterable {
     /// The table of files: what stands in front of each, beside `common.cl`, and its embedded source.
     private var parts: (headers: [Header], own: [UInt8]) {
         switch self {
+        case .activationBackward: ([.epilogue], PackageResources.activation_backward_cl)
         case .attention: ([], PackageResources.attention_cl)
+        case .attentionBackward: ([], PackageResources.attention_backward_cl)
+        case .attentionBackwardGroup: ([], PackageResources.attention_backward_group_cl)
         case .attentionGroup: ([], PackageResources.attention_group_cl)
         case .attentionMMA: ([.mma], PackageResources.attention_mma_cl)
         case .biasActivation: ([.epilogue], PackageResources.bias_activation_cl)
+        case .contract: ([], PackageResources.contract_cl)
         case .embed: ([], PackageResources.embed_cl)
         case .gemmMMA: ([.epilogue, .mma], PackageResources.gemm_mma_cl)
         case .gemmPacked: ([.epilogue], PackageResources.gemm_packed_cl)
         case .gemmTiled: ([.epilogue], PackageResources.gemm_tiled_cl)
+        case .keyTokens: ([], PackageResources.key_tokens_cl)
         case .layernorm: ([], PackageResources.layernorm_cl)
+        case .layernormBackward: ([], PackageResources.layernorm_backward_cl)
+        case .metricGradient: ([], PackageResources.metric_gradient_cl)
         case .metrics: ([], PackageResources.metrics_cl)
         case .naive: ([.epilogue], PackageResources.naive_cl)
         case .noise: ([], PackageResources.noise_cl)

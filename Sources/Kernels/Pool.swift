@@ -1,12 +1,14 @@
 import CLRuntime
 
-/// The mean of some tokens of each row. See `pool.cl`.
+/// The mean of some tokens of each row, and its gradient. See `pool.cl`.
 package struct Pool {
     private let kernel: Kernel
+    private let backwardKernel: Kernel
     private let group: Int
 
     package init(_ library: KernelLibrary) throws(CLError) {
         kernel = try library.kernel(.pool, "pool")
+        backwardKernel = try library.kernel(.pool, "pool_backward")
         group = library.tuning.group
     }
 
@@ -36,6 +38,31 @@ package struct Pool {
                 "listed": rows == nil ? 0 : 1,
                 "first": list.lowerBound, "token": tokens.lowerBound, "count": tokens.count, "D": width, "out": out,
                 "outOffset": offset, "outStride": stride,
+            ])
+    }
+
+    /// The gradient at the mean of some tokens to that at all of them: `out[i, t] = (accumulate ? itself : 0) + (t in
+    /// tokens ? input[i] / tokens.count : 0)`.
+    /// - Parameters:
+    ///   - input: [count] rows of `width` values, `stride` apart, from element `offset` on
+    ///   - out: [count, outTokens, width]
+    package func backward(
+        input: Buffer<Float>, offset: Int = 0, stride: Int, count: Int, tokens: Range<Int>, width: Int,
+        out: Buffer<Float>, outTokens: Int, accumulate: Bool
+    ) throws(CLError) {
+        guard count > 0 else { return }
+        guard !tokens.isEmpty, tokens.lowerBound >= 0, tokens.upperBound <= outTokens, stride >= width, offset >= 0,
+            offset + (count - 1) * stride + width <= input.count, count * outTokens * width <= out.count
+        else {
+            throw .shape(
+                operation: "pool_backward", expected: "room for \(count) x \(outTokens) x \(width)",
+                got: "\(input.count) and \(out.count)")
+        }
+        try backwardKernel.launch(
+            global: [group, outTokens, count], local: [group, 1, 1],
+            [
+                "in": input, "offset": offset, "stride": stride, "token": tokens.lowerBound, "count": tokens.count,
+                "D": width, "out": out, "accumulate": accumulate ? 1 : 0,
             ])
     }
 }

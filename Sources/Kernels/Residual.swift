@@ -1,15 +1,19 @@
 import CLRuntime
 
-/// Adds to, and swaps rows of, the residual stream. See `residual.cl`.
+/// Adds to, swaps and mixes rows of the residual stream. See `residual.cl`.
 package struct Residual {
     private let addKernel: Kernel
     private let copyKernel: Kernel
-    private let group: Int
+    private let blendKernel: Kernel
+    private let differenceKernel: Kernel
+    private let group: Int, vector: Int
 
     package init(_ library: KernelLibrary) throws(CLError) {
         addKernel = try library.kernel(.residual, "residual_add")
         copyKernel = try library.kernel(.residual, "residual_copy")
-        group = library.tuning.group
+        blendKernel = try library.kernel(.residual, "residual_blend")
+        differenceKernel = try library.kernel(.residual, "residual_difference")
+        (group, vector) = (library.tuning.group, library.tuning.vector)
     }
 
     /// `x[dst[i], t] = o[src[i], t] + x[base[i], t]` for the first `tokens` tokens.
@@ -42,6 +46,44 @@ package struct Residual {
             global: [group, tokens, count], local: [group, 1, 1],
             [
                 "x": x, "rowStride": rowStride, "lists": lists, "dst": dst, "src": src, "tokens": tokens, "D": width,
+            ])
+    }
+
+    /// `x[dst[i]] = x[a[i]] + t (x[b[i]] - x[a[i]])`: points of the straight line between two rows.
+    /// - Parameters:
+    ///   - lists: row lists; dst, a and b are offsets of `count` entries each
+    ///   - rowElements: floats of a row, which are all blended
+    package func blend(
+        x: Buffer<Float>, lists: Buffer<Int32>, dst: Int, a: Int, b: Int, count: Int, t: Float, rowElements: Int
+    ) throws(CLError) {
+        try validate("residual_blend", x, rowElements, lists, [dst, a, b], count, rowElements)
+        let items = group > 1 ? (rowElements + vector - 1) / vector : 1
+        try blendKernel.launch(
+            global: [(items + group - 1) / group * group, count], local: [group, 1],
+            ["x": x, "rowElements": rowElements, "lists": lists, "dst": dst, "a": a, "b": b, "t": t])
+    }
+
+    /// `o[position + i, t] = x[a[i], t] - x[b[i], t]` for the first `tokens` tokens: a stage's output, from the stream
+    /// before and after it.
+    /// - Parameters:
+    ///   - x: residual stream, row stride `rowStride`
+    ///   - lists: row lists; a and b are offsets of `count` entries each
+    ///   - o: [*, tokens, width]
+    package func difference(
+        x: Buffer<Float>, rowStride: Int, lists: Buffer<Int32>, a: Int, b: Int, count: Int, tokens: Int, width: Int,
+        o: Buffer<Float>, position: Int = 0
+    ) throws(CLError) {
+        try validate("residual_difference", x, rowStride, lists, [a, b], count, tokens * width)
+        guard position >= 0, (position + count) * tokens * width <= o.count else {
+            throw .shape(
+                operation: "residual_difference", expected: "room for \(position + count) x \(tokens) x \(width)",
+                got: "\(o.count)")
+        }
+        try differenceKernel.launch(
+            global: [group, tokens, count], local: [group, 1, 1],
+            [
+                "x": x, "rowStride": rowStride, "lists": lists, "a": a, "b": b, "tokens": tokens, "D": width, "o": o,
+                "position": position,
             ])
     }
 

@@ -103,6 +103,10 @@ package final class Workspace {
         package let buffer: Buffer<Float>
         package let offset: Int, stride: Int, width: Int, tokens: Int
 
+        /// Slots as rows
+        package var tokenRows: TokenRows {
+            TokenRows(buffer, offset: offset, rowStride: tokens * stride, tokenStride: stride)
+        }
         package func start(_ slot: Int) -> Int { offset + slot * tokens * stride }
         func matrix(_ slot: Int) -> Matrix { Matrix(buffer, offset: start(slot), stride: stride) }
         func rows(_ slot: Int = 0) -> Attention.Rows { Attention.Rows(buffer, offset: start(slot), stride: stride) }

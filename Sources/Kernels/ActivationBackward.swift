@@ -1,0 +1,36 @@
+import CLRuntime
+
+/// `g *= act'(in)`: the gradient at the MLP's hidden layer after its activation to that before it. See
+/// `activation_backward.cl`.
+package struct ActivationBackward {
+    private let kernel: Kernel
+    private let vector: Int
+
+    package init(_ library: KernelLibrary) throws(CLError) {
+        kernel = try library.kernel(.activationBackward, "activation_backward")
+        vector = library.tuning.vector
+    }
+
+    /// - Parameters:
+    ///   - input: the hidden layer before the activation, in slots of `elements` values from element `offset` on
+    ///   - lists, slots: entry `slots.lowerBound + i` of the lists is the slot of row i
+    ///   - g: [slots.count, elements]
+    package func callAsFunction(
+        input: Buffer<Float>, offset: Int = 0, lists: Buffer<Int32>, slots: Range<Int>, elements: Int,
+        activation: ActivationKind, g: Buffer<Float>
+    ) throws(CLError) {
+        guard offset >= 0, elements >= 0, offset + elements <= input.count, slots.lowerBound >= 0,
+            slots.upperBound <= lists.count, slots.count * elements <= g.count
+        else {
+            throw .shape(
+                operation: "activation_backward", expected: "\(slots.count) rows of \(elements)",
+                got: "\(input.count) and \(g.count)")
+        }
+        try kernel.launch(
+            global: [(elements + vector - 1) / vector, slots.count],
+            [
+                "in": input, "offset": offset, "lists": lists, "first": slots.lowerBound, "elements": elements,
+                "activation": activation.rawValue, "g": g,
+            ])
+    }
+}

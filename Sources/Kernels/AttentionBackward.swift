@@ -1,0 +1,78 @@
+import CLRuntime
+
+/// The gradients at attention's queries, keys and values from that at its output z, without [T, T] scores in memory. See
+/// `attention_backward.cl`, and `attention_backward_group.cl` for GPUs.
+package struct AttentionBackward {
+    private let queriesKernel: Kernel
+    private let keysKernel: Kernel
+    /// Queries (keys) of a work-group, and its work-items
+    private let queries: Int, items: Int
+    private let headDim: Int
+
+    /// - Parameter headDim: Dh, compiled in
+    package init(_ library: KernelLibrary, headDim: Int) throws(CLError) {
+        self.headDim = headDim
+        let memory = library.context.device.localMemory, most = library.tuning.attentionGroup
+        let sizes = [32, 16, 8, 4].filter { $0 <= most }
+        if let group = sizes.first(where: { Self.localBytes(headDim: headDim, queries: $0) <= memory }) {
+            (queries, items) = (group, group * 2)
+            let defines = ["DH": headDim, "BQ": group]
+            queriesKernel = try library.kernel(
+                .attentionBackwardGroup, "attention_backward_queries_group", defines: defines)
+            keysKernel = try library.kernel(.attentionBackwardGroup, "attention_backward_keys_group", defines: defines)
+        } else {
+            let lanes = library.tuning.attentionLanes
+            (queries, items) = (lanes, 1)
+            let defines = ["DH": headDim, "QL": lanes, "KB": lanes > 1 ? 64 : 16]
+            queriesKernel = try library.kernel(.attentionBackward, "attention_backward_queries", defines: defines)
+            keysKernel = try library.kernel(.attentionBackward, "attention_backward_keys", defines: defines)
+        }
+    }
+
+    /// Local memory of a group: two blocks of its own rows, one of the others', weights, and 8 values a row
+    private static func localBytes(headDim: Int, queries: Int) -> Int {
+        (2 * headDim * queries + 32 * ((headDim + 3) / 4 * 4) + (2 * 32 + 8) * (queries + 4)) * MemoryLayout<Float>.size
+    }
+
+    /// Floats that a call keeps of every query: its largest score, 1 / the sum of its weights, gradient . z
+    package static func statistics(rows: Int, queries: Int, heads: Int) -> Int { rows * queries * heads * 4 }
+
+    /// - Parameters:
+    ///   - q, k, v, z: slots of a forward pass; k and v in one buffer
+    ///   - queries: the first so many tokens ask
+    ///   - scale: 1 / sqrt(Dh)
+    ///   - lists, slots: entry `slots.lowerBound + i` of the lists is the slot of row i
+    ///   - g: the gradient at z, [slots.count, queries, H * Dh]
+    ///   - statistics: room for `statistics(rows:queries:heads:)` floats
+    ///   - out: [slots.count, tokens, 3 H Dh], gradients at q, k and v side by side; at q 0 for tokens that do not ask
+    package func callAsFunction(
+        q: TokenRows, k: TokenRows, v: TokenRows, z: TokenRows, queries: Int, tokens: Int, heads: Int, scale: Float,
+        lists: Buffer<Int32>, slots: Range<Int>, g: Buffer<Float>, statistics: Buffer<Float>, out: Buffer<Float>
+    ) throws(CLError) {
+        let width = heads * headDim, rows = slots.count
+        guard slots.lowerBound >= 0, slots.upperBound <= lists.count, 1...max(tokens, 1) ~= queries,
+            [q, z].allSatisfy({ $0.holdsRow(tokens: queries, width: width) }),
+            [k, v].allSatisfy({ $0.holdsRow(tokens: tokens, width: width) }), k.buffer === v.buffer,
+            k.rowStride == v.rowStride, k.tokenStride == v.tokenStride, rows * queries * width <= g.count,
+            Self.statistics(rows: rows, queries: queries, heads: heads) <= statistics.count,
+            rows * tokens * 3 * width <= out.count
+        else {
+            throw .shape(
+                operation: "attention_backward",
+                expected: "\(rows) x \(queries) queries and \(tokens) keys of \(width)",
+                got: "\(g.count), \(statistics.count) and \(out.count) values")
+        }
+        for kernel in [queriesKernel, keysKernel] {
+            let groups = (tokens + self.queries - 1) / self.queries
+            try kernel.launch(
+                global: [groups * items, heads, rows], local: [items, 1, 1],
+                [
+                    "q": q.buffer, "qOffset": q.offset, "qRow": q.rowStride, "qToken": q.tokenStride,
+                    "queries": queries, "kv": k.buffer, "kOffset": k.offset, "vOffset": v.offset, "kvRow": k.rowStride,
+                    "kvToken": k.tokenStride, "T": tokens, "z": z.buffer, "zOffset": z.offset, "zRow": z.rowStride,
+                    "zToken": z.tokenStride, "scale": scale, "lists": lists, "first": slots.lowerBound, "g": g,
+                    "statistics": statistics, "out": out, "width": width,
+                ])
+        }
+    }
+}

@@ -1,0 +1,56 @@
+import CLRuntime
+
+/// What each single key of another pass would change, to first order in z, by the softmax computed anew. See
+/// `key_tokens.cl`.
+package struct KeyTokens {
+    private let kernel: Kernel
+    private let items: Int
+    private let headDim: Int
+
+    /// - Parameter headDim: Dh, compiled in
+    package init(_ library: KernelLibrary, headDim: Int) throws(CLError) {
+        self.headDim = headDim
+        let lanes = library.tuning.attentionLanes
+        // A group of GPUs' work-items holds as many queries.
+        items = library.tuning.attentionGroup
+        kernel = try library.kernel(
+            .keyTokens, "key_tokens", defines: ["DH": headDim, "QL": lanes, "ITEMS": items])
+    }
+
+    /// `out[e.out, j, h] = (accumulate ? itself : 0) + weight * sum over queries i of g_i . (z'_i - z_i)`, where z' has
+    /// the source's key j in place of the receiver's, and all else is the receiver's.
+    ///
+    /// - Parameters:
+    ///   - g: the gradient at z; rows e.g
+    ///   - q, k, v: slots of a forward pass; the receiver's e.r, the source's keys e.s
+    ///   - queries: the first so many tokens ask
+    ///   - scale: 1 / sqrt(Dh)
+    ///   - entries: in `lists`; no two have the same row of `out`
+    ///   - out: [*, tokens, heads] from element `outOffset` on
+    package func callAsFunction(
+        g: TokenRows, q: TokenRows, k: TokenRows, v: TokenRows, queries: Int, tokens: Int, heads: Int, scale: Float,
+        lists: Buffer<Int32>, entries: Entries<ContractEntry>, weight: Float = 1, accumulate: Bool = false,
+        out: Buffer<Float>, outOffset: Int = 0
+    ) throws(CLError) {
+        let width = heads * headDim
+        guard entries.isWithin(lists), outOffset >= 0, outOffset < out.count,
+            [g, q].allSatisfy({ $0.holdsRow(tokens: queries, width: width) }),
+            [k, v].allSatisfy({ $0.holdsRow(tokens: tokens, width: width) }), k.buffer === v.buffer
+        else {
+            throw .shape(
+                operation: "key_tokens", expected: "\(queries) queries and \(tokens) keys of \(width)",
+                got: "\(q.buffer.count) and \(k.buffer.count) values, entries \(entries)")
+        }
+        if entries.count == 0 { return }
+        try kernel.launch(
+            global: [items, heads, entries.count], local: [items, 1, 1],
+            [
+                "g": g.buffer, "gOffset": g.offset, "gRow": g.rowStride, "gToken": g.tokenStride, "q": q.buffer,
+                "qOffset": q.offset, "qRow": q.rowStride, "qToken": q.tokenStride, "queries": queries, "kv": k.buffer,
+                "kOffset": k.offset, "kRow": k.rowStride, "kToken": k.tokenStride, "vOffset": v.offset,
+                "vRow": v.rowStride, "vToken": v.tokenStride, "T": tokens, "scale": scale, "lists": lists,
+                "first": entries.first, "weight": weight, "accumulate": accumulate ? 1 : 0, "out": out,
+                "outOffset": outOffset,
+            ])
+    }
+}

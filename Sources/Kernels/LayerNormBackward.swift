@@ -1,0 +1,45 @@
+import CLRuntime
+
+/// The gradient at layer norm's input from that at its output. See `layernorm_backward.cl`.
+package struct LayerNormBackward {
+    private let kernel: Kernel
+    private let group: Int
+
+    package init(_ library: KernelLibrary) throws(CLError) {
+        kernel = try library.kernel(.layernormBackward, "layernorm_backward")
+        group = library.tuning.group
+    }
+
+    /// `out[i, t] = (t < addTokens ? add[i, t] : 0) + J^T gradient[i, t]`, with J of the norm at `input`'s row i.
+    ///
+    /// - Parameters:
+    ///   - input: what the norm was given; row r starts at r * rowStride
+    ///   - rows, list: the rows are entries `list` of it
+    ///   - tokens: tokens of each row, from the first on
+    ///   - weight: [D]
+    ///   - gradient: at the norm's output, [list.count, tokens, D]
+    ///   - add: [list.count, addTokens, D]
+    ///   - out: [list.count, tokens, D]; may be `add` where addTokens is `tokens`, and may be `gradient`
+    package func callAsFunction(
+        input: Buffer<Float>, rowStride: Int, rows: Buffer<Int32>, list: Range<Int>, tokens: Int,
+        weight: Buffer<Float>, eps: Float, gradient: Buffer<Float>, add: Buffer<Float>, addTokens: Int,
+        out: Buffer<Float>
+    ) throws(CLError) {
+        let width = weight.count, needed = list.count * tokens * width
+        guard list.lowerBound >= 0, list.upperBound <= rows.count, tokens * width <= min(rowStride, input.count),
+            needed <= gradient.count, needed <= out.count, 0...tokens ~= addTokens,
+            list.count * addTokens * width <= add.count
+        else {
+            throw .shape(
+                operation: "layernorm_backward", expected: "room for \(list.count) x \(tokens) x \(width)",
+                got: "\(gradient.count), \(add.count) and \(out.count)")
+        }
+        try kernel.launch(
+            global: [group, tokens, list.count], local: [group, 1, 1],
+            [
+                "in": input, "rowStride": rowStride, "rows": rows, "first": list.lowerBound, "tokens": tokens,
+                "D": width, "weight": weight, "eps": eps, "gradient": gradient, "add": add, "addTokens": addTokens,
+                "out": out,
+            ])
+    }
+}

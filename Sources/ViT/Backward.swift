@@ -1,0 +1,179 @@
+import CLRuntime
+import Kernels
+
+/// The backward pass of an encoder: gradients of metrics with respect to activations, none to weights.
+///
+/// It goes from the logits to the embeddings, by one piece for each piece of the forward pass (`Encoder`):
+///
+///     metricGradient -> readout -> g
+///     MLP        g -> mlpOutput -> mlp_act -> activate -> mlp_pre -> mlpInput -> g
+///     attention  g -> attentionOutput -> z -> attend -> q, k, v -> attentionInput -> g
+///
+/// A gradient row is one backward pass: of one metric, in one forward pass. Several may share a forward pass. g is the
+/// gradient at the stream, compact: [rows, tokens(after: layer), D] from the end of a layer to its attention's output,
+/// [rows, T, D] at its start. Inside a layer the forward's activations are read from an encoder's workspace, where the
+/// layer was computed again.
+package final class Backward {
+    package let encoder: Encoder
+
+    /// A layer's weights transposed
+    struct Layer {
+        let qkv: any GEMMWeight  // [D, 3D]
+        let proj: any GEMMWeight  // [D, D]
+        let fc1: any GEMMWeight  // [D, M]
+        let fc2: any GEMMWeight  // [M, D]
+    }
+
+    let layers: [Layer]
+    let head: any GEMMWeight  // [parts of the readout * D, C]
+    let metrics: MetricGradient
+    let layerNorm: LayerNormBackward
+    let attention: AttentionBackward
+    let activation: ActivationBackward
+
+    /// Uploads the weights a second time, transposed, as the encoder's GEMM keeps them.
+    package init(_ encoder: Encoder, weights: ViTWeights, library: KernelLibrary) throws(CLError) {
+        self.encoder = encoder
+        metrics = try MetricGradient(library)
+        layerNorm = try LayerNormBackward(library)
+        attention = try AttentionBackward(library, headDim: encoder.config.headDim)
+        activation = try ActivationBackward(library)
+        let config = encoder.config, (d, m) = (config.hiddenSize, config.intermediateSize), gemm = encoder.gemm
+        /// Of a weight [outputs, inputs]
+        func transposed(_ weight: Weight, _ outputs: Int, _ inputs: Int) throws(CLError) -> any GEMMWeight {
+            try gemm.prepare(
+                weight: transpose(weight.floats, rows: outputs, columns: inputs),
+                bias: [Float](repeating: 0, count: inputs), outputs: inputs, inputs: outputs)
+        }
+        var layers: [Layer] = []
+        for layer in weights.layers {
+            layers.append(
+                Layer(
+                    qkv: try transposed(layer.qkvWeight, 3 * d, d), proj: try transposed(layer.projWeight, d, d),
+                    fc1: try transposed(layer.fc1Weight, m, d), fc2: try transposed(layer.fc2Weight, d, m)))
+        }
+        self.layers = layers
+        head = try transposed(weights.headWeight, config.classes, config.readoutWidth)
+    }
+
+    // MARK: From the metric to the stream
+
+    /// The gradient of each row's metric at its logits, into `workspace.logits`.
+    ///
+    /// - Parameters:
+    ///   - logits: [*, C]
+    ///   - rows: where in the lists the row of `logits` of each gradient row stands
+    ///   - images: likewise its image
+    ///   - metrics: likewise its metric, `MetricGradient.Metric`
+    ///   - targets: the image's target at `offset + 2 * image`, its foil behind it: what `Metrics` writes
+    package func metricGradient(
+        logits: Buffer<Float>, lists: Buffer<Int32>, rows: Range<Int>, images: Range<Int>, metrics: Range<Int>,
+        targets: Buffer<Float>, offset: Int, workspace: Workspace
+    ) throws(CLError) {
+        try self.metrics(
+            logits: logits, classes: encoder.config.classes, lists: lists, rows: rows, images: images,
+            metrics: metrics, targets: targets, offset: offset, out: workspace.logits)
+    }
+
+    // MARK: MLP
+
+    /// The gradient at a layer's end to that at mlp_act, in `workspace.hidden`.
+    /// - Parameter g: [count, tokens(after: layer), D]
+    package func mlpOutput(layer: Int, g: Buffer<Float>, count: Int, workspace: Workspace) throws(CLError) {
+        try product(
+            Matrix(g, stride: encoder.config.hiddenSize), layers[layer].fc2, layer: layer, count: count,
+            Matrix(workspace.hidden, stride: encoder.config.intermediateSize))
+    }
+
+    /// The gradient at mlp_act to that at mlp_pre, in place.
+    /// - Parameter slots: where in the lists the slot of `forward`'s mlp_pre of each gradient row stands
+    package func activate(
+        layer: Int, lists: Buffer<Int32>, slots: Range<Int>, forward: ViT.Workspace, workspace: Workspace
+    ) throws(CLError) {
+        let pre = encoder.place(.mlpPre, layer: layer, forward)
+        try activation(
+            input: pre.buffer, offset: pre.offset, lists: lists, slots: slots, elements: pre.tokens * pre.width,
+            activation: encoder.activation, g: workspace.hidden)
+    }
+
+    /// The gradient at mlp_pre and that at the layer's end to that at resid_mid, in place of g.
+    ///
+    /// - Parameters:
+    ///   - x: [*, T, D]
+    ///   - rows: where in the lists the row of resid_mid of each gradient row stands
+    ///   - g: [rows.count, tokens(after: layer), D]
+    package func mlpInput(
+        layer: Int, x: Buffer<Float>, lists: Buffer<Int32>, rows: Range<Int>, g: Buffer<Float>, workspace: Workspace
+    ) throws(CLError) {
+        let config = encoder.config, tokens = encoder.tokens(after: layer)
+        try product(
+            Matrix(workspace.hidden, stride: config.intermediateSize), layers[layer].fc1, layer: layer,
+            count: rows.count, Matrix(workspace.normed, stride: config.hiddenSize))
+        try layerNorm(
+            input: x, rowStride: encoder.rowStride, rows: lists, list: rows, tokens: tokens,
+            weight: encoder.layers[layer].ln2Weight, eps: config.layerNormEps, gradient: workspace.normed, add: g,
+            addTokens: tokens, out: g)
+    }
+
+    // MARK: Attention
+
+    /// The gradient at resid_mid to that at z, in `workspace.z`.
+    /// - Parameter g: [count, tokens(after: layer), D]
+    package func attentionOutput(layer: Int, g: Buffer<Float>, count: Int, workspace: Workspace) throws(CLError) {
+        let d = encoder.config.hiddenSize
+        try product(
+            Matrix(g, stride: d), layers[layer].proj, layer: layer, count: count, Matrix(workspace.z, stride: d))
+    }
+
+    /// The gradient at z to those at q, k and v, in `workspace.qkv`; of queries that the layer does not compute it is 0.
+    /// - Parameter slots: where in the lists the slot of `forward`'s q, k, v and z of each gradient row stands
+    package func attend(
+        layer: Int, lists: Buffer<Int32>, slots: Range<Int>, forward: ViT.Workspace, workspace: Workspace
+    ) throws(CLError) {
+        func rows(_ activation: Activation) -> TokenRows { encoder.place(activation, layer: layer, forward).tokenRows }
+        try attention(
+            q: rows(.q), k: rows(.k), v: rows(.v), z: rows(.z), queries: encoder.tokens(after: layer),
+            tokens: encoder.config.tokens, heads: encoder.config.heads, scale: encoder.attentionScale, lists: lists,
+            slots: slots, g: workspace.z, statistics: workspace.statistics, out: workspace.qkv)
+    }
+
+    /// The gradients at q, k and v and that at resid_mid to that at resid_pre.
+    ///
+    /// - Parameters:
+    ///   - x: [*, T, D]
+    ///   - rows: where in the lists the row of resid_pre of each gradient row stands
+    ///   - g: [rows.count, tokens(after: layer), D]
+    ///   - out: [rows.count, T, D], another buffer than g
+    package func attentionInput(
+        layer: Int, x: Buffer<Float>, lists: Buffer<Int32>, rows: Range<Int>, g: Buffer<Float>, out: Buffer<Float>,
+        workspace: Workspace
+    ) throws(CLError) {
+        let config = encoder.config, (t, d) = (config.tokens, config.hiddenSize)
+        try encoder.gemm(
+            a: Matrix(workspace.qkv, stride: 3 * d), weight: layers[layer].qkv, rows: rows.count * t, activation: .none,
+            out: Matrix(workspace.normed, stride: d))
+        try layerNorm(
+            input: x, rowStride: encoder.rowStride, rows: lists, list: rows, tokens: t,
+            weight: encoder.layers[layer].ln1Weight, eps: config.layerNormEps, gradient: workspace.normed, add: g,
+            addTokens: encoder.tokens(after: layer), out: out)
+    }
+
+    private func product(
+        _ a: Matrix, _ weight: any GEMMWeight, layer: Int, count: Int, _ out: Matrix
+    ) throws(CLError) {
+        try encoder.gemm(
+            a: a, weight: weight, rows: count * encoder.tokens(after: layer), activation: .none, out: out)
+    }
+}
+
+/// [rows, columns] to [columns, rows]
+private func transpose(_ values: [Float], rows: Int, columns: Int) -> [Float] {
+    [Float](unsafeUninitializedCapacity: values.count) { to, count in
+        values.withUnsafeBufferPointer { from in
+            for column in 0..<columns {
+                for row in 0..<rows { to[column * rows + row] = from[row * columns + column] }
+            }
+        }
+        count = values.count
+    }
+}
