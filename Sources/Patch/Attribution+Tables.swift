@@ -11,11 +11,11 @@ extension Attribution {
     ) throws(CLError) {
         let table = work.layout.tables[index]
         for use in walk.uses where use.pair == table.pair {
-            try contract(
-                g: g, s: s, r: r, tokens: tokens, groups: table.groups,
-                width: table.key.site.hasNeurons ? encoder.config.intermediateSize : encoder.config.hiddenSize,
-                summed: table.key.cells == .columns, lists: walk.lists, entries: isMixed ? use.mixed : use.entries,
-                weight: use.weight, accumulate: use.accumulates, out: tables, outOffset: offset(table, walk))
+            let take = table.key.cells == .columns ? contract.summed : contract.callAsFunction
+            try take(
+                g, s, r, tokens, table.groups,
+                table.key.site.hasNeurons ? encoder.config.intermediateSize : encoder.config.hiddenSize, walk.lists,
+                isMixed ? use.mixed : use.entries, use.weight, use.accumulates, tables, offset(table, walk))
         }
     }
 
@@ -47,7 +47,7 @@ extension Attribution {
             let rows = walk.rows(block)
             try residual.difference(
                 x: x, rowStride: encoder.rowStride, lists: walk.lists, a: walk.region(before + 1) + rows.lowerBound,
-                b: walk.region(before) + rows.lowerBound, count: rows.count, tokens: tokens, width: d, out: o,
+                b: walk.region(before) + rows.lowerBound, count: rows.count, tokens: tokens, width: d, o: o,
                 position: rows.lowerBound)
         }
         try give(site, layer: layer, region: 0, walk)
@@ -81,7 +81,7 @@ extension Attribution {
             if table.key.cells == .eachKey {
                 for use in walk.uses where use.pair == table.pair {
                     try keyTokens(
-                        g: g, q: q.tokenRows, k: k.tokenRows, v: v.tokenRows, z: z.tokenRows, queries: q.tokens,
+                        g: g, q: q.tokenRows, k: k.tokenRows, v: v.tokenRows, queries: q.tokens,
                         tokens: k.tokens, heads: encoder.config.heads, scale: encoder.attentionScale,
                         lists: walk.lists, entries: use.entries, weight: use.weight, accumulate: use.accumulates,
                         out: tables, outOffset: offset(table, walk))

@@ -9,9 +9,8 @@ extension Attribution {
         try give(.embed, layer: 0, region: 0, walk)
         for point in walk.midpoints {
             try residual.blend(
-                x: x, rowStride: encoder.rowStride, lists: walk.lists, dst: point.dst, a: point.a, b: point.b,
-                count: walk.images, weight: point.position, tokens: encoder.config.tokens,
-                width: encoder.config.hiddenSize)
+                x: x, lists: walk.lists, dst: point.dst, a: point.a, b: point.b, count: walk.images,
+                t: point.position, rowElements: encoder.rowStride)
         }
     }
 
@@ -87,6 +86,9 @@ extension Attribution {
             func stream(_ buffer: Buffer<Float>, _ tokens: Int) -> TokenRows {
                 TokenRows(buffer, offset: 0, rowStride: tokens * d, tokenStride: d)
             }
+            func gradient(_ activation: Activation) -> TokenRows {
+                backward.gradient(activation, layer: layer, workspace: gradients)
+            }
             func isDone(_ stage: Depth.Stage) -> Bool { lowest >= Depth(layer: layer, stage: stage) }
 
             context.stage("backward: MLP \(layer)")
@@ -96,12 +98,10 @@ extension Attribution {
             if !isDone(.mlp) || work.layout.looksInside(.mlp, layer: layer) {
                 try again(.mlp, layer: layer, walk)
                 try backward.mlpOutput(layer: layer, g: g, count: walk.gradients, workspace: gradients)
-                let m = config.intermediateSize
-                let hidden = TokenRows(gradients.hidden, offset: 0, rowStride: tokens * m, tokenStride: m)
-                try contractInside(.mlpAct, layer: layer, hidden, walk)
+                try contractInside(.mlpAct, layer: layer, gradient(.mlpAct), walk)
                 try backward.activate(
                     layer: layer, lists: walk.lists, slots: walk.slots, forward: workspace, workspace: gradients)
-                try contractInside(.mlpPre, layer: layer, hidden, walk)
+                try contractInside(.mlpPre, layer: layer, gradient(.mlpPre), walk)
             }
             if isDone(.mlp) { return }
             try backward.mlpInput(
@@ -115,16 +115,12 @@ extension Attribution {
             if !isDone(.attention) || work.layout.looksInside(.attention, layer: layer) {
                 try again(.attention, layer: layer, walk)
                 try backward.attentionOutput(layer: layer, g: g, count: walk.gradients, workspace: gradients)
-                let z = TokenRows(gradients.z, offset: 0, rowStride: tokens * d, tokenStride: d)
-                try contractInside(.z, layer: layer, z, walk)
-                for site in [Site.q, .k, .pattern] { try contractScores(site, layer: layer, z, walk) }
+                try contractInside(.z, layer: layer, gradient(.z), walk)
+                for site in [Site.q, .k, .pattern] { try contractScores(site, layer: layer, gradient(.z), walk) }
                 if isDone(.attention), work.layout.tables(.v, layer).isEmpty { return }
                 try backward.attend(
                     layer: layer, lists: walk.lists, slots: walk.slots, forward: workspace, workspace: gradients)
-                let all = config.tokens
-                try contractInside(
-                    .v, layer: layer,
-                    TokenRows(gradients.qkv, offset: 2 * d, rowStride: all * 3 * d, tokenStride: 3 * d), walk)
+                try contractInside(.v, layer: layer, gradient(.v), walk)
             }
             if isDone(.attention) { return }
             try backward.attentionInput(

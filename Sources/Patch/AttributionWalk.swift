@@ -24,19 +24,19 @@ struct AttributionWalk {
     let given: Range<Int>
     let regionRows: Int
     /// Blocks with backward passes
-    private(set) var differentiated: Set<Int> = []
+    let differentiated: Set<Int>
     /// Backward passes
-    private(set) var gradients = 0
-    private(set) var uses: [Use] = []
+    let gradients: Int
+    let uses: [Use]
     /// Where midpoints stand in the lists: their rows of the encoder's input, and those they lie between
-    private(set) var midpoints: [(position: Float, dst: Int, a: Int, b: Int)] = []
+    let midpoints: [(position: Float, dst: Int, a: Int, b: Int)]
 
     // Lists of one entry a backward pass: its pass's row (or slot), image, metric
-    private(set) var slots = 0..<0, imagesOfGradients = 0..<0, metricsOfGradients = 0..<0
+    let slots: Range<Int>, imagesOfGradients: Range<Int>, metricsOfGradients: Range<Int>
     /// Its pass's row of x, by region
-    private(set) var streamRows: [Range<Int>] = []
+    let streamRows: [Range<Int>]
     /// Sets of keys that are put in: the entries that make them in the slots for it, by pair and tokens
-    private(set) var keySets: [Int: [[Int]: (own: Entries<SliceEntry>, put: Entries<SliceEntry>)]] = [:]
+    let keySets: [Int: [[Int]: (own: Entries<SliceEntry>, put: Entries<SliceEntry>)]]
     let lists: Buffer<Int32>
 
     /// The first row of a region
@@ -52,14 +52,12 @@ struct AttributionWalk {
         _ work: AttributionWork, sources: Schedule.Sources, layers: Int, images: Int,
         midpoints: [AttributionWork.Midpoint], isFirst: Bool, context: Context
     ) throws(CLError) {
-        self.images = images
-        given = work.computed..<(work.computed + work.given)
-        blocks = given.upperBound + midpoints.count
+        let given = work.computed..<(work.computed + work.given), blocks = given.upperBound + midpoints.count
+        (self.images, self.given, self.blocks, regionRows) = (images, given, blocks, blocks * images)
         models = sources.models + [Int](repeating: 0, count: work.given + midpoints.count)
-        regionRows = blocks * images
         let metrics = work.estimates.gradients
         var lists = RowLists(images: images, counting: (2 * layers + 1) * regionRows)
-        var backward: [(block: Int, metric: Int)] = []
+        var backward: [(block: Int, metric: Int)] = [], uses: [Use] = []
 
         /// Backward passes of a block, one a metric, and what takes them.
         func gradients(of block: Int) -> [Int] {
@@ -98,18 +96,21 @@ struct AttributionWalk {
                 }
             }
         }
+        var points: [(position: Float, dst: Int, a: Int, b: Int)] = []
         for (index, midpoint) in midpoints.enumerated() {
             let block = given.upperBound + index, pair = work.layout.pairs[midpoint.pair]
             use(
                 midpoint.pair, gradients(of: block), method: midpoint.method, weight: midpoint.weight,
                 accumulates: midpoint.accumulates)
-            self.midpoints.append(
+            points.append(
                 (midpoint.position, lists.append([block]), lists.append([pair.base]), lists.append([pair.source])))
         }
+        (self.uses, self.midpoints) = (uses, points)
         differentiated = Set(backward.map(\.block))
-        self.gradients = backward.count * images
+        let count = backward.count * images
+        self.gradients = count
 
-        func range(_ first: Int) -> Range<Int> { first..<(first + backward.count * images) }
+        func range(_ first: Int) -> Range<Int> { first..<(first + count) }
         slots = range(lists.append(backward.map(\.block)))
         imagesOfGradients = range(lists.append(backward.map { _ in 0 }))
         let codes = metrics.map { metric in
@@ -128,6 +129,7 @@ struct AttributionWalk {
                         (0..<images).map { region * blocks * images + pass.block * images + $0 }
                     }))
         }
+        var keySets: [Int: [[Int]: (own: Entries<SliceEntry>, put: Entries<SliceEntry>)]] = [:]
         for table in work.layout.tables {
             guard case .keys(let tokens?) = table.key.cells, keySets[table.pair]?[tokens] == nil else { continue }
             let pair = work.layout.pairs[table.pair]
@@ -143,6 +145,7 @@ struct AttributionWalk {
             }
             keySets[table.pair, default: [:]][tokens] = (copies(from: pair.base, nil), copies(from: pair.source, tokens))
         }
+        self.keySets = keySets
         self.lists = try Buffer(context, lists.values)
     }
 }

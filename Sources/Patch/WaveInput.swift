@@ -28,9 +28,12 @@ final class WaveInput {
 
     /// A pass that is computed from pixels and that others start or take activations from.
     struct SourcePass {
-        enum Kind { case clean, corrupted, donorClean, donorCorrupted, partner }
+        enum Kind {
+            case clean, corrupted, donorClean, donorCorrupted, partner
+            var model: Int { self == .donorClean || self == .donorCorrupted ? 1 : 0 }
+        }
         var kind: Kind
-        var model = 0
+        var model: Int { kind.model }
         var pixels: [[Float]]  // [images] of [channels, S, S]
         var isNoisy = false
     }
@@ -45,11 +48,11 @@ final class WaveInput {
         }
         let extras = WaveShape.Extras(patches: patches, donor: donor != nil)
         if extras.contains(.donorClean) {
-            passes.append(SourcePass(kind: .donorClean, model: 1, pixels: wave.donorClean ?? []))
+            passes.append(SourcePass(kind: .donorClean, pixels: wave.donorClean ?? []))
         }
         if extras.contains(.donorCorrupted) {
             passes.append(
-                SourcePass(kind: .donorCorrupted, model: 1, pixels: wave.donorCorrupted ?? [], isNoisy: isNoisy))
+                SourcePass(kind: .donorCorrupted, pixels: wave.donorCorrupted ?? [], isNoisy: isNoisy))
         }
         if extras.contains(.partner) { passes.append(SourcePass(kind: .partner, pixels: wave.partner ?? [])) }
         for pass in passes {
@@ -95,26 +98,9 @@ final class WaveInput {
     func sources(
         _ passes: [SourcePass], patches: [Patch], own: Bool
     ) throws(CLError) -> Schedule.Sources {
-        // Restoring patches the corrupted pass with the clean one; noising the other way round.
-        let base = patches.map { $0.direction == .restore ? 1 : 0 }
-        func block(_ kind: SourcePass.Kind) -> Int? { passes.firstIndex { $0.kind == kind } }
-        let extras = WaveShape.Extras(patches: patches, donor: donor != nil)
-        var found = Schedule.Sources(models: passes.map(\.model), given: extras.given, base: base, source: [])
-        for (patch, base) in zip(patches, base) {
-            let block: Int? =
-                switch patch.with {
-                case _ where own: base
-                case .clean where donor != nil: block(patch.direction == .restore ? .donorClean : .donorCorrupted)
-                case .clean: 1 - base
-                case .resample: block(.partner)
-                case .zero: found.block(.zeros)
-                case .mean: found.block(.means)
-                case .file: found.block(.file)
-                }
-            guard let block else { throw .shape(operation: "wave", expected: "the pass to patch from", got: "none") }
-            found.source.append(block)
-        }
-        return found
+        let sources = try Schedule.Sources(
+            patches: patches, kinds: passes.map(\.kind), hasDonor: donor != nil, own: own)
+        return sources
     }
 
     /// The donor's block, where its logits are of the model's classes.
@@ -171,5 +157,41 @@ final class WaveInput {
         images: Int, workspace: Workspace, _ body: (ArraySlice<Float>) -> Void
     ) throws(CLError) {
         try encoder.forEachProjection(pixels: pixels, images: images, workspace: workspace, body)
+    }
+}
+
+extension Schedule.Sources {
+    /// Which block each patch receives and which it gives, among passes of these kinds.
+    init(
+        patches: [Patch], kinds: [WaveInput.SourcePass.Kind], hasDonor: Bool, own: Bool = false
+    ) throws(CLError) {
+        // Restoring patches the corrupted pass with the clean one; noising the other way round.
+        let base = patches.map { $0.direction == .restore ? 1 : 0 }
+        let extras = WaveShape.Extras(patches: patches, donor: hasDonor)
+        self.init(models: kinds.map(\.model), given: extras.given, base: base, source: [])
+        for (patch, base) in zip(patches, base) {
+            let block: Int? =
+                switch patch.with {
+                case _ where own: base
+                case .clean where hasDonor:
+                    kinds.firstIndex(of: patch.direction == .restore ? .donorClean : .donorCorrupted)
+                case .clean: 1 - base
+                case .resample: kinds.firstIndex(of: .partner)
+                case .zero: self.block(.zeros)
+                case .mean: self.block(.means)
+                case .file: self.block(.file)
+                }
+            guard let block else { throw .shape(operation: "wave", expected: "the pass to patch from", got: "none") }
+            source.append(block)
+        }
+    }
+
+    /// The same for a wave of clean and corrupted passes and what the patches ask for beside them.
+    init(patches: [Patch], extras: WaveShape.Extras, hasDonor: Bool) throws(CLError) {
+        var kinds: [WaveInput.SourcePass.Kind] = [.clean, .corrupted]
+        if extras.contains(.donorClean) { kinds.append(.donorClean) }
+        if extras.contains(.donorCorrupted) { kinds.append(.donorCorrupted) }
+        if extras.contains(.partner) { kinds.append(.partner) }
+        try self.init(patches: patches, kinds: kinds, hasDonor: hasDonor)
     }
 }

@@ -67,7 +67,7 @@ extension Encoder {
             heads: config.heads, scale: attentionScale, z: workspace.z, lists: lists, entries: patterns)
     }
 
-    var attentionScale: Float { 1 / Float(config.headDim).squareRoot() }
+    package var attentionScale: Float { 1 / Float(config.headDim).squareRoot() }
 
     /// attn_out of some slots, from their z.
     package func attentionOutput(layer: Int, slots: Range<Int>, to out: Output, workspace: Workspace) throws(CLError) {

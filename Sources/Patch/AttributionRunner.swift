@@ -1,0 +1,113 @@
+import CLRuntime
+import Kernels
+import ViT
+
+/// Estimates for images in waves of constant memory, whose buffers are reused; smaller ones where the device has less
+/// memory than it said. No estimate depends on the wave that it was made in.
+package final class AttributionRunner {
+    private let encoder: Encoder, donor: Encoder?
+    private let backward: Backward
+    private let library: KernelLibrary
+    private let work: AttributionWork
+    private let sources: Schedule.Sources
+    private let patches: [Patch]
+    private let means: ActivationMeans?
+    private let file: ActivationFile?
+    private var shape: AttributionShape
+    private var attribution: Attribution?
+
+    /// Images of a wave, as it is now
+    package var images: Int { shape.images }
+
+    /// - Parameters:
+    ///   - backward: of `encoder`
+    ///   - images: of the sweep
+    ///   - memory: as of `WavePlan`
+    ///   - means: what `PatchWith.mean` puts in; of `embed` too where there is an `ig`
+    /// - Throws: `SweepError.memory` where one image does not fit
+    package init(
+        encoder: Encoder, donor: Encoder? = nil, backward: Backward, library: KernelLibrary, patches: [Patch],
+        estimates: Estimates, images: Int, memory: Int? = nil, means: ActivationMeans? = nil,
+        file: ActivationFile? = nil
+    ) throws {
+        (self.encoder, self.donor, self.backward, self.library) = (encoder, donor, backward, library)
+        (self.patches, self.means, self.file) = (patches, means, file)
+        let extras = WaveShape.Extras(patches: patches, donor: donor != nil)
+        sources = try Schedule.Sources(patches: patches, extras: extras, hasDonor: donor != nil)
+        let layout = EstimateLayout(patches: patches, sources: sources, shape: NetworkShape(encoder.config))
+        work = AttributionWork(estimates, layout: layout, sources: sources, extras: extras, config: encoder.config)
+        shape = try Self.plan(
+            work, PlannedModels(encoder, donor: donor), DeviceLimits(encoder.context), images: images, memory: memory)
+    }
+
+    /// Calls `body` with each wave's positions among the images, in their order.
+    /// - Parameter wave: of some of the images
+    package func run(
+        images: Int, wave: (Range<Int>) throws -> Wave, _ body: (Range<Int>, AttributionResult) throws -> Void
+    ) throws {
+        var first = 0
+        while first < images {
+            let range = first..<min(first + shape.images, images)
+            do {
+                let result = try ready().run(try wave(range))
+                try body(range, result)
+                first = range.upperBound
+            } catch let error as CLError where error.isOutOfMemory {
+                try halve(after: error)
+            }
+        }
+    }
+
+    private func ready() throws(CLError) -> Attribution {
+        if let attribution { return attribution }
+        let made = try Attribution(
+            encoder: encoder, donor: donor, backward: backward, library: library, work: work, shape: shape,
+            sources: sources, patches: patches, means: means, file: file)
+        attribution = made
+        return made
+    }
+
+    private func halve(after error: CLError) throws {
+        attribution = nil
+        _ = try? encoder.context.takeProfile()
+        try? encoder.context.finish()
+        guard let smaller = shape.halved else {
+            throw SweepError.memory(
+                "\(encoder.context.device.title) has not enough memory for one image's gradients: \(error)")
+        }
+        shape = smaller
+    }
+
+    /// As many images as give launches of a useful size, and fit; of one image as many midpoints.
+    static func plan(
+        _ work: AttributionWork, _ models: PlannedModels, _ limits: DeviceLimits, images: Int, memory: Int?
+    ) throws -> AttributionShape {
+        let limit = (memory ?? Int(0.7 * Double(limits.memory))) - limits.allocated
+        let tokens = limits.isGPU ? 32_768 : 2_048
+        var shape = AttributionShape(images: 1, midpoints: work.midpoints.count)
+        let passes = max(1, work.gradients(shape))
+        shape.images = min(max(images, 1), max(1, tokens / (models.config.tokens * passes)))
+        while true {
+            let buffers = try work.buffers(shape, models)
+            let bytes = buffers.map(\.elements).reduce(0, +) * 4
+            if bytes <= limit, buffers.allSatisfy({ limits.allow($0.elements) }) { return shape }
+            guard let smaller = shape.halved else {
+                throw SweepError.memory(
+                    "one image's gradients need \(bytes / 1_048_576 + 1) MiB of device memory beside the weights, but "
+                        + (memory == nil
+                            ? "\(limits.name) has \(max(limit, 0) / 1_048_576) MiB left"
+                            : "the memory allowed leaves \(max(limit, 0) / 1_048_576) MiB"))
+            }
+            shape = smaller
+        }
+    }
+}
+
+extension AttributionShape {
+    /// Half the images; of one image half the midpoints. nil for the smallest
+    var halved: AttributionShape? {
+        if images > 1 { return AttributionShape(images: images / 2, midpoints: midpoints) }
+        if midpoints > 1 { return AttributionShape(images: 1, midpoints: (midpoints + 1) / 2) }
+        return nil
+    }
+}
