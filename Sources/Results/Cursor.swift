@@ -63,6 +63,18 @@ final class Cursor {
         guard let start = sqlite3_column_blob(handle, column) else { return [] }
         return Array(UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column))))
     }
+    /// Little-endian float32; what is left over of a size that is no multiple of 4 is left out.
+    func floats(_ column: Int32) -> [Float] {
+        guard let start = sqlite3_column_blob(handle, column) else { return [] }
+        let bytes = UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column)))
+        return [Float](unsafeUninitializedCapacity: bytes.count / 4) { out, count in
+            count = bytes.count / 4
+            for index in 0..<count {
+                let bits = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
+                out.initializeElement(at: index, to: Float(bitPattern: bits))
+            }
+        }
+    }
     func text(_ column: Int32) -> String {
         sqlite3_column_text(handle, column).map { String(cString: $0) } ?? ""
     }

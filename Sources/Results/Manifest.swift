@@ -51,6 +51,12 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var logits: Bool
     /// Random places asked for, for every size of patch that covers several places
     package var control: Int
+    /// Estimates of every patch, by the names of their columns: `atp_log_odds`; none where nothing is estimated
+    package var estimates: [String] = []
+    /// Which patches get exact passes beside them: `top:50,random:30`, `none`; nil: all
+    package var exact: String?
+    /// So many images get them; nil: all
+    package var exactImages: Int?
     /// How images are read, where the model's folder does not say
     package var preprocessing: String?
     /// Whose bytes resizing gives: pillow | torchvision; nil in stores of versions that had Pillow's alone
@@ -120,6 +126,9 @@ package struct Manifest: Codable, Sendable, Equatable {
     /// What the sweep was asked to patch; random places to compare them with come after them.
     package var ownPatches: ArraySlice<PatchRecord> { patches.prefix { !$0.control } }
 
+    /// Whether every patch gets exact passes
+    package var hasAllExact: Bool { exact == nil || exact == "all" }
+
     /// What is put in: `clean` (the other pass), `zero` ...
     package var putIn: String {
         if let patchWith { return patchWith }
@@ -170,6 +179,9 @@ extension Manifest {
         compare("partner", stored.partner ?? "any", partner ?? "any")
         compare("noise-sd", stored.noiseSD ?? "image", noiseSD ?? "image")
         compare("control", "\(stored.control)", "\(control)")
+        compare("estimate", stored.estimateText, estimateText)
+        compare("exact", stored.hasAllExact ? "all" : stored.exact, hasAllExact ? "all" : exact)
+        compare("exact-images", stored.exactImages.map(String.init) ?? "all", exactImages.map(String.init) ?? "all")
         compare("logits", stored.logits ? "kept" : "not kept", logits ? "kept" : "not kept")
         compare("device", stored.device, device)
         compare("driver", stored.driver, driver)
@@ -188,6 +200,8 @@ extension Manifest {
         if found.isEmpty { compare("the spec", stored.spec, spec) }
         return found
     }
+
+    private var estimateText: String? { estimates.isEmpty ? nil : estimates.joined(separator: " ") }
 }
 
 extension PatchRecord {
@@ -223,6 +237,8 @@ extension Manifest {
             ("limit", limit.map(String.init)), ("shard", shard), ("keep", keep), ("target", target),
             ("foil", foil), ("patch_with", patchWith), ("partner", partner), ("noise_sd", noiseSD),
             ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil),
+            ("estimates", estimates.isEmpty ? nil : Self.json(estimates)), ("exact", hasAllExact ? nil : exact),
+            ("exact_images", exactImages.map(String.init)),
             ("preprocessing", preprocessing), ("resize", resize), ("exif", exif),
             ("skipped", skipped.map(String.init)), ("class_match", classMatch.flatMap(Self.json)),
             ("tokens", tokens.flatMap(Self.json)), ("device", device),
@@ -230,6 +246,16 @@ extension Manifest {
             ("command", command), ("started", started), ("ended", ended),
         ]
         return all.compactMap { key, value in value.map { (key, $0) } }
+    }
+
+    /// Names that may be columns: lower-case words and digits, each once; nil for others.
+    private static func estimates(_ names: [String]) -> [String]? {
+        func isName(_ name: String) -> Bool {
+            !name.isEmpty && name.utf8.count <= 64
+                && name.utf8.allSatisfy { "abcdefghijklmnopqrstuvwxyz0123456789_".utf8.contains($0) }
+        }
+        let taken = ResultsStore.exportColumns + ResultsStore.furtherColumns + ["p_donor", "class_names"]
+        return names.allSatisfy(isName) && Set(names + taken).count == names.count + taken.count ? names : nil
     }
 
     private static func json(_ value: some Encodable) -> String? {
@@ -274,6 +300,9 @@ extension Manifest {
         (resize, exif) = (rows["resize"], rows["exif"])
         skipped = try whole(ifThere: "skipped", 0...Int.max)
         (patchFile, patchFileHash) = (rows["patch_file"], rows["patch_file_hash"])
+        if rows["estimates"] != nil { estimates = try value("estimates") { names($0).flatMap(Self.estimates) } }
+        exact = rows["exact"]
+        exactImages = try whole(ifThere: "exact_images", 1...Int.max)
         (foil, patchWith, partner, noiseSD) = (rows["foil"], rows["patch_with"], rows["partner"], rows["noise_sd"])
         if rows["class_match"] != nil { classMatch = try value("class_match", names) }
     }

@@ -16,10 +16,12 @@ package struct ImageRecord: Sendable, Equatable {
     package var kept: Bool
     /// The donor's probability of the target in its own pass, where there is a donor with the same classes
     package var pDonor: Float?
+    /// Whether it gets exact passes, beside its estimates
+    package var exact: Bool
 
     package init(
         image: Int, id: String, corruption: Int, label: Int, target: Int, foil: Int, clean: PassMetrics,
-        corrupted: PassMetrics, kept: Bool = true, pDonor: Float? = nil
+        corrupted: PassMetrics, kept: Bool = true, pDonor: Float? = nil, exact: Bool = true
     ) {
         self.image = image
         self.id = id
@@ -31,6 +33,7 @@ package struct ImageRecord: Sendable, Equatable {
         self.corrupted = corrupted
         self.kept = kept
         self.pDonor = pDonor
+        self.exact = exact
     }
 }
 

@@ -3,15 +3,18 @@ extension ResultsStore {
     ///
     /// An image whose patches span several waves may be sent with each of them; its first row stays.
     ///
-    /// - Throws: `ResultsError.invalidRecord` for an index outside the manifest, `.diskFull`, `.readOnly`, `.failed`
-    ///   (an effect that is there already, or whose image is not, among others)
-    package func append(images: [ImageRecord], effects: [EffectRecord], logits: [LogitsRecord] = []) throws {
+    /// - Throws: `ResultsError.invalidRecord` for an index or a name outside the manifest, `.diskFull`, `.readOnly`,
+    ///   `.failed` (an effect or estimate that is there already, or whose image is not, among others)
+    package func append(
+        images: [ImageRecord], effects: [EffectRecord], estimates: [EstimateRecord] = [], logits: [LogitsRecord] = []
+    ) throws {
         try check(images: images, effects: effects)
+        try check(estimates: estimates)
         try write { db in
             let image = try Cursor(
                 db,
                 """
-                INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT(image, corruption) DO NOTHING
                 """)
             for record in images {
@@ -34,6 +37,7 @@ extension ResultsStore {
                 image.bind(17, record.pDonor ?? .nan)
                 image.bind(18, record.clean.logOdds)
                 image.bind(19, record.corrupted.logOdds)
+                image.bind(20, record.exact ? 1 : 0)
                 try image.run()
             }
             let effect = try Cursor(db, "INSERT INTO effects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
@@ -49,6 +53,7 @@ extension ResultsStore {
                 effect.bind(9, record.patched.logOdds)
                 try effect.run()
             }
+            try insert(estimates, db)
             try insert(logits, db)
         }
     }

@@ -1,15 +1,20 @@
 extension ResultsStore {
-    /// Images that count under one corruption: kept, every effect there; in the data's order.
+    /// Images that effects are measured on under one corruption: kept, and all is there, the passes of every patch
+    /// that gets exact ones too; in the data's order. Images with estimates alone are in `estimatedImages` only.
     package func completeImages(corruption: Int) throws -> [ImageRecord] {
+        try images(corruption: corruption, where: (schema >= 4 ? "i.exact AND " : "") + isComplete)
+    }
+
+    /// - Parameter condition: of SQL on `images i`, beside that they are kept
+    func images(corruption: Int, where condition: String) throws -> [ImageRecord] {
         try read { db in
             let cursor = try Cursor(
                 db,
                 """
                 SELECT \(imageColumns) FROM images i
-                WHERE corruption = ?2 AND kept AND \(Self.isComplete) ORDER BY image
+                WHERE corruption = ? AND kept AND \(condition) ORDER BY image
                 """)
-            cursor.bind(1, manifest.patches.count)
-            cursor.bind(2, corruption)
+            cursor.bind(1, corruption)
             var images: [ImageRecord] = []
             while try cursor.next() { images.append(try image(cursor)) }
             return images
@@ -47,7 +52,8 @@ extension ResultsStore {
         """
         image, corruption, id, label, target, foil, kept, p_clean, p_corrupted, logit_clean, logit_corrupted,
         logit_diff_clean, logit_diff_corrupted, kl_corrupted, pred_clean, pred_corrupted, p_donor,
-        \(schema >= 3 ? "log_odds_clean, log_odds_corrupted" : "NULL, NULL")
+        \(schema >= 3 ? "log_odds_clean, log_odds_corrupted" : "NULL, NULL"),
+        \(schema >= 4 ? "exact" : "1")
         """
     }
 
@@ -64,7 +70,8 @@ extension ResultsStore {
             corrupted: PassMetrics(
                 p: row.float(8), logit: row.float(10), logitDiff: row.float(12), kl: row.float(13),
                 prediction: try whole(row, 15), logOdds: row.float(18)),
-            kept: row.int(6) != 0, pDonor: row.float(16).isNaN ? nil : row.float(16))
+            kept: row.int(6) != 0, pDonor: row.float(16).isNaN ? nil : row.float(16),
+            exact: row.int(19) != 0)
     }
 
     /// A row's `effectColumns`.

@@ -5,7 +5,7 @@ package enum ExportFormat: String, CaseIterable, Sendable {
 }
 
 extension ResultsStore {
-    /// The columns of `export`, in order; with a donor, `p_donor` follows, then `furtherColumns`.
+    /// The columns of `export`, in order; with a donor, `p_donor` follows, then `furtherColumns`, then the estimates.
     package static let exportColumns = [
         "image", "label", "target", "foil", "corruption", "direction", "site", "layer", "head", "token", "window",
         "p_clean", "p_corrupted", "p_patched", "logit_clean", "logit_corrupted", "logit_patched",
@@ -20,7 +20,8 @@ extension ResultsStore {
     ]
 
     /// Writes one row per kept image and patch, by image, corruption, patch, to the file `path` or to standard
-    /// output. Of an interrupted sweep: what is there. Constant memory.
+    /// output. Patches with estimates alone have no patched columns (empty). Of an interrupted sweep: what is there.
+    /// Constant memory.
     ///
     /// - Throws: `FileError` naming `path`; `ResultsError` naming the store
     package func export(_ format: ExportFormat, to path: String? = nil) throws {
@@ -33,7 +34,8 @@ extension ResultsStore {
     package func export(_ format: ExportFormat, into sink: ([UInt8]) throws -> Void) throws {
         var out = TableText(format == .csv ? .csv : .jsonl)
         let hasDonor = manifest.donor != nil
-        out.header(Self.exportColumns + (hasDonor ? ["p_donor"] : []) + Self.furtherColumns)
+        let names = manifest.estimates
+        out.header(Self.exportColumns + (hasDonor ? ["p_donor"] : []) + Self.furtherColumns + names)
         let patches = manifest.patches.map { PatchText($0, out.format) }
         var kind = TableText(out.format)
         kind.field("patch_with", manifest.putIn)
@@ -47,6 +49,7 @@ extension ResultsStore {
                 SELECT patch, \(effectColumns) FROM effects
                 WHERE image = ? AND corruption = ? ORDER BY patch
                 """)
+            let estimates = names.isEmpty ? nil : try EstimateCursor(db, store: self)
             while try images.next() {
                 let record = try image(images)
                 guard manifest.corruptions.indices.contains(record.corruption) else {
@@ -58,18 +61,33 @@ extension ResultsStore {
                 effects.restart()
                 effects.bind(1, record.image)
                 effects.bind(2, record.corruption)
+                let estimated = try names.map {
+                    ($0, try estimates?.values($0, image: record.image, corruption: record.corruption))
+                }
+                func write(_ patch: Int, _ patched: PassMetrics?) throws {
+                    out.row(image, patches[patch], patched, kind: kind.bytes, estimated.lazy.map { ($0, $1?[patch]) })
+                    if out.bytes.count > 1 << 18 {
+                        try sink(out.bytes)
+                        out.bytes.removeAll(keepingCapacity: true)
+                    }
+                }
+                /// Patches that have estimates alone
+                func write(between first: Int, and last: Int) throws {
+                    guard estimated.contains(where: { $0.1 != nil }) else { return }
+                    for patch in stride(from: first, to: last, by: 1) { try write(patch, nil) }
+                }
+                var next = 0
                 while try effects.next() {
                     let patch = effects.int(0)
                     guard patches.indices.contains(patch) else {
                         throw ResultsError.corrupt(
                             path: path, detail: "image \(record.image) has an effect of patch \(patch)")
                     }
-                    out.row(image, patches[patch], try patched(effects, from: 1), kind: kind.bytes)
-                    if out.bytes.count > 1 << 18 {
-                        try sink(out.bytes)
-                        out.bytes.removeAll(keepingCapacity: true)
-                    }
+                    try write(between: next, and: patch)
+                    try write(patch, patched(effects, from: 1))
+                    next = patch + 1
                 }
+                try write(between: next, and: patches.count)
             }
         }
         try sink(out.bytes)
@@ -140,25 +158,35 @@ private struct ImageText {
 }
 
 extension TableText {
-    fileprivate mutating func row(_ image: ImageText, _ patch: PatchText, _ patched: PassMetrics, kind: [UInt8]) {
+    /// - Parameters:
+    ///   - patched: nil where the patch has no exact pass on the image
+    ///   - estimates: nil where the image has none of that name
+    fileprivate mutating func row(
+        _ image: ImageText, _ patch: PatchText, _ patched: PassMetrics?, kind: [UInt8],
+        _ estimates: some Sequence<(String, Float?)>
+    ) {
+        func optional(_ name: String, _ value: Float?, _ out: inout TableText) {
+            if let value { out.field(name, value) } else { out.field(name, "") }
+        }
         beginRow()
         bytes += image.names
         bytes += patch.names
         bytes += image.p
-        field("p_patched", patched.p)
+        optional("p_patched", patched?.p, &self)
         bytes += image.logit
-        field("logit_patched", patched.logit)
+        optional("logit_patched", patched?.logit, &self)
         bytes += image.logitDiff
-        field("logit_diff_patched", patched.logitDiff)
-        field("kl_patched", patched.kl)
+        optional("logit_diff_patched", patched?.logitDiff, &self)
+        optional("kl_patched", patched?.kl, &self)
         bytes += image.prediction
-        field("pred_patched", patched.prediction)
+        if let patched { field("pred_patched", patched.prediction) } else { field("pred_patched", "") }
         bytes += image.donor
         bytes += patch.kind
         bytes += image.logOdds
-        field("log_odds_patched", patched.logOdds)
+        optional("log_odds_patched", patched?.logOdds, &self)
         bytes += image.kl
         bytes += kind
+        for (name, value) in estimates { optional(name, value, &self) }
         endRow()
     }
 }

@@ -19,9 +19,10 @@ extension ResultsStore {
             throw ResultsError.cannotMerge(reason: "\(output) is one of the shards and cannot be the result too")
         }
         try checkOverlap(shards)
-        let groups = try commonGroups(shards)
+        let groups = try commonGroups(shards), exact = try commonExactPatches(shards)
         var images = 0
         try NewStore(folder: output, manifest: manifest, groups: groups, overwrite: overwrite).write { merged in
+            if let exact { try merged.setExactPatches(exact) }
             // Ascending images keep the file's pages in order.
             for shard in shards.sorted(by: { $0.first < $1.first }) {
                 images += try merged.add(shard.store)
@@ -41,6 +42,17 @@ extension ResultsStore {
                     + "sweep --resume --groups FILE stores other ones")
         }
         return groups
+    }
+
+    /// The patches with exact passes, which every shard has drawn alike.
+    private static func commonExactPatches(_ shards: [Shard]) throws -> [ExactPatch]? {
+        guard let first = shards.first else { return nil }
+        let patches = try first.store.exactPatches()
+        for shard in shards.dropFirst() where try shard.store.exactPatches() != patches {
+            throw ResultsError.cannotMerge(
+                reason: "\(first.store.folder) and \(shard.store.folder) have exact passes of different patches")
+        }
+        return patches
     }
 
     private struct Shard {
@@ -143,15 +155,18 @@ extension ResultsStore {
         }
     }
 
-    /// Copies every image and effect, in transactions of some ten thousand rows.
+    /// Copies every image, effect and estimate, in transactions of some ten thousand rows or megabytes.
     private func add(_ shard: ResultsStore) throws -> Int {
         var images: [ImageRecord] = []
         var effects: [EffectRecord] = []
+        var estimates: [EstimateRecord] = [], values = 0
         var count = 0
         func flush() throws {
-            try append(images: images, effects: effects)
+            try append(images: images, effects: effects, estimates: estimates)
             images.removeAll(keepingCapacity: true)
             effects.removeAll(keepingCapacity: true)
+            estimates.removeAll(keepingCapacity: true)
+            values = 0
         }
         try shard.read { db in
             let image = try Cursor(db, "SELECT \(shard.imageColumns) FROM images ORDER BY image, corruption")
@@ -159,6 +174,7 @@ extension ResultsStore {
                 db,
                 "SELECT patch, \(shard.effectColumns) FROM effects WHERE image = ? AND corruption = ? ORDER BY patch"
             )
+            let estimate = manifest.estimates.isEmpty ? nil : try EstimateCursor(db, store: shard)
             var last: Int?
             while try image.next() {
                 let record = try shard.image(image)
@@ -174,6 +190,15 @@ extension ResultsStore {
                             image: record.image, corruption: record.corruption, patch: effect.int(0),
                             patched: try shard.patched(effect, from: 1)))
                     if effects.count >= 20_000 { try flush() }
+                }
+                for name in manifest.estimates {
+                    guard let read = try estimate?.values(name, image: record.image, corruption: record.corruption)
+                    else { continue }
+                    estimates.append(
+                        EstimateRecord(
+                            image: record.image, corruption: record.corruption, name: name, values: read))
+                    values += read.count
+                    if values >= 4_000_000 { try flush() }
                 }
                 if images.count >= 20_000 { try flush() }
             }

@@ -9,7 +9,9 @@ extension ResultsStore {
     /// [rows, patches];
     /// `image corruption` (text), `label target foil pred_clean pred_corrupted` (int32) and the clean and corrupted
     /// metrics (float32) are [rows]; `direction site layer head token window extent` (text) and `control` (int32) are
-    /// [patches]; `class_names` is [classes]. Effects that an interrupted sweep lacks are nan and -1. Constant memory.
+    /// [patches]; `class_names` is [classes]. Estimates are [rows, patches] float32 by their names. Effects and estimates
+    /// that are not there are nan and -1; where no patch has exact passes the arrays of effects are left out. Constant
+    /// memory.
     ///
     /// - Throws: `FileError` naming `path`; `ResultsError` naming the store
     package func exportNPZ(to path: String? = nil) throws {
@@ -45,16 +47,24 @@ extension ResultsStore {
         let metrics: [(String, (PassMetrics) -> Float)] = [
             ("p", \.p), ("logit", \.logit), ("logit_diff", \.logitDiff), ("kl", \.kl), ("log_odds", \.logOdds),
         ]
-        for (name, value) in metrics {
+        for (name, value) in manifest.exact == "none" ? [] : metrics {
             try zip.add(name + "_patched.npy") { sink in
                 try sink(NPY.header("<f4", [rows, patches.count]))
                 try forEachRow(missing: Float.nan.bitPattern, { value($0).bitPattern }, sink)
             }
         }
-        try zip.add("pred_patched.npy") { sink in
-            try sink(NPY.header("<i4", [rows, patches.count]))
-            try forEachRow(
-                missing: UInt32(bitPattern: -1), { UInt32(bitPattern: Int32(clamping: $0.prediction)) }, sink)
+        if manifest.exact != "none" {
+            try zip.add("pred_patched.npy") { sink in
+                try sink(NPY.header("<i4", [rows, patches.count]))
+                try forEachRow(
+                    missing: UInt32(bitPattern: -1), { UInt32(bitPattern: Int32(clamping: $0.prediction)) }, sink)
+            }
+        }
+        for name in manifest.estimates {
+            try zip.add(name + ".npy") { sink in
+                try sink(NPY.header("<f4", [rows, patches.count]))
+                try forEachEstimateRow(name, sink)
+            }
         }
 
         try zip.add("image.npy") { sink in
@@ -123,6 +133,20 @@ extension ResultsStore {
             let images = try Cursor(
                 db, "SELECT \(imageColumns) FROM images WHERE kept ORDER BY image, corruption")
             while try images.next() { try body(image(images)) }
+        }
+    }
+
+    /// The same of an estimate.
+    private func forEachEstimateRow(_ name: String, _ sink: ([UInt8]) throws -> Void) throws {
+        let missing = [Float](repeating: .nan, count: manifest.patches.count)
+        try read { db in
+            let cursor = try EstimateCursor(db, store: self)
+            let images = try Cursor(
+                db, "SELECT image, corruption FROM images WHERE kept ORDER BY image, corruption")
+            while try images.next() {
+                let values = try cursor.values(name, image: images.int(0), corruption: images.int(1)) ?? missing
+                try sink(values.map(\.bitPattern.littleEndian).withUnsafeBytes { Array($0) })
+            }
         }
     }
 

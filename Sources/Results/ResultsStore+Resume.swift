@@ -22,40 +22,47 @@ extension ResultsStore {
         return store
     }
 
-    /// SQL condition on `images i`: every patch of the image is there, or `--keep` left it out. ?1 is their number.
-    static let isComplete = """
-        (NOT i.kept OR ?1 = (SELECT count(*) FROM effects e
-                             WHERE e.image = i.image AND e.corruption = i.corruption))
-        """
-
-    /// Images that need no more work under one corruption, those left out by `--keep` among them.
+    /// Images that need no more work under one corruption, those left out by `--keep` among them. Until the exact
+    /// patches are chosen, no image that gets exact passes is complete.
     package func completedImages(corruption: Int) throws -> Set<Int> {
         try read { db in
             let cursor = try Cursor(
-                db, "SELECT image FROM images i WHERE corruption = ?2 AND \(Self.isComplete)")
-            cursor.bind(1, manifest.patches.count)
-            cursor.bind(2, corruption)
+                db, "SELECT image FROM images i WHERE corruption = ? AND \(isComplete)")
+            cursor.bind(1, corruption)
             var images: Set<Int> = []
             while try cursor.next() { images.insert(cursor.int(0)) }
             return images
         }
     }
 
-    /// Drops images some of whose effects are missing, with the effects that are there.
+    /// Drops images some of whose effects are missing, with the effects that are there. An image whose estimates are
+    /// all there keeps them, and its clean and corrupted pass, and loses its effects alone.
     package func deleteIncomplete() throws {
         try write { db in
-            let find = try Cursor(db, "SELECT image, corruption FROM images i WHERE NOT \(Self.isComplete)")
-            find.bind(1, manifest.patches.count)
-            var incomplete: [(image: Int, corruption: Int)] = []
-            while try find.next() { incomplete.append((find.int(0), find.int(1))) }
-            for table in (manifest.logits ? ["logits"] : []) + ["effects", "images"] {
-                let delete = try Cursor(db, "DELETE FROM \(table) WHERE image = ? AND corruption = ?")
-                for row in incomplete {
+            func images(_ condition: String) throws -> [(image: Int, corruption: Int)] {
+                let find = try Cursor(db, "SELECT image, corruption FROM images i WHERE \(condition)")
+                var found: [(image: Int, corruption: Int)] = []
+                while try find.next() { found.append((find.int(0), find.int(1))) }
+                return found
+            }
+            func delete(_ images: [(image: Int, corruption: Int)], from table: String, and: String = "1") throws {
+                let delete = try Cursor(db, "DELETE FROM \(table) WHERE image = ? AND corruption = ? AND \(and)")
+                for row in images {
                     delete.bind(1, row.image)
                     delete.bind(2, row.corruption)
                     try delete.run()
                 }
             }
+            let estimates = manifest.estimates.isEmpty ? "0" : hasEstimates
+            let (part, whole) = (
+                try images("NOT \(isComplete) AND \(estimates)"), try images("NOT \(isComplete) AND NOT \(estimates)")
+            )
+            if manifest.logits {
+                try delete(part, from: "logits", and: "pass = 'patched'")
+                try delete(whole, from: "logits")
+            }
+            try delete(part, from: "effects")
+            for table in ["effects", "estimates", "images"] { try delete(whole, from: table) }
         }
     }
 
@@ -78,12 +85,15 @@ extension ResultsStore {
         try read { db in try Cursor(db, "SELECT 1 FROM manifest WHERE key = 'ended'").next() }
     }
 
-    /// How many images are in the store under one corruption, and how many of them `--keep` lets count.
-    package func counts(corruption: Int) throws -> (seen: Int, kept: Int) {
+    /// How many images are in the store under one corruption, how many of them `--keep` lets count, and how many of
+    /// these get exact passes.
+    package func counts(corruption: Int) throws -> (seen: Int, kept: Int, exact: Int) {
         try read { db in
-            let cursor = try Cursor(db, "SELECT count(*), sum(kept != 0) FROM images WHERE corruption = ?")
+            let exact = schema >= 4 ? "exact" : "1"
+            let cursor = try Cursor(
+                db, "SELECT count(*), sum(kept != 0), sum(kept AND \(exact)) FROM images WHERE corruption = ?")
             cursor.bind(1, corruption)
-            return try cursor.next() ? (cursor.int(0), cursor.int(1)) : (0, 0)
+            return try cursor.next() ? (cursor.int(0), cursor.int(1), cursor.int(2)) : (0, 0, 0)
         }
     }
 }

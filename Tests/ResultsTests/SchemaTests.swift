@@ -9,23 +9,33 @@ import Testing
     let folder: TemporaryFolder
     init() throws { folder = try TemporaryFolder() }
 
-    /// A store as version 1 or 2 made it, with one image done and another begun.
+    /// A store as version 1, 2 or 3 made it, with one image done and another begun.
     /// - Returns: its manifest, and its export as this version would write it
     private func old(_ version: Int, _ random: inout SeededRandom) throws -> (manifest: Manifest, exported: String) {
         var manifest = testManifest(patches: 3)
-        if version == 2 {
+        if version >= 2 {
             for index in manifest.patches.indices { manifest.patches[index].extent = "attn_out 1 layer" }
         }
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest)
         var images = [randomImage(0, &random), randomImage(1, &random)]
         var effects = randomEffects(0, patches: 0..<3, &random) + randomEffects(1, patches: 0..<1, &random)
-        for index in images.indices {
-            (images[index].clean.logOdds, images[index].corrupted.logOdds) = (.nan, .nan)
+        if version < 3 {
+            for index in images.indices {
+                (images[index].clean.logOdds, images[index].corrupted.logOdds) = (.nan, .nan)
+            }
+            for index in effects.indices { effects[index].patched.logOdds = .nan }
         }
-        for index in effects.indices { effects[index].patched.logOdds = .nan }
         try store.append(images: images, effects: effects)
         let exported = try store.exported()
         try store.queue.writeWithoutTransaction { db in
+            try db.execute(
+                sql: """
+                    DROP TABLE estimates; DROP TABLE exact_patches; ALTER TABLE images DROP COLUMN exact;
+                    """)
+            if version == 3 {
+                return try db.execute(
+                    sql: "DELETE FROM grdb_migrations WHERE identifier = '4'; PRAGMA user_version = 3")
+            }
             try db.execute(
                 sql: """
                     DROP VIEW results; DROP TABLE grdb_migrations;
@@ -46,7 +56,7 @@ import Testing
         return (manifest, exported)
     }
 
-    @Test(arguments: [1, 2]) func anOlderStoreIsRead(version: Int) throws {
+    @Test(arguments: [1, 2, 3]) func anOlderStoreIsRead(version: Int) throws {
         var random = SeededRandom()
         let (manifest, exported) = try old(version, &random)
         let bytes = try Data(contentsOf: URL(fileURLWithPath: folder.path + "/results.sqlite"))
@@ -54,13 +64,15 @@ import Testing
         #expect(store.manifest == manifest && store.schema == version)
         #expect(try store.exported() == exported)
         #expect(try store.completeImages(corruption: 0).map(\.image) == [0])
+        #expect(try store.completedEstimates(corruption: 0) == [0, 1] && store.exactPatches() == nil)
+        #expect(try store.counts(corruption: 0) == (2, 2, 2))
         var npz: [UInt8] = []
         try store.exportNPZ { npz += $0 }
         #expect(!npz.isEmpty)
         #expect(try Data(contentsOf: URL(fileURLWithPath: store.path)) == bytes, "a reader changes nothing")
     }
 
-    @Test(arguments: [1, 2]) func anOlderStoreIsGoneOnWith(version: Int) throws {
+    @Test(arguments: [1, 2, 3]) func anOlderStoreIsGoneOnWith(version: Int) throws {
         var random = SeededRandom()
         var (manifest, exported) = try old(version, &random)
         // What this version says of the same patches
@@ -84,15 +96,15 @@ import Testing
         #expect(rows.count == 1 + 6 && lines.count == 1 + 6)
         #expect(rows[0] == ResultsStore.exportColumns + ResultsStore.furtherColumns)
         // The image that was done has its numbers, and no log-odds.
-        if version == 2 { #expect(lines[1] == exported.split(separator: "\n")[1]) }
-        #expect(lines[1].contains(",nan,nan,nan,") && !lines[4].contains("nan"))
+        if version >= 2 { #expect(lines[1] == exported.split(separator: "\n")[1]) }
+        #expect(lines[1].contains(",nan,nan,nan,") == (version < 3) && !lines[4].contains("nan"))
         #expect(try ResultsStore.resume(folder: folder.path, manifest: manifest).exported() == opened.exported())
     }
 
     @Test func aNewStoreHasEveryMigration() throws {
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest())
         #expect(try store.queue.read { try Schema.migrator.hasCompletedMigrations($0) })
-        #expect(try store.queue.read { try Schema.version($0) } == 3)
+        #expect(try store.queue.read { try Schema.version($0) } == 4)
     }
 
     @Test(arguments: [

@@ -82,7 +82,7 @@ import Testing
             effects: randomEffects(0, patches: 0..<3, &random) + randomEffects(2, patches: 0..<2, &random))
         #expect(try store.completedImages(corruption: 0) == [0, 1])
         #expect(try store.completedImages(corruption: 1) == [])
-        #expect(try store.counts(corruption: 0) == (seen: 3, kept: 2))
+        #expect(try store.counts(corruption: 0) == (seen: 3, kept: 2, exact: 2))
         #expect(try store.completeImages(corruption: 0).map(\.image) == [0])
 
         // An image may come again with its remaining patches.
@@ -93,7 +93,7 @@ import Testing
         #expect(try store.completeImages(corruption: 0).last == half)
 
         try store.deleteIncomplete()
-        #expect(try store.counts(corruption: 1) == (seen: 0, kept: 0))
+        #expect(try store.counts(corruption: 1) == (seen: 0, kept: 0, exact: 0))
         #expect(try store.completedImages(corruption: 0) == [0, 1, 2])
         #expect(try !store.isFinished())
         try store.finish()
@@ -171,7 +171,7 @@ import Testing
         try "keep me".write(toFile: folder.path + "/notes.txt", atomically: true, encoding: .utf8)
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 5), overwrite: true)
         #expect(store.manifest.patches.count == 5)
-        #expect(try store.counts(corruption: 0) == (seen: 0, kept: 0))
+        #expect(try store.counts(corruption: 0) == (seen: 0, kept: 0, exact: 0))
         #expect(try String(contentsOfFile: folder.path + "/notes.txt", encoding: .utf8) == "keep me")
     }
 
@@ -222,7 +222,7 @@ import Testing
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest())
         try store.queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA user_version = 99") }
         try store.close()
-        #expect(throws: ResultsError.version(path: store.path, found: 99, known: 3)) {
+        #expect(throws: ResultsError.version(path: store.path, found: 99, known: 4)) {
             try ResultsStore.open(folder: folder.path)
         }
     }
