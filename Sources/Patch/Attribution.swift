@@ -12,6 +12,18 @@ package struct AttributionResult: Sendable {
     package var values: [[[Float]]]
 }
 
+extension AttributionResult {
+    /// Further images of the same patches
+    mutating func append(_ other: AttributionResult) {
+        wave.clean += other.wave.clean
+        wave.corrupted += other.wave.corrupted
+        wave.donor = wave.donor.flatMap { own in other.wave.donor.map { own + $0 } }
+        wave.targets += other.wave.targets
+        wave.foils += other.wave.foils
+        for index in values.indices { values[index] += other.values[index] }
+    }
+}
+
 /// Estimates of every patch's effect from gradients.
 ///
 /// The estimate of a place is the gradient of the metric there, times what is put in less what is there (attribution

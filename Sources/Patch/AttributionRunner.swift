@@ -40,22 +40,25 @@ package final class AttributionRunner {
             work, PlannedModels(encoder, donor: donor), DeviceLimits(encoder.context), images: images, memory: memory)
     }
 
-    /// Calls `body` with each wave's positions among the images, in their order.
+    /// Estimates for images, in their order.
     /// - Parameter wave: of some of the images
-    package func run(
-        images: Int, wave: (Range<Int>) throws -> Wave, _ body: (Range<Int>, AttributionResult) throws -> Void
-    ) throws {
-        var first = 0
+    /// - Throws: `CLError`; `SweepError.memory` where one image does not fit; `NonFinite` with the image's position
+    package func run(images: Int, wave: (Range<Int>) throws -> Wave) throws -> AttributionResult {
+        var result: AttributionResult?, first = 0
         while first < images {
             let range = first..<min(first + shape.images, images)
             do {
-                let result = try ready().run(try wave(range))
-                try body(range, result)
+                let part = try ready().run(try wave(range))
+                if result == nil { result = part } else { result?.append(part) }
                 first = range.upperBound
             } catch let error as CLError where error.isOutOfMemory {
                 try halve(after: error)
+            } catch let error as NonFinite {
+                throw NonFinite(image: range.lowerBound + error.image, place: error.place)
             }
         }
+        guard let result else { throw CLError.shape(operation: "attribution", expected: "images", got: "none") }
+        return result
     }
 
     private func ready() throws(CLError) -> Attribution {

@@ -16,6 +16,9 @@ package struct Estimates: Sendable, Equatable {
     /// By method, then metric
     package var all: [Estimate] { methods.flatMap { method in metrics.map { Estimate(method, of: $0) } } }
 
+    /// Whether some go from the receiver's to the source's input
+    package var hasMidpoints: Bool { methods.contains { $0 != .atp } }
+
     /// What is differentiated: of p its log-odds
     var gradients: [EstimateMetric] {
         [.logOdds, .logitDiff, .logit].filter { metrics.contains($0) || ($0 == .logOdds && metrics.contains(.p)) }

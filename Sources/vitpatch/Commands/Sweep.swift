@@ -132,6 +132,11 @@ struct Sweep: ParsableCommand {
             for image in images { _ = try file.position(of: data.dataset.id(image)) }
             return file
         }
+        if file != nil, settings.estimates.contains(where: { $0 != .atp }) {
+            throw UsageError(
+                "--estimate ig:N with --patch-with file: the points between the two inputs need another image or model; "
+                    + "--estimate atp needs none")
+        }
         let donorCheckpoint = try settings.donor.map {
             try $0 == "demo" ? Demo.model(Demo.gray) : Checkpoint.load(folder: $0)
         }
@@ -166,15 +171,22 @@ struct Sweep: ParsableCommand {
         }
         let memory = try running.memoryBytes()
         let means = ActivationMeans.bytes(patches, config: checkpoint.config)
-        func planned(images: Int) throws -> WavePlan {
-            try WavePlan(
-                encoder: model.encoder, donor: donor?.encoder, patches: patches, images: images,
-                memory: memory.map { $0 - means })
-        }
         func share(_ count: Int, among parts: Int) -> Int { (count + parts - 1) / parts }
-        // As many images for every device, and then as many in every wave.
-        let most = share(images.count, among: devices.count)
-        let plan = try planned(images: share(most, among: share(most, among: planned(images: most).shape.images)))
+        func plan(_ patches: [Patch], images count: Int) throws -> WavePlan {
+            func planned(images: Int) throws -> WavePlan {
+                try WavePlan(
+                    encoder: model.encoder, donor: donor?.encoder, patches: patches, images: images,
+                    memory: memory.map { $0 - means })
+            }
+            // As many images for every device, and then as many in every wave.
+            let most = share(count, among: devices.count)
+            return try planned(images: share(most, among: share(most, among: planned(images: most).shape.images)))
+        }
+        let estimates = Estimates(methods: settings.estimates, metrics: settings.estimateOf)
+        let exactImages = Screen.images(
+            settings.exactImages, of: try OptionText.images(settings, count: data.dataset.count), seed: settings.seed)
+        // What cannot fit is refused before anything is replaced.
+        let wholePlan = settings.exact == .all ? try plan(patches, images: exactImages?.count ?? images.count) : nil
 
         var manifest = try manifest(
             settings, target: target, foil: foil, model: model, donor: donor, data: data, spec: spec, items: items)
@@ -192,19 +204,49 @@ struct Sweep: ParsableCommand {
         let store = SweepStore(
             start, data: data, classes: checkpoint.config.classes, keepLogits: logits, profiler: profiler)
         if let groups { try store.existing?.setGroups(groups) }
-        let todo = try corruptions.indices.map { corruption in
-            let done = try store.existing?.completedImages(corruption: corruption) ?? []
-            return images.filter { !done.contains($0) }
+        func todo(_ done: (Int) throws -> Set<Int>, _ images: [Int]) throws -> [[Int]] {
+            try corruptions.indices.map { corruption in
+                let done = try done(corruption)
+                return images.filter { !done.contains($0) }
+            }
         }
-        let all = images.count * corruptions.count, done = all - todo.map(\.count).reduce(0, +)
+        func unfinished() throws -> [[Int]] {
+            let exact = exactImages.map { exact in images.filter(exact.contains) } ?? images
+            return try todo(
+                { try store.existing?.completedImages(corruption: $0) ?? [] }, settings.exact == .none ? [] : exact)
+        }
+        let all = images.count * corruptions.count
+        let left = try todo({ try store.existing?.completedImages(corruption: $0) ?? [] }, images)
+        let done = all - left.map(\.count).reduce(0, +)
         if resume { Terminal.standardError("\(done) of \(all) images are done already.\n") }
 
         let run = SweepRun(
             devices: devices, data: data, corruptions: corruptions, keep: settings.keep, target: target, foil: foil,
             partner: settings.partner, noiseDeviation: settings.noiseDeviation, seed: settings.seed,
-            samples: settings.samples, patches: patches, file: file, store: store, plan: plan, memory: memory,
+            samples: settings.samples, patches: patches, file: file, store: store, memory: memory,
             profiler: profiler, skipped: skipped)
-        let outcome = try run.run(images: todo, interruption: Interruption())
+        let interruption = Interruption()
+        var outcome = SweepTally.Outcome()
+        do {
+            let found = try run.find(hasMidpoints: estimates.hasMidpoints, interruption)
+            if !estimates.methods.isEmpty {
+                outcome = try EstimateRun(sweep: run, estimates: estimates, exactImages: exactImages).run(
+                    images: try todo({ try store.existing?.completedEstimates(corruption: $0) ?? [] }, images), found,
+                    interruption)
+                if !outcome.interrupted { try sayEstimated(outcome, patches: patches.count) }
+            }
+            if !outcome.interrupted, settings.exact != .none {
+                let chosen = try chosenPatches(settings, estimates, store)
+                let exact = try run.run(
+                    images: try unfinished(), chosen: chosen,
+                    plan: try wholePlan
+                        ?? plan(chosen.map { patches[$0] }, images: exactImages?.count ?? images.count),
+                    keep: estimates.methods.isEmpty ? settings.keep : .all, found, interruption)
+                outcome = exact
+            }
+        } catch is Interrupted {
+            outcome.interrupted = true
+        }
         skipped?.report()
         if let profiler { Terminal.standardError(try profiler.finish()) }
         if outcome.interrupted {
@@ -212,9 +254,10 @@ struct Sweep: ParsableCommand {
                 Terminal.standardError("Interrupted before the first wave; \(folder) is as it was.\n")
                 throw ExitCode(130)
             }
+            let inStore = try corruptions.indices.map { try store.completedImages(corruption: $0).count }.reduce(0, +)
             try store.close()
             Terminal.standardError(
-                "Interrupted; \(done + outcome.images) of \(all) images are in \(folder). Go on with:\n  "
+                "Interrupted; \(inStore) of \(all) images are in \(folder). Go on with:\n  "
                     + resumeCommand(folder) + "\n")
             throw ExitCode(130)
         }
@@ -228,6 +271,26 @@ struct Sweep: ParsableCommand {
         try report(outcome, folder: folder, peaks: contexts.map(\.peakBytes))
         try results.close()
         if writesReport { try ReportCommand.write(folder: folder) }
+    }
+
+    /// Positions of the patches that get exact passes. Which they are follows from the estimates, and is said once.
+    private func chosenPatches(
+        _ settings: SweepSettings, _ estimates: Estimates, _ store: SweepStore
+    ) throws -> [Int] {
+        let results = try store.open(), count = results.manifest.patches.count
+        guard case .top(let top, let random) = settings.exact else { return Array(0..<count) }
+        if let known = try results.exactPatches(), !known.isEmpty { return known.map(\.patch) }
+        let chosen = try Screen.choose(
+            top, random: random, by: estimates.names[0], in: results, seed: settings.seed)
+        try results.setExactPatches(chosen)
+        return chosen.map(\.patch)
+    }
+
+    private func sayEstimated(_ outcome: SweepTally.Outcome, patches: Int) throws {
+        if outcome.images == 0 { return }
+        Terminal.standardError(
+            "\(patches) patch\(patches == 1 ? "" : "es") estimated on \(counted(outcome.images, "image")) in \(Progress.measured(outcome.seconds))\n"
+        )
     }
 
     /// What the sweep cost, and where its results are.
@@ -342,6 +405,10 @@ struct Sweep: ParsableCommand {
             command: CommandLine.arguments.joined(separator: " "),
             layers: model.encoder.config.layers, logits: logits, control: settings.control,
             preprocessing: model.checkpoint.defaultsText)
+        manifest.estimates = settings.allEstimates.map(\.name)
+        (manifest.exact, manifest.exactImages) = (
+            settings.exact == .all ? nil : settings.exact.description, settings.exactImages
+        )
         (manifest.foil, manifest.patchWith) = (
             foil.description, settings.patchFile.map { "file:\($0)" } ?? spec.patchWith.rawValue
         )

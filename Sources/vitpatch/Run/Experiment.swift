@@ -63,11 +63,51 @@ struct Experiment {
                     some, corruption, wavefront, patches: Array(patches[piece.patches]), keepLogits: keepLogits)
                 try body(piece, some, result)
             } catch let error as NonFinite {
-                throw CommandError(
-                    "\(data.dataset.id(some.indices[error.image])) with --corruption \(corruption.spec): \(error); the weights, "
-                        + "or what preprocessor_config.json makes of the pixels, are out of range")
+                throw notFinite(some, corruption, error)
             }
         }
+    }
+
+    /// Estimates of every patch on some images; averages where there are several noise draws.
+    /// - Throws: `CommandError` that names the image where logits or gradients are no numbers
+    func estimate(
+        _ images: ImageBatch, _ corruption: Corruption, on runner: AttributionRunner
+    ) throws -> AttributionResult {
+        let draws = draws(corruption)
+        func draw(_ sample: Int, foils: [Int]? = nil) throws -> AttributionResult {
+            do {
+                let result = try runner.run(images: images.indices.count) { range in
+                    try wave(images[range], corruption, sample: sample, foils: foils.map { Array($0[range]) })
+                }
+                try profiler?.take(model.encoder.context, device: device)
+                return result
+            } catch let error as NonFinite {
+                throw notFinite(images, corruption, error)
+            }
+        }
+        var first = try draw(0)
+        if draws == 1 { return first }
+        var average = SampleAverage()
+        average.add(first.wave)
+        var sums = first.values.map { $0.map { $0.map(Double.init) } }
+        for sample in 1..<draws {
+            let next = try draw(sample, foils: first.wave.foils)
+            average.add(next.wave)
+            for (name, images) in next.values.enumerated() {
+                for (image, patches) in images.enumerated() {
+                    for (patch, value) in patches.enumerated() { sums[name][image][patch] += Double(value) }
+                }
+            }
+        }
+        if let wave = average.result() { first.wave = wave }
+        first.values = sums.map { $0.map { $0.map { Float($0 / Double(draws)) } } }
+        return first
+    }
+
+    private func notFinite(_ images: ImageBatch, _ corruption: Corruption, _ error: NonFinite) -> CommandError {
+        CommandError(
+            "\(data.dataset.id(images.indices[error.image])) with --corruption \(corruption.spec): \(error); the weights, "
+                + "or what preprocessor_config.json makes of the pixels, are out of range")
     }
 
     private func run(

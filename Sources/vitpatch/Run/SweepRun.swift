@@ -37,51 +37,72 @@ struct SweepRun {
     let noiseDeviation: NoiseDeviation
     let seed: UInt64
     let samples: Int
+    /// Those of the manifest; estimates are of all of them
     let patches: [Patch]
     /// What `--patch-with file:` puts in
     let file: ActivationFile?
     let store: SweepStore
-    /// Of each device
-    let plan: WavePlan
     let memory: Int?
     let profiler: Profiler?
     /// Takes images that cannot be read; nil: they are errors
     let skipped: SkippedImages?
 
-    /// - Parameter images: per corruption, positions in the data's order without those that the store already has
-    func run(images: [[Int]], interruption: Interruption) throws -> SweepTally.Outcome {
-        try profiler?.begin(devices.map(\.context))
-        let tally = SweepTally(images: images.map(\.count).reduce(0, +))
-        let means: [ActivationMeans?], deviations: [Float]?
-        do {
-            means = try activationMeans(interruption)
-            deviations = try noiseDeviations(interruption)
-        } catch is Interrupted {
-            return tally.finish(interrupted: true)
+    /// What passes take beside images, found once for all of the sweep
+    struct Found {
+        /// What `--patch-with mean` puts in, of each device
+        var means: [ActivationMeans?]
+        /// Of the model's and the donor's patch projections; nil where noise takes every image's own
+        var deviations: [Float]?
+        var partners: Partners?
+    }
+
+    /// - Parameter hasMidpoints: whether estimates go from one input to the other, and take the mean one too
+    /// - Throws: `Interrupted`
+    func find(hasMidpoints: Bool, _ interruption: Interruption) throws -> Found {
+        Found(
+            means: try activationMeans(hasMidpoints: hasMidpoints, interruption),
+            deviations: try noiseDeviations(interruption), partners: try partners())
+    }
+
+    /// Exact passes.
+    /// - Parameters:
+    ///   - images: per corruption, positions in the data's order without those that the store already has
+    ///   - chosen: positions among the patches
+    ///   - plan: of each device, for these patches
+    func run(
+        images: [[Int]], chosen: [Int], plan: WavePlan, keep: Keep, _ found: Found, _ interruption: Interruption
+    ) throws -> SweepTally.Outcome {
+        try work(images: images, perWave: plan.shape.images, isFiltered: keep != .all, found, interruption) {
+            device, queue, tally in
+            SweepWorker(
+                self, device: device, chosen: chosen, plan: plan, keep: keep, found: found, queue: queue, tally: tally)
         }
-        let first = experiment(0), partners = try partners()
+    }
+
+    /// Hands all images to a worker of each device.
+    func work(
+        images: [[Int]], perWave: Int, isFiltered: Bool = false, _ found: Found, _ interruption: Interruption,
+        worker: (Int, SweepQueue, SweepTally) throws -> any DeviceWorker
+    ) throws -> SweepTally.Outcome {
+        let tally = SweepTally(images: images.map(\.count).reduce(0, +)), first = experiment(0)
         let sources = try corruptions.indices.filter { !images[$0].isEmpty }.map { index in
             ImageFeed.Source(
-                images: images[index], loader: try first.loader(corruptions[index], partners: partners),
+                images: images[index], loader: try first.loader(corruptions[index], partners: found.partners),
                 corruption: index)
         }
         let queue = SweepQueue(
-            ImageFeed(sources, perBatch: plan.shape.images), corruptions: corruptions.count,
-            perWave: plan.shape.images, isFiltered: keep != .all, devices: devices.count, interruption: interruption)
-        let workers = zip(devices.indices, means).map {
-            SweepWorker(self, device: $0, means: $1, noiseDeviations: deviations, queue: queue, tally: tally)
-        }
-        Self.work(workers)
+            ImageFeed(sources, perBatch: perWave), corruptions: corruptions.count, perWave: perWave,
+            isFiltered: isFiltered, devices: devices.count, interruption: interruption)
+        Self.work(try devices.indices.map { try worker($0, queue, tally) })
         // What an earlier error left to write is written all the same.
         let written = Result { try store.finish() }
         if let error = queue.error { throw error }
         try written.get()
-        let outcome = tally.finish(interrupted: queue.isInterrupted)
-        return outcome
+        return tally.finish(interrupted: queue.isInterrupted)
     }
 
     /// Runs every worker on a thread of its own, the first on this one.
-    private static func work(_ workers: [SweepWorker]) {
+    private static func work(_ workers: [any DeviceWorker]) {
         let others = DispatchGroup()
         for worker in workers.dropFirst() {
             others.enter()
@@ -118,8 +139,9 @@ struct SweepRun {
 
     /// What `--patch-with mean` puts in, on every device: means over all of the data that can be read, found on the
     /// first.
-    private func activationMeans(_ interruption: Interruption) throws -> [ActivationMeans?] {
-        let sites = ActivationMeans.sites(patches)
+    private func activationMeans(hasMidpoints: Bool, _ interruption: Interruption) throws -> [ActivationMeans?] {
+        var sites = ActivationMeans.sites(patches)
+        if hasMidpoints, !sites.isEmpty { sites.insert(.embed) }
         if sites.isEmpty { return devices.map { _ in nil } }
         let first = experiment(0), context = devices[0].context
         let loader = try first.loader(.none)

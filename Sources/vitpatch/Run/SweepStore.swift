@@ -41,8 +41,8 @@ final class SweepStore: Sendable {
         }
     }
 
-    /// A wave of images that count, with some of the sweep's patches.
-    func append(_ images: ImageBatch, corruption: Int, _ result: WaveResult, patches: Range<Int>) throws {
+    /// A wave of images that count, with some of the sweep's patches, by their positions.
+    func append(_ images: ImageBatch, corruption: Int, _ result: WaveResult, patches: ArraySlice<Int>) throws {
         var effects: [EffectRecord] = []
         effects.reserveCapacity(images.indices.count * patches.count)
         for (position, image) in images.indices.enumerated() {
@@ -63,14 +63,37 @@ final class SweepStore: Sendable {
     ) throws {
         let dropped = isKept.indices.filter { !isKept[$0] }
         let records = records(images, corruption, result, kept: false),
-            logits = logits(images, corruption, result, patches: 0..<0)
+            logits = logits(images, corruption, result, patches: [])
         try write(dropped.map { records[$0] }, [], keepLogits ? dropped.flatMap { logits[2 * $0..<2 * $0 + 2] } : [])
     }
 
-    private func write(_ images: [ImageRecord], _ effects: [EffectRecord], _ logits: [LogitsRecord]) throws {
+    /// A batch of images with the estimates of all patches.
+    /// - Parameters:
+    ///   - isKept: whether `--keep` lets each image count; one that does not has no estimates
+    ///   - isExact: whether it gets exact passes
+    func append(
+        _ images: ImageBatch, corruption: Int, _ result: AttributionResult, names: [String], isKept: [Bool],
+        isExact: [Bool]
+    ) throws {
+        var records = records(images, corruption, result.wave, kept: true), estimates: [EstimateRecord] = []
+        for (position, image) in images.indices.enumerated() {
+            (records[position].kept, records[position].exact) = (isKept[position], isExact[position])
+            if !isKept[position] { continue }
+            for (name, values) in zip(names, result.values) {
+                estimates.append(
+                    EstimateRecord(image: image, corruption: corruption, name: name, values: values[position]))
+            }
+        }
+        try write(records, [], [], estimates: estimates)
+    }
+
+    private func write(
+        _ images: [ImageRecord], _ effects: [EffectRecord], _ logits: [LogitsRecord],
+        estimates: [EstimateRecord] = []
+    ) throws {
         try writer.write { [self] in
             try profiler.host(.store, "\(images.count) images, \(effects.count) effects") {
-                try open().append(images: images, effects: effects, logits: logits)
+                try open().append(images: images, effects: effects, estimates: estimates, logits: logits)
             }
         }
     }
@@ -92,7 +115,7 @@ final class SweepStore: Sendable {
 
     /// Image after image its clean, corrupted and patched passes; none where they are not kept
     private func logits(
-        _ images: ImageBatch, _ corruption: Int, _ result: WaveResult, patches: Range<Int>
+        _ images: ImageBatch, _ corruption: Int, _ result: WaveResult, patches: ArraySlice<Int>
     ) -> [LogitsRecord] {
         guard keepLogits else { return [] }
         return images.indices.enumerated().flatMap { i, image in

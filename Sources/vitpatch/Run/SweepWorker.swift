@@ -1,27 +1,41 @@
 import CLRuntime
 import Patch
+import Spec
 
-/// One device of a sweep: takes waves from the queue until there are no more.
+/// One device of a sweep at some work, until there is no more of it.
+protocol DeviceWorker: AnyObject, Sendable {
+    func work()
+}
+
+/// Exact passes on one device: takes waves from the queue until there are no more.
 ///
 /// Everything on its device is this worker's alone, so it may work on any thread.
-final class SweepWorker: @unchecked Sendable {
+final class SweepWorker: DeviceWorker, @unchecked Sendable {
     private let sweep: SweepRun
     private let experiment: Experiment
     private let runner: WaveRunner
     private let queue: SweepQueue
     private let tally: SweepTally
 
-    /// - Parameter device: position among the sweep's
+    /// Positions among the sweep's patches
+    private let chosen: [Int]
+    private let patches: [Patch]
+    private let keep: Keep
+
+    /// - Parameters:
+    ///   - device: position among the sweep's
+    ///   - chosen: positions among the sweep's patches
     init(
-        _ sweep: SweepRun, device: Int, means: ActivationMeans?, noiseDeviations: [Float]?, queue: SweepQueue,
-        tally: SweepTally
+        _ sweep: SweepRun, device: Int, chosen: [Int], plan: WavePlan, keep: Keep, found: SweepRun.Found,
+        queue: SweepQueue, tally: SweepTally
     ) {
-        (self.sweep, self.queue, self.tally) = (sweep, queue, tally)
-        experiment = sweep.experiment(device, noiseDeviations: noiseDeviations)
+        (self.sweep, self.chosen, self.keep, self.queue, self.tally) = (sweep, chosen, keep, queue, tally)
+        patches = chosen.map { sweep.patches[$0] }
+        experiment = sweep.experiment(device, noiseDeviations: found.deviations)
         runner = WaveRunner(
             encoder: experiment.model.encoder, donor: experiment.donor?.encoder, library: experiment.model.library,
-            plan: sweep.plan,
-            means: means, file: sweep.file, onFirstHalving: Experiment.warn(planned: sweep.plan, of: experiment.model))
+            plan: plan, means: found.means[device], file: sweep.file,
+            onFirstHalving: Experiment.warn(planned: plan, of: experiment.model))
     }
 
     /// An error stops the queue, and with it the other devices after the wave they are at.
@@ -41,12 +55,13 @@ final class SweepWorker: @unchecked Sendable {
 
     /// Every patch on these images, in as many waves as they need.
     private func run(_ job: SweepQueue.Job) throws {
-        let corruption = sweep.corruptions[job.images.corruption], patches = sweep.patches
+        let corruption = sweep.corruptions[job.images.corruption]
         try experiment.run(
             job.images, corruption, on: runner, patches: patches, keepLogits: sweep.store.keepLogits,
             check: queue.checkGoingOn
         ) { piece, images, result in
-            try sweep.store.append(images, corruption: images.corruption, result, patches: piece.patches)
+            try sweep.store.append(
+                images, corruption: images.corruption, result, patches: chosen[piece.patches])
             let isFirst = piece.patches.lowerBound == 0
             add(
                 result, images: piece.patches.upperBound == patches.count ? images.indices.count : 0,
@@ -64,7 +79,7 @@ final class SweepWorker: @unchecked Sendable {
             check: queue.checkGoingOn
         ) { _, images, result in
             let isKept = images.indices.enumerated().map {
-                sweep.keep.keeps(clean: result.clean[$0], corrupted: result.corrupted[$0], label: sweep.data.label($1))
+                keep.keeps(clean: result.clean[$0], corrupted: result.corrupted[$0], label: sweep.data.label($1))
             }
             try sweep.store.append(droppedOf: images, corruption: images.corruption, result, isKept: isKept)
             for i in isKept.indices where isKept[i] { kept.append(images, i) }
