@@ -42,7 +42,8 @@ extension Attribution {
         if found.isEmpty { return }
         let tokens = encoder.tokens(after: layer), d = encoder.config.hiddenSize
         let before = site == .attnOut ? 2 * layer : 2 * layer + 1
-        for block in Set(found.flatMap { [work.layout.pairs[$0.table.pair].base, work.layout.pairs[$0.table.pair].source] })
+        for block in Set(
+            found.flatMap { [work.layout.pairs[$0.table.pair].base, work.layout.pairs[$0.table.pair].source] })
         where !walk.given.contains(block) {
             let rows = walk.rows(block)
             try residual.difference(
@@ -133,7 +134,8 @@ extension Attribution {
     func give(_ site: Site, layer: Int, region: Int, _ walk: AttributionWalk) throws(CLError) {
         if walk.given.isEmpty { return }
         let given = ActivationRows(
-            encoder: encoder, x: x, o: o, workspace: workspace, firstStreamRow: walk.region(region), keeps: { _ in true })
+            encoder: encoder, x: x, o: o, workspace: workspace, firstStreamRow: walk.region(region),
+            keeps: { _ in true })
         let all = (walk.given.lowerBound * walk.images)..<(walk.given.upperBound * walk.images)
         try given.zero(site, rows: all, layer: layer)
         if let mean = means?.at(site, layer: layer), let block = sources.block(.means) {

@@ -98,7 +98,8 @@ struct AttributionWork {
     }
 
     /// Elements of every buffer beside the weights, by name.
-    func buffers(_ shape: AttributionShape, _ models: PlannedModels) throws(CLError) -> [(name: String, elements: Int)] {
+    func buffers(_ shape: AttributionShape, _ models: PlannedModels) throws(CLError) -> [(name: String, elements: Int)]
+    {
         let config = models.config, sizes = counts(shape, config, donor: models.donor)
         let space = workspace(shape)
         return [
@@ -106,11 +107,13 @@ struct AttributionWork {
             ("gradients", sizes.gradient), ("gradients", sizes.gradient), ("attention's output", sizes.mixed),
             ("logits", sizes.logits), ("metrics", sizes.metrics), ("estimates", sizes.tables),
             ("row lists", sizes.lists), ("pixels", sizes.input), ("classes and noise words", sizes.words),
-        ] + Workspace.counts(WaveShape.workspaceConfig(config, donor: models.donor), space).map {
-            ("activations of a stage", $0)
-        } + Backward.Workspace.counts(config, rows: max(1, shape.images * gradients(shape))).map {
-            ("gradients of a stage", $0)
-        } + (try models.temporaries(space).map { ("the GEMM's temporary", ($0 + 3) / 4) })
+        ]
+            + Workspace.counts(WaveShape.workspaceConfig(config, donor: models.donor), space).map {
+                ("activations of a stage", $0)
+            }
+            + Backward.Workspace.counts(config, rows: max(1, shape.images * gradients(shape))).map {
+                ("gradients of a stage", $0)
+            } + (try models.temporaries(space).map { ("the GEMM's temporary", ($0 + 3) / 4) })
     }
 
     struct Counts {
@@ -127,7 +130,8 @@ struct AttributionWork {
         return Counts(
             stream: regions * images * blocks * row, output: images * blocks * row, gradient: gradients * row,
             mixed: images * row, logits: images * blocks * config.classes,
-            metrics: Metrics.count(rows: images * blocks, images: images), tables: max(1, series * images * layout.cells),
+            metrics: Metrics.count(rows: images * blocks, images: images),
+            tables: max(1, series * images * layout.cells),
             lists: regions * images * blocks + gradients * (regions + 3) + 3 * images * shape.midpoints
                 + 2 * uses * estimates.gradients.count * images * ContractEntry.size
                 + tokenLists.reduce(0, +) + 2 * images * SliceEntry.size * tokenLists.count,

@@ -143,7 +143,9 @@ struct AttributionWalk {
                 }
                 return lists.append(list)
             }
-            keySets[table.pair, default: [:]][tokens] = (copies(from: pair.base, nil), copies(from: pair.source, tokens))
+            keySets[table.pair, default: [:]][tokens] = (
+                copies(from: pair.base, nil), copies(from: pair.source, tokens)
+            )
         }
         self.keySets = keySets
         self.lists = try Buffer(context, lists.values)

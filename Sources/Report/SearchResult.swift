@@ -15,6 +15,8 @@ package struct SearchResult: Codable, Sendable {
     /// Images left out because they cannot be read; nil where that ends the search
     package var skipped: Int?
     package var candidates: Int
+    /// How many of them were searched among, where estimates chose those; nil: all
+    package var screened: Int?
     /// p | log_odds | logit_diff: what effects are measured in, and in words
     package var metric = "p", metricTitle = "p"
     /// As of `sweep`
@@ -32,7 +34,7 @@ package struct SearchResult: Codable, Sendable {
     private enum CodingKeys: String, CodingKey {
         case version, model, modelHash, data, dataHash, corruption, direction, target, keep, seed, samples, until,
             device
-        case gemm, seen, searched, heldOut, candidates, metric, foil, noiseSD = "noiseSd", totalEffect
+        case gemm, seen, searched, heldOut, candidates, screened, metric, foil, noiseSD = "noiseSd", totalEffect
         case heldOutTotalEffect, stopped, baselines, steps, set, skipped, patchFile, patchFileHash
     }
 
@@ -163,7 +165,9 @@ extension SearchResult {
         if keep != "all" { images += "; those that are \(keep) among \(seen)" }
         named("images", images)
         named(
-            "patches", "\(direction), corruption \(corruption), target \(target); \(candidates) places to choose from")
+            "patches",
+            "\(direction), corruption \(corruption), target \(target); \(candidates) places to choose from"
+                + (screened.map { ", of which the \($0) with the largest estimated gain (atp) were tried" } ?? ""))
         func total(_ effect: TotalEffect) -> String {
             signed(effect.mean, 3) + (effect.low.isFinite ? " \(intervalText(effect.low, effect.high, 3))" : "")
         }

@@ -37,6 +37,12 @@ struct Search: ParsableCommand {
     @Option(help: "Share of the images, of each class, that is held out; 0 for none.")
     var holdout = 0.5
 
+    @Option(
+        help: ArgumentHelp(
+            "Search only among so many places, those that gradients estimate to bring most back on the half searched on (default: all).",
+            valueName: "count"))
+    var screen: Int?
+
     @OptionGroup var measure: MeasureOptions
 
     @Option(
@@ -59,6 +65,7 @@ struct Search: ParsableCommand {
 
     func validate() throws {
         if let max, max < 1 { throw UsageError("--max \(max): expected at least 1") }
+        if let screen, screen < 1 { throw UsageError("--screen \(screen): expected at least 1") }
         if !(until > 0) { throw UsageError("--until \(until): expected a share above 0, e.g. 0.8") }
         if !(0..<1).contains(holdout) {
             throw UsageError("--holdout \(holdout): expected a share from 0 to below 1, e.g. 0.5")
@@ -101,23 +108,34 @@ struct Search: ParsableCommand {
         let context = try running.device.context()
         let model = try Model(
             checkpoint, context: context, gemm: try running.device.gemm(for: context.device), resize: settings.resize)
-        let plan = try WavePlan(
-            encoder: model.encoder, patches: patches, images: images.count,
-            memory: try running.memoryBytes())
+        let memory = try running.memoryBytes()
+        func runner(_ candidates: [Patch]) throws -> WaveRunner {
+            let plan = try WavePlan(
+                encoder: model.encoder, patches: candidates, images: images.count, memory: memory)
+            return WaveRunner(
+                encoder: model.encoder, library: model.library, plan: plan, file: file,
+                onFirstHalving: Experiment.warn(planned: plan, of: model))
+        }
+        let metric = try choice("--metric", metric, SearchMetric.self)
+        func estimator(_ candidates: [Patch]) throws -> AttributionRunner {
+            try AttributionRunner(
+                encoder: model.encoder,
+                backward: try Backward(model.encoder, weights: model.checkpoint.weights, library: model.library),
+                library: model.library, patches: candidates,
+                estimates: Estimates(methods: [.atp], metrics: [EstimateMetric(rawValue: metric.rawValue) ?? .logOdds]),
+                images: images.count, memory: memory, file: file)
+        }
         var experiment = Experiment(
             model: model, donor: nil, data: data, target: target, foil: foil, seed: settings.seed,
             samples: settings.samples, file: file, skipped: skipped)
         let interruption = Interruption()
         if settings.noiseDeviation == .data {
             experiment.noiseDeviations = try experiment.measuredNoiseDeviations(
-                memory: try running.memoryBytes(), interruption)
+                memory: memory, interruption)
         }
         let run = SearchRun(
             experiment: experiment, corruption: corruption, keep: settings.keep,
-            metric: try choice("--metric", metric, SearchMetric.self), heldOutShare: holdout,
-            runner: WaveRunner(
-                encoder: model.encoder, library: model.library, plan: plan, file: file,
-                onFirstHalving: Experiment.warn(planned: plan, of: model)),
+            metric: metric, heldOutShare: holdout, screen: screen, runner: runner, estimator: estimator,
             interruption: interruption)
         let start = Date()
         let search = Greedy(candidates: patches, until: until, most: max)
@@ -137,6 +155,7 @@ struct Search: ParsableCommand {
             outcome, items, search, settings, direction: spec.direction[0], target: target, model: model, data: data,
             seen: images.count)
         result.skipped = skipped.map(\.count)
+        result.screened = outcome.screened?.count
         (result.patchFile, result.patchFileHash) = (file?.name, file?.sha256)
         (result.metric, result.metricTitle) = (run.metric.rawValue, run.metric.title)
         (result.foil, result.noiseSD) = (foil.description, settings.noiseDeviation.rawValue)

@@ -26,7 +26,9 @@ enum Screen {
         }
         let ranked = largest.indices.sorted { (largest[$0], -$0) > (largest[$1], -$1) }
         let chosen = ranked.prefix(top), rest = ranked.dropFirst(top).sorted()
-        let drawn = RandomKey.order(rest.count, of: "exact patches", draw: 0, seed: seed).prefix(random).map { rest[$0] }
+        let drawn = RandomKey.order(rest.count, of: "exact patches", draw: 0, seed: seed).prefix(random).map {
+            rest[$0]
+        }
         return (chosen.map { ExactPatch(patch: $0, why: .top) } + drawn.map { ExactPatch(patch: $0, why: .random) })
             .sorted { $0.patch < $1.patch }
     }

@@ -13,7 +13,11 @@ struct SearchRun {
     /// What effects are measured in
     var metric = SearchMetric.p
     let heldOutShare: Double
-    let runner: WaveRunner
+    /// Only so many places, those whose estimated gain is largest on the half that is searched on; nil: all
+    var screen: Int?
+    let runner: (_ candidates: [Patch]) throws -> WaveRunner
+    /// Of the candidates
+    let estimator: (_ candidates: [Patch]) throws -> AttributionRunner
     let interruption: Interruption
 
     /// Orders of the random baseline
@@ -30,6 +34,8 @@ struct SearchRun {
         var steps: [Step] = []
         var baselinesAreHeldOut = false
         var passes = 0
+        /// Candidates that were searched among, where estimates chose them
+        var screened: [Int]?
 
         struct Step {
             var searched: RecoveredShare, heldOut: RecoveredShare?
@@ -46,11 +52,13 @@ struct SearchRun {
         let loader = try experiment.loader(corruption), config = experiment.model.encoder.config
         let values = config.imageValues * (1 + experiment.draws(corruption))
         let isKept = images.count <= Self.imageBytes / MemoryLayout<Float>.size / max(values, 1)
+        // Clean and corrupted passes alone choose the images.
+        var runner = try runner(screen == nil ? search.candidates : [])
         let perWave = runner.plan.shape.images
         func feed(_ indices: [Int], isKept: Bool) -> ImageFeed {
             ImageFeed([.init(images: indices, loader: loader)], perBatch: perWave, isKept: isKept)
         }
-        guard let kept = try keptImages(feed(images, isKept: false), &outcome) else { return outcome }
+        guard let kept = try keptImages(feed(images, isKept: false), runner, &outcome) else { return outcome }
         if kept.isEmpty {
             throw CommandError("--keep \(keep.rawValue) leaves none of the \(images.count) images")
         }
@@ -59,9 +67,15 @@ struct SearchRun {
         let heldOut = feed(split.heldOut.map { kept[$0] }, isKept: isKept)
         (outcome.searched, outcome.heldOut) = (searched.indices.count, heldOut.indices.count)
 
+        if let screen, screen < search.candidates.count {
+            guard let chosen = try screened(search.candidates, to: screen, searched) else { return outcome }
+            outcome.screened = chosen
+            greedy = Greedy(candidates: chosen.map { search.candidates[$0] }, until: search.until, most: search.most)
+        }
+        if screen != nil { runner = try self.runner(greedy.candidates) }
         let bootstrap = Bootstrap(seed: experiment.seed)
         while greedy.end == nil {
-            guard let trials = try evaluate(greedy.trials, searched, &outcome) else {
+            guard let trials = try evaluate(greedy.trials, searched, runner, &outcome) else {
                 return outcome
             }
             if greedy.chosen.isEmpty {
@@ -74,13 +88,13 @@ struct SearchRun {
                 }
             }
             guard let taken = greedy.take(trials.gains.map(mean)) else { break }
-            outcome.chosen = greedy.chosen
+            outcome.chosen = greedy.chosen.map { outcome.screened?[$0] ?? $0 }
             outcome.steps.append(
                 Outcome.Step(
                     searched: recoveredShare(effects: trials.gains[taken], totals: trials.totals, bootstrap: bootstrap),
                     heldOut: nil))
             if !heldOut.indices.isEmpty {
-                guard let set = try evaluate([greedy.set(greedy.chosen)], heldOut, &outcome) else {
+                guard let set = try evaluate([greedy.set(greedy.chosen)], heldOut, runner, &outcome) else {
                     return outcome
                 }
                 outcome.heldOutTotalEffect = TotalEffect(set.totals, bootstrap: bootstrap)
@@ -90,13 +104,15 @@ struct SearchRun {
             if let step = outcome.steps.last { greedy.reached((step.heldOut ?? step.searched).share) }
             onStep(outcome)
         }
-        try baselines(greedy, heldOut.indices.isEmpty ? searched : heldOut, &outcome)
+        try baselines(greedy, heldOut.indices.isEmpty ? searched : heldOut, runner, &outcome)
         outcome.baselinesAreHeldOut = !heldOut.indices.isEmpty
         return outcome
     }
 
     /// Sets of as many places as the greedy ones: those that are best alone, and random ones.
-    private func baselines(_ greedy: Greedy, _ half: ImageFeed, _ outcome: inout Outcome) throws {
+    private func baselines(
+        _ greedy: Greedy, _ half: ImageFeed, _ runner: WaveRunner, _ outcome: inout Outcome
+    ) throws {
         let orders =
             [greedy.ranked]
             + randomOrders(count: greedy.candidates.count, orders: Self.orders, seed: experiment.seed)
@@ -105,7 +121,7 @@ struct SearchRun {
         var seen: Set<Patch> = []
         let patches = sets.joined().filter { seen.insert($0).inserted }
         if patches.isEmpty { return outcome.end = greedy.end }
-        guard let result = try evaluate(patches, half, &outcome) else { return }
+        guard let result = try evaluate(patches, half, runner, &outcome) else { return }
         // No shares of a total that may be zero
         let total = TotalEffect(result.totals, bootstrap: Bootstrap(seed: experiment.seed))
         let shares = Dictionary(zip(patches, result.gains.map { total.isClear ? mean($0) / total.mean : .nan })) {
@@ -116,6 +132,26 @@ struct SearchRun {
             outcome.steps[step].random = sets.dropFirst().compactMap { shares[$0[step]] }
         }
         outcome.end = greedy.end
+    }
+
+    /// The candidates with the largest mean estimated gain, in their order; nil where the run was interrupted.
+    private func screened(_ candidates: [Patch], to count: Int, _ half: ImageFeed) throws -> [Int]? {
+        let estimator = try estimator(candidates)
+        var sums = [Double](repeating: 0, count: candidates.count)
+        var progress = Progress(total: half.indices.count)
+        defer { progress.finish() }
+        let isComplete = try half.forEach { images in
+            if interruption.isRequested { return false }
+            let result = try experiment.estimate(images, corruption, on: estimator)
+            for values in result.values[0] {
+                for (candidate, value) in values.enumerated() { sums[candidate] += Double(value) }
+            }
+            progress.advance(images: images.indices.count, passes: 0)
+            return true
+        }
+        if !isComplete { return nil }
+        let gains = zip(candidates, sums).map { $0.direction == .restore ? $1 : -$1 }
+        return gains.indices.sorted { (gains[$0], -$0) > (gains[$1], -$1) }.prefix(count).sorted()
     }
 
     // MARK: Passes
@@ -129,14 +165,14 @@ struct SearchRun {
 
     /// - Returns: nil where the run was interrupted
     private func evaluate(
-        _ patches: [Patch], _ half: ImageFeed, _ outcome: inout Outcome
+        _ patches: [Patch], _ half: ImageFeed, _ runner: WaveRunner, _ outcome: inout Outcome
     ) throws -> Evaluation? {
         var result = Evaluation(gains: Array(repeating: [], count: patches.count))
         var progress = Progress(total: half.indices.count)
         defer { progress.finish() }
         let draws = experiment.draws(corruption)
         let isComplete = try half.forEach { images in
-            try run(images, patches) { output, piece in
+            try run(images, patches, on: runner) { output, piece in
                 for (index, passes) in zip(piece.patches, output.patched) {
                     for (image, pass) in passes.enumerated() {
                         result.gains[index].append(
@@ -157,7 +193,7 @@ struct SearchRun {
     }
 
     /// The images that `--keep` lets count; nil where the run was interrupted.
-    private func keptImages(_ all: ImageFeed, _ outcome: inout Outcome) throws -> [Int]? {
+    private func keptImages(_ all: ImageFeed, _ runner: WaveRunner, _ outcome: inout Outcome) throws -> [Int]? {
         if keep == .all {
             guard experiment.skipped != nil else { return all.indices }
             // Those that can be read
@@ -172,7 +208,7 @@ struct SearchRun {
         defer { progress.finish() }
         var kept: [Int] = []
         let isComplete = try all.forEach { images in
-            try run(images, []) { output, piece in
+            try run(images, [], on: runner) { output, piece in
                 for (i, index) in images.indices[piece.images].enumerated()
                 where keep.keeps(
                     clean: output.clean[i], corrupted: output.corrupted[i], label: experiment.data.label(index))
@@ -190,7 +226,8 @@ struct SearchRun {
     /// Every patch on these images, in as many waves as they need.
     /// - Returns: whether all were run; false where the run was interrupted
     private func run(
-        _ images: ImageBatch, _ patches: [Patch], _ body: (WaveResult, WaveRunner.Piece) -> Void
+        _ images: ImageBatch, _ patches: [Patch], on runner: WaveRunner,
+        _ body: (WaveResult, WaveRunner.Piece) -> Void
     ) throws -> Bool {
         func check() throws { if interruption.isRequested { throw Interrupted() } }
         do {

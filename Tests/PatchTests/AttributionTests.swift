@@ -1,0 +1,156 @@
+import Foundation
+import Patch
+import TestSupport
+import Testing
+import ViT
+
+/// Estimates from gradients against float64 autograd through transformers' and timm's own models
+/// (`scripts/fixtures/estimates.py`), and what must hold of any.
+@Suite(.serialized) struct AttributionTests {
+    struct CaseList: Decodable { let cases: [FamilyTests.Case] }
+
+    static let all = Estimates(methods: [.atp, .ig(3)], metrics: EstimateMetric.allCases)
+
+    @Test(arguments: FamilyTests.names)
+    func estimatesMatchAutograd(_ name: String) throws {
+        let directory = Fixture.directory("families/\(name)")
+        let passes = try SafetensorsFile(directory.appendingPathComponent("expected.safetensors"))
+        let expected = try SafetensorsFile(directory.appendingPathComponent("estimates.safetensors"))
+        let list = try JSONDecoder().decode(
+            CaseList.self, from: Data(contentsOf: directory.appendingPathComponent("cases.json")))
+        let checkpoint = try Checkpoint.load(folder: directory.path)
+        let rig = try Rig(checkpoint)
+        let pixels = try ["clean", "corrupted"].map { try passes.doubles("\($0).pixels").map(Float.init) }
+        for (prefix, with) in [("", PatchWith.clean), ("zero.", .zero)] {
+            let patches = list.cases.map { item in
+                Patch(
+                    direction: item.direction == "restore" ? .restore : .noise, with: with,
+                    sites: item.sites.compactMap(Site.init), layers: item.layers, heads: item.heads, tokens: item.tokens
+                )
+            }
+            let result = try rig.estimates(
+                patches, Self.all, Wave(clean: [pixels[0]], corrupted: [pixels[1]], labels: [-1]),
+                weights: checkpoint.weights)
+            #expect(Self.all.names.count == result.values.count)
+            for (column, values) in zip(Self.all.names, result.values) {
+                let answers = try expected.doubles(prefix + column)
+                var largest = 0.0
+                for (index, answer) in answers.enumerated() {
+                    let error = abs(Double(values[0][index]) - answer) / (1 + abs(answer))
+                    largest = max(largest, error.isNaN ? .infinity : error)
+                    #expect(
+                        error < 1e-4,
+                        "\(name) \(prefix)\(column): \(list.cases[index]) \(values[0][index]) for \(answer)")
+                }
+                if ProcessInfo.processInfo.environment["VITPATCH_SHOW"] != nil {
+                    print("\(name) \(prefix)\(column): \(largest)")
+                }
+            }
+        }
+    }
+
+    /// Every kind of patch there is: the same bits whatever the wave, and whatever is estimated beside it.
+    @Test func wavesDoNotMatter() throws {
+        let lab = try Lab(images: 3, meanOf: 3)
+        var patches = lab.everyCombination()
+        for with in [PatchWith.zero, .mean, .resample] {
+            let sites: [Site] = with == .mean ? Site.allCases.filter { $0 != .pattern } : Site.allCases
+            for site in sites {
+                patches.append(
+                    Patch(
+                        direction: .restore, with: with, sites: [site], layers: [1],
+                        tokens: [0, lab.rig.config.tokens - 1]))
+                patches.append(Patch(direction: .noise, with: with, sites: [site], layers: [1, 2]))
+            }
+        }
+        let together = try lab.estimates(patches, Self.all)
+        for image in 0..<3 {
+            let alone = try lab.estimates(patches, Self.all, images: image..<(image + 1))
+            for (name, (values, one)) in zip(Self.all.names, zip(together.values, alone.values)) {
+                #expect(values[image] == one[0], "seed \(lab.seed): \(name)")
+            }
+        }
+        let some = Array(patches.indices.filter { $0 % 7 == 3 })
+        let fewer = try lab.estimates(some.map { patches[$0] }, Estimates(methods: [.ig(3)], metrics: [.logit]))
+        let column = try #require(Self.all.names.firstIndex(of: "ig3_logit"))
+        for image in 0..<3 {
+            let same = some.map { together.values[column][image][$0] }
+            #expect(fewer.values[0][image] == same, "seed \(lab.seed)")
+        }
+        // Midpoints in several walks
+        let tight = try lab.estimates(patches, Self.all, memory: lab.tightest(patches, Self.all))
+        for (index, name) in Self.all.names.enumerated() {
+            #expect(tight.values[index] == together.values[index], "seed \(lab.seed): \(name)")
+        }
+        let isAboutSomething = together.values.joined().joined().contains { abs($0) > 1e-3 }
+        #expect(isAboutSomething)
+    }
+
+    /// The means of the gradients at the embeddings, times the way, add up to the metric's change, with an error that
+    /// falls as 1 / N^2 (the midpoint rule).
+    @Test func integratedGradientsAddUp() throws {
+        let lab = try Lab(TinySize(heads: 2, headDim: 4, layers: 2, intermediateSize: 9), images: 2)
+        let patch = Patch(direction: .restore, sites: [.embed], layers: [])
+        var errors: [Double] = []
+        for steps in [4, 8, 16] {
+            let result = try lab.estimates([patch], Estimates(methods: [.ig(steps)], metrics: [.logOdds]))
+            errors.append(
+                (0..<2).map { image in
+                    let change = result.wave.clean[image].logOdds - result.wave.corrupted[image].logOdds
+                    return abs(Double(result.values[0][image][0] - change))
+                }.reduce(0, +))
+        }
+        // A quarter each time the steps double, down to float32's roundings
+        #expect(errors[1] < errors[0] / 2.5 || errors[1] < 2e-5, "seed \(lab.seed): \(errors)")
+        #expect(errors[2] < errors[0] / 8 || errors[2] < 2e-5, "seed \(lab.seed): \(errors)")
+    }
+
+    /// A donor of the same weights and images gives what the other pass gives.
+    @Test func donorsGiveTheirOwn() throws {
+        let lab = try Lab(images: 2, donor: true)
+        let patches = lab.everyCombination().filter { $0.parts[0].tokens == nil }
+        let donated = try lab.estimates(patches, Self.all)
+        let isFinite = donated.values.joined().joined().allSatisfy { $0.isFinite }
+        #expect(isFinite)
+        #expect(donated.values[0][0] != donated.values[0][1])
+    }
+}
+
+extension Rig {
+    func estimates(
+        _ patches: [Patch], _ estimates: Estimates, _ wave: Wave, weights: ViTWeights, donor: Encoder? = nil,
+        means: ActivationMeans? = nil, memory: Int? = nil, part: (Range<Int>) -> Wave? = { _ in nil }
+    ) throws -> AttributionResult {
+        let runner = try AttributionRunner(
+            encoder: encoder, donor: donor, backward: try Backward(encoder, weights: weights, library: library),
+            library: library, patches: patches, estimates: estimates, images: wave.labels.count, memory: memory,
+            means: means)
+        return try runner.run(images: wave.labels.count) { part($0) ?? wave }
+    }
+}
+
+extension Lab {
+    func estimates(
+        _ patches: [Patch], _ estimates: Estimates, images range: Range<Int>? = nil, memory: Int? = nil
+    ) throws -> AttributionResult {
+        let range = range ?? 0..<images
+        return try rig.estimates(
+            patches, estimates, input(range), weights: weights, donor: donor, means: means, memory: memory
+        ) { part in input((range.lowerBound + part.lowerBound)..<(range.lowerBound + part.upperBound)) }
+    }
+
+    /// The least memory that these estimates run in.
+    func tightest(_ patches: [Patch], _ estimates: Estimates) -> Int {
+        var (low, high) = (0, 1 << 30)
+        while low < high {
+            let middle = (low + high) / 2
+            let fits =
+                (try? AttributionRunner(
+                    encoder: rig.encoder, donor: donor,
+                    backward: try Backward(rig.encoder, weights: weights, library: rig.library), library: rig.library,
+                    patches: patches, estimates: estimates, images: images, memory: middle, means: means)) != nil
+            if fits { high = middle } else { low = middle + 1 }
+        }
+        return low + (1 << 20)
+    }
+}
