@@ -1,1 +1,66 @@
-// to come
+// g[i, :] *= act'(in[lists[first + i], :])
+//
+// in          slots of `elements` floats from `offset` on: the hidden layer before its activation
+// g           [n, elements]
+// activation  as in epilogue.cl, which stands in front of this file
+// ND-range: (ceil(elements / V), n)
+
+// act'(x), written once for a vector type T.
+//
+// gelu' = Phi(x) + x phi(x), Phi by the tail of epilogue.cl's gelu. The others but relu are x s(x) with s a sigmoid or
+// mish's tanh: s + x s'. A sigmoid is 1 / (1 + 2^y), and 1 - s is 2^y s.
+#define DEFINE_SLOPE(T)                                                                  \
+  static inline T CAT(sigmoid_slope_, T)(T x, T y, T inner) {                            \
+    y = y < (T)(-126.0f) ? (T)(-126.0f) : y;                                             \
+    y = y > (T)(126.0f) ? (T)(126.0f) : y;                                               \
+    T e = CAT(exp2_, T)(y), s = (T)(1.0f) / ((T)(1.0f) + e);                             \
+    return s * fma(x * inner, e * s, (T)(1.0f));                                         \
+  }                                                                                      \
+  static inline T CAT(slope_, T)(T x, int activation) {                                  \
+    if (activation == ACT_GELU) {                                                        \
+      T a = fabs(x);                                                                     \
+      T density = (T)(-0.72134752044448171f) * a * a;                                    \
+      density = CAT(exp2_, T)(density < (T)(-126.0f) ? (T)(-126.0f) : density);          \
+      T tail = CAT(gelu_tail_, T)(a);                                                    \
+      T cumulative = x > (T)(0.0f) ? (T)(1.0f) - tail : tail;                            \
+      return fma(x * (T)(0.3989422804014327f), density, cumulative);                     \
+    }                                                                                    \
+    if (activation == ACT_GELU_NEW) {                                                    \
+      T square = x * x;                                                                  \
+      T u = (T)(0.79788456080286536f) * fma((T)(0.044715f) * square, x, x);              \
+      T inner = (T)(1.5957691216057308f) * fma((T)(0.134145f), square, (T)(1.0f));       \
+      return CAT(sigmoid_slope_, T)(x, (T)(-2.8853900817779268f) * u, inner);            \
+    }                                                                                    \
+    if (activation == ACT_QUICK_GELU)                                                    \
+      return CAT(sigmoid_slope_, T)(x, (T)(-2.4554669595930156f) * x, (T)(1.702f));      \
+    if (activation == ACT_RELU) return x > (T)(0.0f) ? (T)(1.0f) : (T)(0.0f);            \
+    if (activation == ACT_SILU)                                                          \
+      return CAT(sigmoid_slope_, T)(x, (T)(-1.4426950408889634f) * x, (T)(1.0f));        \
+    if (activation == ACT_MISH) {                                                        \
+      T y = (T)(1.4426950408889634f) * x;                                                \
+      y = y < (T)(-126.0f) ? (T)(-126.0f) : y;                                           \
+      y = y > (T)(30.0f) ? (T)(30.0f) : y;                                               \
+      T e = CAT(exp2_, T)(y), n = e * (e + (T)(2.0f)), inverse = (T)(1.0f) / (n + (T)(2.0f)); \
+      return inverse * fma(x * ((T)(4.0f) * inverse), e * (e + (T)(1.0f)), n);           \
+    }                                                                                    \
+    return (T)(1.0f);                                                                    \
+  }
+
+DEFINE_SLOPE(float)
+#if V > 1
+DEFINE_SLOPE(floatv)
+#else
+#define slope_floatv slope_float
+#endif
+
+__kernel void activation_backward(__global const float *in, int offset, __global const int *lists, int first,
+                                  int elements, int activation, __global float *g) {
+  int d = get_global_id(0) * V, i = get_global_id(1);
+  __global const float *x = in + (size_t)offset + (size_t)lists[first + i] * elements;
+  g += (size_t)i * elements;
+  if (d + V <= elements) {
+    STOREG(LOADG(g + d) * slope_floatv(LOADG(x + d), activation), g + d);
+  } else {
+    for (; d < elements; d++) g[d] *= slope_float(x[d], activation);
+  }
+}

@@ -12,96 +12,19 @@
 // z       [n, queries, zStride] from zOffset on, head h at columns h * DH
 // ND-range: (ceil(queries / QL), H, n), local (1, 1, 1)
 //
-// DH  width of a head (no default)
-// QL  queries in a vector: the CPU's vector width
+// lanes.cl stands in front, with DH, QL and KU.
 // KB  keys in a block, a multiple of KU
-// KU  keys, or values' columns, that meet a vector of queries at a time: as many independent chains of fma
 
-#ifndef QL
-#define QL 8
-#endif
 #ifndef KB
 #define KB 16
 #endif
-#ifndef KU
-#define KU 8
-#endif
-
-#if QL == 1
-typedef float floatq;
-#define LOADQ(p) (*(p))
-#define STOREQ(x, p) (*(p) = (x))
-#else
-typedef CAT(float, QL) floatq;
-#define LOADQ(p) CAT(vload, QL)(0, (p))
-#define STOREQ(x, p) CAT(vstore, QL)((x), 0, (p))
-#endif
-
-#if QL == 1
-DEFINE_EXP2(floatq, as_float, as_int)
-#else
-DEFINE_EXP2(floatq, CAT(as_float, QL), CAT(as_int, QL))
-#endif
-
-// 2^x for x <= 0; what is too small to be told from nothing beside the largest weight, 1, is 2^-126
-static inline floatq weight(floatq x) { return exp2_floatq(x < -126.0f ? (floatq)(-126.0f) : x); }
-
-#if QL > 1
-// a0 b0 a1 b1 ... of the lower halves of two vectors, and of their upper halves
-#if QL == 16
-#define ZIP_LO(a, b) \
-  (floatq)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
-#define ZIP_HI(a, b) \
-  (floatq)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf)
-#elif QL == 8
-#define ZIP_LO(a, b) (floatq)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3)
-#define ZIP_HI(a, b) (floatq)(a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
-#elif QL == 4
-#define ZIP_LO(a, b) (floatq)(a.s0, b.s0, a.s1, b.s1)
-#define ZIP_HI(a, b) (floatq)(a.s2, b.s2, a.s3, b.s3)
-#endif
-
-// Transposes QL vectors in registers: log2 QL perfect shuffles of the rows.
-static inline void transpose(floatq *rows) {
-#pragma unroll
-  for (int n = 1; n < QL; n *= 2) {
-    floatq zipped[QL];
-#pragma unroll
-    for (int i = 0; i < QL / 2; i++) {
-      zipped[2 * i] = ZIP_LO(rows[i], rows[i + QL / 2]);
-      zipped[2 * i + 1] = ZIP_HI(rows[i], rows[i + QL / 2]);
-    }
-#pragma unroll
-    for (int i = 0; i < QL; i++) rows[i] = zipped[i];
-  }
-}
-#endif
-
-// Query token i of a work-item's list; all tokens in order where there is none.
-static inline int token(__global const int *tokens, int i) { return tokens ? tokens[i] : i; }
 
 // One head of one pass, for queries t0 ..< t0 + QL of `tokens`; q, k, v, z point at the pass's token 0 and the head.
 static inline void attend(__global const float *q, int qStride, __global const int *tokens, int t0, int queries,
                    __global const float *k, __global const float *v, int kvStride, int T, float scale,
                    __global float *z, int zStride) {
   float qt[DH * QL];  // [DH, QL]; lanes past the last query repeat it
-#if QL > 1 && DH >= QL
-  for (int d = 0; d < DH; d += QL) {
-    int at = min(d, DH - QL);  // the last vectors may overlap those before them
-    floatq rows[QL];
-#pragma unroll
-    for (int lane = 0; lane < QL; lane++)
-      rows[lane] = LOADQ(q + (size_t)token(tokens, min(t0 + lane, queries - 1)) * qStride + at);
-    transpose(rows);
-#pragma unroll
-    for (int i = 0; i < QL; i++) STOREQ(rows[i], qt + (at + i) * QL);
-  }
-#else
-  for (int lane = 0; lane < QL; lane++) {
-    __global const float *row = q + (size_t)token(tokens, min(t0 + lane, queries - 1)) * qStride;
-    for (int d = 0; d < DH; d++) qt[d * QL + lane] = row[d];
-  }
-#endif
+  load_lanes(q, qStride, tokens, t0, queries, qt);
   floatq o[DH];
   for (int d = 0; d < DH; d++) o[d] = 0.0f;
   floatq highest = -INFINITY, total = 0.0f;
@@ -113,18 +36,8 @@ static inline void attend(__global const float *q, int qStride, __global const i
     floatq top = highest;
     for (int j = 0; j < keys; j += KU) {
       // Keys past the last repeat it, and weigh nothing.
-      __global const float *row[KU];
       floatq sum[KU];
-#pragma unroll
-      for (int u = 0; u < KU; u++) {
-        row[u] = k + (size_t)(j0 + min(j + u, keys - 1)) * kvStride;
-        sum[u] = 0.0f;
-      }
-      for (int d = 0; d < DH; d++) {
-        floatq x = LOADQ(qt + d * QL);
-#pragma unroll
-        for (int u = 0; u < KU; u++) sum[u] = fma(x, (floatq)(row[u][d]), sum[u]);
-      }
+      products(qt, k + (size_t)j0 * kvStride, kvStride, j, keys, sum);
 #pragma unroll
       for (int u = 0; u < KU; u++) {
         s[j + u] = sum[u] * scale;
@@ -138,45 +51,11 @@ static inline void attend(__global const float *q, int qStride, __global const i
       s[j] = weight(s[j] - top);
       total += s[j];
     }
-    __global const float *v0 = v + (size_t)j0 * kvStride;
-    int d = 0;
-    for (; d + KU <= DH; d += KU) {
-      floatq sum[KU];
-#pragma unroll
-      for (int u = 0; u < KU; u++) sum[u] = o[d + u] * shrink;
-      for (int j = 0; j < keys; j++) {
-        __global const float *row = v0 + (size_t)j * kvStride + d;
-#pragma unroll
-        for (int u = 0; u < KU; u++) sum[u] = fma(s[j], (floatq)(row[u]), sum[u]);
-      }
-#pragma unroll
-      for (int u = 0; u < KU; u++) o[d + u] = sum[u];
-    }
-    for (; d < DH; d++) {
-      floatq sum = o[d] * shrink;
-      for (int j = 0; j < keys; j++) sum = fma(s[j], (floatq)(v0[(size_t)j * kvStride + d]), sum);
-      o[d] = sum;
-    }
+    add_weighted(s, v + (size_t)j0 * kvStride, kvStride, keys, shrink, o);
   }
 
-#if QL > 1 && DH >= QL
-  for (int d = 0; d < DH; d += QL) {
-    int at = min(d, DH - QL);
-    floatq rows[QL];
-#pragma unroll
-    for (int i = 0; i < QL; i++) rows[i] = o[at + i] / total;
-    transpose(rows);
-#pragma unroll
-    for (int lane = 0; lane < QL; lane++)
-      if (t0 + lane < queries) STOREQ(rows[lane], z + (size_t)token(tokens, t0 + lane) * zStride + at);
-  }
-#else
-  for (int d = 0; d < DH; d++) STOREQ(o[d] / total, qt + d * QL);
-  for (int lane = 0; lane < QL && t0 + lane < queries; lane++) {
-    __global float *row = z + (size_t)token(tokens, t0 + lane) * zStride;
-    for (int d = 0; d < DH; d++) row[d] = qt[d * QL + lane];
-  }
-#endif
+  for (int d = 0; d < DH; d++) o[d] /= total;
+  store_lanes(o, z, zStride, tokens, t0, queries);
 }
 
 __kernel void attention_online(__global const float *q, int qOffset, int qStride, int queries,

@@ -9,6 +9,7 @@
 // g, s, r  row i, token t, column c at Offset + i * Row + t * Token + c
 // lists    from `first` on ContractEntry after ContractEntry
 // out      from outOffset on [*, tokens, groups], [*, groups]
+// scratch  [WG]
 // ND-range: contract (WG, tokens, n), contract_summed (WG, pieces of groups, n); local (WG, 1, 1)
 
 // As ContractEntry in Contract.swift
@@ -45,10 +46,10 @@ static inline float shared_sum(float value, int lane, int share, __local float *
 #define ARGUMENTS                                                                                              \
   __global const float *g, int gOffset, int gRow, int gToken, __global const float *s, int sOffset, int sRow,  \
       int sToken, __global const float *r, int rOffset, int rRow, int rToken, int tokens, int groups, int width, \
-      int share, __global const int *lists, int first, float weight, int accumulate, __global float *out, int outOffset
+      int share, __global const int *lists, int first, float weight, int accumulate, __global float *out, int outOffset, \
+      __local float *scratch
 
 __kernel void contract(ARGUMENTS) {
-  __local float scratch[WG];
   int lane = get_local_id(0);
   size_t t = get_global_id(1);
   ContractEntry entry = ((__global const ContractEntry *)(lists + first))[get_global_id(2)];
@@ -76,7 +77,6 @@ __kernel void contract(ARGUMENTS) {
 }
 
 __kernel void contract_summed(ARGUMENTS) {
-  __local float scratch[WG];
   int lane = get_local_id(0), piece = get_global_id(1);
   ContractEntry entry = ((__global const ContractEntry *)(lists + first))[get_global_id(2)];
   g += (size_t)gOffset + (size_t)entry.g * gRow;

@@ -39,8 +39,7 @@ static inline __global float *residual_row(__global float *x, int rowStride, __g
 // differ between a vector and a scalar: a value must not depend on where in a row it stands, or on which kernel
 // activates it.
 #define DEFINE_ACTIVATION(T)                                                         \
-  static inline T CAT(gelu_, T)(T x) {                                                      \
-    T a = fabs(x);                                                                   \
+  static inline T CAT(gelu_tail_, T)(T a) {                                          \
     T q = fma(a, (T)(-1.1967594e-06f), (T)(1.9771136e-05f));                         \
     q = fma(q, a, (T)(-9.4931944e-05f));                                             \
     q = fma(q, a, (T)(-0.00034725145f));                                             \
@@ -49,15 +48,18 @@ static inline __global float *residual_row(__global float *x, int rowStride, __g
     q = fma(q, a, (T)(-0.45916542f));                                                \
     q = fma(q, a, (T)(-1.151109f));                                                  \
     q = fma(q, a, (T)(-1.0f));                                                       \
-    T tail = CAT(exp2_, T)(q < (T)(-126.0f) ? (T)(-126.0f) : q);                     \
-    return fma(-a, tail, x > (T)(0.0f) ? x : (T)(0.0f));                             \
+    return CAT(exp2_, T)(q < (T)(-126.0f) ? (T)(-126.0f) : q);                       \
+  }                                                                                  \
+  static inline T CAT(gelu_, T)(T x) {                                               \
+    T a = fabs(x);                                                                   \
+    return fma(-a, CAT(gelu_tail_, T)(a), x > (T)(0.0f) ? x : (T)(0.0f));            \
   }                                                                                  \
   static inline T CAT(damped_, T)(T x, T y) {                                        \
     y = y < (T)(-126.0f) ? (T)(-126.0f) : y;                                         \
     y = y > (T)(126.0f) ? (T)(126.0f) : y;                                           \
     return x / ((T)(1.0f) + CAT(exp2_, T)(y));                                       \
   }                                                                                  \
-  static inline T CAT(activate_, T)(T x, int activation) {                                  \
+  static inline T CAT(activate_, T)(T x, int activation) {                           \
     if (activation == ACT_GELU) return CAT(gelu_, T)(x);                             \
     if (activation == ACT_GELU_NEW) {                                                \
       T u = (T)(0.79788456080286536f) * fma((T)(0.044715f) * x * x, x, x);           \

@@ -1,1 +1,123 @@
-// to come
+// What each single key of another pass would change, to first order in z, with the softmax computed anew:
+//
+//   out[o, j, h] = [itself +] weight * sum_i g_i . (z'_i(j) - z_i)        z'(j): key j is the source's, all else is as it was
+//
+// With e_j = 2^(s_j - largest) of the receiver's scores, e' the same of the source's key, and R_j the sum of all e but e_j:
+//
+//   g . (z' - z) = (e' - e_j) / (R_j + e') * (g . v_j - g . z)
+//
+// For the largest score, R_j and g . v_j - g . z = (R_j g . v_j - sum of the other e_m g . v_m) / (R_j + e_j) are sums over
+// the other keys alone: as differences nothing would be left of them where its p is near 1. Where e' would overflow,
+// numerator and denominator are divided by it.
+//
+// g, q, k, v  row i, token t, head h at Offset + i * Row + t * Token + h * DH; k and v in one buffer
+// lists       from `first` on ContractEntry after ContractEntry: g's row, the source's slot, the receiver's, the row of out
+// out         [*, T, H] from outOffset on
+// scratch     [ITEMS * KEYS]
+// ND-range: (ITEMS, H, n), local (ITEMS, 1, 1); a group has a head of an entry
+//
+// lanes.cl stands in front, with DH, QL and KU.
+// ITEMS  work-items of a group, each with QL queries at a time; 1 on CPUs, where QL is 1 elsewhere
+// KEYS   keys whose sums over the queries are added up at a time
+
+#ifndef ITEMS
+#define ITEMS 1
+#endif
+#ifndef KEYS
+#define KEYS 16
+#endif
+
+// As ContractEntry in Contract.swift
+typedef struct {
+  int g, s, r, out;
+} ContractEntry;
+
+static inline float sum_of_lanes(floatq x) {
+#if QL == 1
+  return x;
+#else
+  float lanes[QL];
+  STOREQ(x, lanes);
+  for (int n = QL / 2; n > 0; n /= 2)
+    for (int i = 0; i < n; i++) lanes[i] += lanes[i + n];
+  return lanes[0];
+#endif
+}
+
+__kernel void key_tokens(__global const float *g, int gOffset, int gRow, int gToken, __global const float *q, int qOffset,
+                         int qRow, int qToken, int queries, __global const float *kv, int kOffset, int kRow, int kToken,
+                         int vOffset, int vRow, int vToken, int T, float scale, __global const int *lists, int first,
+                         float factor, int accumulate, __global float *out, int outOffset, __local float *scratch) {
+  int item = get_local_id(0), h = get_global_id(1), heads = get_global_size(1);
+  ContractEntry entry = ((__global const ContractEntry *)(lists + first))[get_global_id(2)];
+  g += gOffset + (size_t)entry.g * gRow + h * DH;
+  q += qOffset + (size_t)entry.r * qRow + h * DH;
+  __global const float *k = kv + kOffset + (size_t)entry.r * kRow + h * DH;
+  __global const float *other = kv + kOffset + (size_t)entry.s * kRow + h * DH;
+  __global const float *v = kv + vOffset + (size_t)entry.r * vRow + h * DH;
+  out += outOffset + (size_t)entry.out * T * heads + h;
+  scale *= 1.44269504088896341f;  // scores in powers of two
+
+  for (int i0 = 0; i0 < queries; i0 += ITEMS * QL) {
+    int t0 = i0 + item * QL;
+    float qt[DH * QL], gt[DH * QL], lanes[QL];
+    load_lanes(q, qToken, 0, t0, queries, qt);
+    load_lanes(g, gToken, 0, t0, queries, gt);
+    for (int lane = 0; lane < QL; lane++) lanes[lane] = t0 + lane < queries ? 1.0f : 0.0f;
+    floatq counts = LOADQ(lanes);  // lanes past the last query repeat it, and add nothing
+
+    // The largest score, its key and g . v, and sums over the other keys of e and of e times g . v
+    floatq top = -INFINITY, at = -1.0f, atSlope = 0.0f, rest = -1.0f, restSlope = 0.0f;
+    for (int j = 0; j < T; j += KU) {
+      floatq score[KU], slope[KU];
+      products(qt, k, kToken, j, T, score);
+      products(gt, v, vToken, j, T, slope);
+      for (int u = 0; u < KU && j + u < T; u++) {
+        floatq s = score[u] * scale;
+        // The first key has nothing before it: rest + 1 is 0 there.
+        floatq e = weight(s > top ? top - s : s - top), key = j + u;
+        rest = s > top ? (rest + 1.0f) * e : rest + e;
+        restSlope = s > top ? (restSlope + atSlope) * e : fma(e, slope[u], restSlope);
+        atSlope = s > top ? slope[u] : atSlope;
+        at = s > top ? key : at;
+        top = s > top ? s : top;
+      }
+    }
+    floatq total = rest + 1.0f, mean = (restSlope + atSlope) / total;
+    floatq atDifference = fma(rest, atSlope, -restSlope) / total;
+
+    for (int j0 = 0; j0 < T; j0 += KEYS) {
+      int keys = min(KEYS, T - j0);
+      for (int j = 0; j < keys; j += KU) {
+        floatq score[KU], changed[KU], slope[KU];
+        products(qt, k, kToken, j0 + j, T, score);
+        products(qt, other, kToken, j0 + j, T, changed);
+        products(gt, v, vToken, j0 + j, T, slope);
+        for (int u = 0; u < KU && j + u < keys; u++) {
+          floatq e = weight(score[u] * scale - top), by = changed[u] * scale - top, key = j0 + j + u;
+          floatq others = key == at ? rest : total - e, difference = key == at ? atDifference : slope[u] - mean;
+          // Both divided by the larger of 1 and e'
+          floatq grown = weight(by > 0.0f ? -by : (floatq)(0.0f)), own = weight(by > 0.0f ? (floatq)(0.0f) : by);
+          floatq change = fma(-e, grown, own) / fma(others, grown, own) * difference;
+          float sum = sum_of_lanes(counts > 0.0f ? change : (floatq)(0.0f));
+          if (ITEMS > 1) {
+            scratch[(j + u) * ITEMS + item] = sum;
+          } else {
+            __global float *to = out + (size_t)(j0 + j + u) * heads;
+            *to = fma(factor, sum, i0 > 0 || accumulate ? *to : 0.0f);
+          }
+        }
+      }
+      if (ITEMS > 1) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (int j = item; j < keys; j += ITEMS) {
+          float sum = 0.0f;
+          for (int n = 0; n < ITEMS; n++) sum += scratch[j * ITEMS + n];
+          __global float *to = out + (size_t)(j0 + j) * heads;
+          *to = fma(factor, sum, i0 > 0 || accumulate ? *to : 0.0f);
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+      }
+    }
+  }
+}

@@ -100,6 +100,7 @@ package struct Contract {
                 "rRow": r.rowStride, "rToken": r.tokenStride, "tokens": tokens, "groups": groups,
                 "width": width / groups, "share": share(width / groups), "lists": lists, "first": entries.first,
                 "weight": weight, "accumulate": accumulate ? 1 : 0, "out": out, "outOffset": outOffset,
+                "scratch": LocalMemory(bytes: group * MemoryLayout<Float>.size),
             ])
     }
 }

@@ -101,11 +101,12 @@ enum KernelFile: String, CaseIterable {
 
     /// Files without kernels, of which others need the functions
     private enum Header {
-        case epilogue, mma
+        case epilogue, lanes, mma
 
         var source: [UInt8] {
             switch self {
             case .epilogue: PackageResources.epilogue_cl
+            case .lanes: PackageResources.lanes_cl
             case .mma: PackageResources.mma_cl
             }
         }
@@ -115,8 +116,8 @@ enum KernelFile: String, CaseIterable {
     private var parts: (headers: [Header], own: [UInt8]) {
         switch self {
         case .activationBackward: ([.epilogue], PackageResources.activation_backward_cl)
-        case .attention: ([], PackageResources.attention_cl)
-        case .attentionBackward: ([], PackageResources.attention_backward_cl)
+        case .attention: ([.lanes], PackageResources.attention_cl)
+        case .attentionBackward: ([.lanes], PackageResources.attention_backward_cl)
         case .attentionBackwardGroup: ([], PackageResources.attention_backward_group_cl)
         case .attentionGroup: ([], PackageResources.attention_group_cl)
         case .attentionMMA: ([.mma], PackageResources.attention_mma_cl)
@@ -126,7 +127,7 @@ enum KernelFile: String, CaseIterable {
         case .gemmMMA: ([.epilogue, .mma], PackageResources.gemm_mma_cl)
         case .gemmPacked: ([.epilogue], PackageResources.gemm_packed_cl)
         case .gemmTiled: ([.epilogue], PackageResources.gemm_tiled_cl)
-        case .keyTokens: ([], PackageResources.key_tokens_cl)
+        case .keyTokens: ([.lanes], PackageResources.key_tokens_cl)
         case .layernorm: ([], PackageResources.layernorm_cl)
         case .layernormBackward: ([], PackageResources.layernorm_backward_cl)
         case .metricGradient: ([], PackageResources.metric_gradient_cl)

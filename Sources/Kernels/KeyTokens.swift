@@ -6,6 +6,8 @@ package struct KeyTokens {
     private let kernel: Kernel
     private let items: Int
     private let headDim: Int
+    /// Keys whose sums are added up at a time
+    private static let keys = 16
 
     /// - Parameter headDim: Dh, compiled in
     package init(_ library: KernelLibrary, headDim: Int) throws(CLError) {
@@ -14,7 +16,7 @@ package struct KeyTokens {
         // A group of GPUs' work-items holds as many queries.
         items = library.tuning.attentionGroup
         kernel = try library.kernel(
-            .keyTokens, "key_tokens", defines: ["DH": headDim, "QL": lanes, "ITEMS": items])
+            .keyTokens, "key_tokens", defines: ["DH": headDim, "QL": lanes, "ITEMS": items, "KEYS": Self.keys])
     }
 
     /// `out[e.out, j, h] = (accumulate ? itself : 0) + weight * sum over queries i of g_i . (z'_i - z_i)`, where z' has
@@ -49,8 +51,8 @@ package struct KeyTokens {
                 "qOffset": q.offset, "qRow": q.rowStride, "qToken": q.tokenStride, "queries": queries, "kv": k.buffer,
                 "kOffset": k.offset, "kRow": k.rowStride, "kToken": k.tokenStride, "vOffset": v.offset,
                 "vRow": v.rowStride, "vToken": v.tokenStride, "T": tokens, "scale": scale, "lists": lists,
-                "first": entries.first, "weight": weight, "accumulate": accumulate ? 1 : 0, "out": out,
-                "outOffset": outOffset,
+                "first": entries.first, "factor": weight, "accumulate": accumulate ? 1 : 0, "out": out,
+                "outOffset": outOffset, "scratch": LocalMemory(bytes: items * Self.keys * MemoryLayout<Float>.size),
             ])
     }
 }

@@ -55,11 +55,58 @@ extension OpCase {
         }
     }
 
+    /// The gradient of a mean, first of `tokens` and then, added to it, of a single token.
+    package static func poolBackward(
+        rows: Int, tokens: Range<Int>, of all: Int, width: Int, stride: Int, offset: Int
+    ) -> OpCase {
+        OpCase(
+            name: "pool_backward", shape: "\(rows) rows, tokens \(tokens) of \(all), D \(width)",
+            flops: 2 * rows * all * width, bytes: 4 * 3 * rows * all * width,
+            tolerance: 3 * Float.unitRoundoff  // a quotient and a sum
+        ) { library, random in
+            var input = [Float].poison(offset + rows * stride + margin)
+            for row in 0..<rows {
+                let start = offset + row * stride
+                input.replaceSubrange(start..<(start + width), with: random.normals(width))
+            }
+            let values = input, single = tokens.lowerBound
+            let operation = try Pool(library), buffer = try Buffer(library.context, input)
+            let out = try Buffer(library.context, [Float].poison(rows * all * width + margin))
+            return PreparedOp(
+                launch: {
+                    for (range, accumulate) in [(tokens, false), (single..<(single + 1), true)] {
+                        try operation.backward(
+                            input: buffer, offset: offset, stride: stride, count: rows, tokens: range, width: width,
+                            out: out, outTokens: all, accumulate: accumulate)
+                    }
+                },
+                output: { try out.read() },
+                expected: {
+                    var expected = Expected(exact: [])
+                    for row in 0..<rows {
+                        for token in 0..<all {
+                            for d in 0..<width {
+                                let own = Double(values[offset + row * stride + d])
+                                let share =
+                                    (tokens.contains(token) ? 1 / Double(tokens.count) : 0) + (token == single ? 1 : 0)
+                                expected.values.append(own * share)
+                                expected.scales.append(abs(own * share))
+                            }
+                        }
+                    }
+                    expected.appendPoison(margin)
+                    return expected
+                })
+        }
+    }
+
     package static var poolCases: [OpCase] {
         [
             pool(stored: 5, rows: [3, 0, 4], count: 3, tokens: 1..<7, of: 7, width: 37, stride: 74, offset: 37),
             pool(stored: 2, rows: nil, count: 2, tokens: 0..<9, of: 11, width: 16, stride: 16, offset: 0),
             pool(stored: 1, rows: [0], count: 1, tokens: 2..<3, of: 4, width: 131, stride: 131, offset: 3),
+            poolBackward(rows: 3, tokens: 1..<7, of: 7, width: 37, stride: 74, offset: 37),
+            poolBackward(rows: 2, tokens: 2..<3, of: 5, width: 131, stride: 131, offset: 0),
         ]
     }
 }

@@ -23,7 +23,15 @@ extension OpCase {
     package static var kernelCases: [OpCase] {
         layerNormCases + biasActivationCases + residualCases + embedCases + poolCases + attentionCases
             + attentionPatternCases
-            + slicesCases + noiseCases + metricsCases
+            + slicesCases + noiseCases + metricsCases + backwardCases
+    }
+}
+
+extension OpCase {
+    /// What a backward pass needs, and estimates from gradients
+    package static var backwardCases: [OpCase] {
+        metricGradientCases + layerNormBackwardCases + activationBackwardCases + attentionBackwardCases + contractCases
+            + keyTokensCases
     }
 }
 

@@ -1,0 +1,160 @@
+import CLRuntime
+import Kernels
+import Reference
+
+extension OpCase {
+    /// - Parameters:
+    ///   - slots: of the forward pass; those that no row names hold poison
+    ///   - rows: the slot of each gradient row
+    ///   - queries: the first so many tokens ask; in a buffer of their own, as in the last layer, if they are not all
+    ///   - gap: poison between queries, keys, values and the next row
+    ///   - std: of queries and keys
+    package static func attentionBackward(
+        slots: Int, rows: [Int], heads: Int, headDim: Int, tokens: Int, queries: Int, gap: Int = 0, std: Float = 1
+    ) -> OpCase {
+        let width = heads * headDim, n = rows.count
+        return OpCase(
+            name: "attention_backward",
+            shape: "rows \(n) of \(slots) slots, H \(heads), Dh \(headDim), queries \(queries), T \(tokens)",
+            flops: n * heads * queries * tokens * 14 * headDim, bytes: 4 * n * width * (6 * tokens + 3 * queries),
+            tolerance: 2 * attentionTolerance(headDim: headDim, tokens: tokens)
+        ) { library, random in
+            let apart = queries < tokens
+            let stride = 3 * (width + gap), qStride = apart ? width + gap : stride
+            let offset = 3, qOffset = apart ? 5 : offset, kOffset = offset + width + gap
+            let vOffset = kOffset + width + gap
+            var buffer = [Float].poison(offset + slots * tokens * stride + margin)
+            var queryRows = [Float].poison(apart ? 5 + slots * queries * qStride + margin : 0)
+            var zRows = [Float].poison(7 + slots * queries * width + margin)
+            // [slots] of [H, T, Dh]; tokens that do not ask ask with zeros, and their gradient is zero.
+            var q = [[Double]](repeating: [], count: slots), k = q, v = q
+            let zeros = [Double](repeating: 0, count: (tokens - queries) * width)
+            func split(_ x: [Double]) -> [Double] { splitHeads(x, heads: heads, tokens: tokens, headDim: headDim) }
+            for slot in Set(rows).sorted() {
+                let values = [
+                    random.normals(queries * width, std: std), random.normals(tokens * width, std: std),
+                    random.normals(tokens * width),
+                ]
+                for token in 0..<tokens {
+                    let own = (token * width)..<((token + 1) * width), row = (slot * tokens + token) * stride
+                    buffer.replaceSubrange((kOffset + row)..<(kOffset + row + width), with: values[1][own])
+                    buffer.replaceSubrange((vOffset + row)..<(vOffset + row + width), with: values[2][own])
+                    if token >= queries { continue }
+                    if apart {
+                        let at = qOffset + (slot * queries + token) * qStride
+                        queryRows.replaceSubrange(at..<(at + width), with: values[0][own])
+                    } else {
+                        buffer.replaceSubrange((qOffset + row)..<(qOffset + row + width), with: values[0][own])
+                    }
+                }
+                q[slot] = split(values[0].map(Double.init) + zeros)
+                k[slot] = split(values[1].map(Double.init))
+                v[slot] = split(values[2].map(Double.init))
+                let z = joinHeads(
+                    Reference.attention(
+                        q: q[slot], k: k[slot], v: v[slot], heads: heads, tokens: tokens, headDim: headDim
+                    ).z, heads: heads, tokens: tokens, headDim: headDim)
+                let at = 7 + slot * queries * width
+                zRows.replaceSubrange(at..<(at + queries * width), with: z[..<(queries * width)].map { Float($0) })
+            }
+            let g = random.normals(n * queries * width)
+            let (qs, ks, vs) = (q, k, v)
+            let operation = try AttentionBackward(library, headDim: headDim), context = library.context
+            let kv = try Buffer(context, buffer), own = apart ? try Buffer(context, queryRows) : kv
+            let z = try Buffer(context, zRows), lists = try Buffer(context, [9, 9] + rows.map { Int32($0) } + [9])
+            let gradient = try Buffer(context, g + [Float].poison(margin))
+            let statistics = try Buffer(
+                context,
+                [Float].poison(AttentionBackward.statistics(rows: n, queries: queries, heads: heads)))
+            let out = try Buffer(context, [Float].poison(n * tokens * 3 * width + margin))
+            func place(_ buffer: Buffer<Float>, _ offset: Int, _ stride: Int, _ count: Int) -> TokenRows {
+                TokenRows(buffer, offset: offset, rowStride: count * stride, tokenStride: stride)
+            }
+            return PreparedOp(
+                launch: {
+                    try operation(
+                        q: place(own, qOffset, qStride, apart ? queries : tokens),
+                        k: place(kv, kOffset, stride, tokens), v: place(kv, vOffset, stride, tokens),
+                        z: place(z, 7, width, queries), queries: queries, tokens: tokens, heads: heads,
+                        scale: 1 / Float(headDim).squareRoot(), lists: lists, slots: 2..<(2 + n), g: gradient,
+                        statistics: statistics, out: out)
+                },
+                output: { try out.read() },
+                expected: {
+                    var expected = Expected(exact: [Double](repeating: 0, count: n * tokens * 3 * width))
+                    for (i, slot) in rows.enumerated() {
+                        let own = g[(i * queries * width)..<((i + 1) * queries * width)].map(Double.init)
+                        let all = attentionBackwardWithScales(
+                            q: qs[slot], k: ks[slot], v: vs[slot], gradient: split(own + zeros), heads: heads,
+                            tokens: tokens, headDim: headDim)
+                        for (part, (values, scales)) in all.enumerated() {
+                            for h in 0..<heads {
+                                for token in 0..<tokens where part > 0 || token < queries {
+                                    for d in 0..<headDim {
+                                        let from = (h * tokens + token) * headDim + d
+                                        let to = (i * tokens + token) * 3 * width + part * width + h * headDim + d
+                                        expected.values[to] = values[from]
+                                        expected.scales[to] = scales[from]
+                                    }
+                                }
+                            }
+                        }
+                    }
+                    expected.appendPoison(margin)
+                    return expected
+                })
+        }
+    }
+
+    /// Gradients at q, k and v [H, T, Dh], each with what its errors are relative to: the same sums of magnitudes, times
+    /// 1 + the largest sum |q k| / sqrt(Dh) of a query, as for attention itself.
+    private static func attentionBackwardWithScales(
+        q: [Double], k: [Double], v: [Double], gradient: [Double], heads: Int, tokens: Int, headDim: Int
+    ) -> [(values: [Double], scales: [Double])] {
+        let (dq, dk, dv, _) = Reference.attentionBackward(
+            q: q, k: k, v: v, gradient: gradient, heads: heads, tokens: tokens, headDim: headDim)
+        let pattern = Reference.attentionPattern(q: q, k: k, heads: heads, tokens: tokens, headDim: headDim)
+        func sizes(_ x: [Double]) -> [Double] { x.map { abs($0) } }
+        let slopes = patternGradient(
+            v: sizes(v), gradient: sizes(gradient), heads: heads, tokens: tokens, headDim: headDim)
+        let zeros = [Double](repeating: 0, count: q.count)
+        var (sq, sk, sv) = (zeros, zeros, zeros)
+        let root = Double(headDim).squareRoot()
+        for h in 0..<heads {
+            var largest = [Double](repeating: 0, count: headDim)
+            for key in 0..<tokens {
+                for d in 0..<headDim { largest[d] = max(largest[d], abs(k[(h * tokens + key) * headDim + d])) }
+            }
+            for query in 0..<tokens {
+                let from = (h * tokens + query) * headDim, row = (h * tokens + query) * tokens
+                let size = 1 + (0..<headDim).reduce(0) { $0 + abs(q[from + $1]) * largest[$1] } / root
+                let mean = (0..<tokens).reduce(0) { $0 + pattern[row + $1] * slopes[row + $1] }
+                for key in 0..<tokens {
+                    let to = (h * tokens + key) * headDim, p = pattern[row + key] * size
+                    let score = p * (slopes[row + key] + mean) / root
+                    for d in 0..<headDim {
+                        sq[from + d] += score * abs(k[to + d])
+                        sk[to + d] += score * abs(q[from + d])
+                        sv[to + d] += p * abs(gradient[from + d])
+                    }
+                }
+            }
+        }
+        return [(dq, sq), (dk, sk), (dv, sv)]
+    }
+
+    /// T below, at and above whole blocks; slots in any order and twice; few queries; heads and tokens of real models.
+    package static var attentionBackwardCases: [OpCase] {
+        [
+            attentionBackward(slots: 4, rows: [2, 0, 2], heads: 3, headDim: 7, tokens: 37, queries: 37, gap: 5),
+            attentionBackward(slots: 3, rows: [1, 2], heads: 2, headDim: 13, tokens: 23, queries: 1, gap: 1),
+            attentionBackward(slots: 1, rows: [0], heads: 1, headDim: 16, tokens: 16, queries: 16),
+            attentionBackward(slots: 2, rows: [1], heads: 2, headDim: 5, tokens: 67, queries: 19, std: 2),
+            attentionBackward(slots: 1, rows: [0], heads: 1, headDim: 3, tokens: 271, queries: 271, gap: 2, std: 3),
+            attentionBackward(slots: 1, rows: [0], heads: 1, headDim: 1, tokens: 1, queries: 1),
+            attentionBackward(slots: 1, rows: [0], heads: 2, headDim: 64, tokens: 197, queries: 197),
+            attentionBackward(slots: 1, rows: [0], heads: 1, headDim: 72, tokens: 257, queries: 257, gap: 4),
+            attentionBackward(slots: 2, rows: [1], heads: 1, headDim: 80, tokens: 257, queries: 131, std: 2),
+        ]
+    }
+}
