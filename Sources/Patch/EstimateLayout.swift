@@ -54,7 +54,10 @@ struct EstimateLayout {
 
     /// - Parameter sources: who receives and who gives, per patch
     init(patches: [Patch], sources: Schedule.Sources, shape: NetworkShape) {
-        let swaps = patches.map { $0.swaps(shape) }
+        // Whether a place is a whole one is a matter of the patch, not of what the last layer computes.
+        var unclipped = shape
+        unclipped.lastTokens = shape.tokens
+        let swaps = patches.map { $0.swaps(unclipped) }
         // Neurons of which no patch names tokens need no cell a token.
         var byToken: Set<Depth> = []
         for (depth, swaps) in swaps.joined() {
@@ -81,7 +84,8 @@ struct EstimateLayout {
                 }
                 let rows: [Int]? =
                     switch cells {
-                    case .tokens, .eachKey: swap.tokens
+                    // The last layer's other tokens change nothing.
+                    case .tokens, .eachKey: swap.tokens?.filter { $0 < tables[table].rows }
                     case .columns, .keys: nil
                     }
                 sum.append(Term(table: table, rows: rows, groups: swap.heads ?? swap.neurons))

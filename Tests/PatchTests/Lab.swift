@@ -232,16 +232,7 @@ final class Lab {
     }
 
     private func logits(_ patch: Patch, image: Int, _ input: ([Double]) -> [Double]) -> [Double] {
-        let restores = patch.direction == .restore
-        let source: ReferenceActivations =
-            switch patch.with {
-            case .zero: activations("clean", image).mapValues { $0.map { _ in 0 } }
-            case .mean: mean()
-            case .resample: activations("partner", image)
-            case .file: fileValues[image]
-            case .clean where donor != nil: activations(restores ? "donorClean" : "donorCorrupted", image)
-            case .clean: activations(restores ? "clean" : "corrupted", image)
-            }
+        let restores = patch.direction == .restore, source = source(of: patch, image: image)
         var interventions: [Intervention] = []
         for part in patch.parts {
             guard let site = ReferenceSite(rawValue: part.site.rawValue) else { continue }
@@ -257,6 +248,19 @@ final class Lab {
         return reference.forward(embedded: base, interventions: interventions).logits
     }
 
+    /// What a patch puts in.
+    func source(of patch: Patch, image: Int) -> ReferenceActivations {
+        let restores = patch.direction == .restore
+        return switch patch.with {
+        case .zero: activations("clean", image).mapValues { $0.map { _ in 0 } }
+        case .mean: mean()
+        case .resample: activations("partner", image)
+        case .file: fileValues[image]
+        case .clean where donor != nil: activations(restores ? "donorClean" : "donorCorrupted", image)
+        case .clean: activations(restores ? "clean" : "corrupted", image)
+        }
+    }
+
     /// All activations of one pass of one image.
     private func activations(_ pass: String, _ image: Int) -> ReferenceActivations {
         let key = "\(pass) \(image)"
@@ -268,7 +272,7 @@ final class Lab {
     }
 
     /// The encoder's input [T, D] of one pass of one image, with its noise.
-    private func embedding(_ pass: String, _ image: Int) -> [Double] {
+    func embedding(_ pass: String, _ image: Int) -> [Double] {
         let key = "\(pass) \(image)"
         if let known = embedded[key] { return known }
         let model = pass.hasPrefix("donor") ? donorReference ?? reference : reference
