@@ -89,14 +89,14 @@ import ViT
     /// The means of the gradients at the embeddings, times the way, add up to the metric's change, with an error that
     /// falls as 1 / N^2 (the midpoint rule).
     /// Of models in which that many steps are enough to see it.
-    @Test(arguments: [1, 2, 3] as [UInt64]) func integratedGradientsAddUp(_ seed: UInt64) throws {
+    @Test(arguments: [1, 2, 3, 4, 5, 6] as [UInt64]) func integratedGradientsAddUp(_ seed: UInt64) throws {
         let lab = try Lab(TinySize(heads: 2, headDim: 4, layers: 2, intermediateSize: 9), images: 2, seed: seed)
         let patch = Patch(direction: .restore, sites: [.embed], layers: [])
         // Not too far apart, so that few steps see the whole way
         var wave = lab.input
-        wave.corrupted = zip(wave.clean, wave.corrupted ?? []).map { zip($0, $1).map { 0.7 * $0 + 0.3 * $1 } }
+        wave.corrupted = zip(wave.clean, wave.corrupted ?? []).map { zip($0, $1).map { 0.9 * $0 + 0.1 * $1 } }
         var errors: [Double] = []
-        for steps in [8, 16, 32] {
+        for steps in [2, 4, 8] {
             let result = try lab.rig.estimates(
                 [patch], Estimates(methods: [.ig(steps)], metrics: [.logOdds]), wave, weights: lab.weights)
             errors.append(
@@ -106,8 +106,8 @@ import ViT
                 }.reduce(0, +))
         }
         // A quarter each time the steps double, down to float32's roundings
-        #expect(errors[1] < errors[0] / 2.5 || errors[1] < 1e-4, "seed \(lab.seed): \(errors)")
-        #expect(errors[2] < errors[0] / 8 || errors[2] < 1e-4, "seed \(lab.seed): \(errors)")
+        #expect(errors[1] < errors[0] / 2.5 || errors[1] < 1e-5, "seed \(lab.seed): \(errors)")
+        #expect(errors[2] < errors[0] / 8 || errors[2] < 1e-5, "seed \(lab.seed): \(errors)")
     }
 
     /// A donor of the same weights and images gives what the other pass gives.
