@@ -25,7 +25,7 @@ LIBRARIES = pathlib.Path("/usr/lib/clc")
 NVIDIA = ["sm_80", "sm_90"]
 AMD = ["gfx90a", "gfx1100"]
 # What a file has in front of it, beside common.cl
-HEADS = {"bias_activation": ["epilogue"], "gemm_tiled": ["epilogue"], "gemm_mma": ["epilogue", "mma"],
+HEADS = {"bias_activation": ["epilogue"], "activation_backward": ["epilogue"], "key_tokens": ["lanes"], "gemm_tiled": ["epilogue"], "gemm_mma": ["epilogue", "mma"],
          "attention_mma": ["mma"]}
 # Inline PTX, and the registers that the provider allows them (TensorCoreGEMM.swift, Attention.swift)
 TENSOR_CORES = {"gemm_mma", "attention_mma"}
@@ -55,13 +55,17 @@ CASES = [
     tensor(4, "fp16x3", 128, 64, 32, 32), tensor(5, "tf32", 128, 128, 64, 32), tensor(1, "bf16x3", 64, 64, 32, 32),
     ("attention_mma", "Dh 64 bf16x3", {"MODE": 1, "DH": 64, "WARPS": 4, "KEYS": 32}, 128),
     ("attention_mma", "Dh 64 bf16", {"MODE": 2, "DH": 64, "WARPS": 8, "KEYS": 64}, 256),
+    *[("attention_backward_group", f"Dh {width}", {"DH": width, "BQ": 32}, 64) for width in (64, 80)],
+    ("layernorm_backward", "", {}, 64), ("activation_backward", "", {}, 64), ("contract", "", {}, 64),
+    ("key_tokens", "Dh 64", {"DH": 64, "QL": 1, "ITEMS": 64}, 64), ("metric_gradient", "", {}, 64), ("pool", "", {}, 64),
     ("metrics", "", {}, 64), ("noise", "", {"WG": 256}, 256), ("peak", "", {}, 128),
 ]
 # Kernels whose values lie together, so that they load and store 16 bytes at a time
-WIDE = {"layernorm_rows", "residual_add", "residual_copy", "slices_copy", "bias_activation", "gemm_tiled", "patches",
+WIDE = {"layernorm_rows", "residual_add", "residual_copy", "residual_blend",
+        "residual_difference", "slices_copy", "layernorm_backward", "activation_backward", "bias_activation", "gemm_tiled", "patches",
         "noise_deviation", "peak_copy"}
-# sin and cos of large arguments, which do not occur, want a table on the stack.
-MAY_USE_STACK = {"noise_add"}
+# sin and cos of large arguments, which do not occur, want a table on the stack; key_tokens has its rows there.
+MAY_USE_STACK = {"noise_add", "key_tokens"}
 
 
 def run(*command):

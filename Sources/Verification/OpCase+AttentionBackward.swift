@@ -115,10 +115,14 @@ extension OpCase {
             q: q, k: k, v: v, gradient: gradient, heads: heads, tokens: tokens, headDim: headDim)
         let pattern = Reference.attentionPattern(q: q, k: k, heads: heads, tokens: tokens, headDim: headDim)
         func sizes(_ x: [Double]) -> [Double] { x.map { abs($0) } }
+        /// [H, T, T] times rows [H, T, Dh]
+        func mix(_ weights: [Double], _ rows: [Double]) -> [Double] {
+            attentionMix(pattern: weights, v: sizes(rows), heads: heads, tokens: tokens, headDim: headDim)
+        }
         let slopes = patternGradient(
             v: sizes(v), gradient: sizes(gradient), heads: heads, tokens: tokens, headDim: headDim)
-        let zeros = [Double](repeating: 0, count: q.count)
-        var (sq, sk, sv) = (zeros, zeros, zeros)
+        // What a score's gradient and a weight are relative to, by query and by key
+        var scores = pattern, scoresByKey = pattern, weightsByKey = pattern
         let root = Double(headDim).squareRoot()
         for h in 0..<heads {
             var largest = [Double](repeating: 0, count: headDim)
@@ -130,17 +134,14 @@ extension OpCase {
                 let size = 1 + (0..<headDim).reduce(0) { $0 + abs(q[from + $1]) * largest[$1] } / root
                 let mean = (0..<tokens).reduce(0) { $0 + pattern[row + $1] * slopes[row + $1] }
                 for key in 0..<tokens {
-                    let to = (h * tokens + key) * headDim, p = pattern[row + key] * size
-                    let score = p * (slopes[row + key] + mean) / root
-                    for d in 0..<headDim {
-                        sq[from + d] += score * abs(k[to + d])
-                        sk[to + d] += score * abs(q[from + d])
-                        sv[to + d] += p * abs(gradient[from + d])
-                    }
+                    let transposed = (h * tokens + key) * tokens + query
+                    weightsByKey[transposed] = pattern[row + key] * size
+                    scores[row + key] = pattern[row + key] * size * (slopes[row + key] + mean) / root
+                    scoresByKey[transposed] = scores[row + key]
                 }
             }
         }
-        return [(dq, sq), (dk, sk), (dv, sv)]
+        return [(dq, mix(scores, k)), (dk, mix(scoresByKey, q)), (dv, mix(weightsByKey, gradient))]
     }
 
     /// T below, at and above whole blocks; slots in any order and twice; few queries; heads and tokens of real models.

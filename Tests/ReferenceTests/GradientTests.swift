@@ -59,6 +59,6 @@ struct GradientTests {
     @Test func keyChangesOfTwoKeys() {
         let ln3 = 1.0986122886681098
         let changes = keyChanges(q: [1], k: [0, 0], v: [0, 8], other: [ln3, 0], gradient: [2], headDim: 1)
-        #expect(maxAbsDiff(changes, [-4, 0]) < 1e-12)
+        #expect(maxAbsDiff(changes, [-4.0, 0]) < 1e-12)
     }
 }

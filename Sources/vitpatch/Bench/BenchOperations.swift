@@ -63,6 +63,24 @@ struct BenchOperations {
                 }),
             .noise(stored: rows, images: 0..<rows, values: (t - 1) * d, strength: 1),
             .metrics(images: rows, patches: 12, classes: config.classes),
+        ] + backwardKernels(config, rows: rows)
+    }
+
+    /// What estimates from gradients need beside products with transposed weights
+    private static func backwardKernels(_ config: ViTConfig, rows: Int) -> [OpCase] {
+        let t = config.tokens, d = config.hiddenSize, m = config.intermediateSize
+        let (h, dh) = (config.heads, config.headDim), list = (0..<Int32(rows)).map { $0 }
+        func contract(_ groups: Int, _ width: Int, summed: Bool = false) -> OpCase {
+            .contract(
+                entries: rows, rows: rows, tokens: t, groups: groups, groupWidth: width / groups, summed: summed)
+        }
+        return [
+            .layerNormBackward(stream: rows, rows: list, tokens: t, of: t, addTokens: t, width: d),
+            .activationBackward(slots: rows, rows: Array(0..<rows), elements: t * m, activation: .gelu),
+            .attentionBackward(slots: rows, rows: Array(0..<rows), heads: h, headDim: dh, tokens: t, queries: t),
+            contract(1, d), contract(h, d), contract(m, m, summed: true),
+            .keyTokens(entries: rows, slots: 2 * rows, heads: h, headDim: dh, tokens: t, queries: t),
+            .metricGradient(images: rows, classes: config.classes),
         ]
     }
 
