@@ -30,9 +30,16 @@ package func summaryText(
         }
         text.bothDirections(corruption)
         text.reliability(corruption)
+        text.estimates(corruption)
+    }
+    for corruption in statistics where shown.contains(corruption.spec) && !corruption.estimates.isEmpty {
+        text.line()
+        text.line(text.terminal.bold("corruption \(corruption.spec)"))
+        text.estimates(corruption)
     }
     text.agreement(statistics)
     text.output += try groupText(store: store, by: store.groups(), colour: colour)
+    text.savings(statistics)
     return text.output
 }
 
@@ -111,6 +118,7 @@ struct SummaryWriter {
         }
         named("target", "\(manifest.target); p is its probability")
         if !manifest.device.isEmpty { named("device", manifest.device) }
+        estimateHeader()
         if !isFinished { named("state", "not finished; sweep --resume goes on with it") }
     }
 
@@ -158,8 +166,13 @@ struct SummaryWriter {
         if corruption.images < corruption.kept {
             images += "; \(corruption.kept - corruption.images) more are not complete and not included"
         }
+        if corruption.isPowered { images += ", \(corruption.exactImages) of them with exact passes" }
         named("images", images)
-        if let warning = SampleWords.warning(images: corruption.images) { named("", "warning: \(warning)") }
+        if let warning = SampleWords.warning(
+            images: corruption.patches.isEmpty ? corruption.images : corruption.exactImages)
+        {
+            named("", "warning: \(warning)")
+        }
     }
 
     mutating func group(_ group: SummaryGroup, of corruption: CorruptionStatistics) {
@@ -168,7 +181,8 @@ struct SummaryWriter {
             "  " + terminal.bold(printable(group.title))
                 + terminal.dim(
                     "   mean p patched - \(group.words.base)"
-                        + (corruption.images < fewestImages ? "" : ", [95% interval]")))
+                        + (corruption.exactImages < fewestImages ? "" : ", [95% interval]")
+                        + (corruption.isPowered ? ", prediction-powered" : "")))
         let best = strongest(group.patches)
         if group.patches.allSatisfy({ $0.construction == .everything }) {
             line("  every place is the other pass by construction: \(interval(group.patches[0].p, 3))")

@@ -151,9 +151,7 @@ private func statistics(
         ? shared
         : SharedTotals(
             all.flatMap { Metric.differences($0.clean, $0.corrupted) }, rows: all.count, metrics: metrics, bootstrap)
-    // Positions of the patches that have exact passes
-    let chosen = exact.map { Set($0.map(\.patch)) }
-    let places = store.manifest.ownPatches.indices.filter { chosen?.contains($0) ?? true }
+    let places = try store.ownExactPatches()
     let own = places.map { store.manifest.patches[$0] }
     var comparison = try EstimateComparison(
         store: store, corruption: corruption, images: images, all: all, totals: overAll, patches: places, exact: exact,
@@ -251,6 +249,14 @@ private func statistics(
     found.screenings = comparison?.screenings() ?? []
     found.savings = comparison?.savings(patches)
     return found
+}
+
+extension ResultsStore {
+    /// Positions of the patches that the sweep was asked for and that have exact passes, ascending
+    func ownExactPatches() throws -> [Int] {
+        let chosen = try exactPatches().map { Set($0.map(\.patch)) }
+        return manifest.ownPatches.indices.filter { chosen?.contains($0) ?? true }
+    }
 }
 
 /// Images whose clean pass is right and those whose is wrong, apart; none where all are of one kind.
