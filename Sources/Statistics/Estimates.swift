@@ -73,6 +73,25 @@ package func estimateStatistics(
     }
 }
 
+extension CorruptionStatistics {
+    /// Patches with exact passes, and those with estimates alone, whose effects are not known.
+    package func withEstimates(_ manifest: Manifest) -> [PatchStatistics] {
+        guard !estimates.isEmpty, patches.count < manifest.ownPatches.count else { return patches }
+        let known = Dictionary(uniqueKeysWithValues: patches.map { ($0.patch, $0) })
+        let interventions = Dictionary(
+            unique(manifest.ownPatches.map(\.direction)).map { ($0, Intervention(manifest, direction: $0)) }
+        ) { first, _ in first }
+        return manifest.ownPatches.indices.map { index in
+            if let patch = known[index] { return patch }
+            let record = manifest.patches[index], intervention = interventions[record.direction] ?? .denoising
+            return PatchStatistics(
+                patch: index, record: record, intervention: intervention,
+                construction: Construction(record, intervention, layers: manifest.layers, tokens: manifest.tokens),
+                effects: Metric.allCases.map { _ in .none }, accuracy: .nan)
+        }
+    }
+}
+
 /// Estimates of the patches that have exact passes, in memory, 4 bytes a value: what effects are compared with and made
 /// surer by.
 struct Predictors {

@@ -7,8 +7,9 @@ import Foundation
 ///
 ///     mean(y) + weight * (mean of all predictions - mean of the predictions for the images measured)
 ///
-/// with weight = cov(y, prediction) / var(prediction) over the images measured. The images measured must be a random
-/// part of all.
+/// with weight = cov(y, prediction) / var(prediction) over the images measured; the variance counts as at least a quarter
+/// of that over the other images, as few images whose predictions happen to be alike would give a weight without bounds.
+/// The images measured must be a random part of all.
 package struct PredictionPowered: Sendable {
     /// What the interval is about.
     package enum Target: Sendable {
@@ -130,7 +131,6 @@ private struct Moments: Sendable {
     }
 
     var isFinite: Bool { y.isFinite && f.isFinite && yy.isFinite && ff.isFinite }
-    var weight: Double { ff > 0 ? fy / ff : 0 }
 }
 
 /// Of the predictions for the other images, and their total effects t
@@ -164,6 +164,9 @@ private struct Column {
     let part: Double
     /// Of the mean of the others' predictions, around that of the images measured
     let shift: Double
+    /// The least that the predictions' variance counts as
+    let least: Double
+    let weight: Double
     let estimate: Double
     var resampled: [Double] = []
 
@@ -171,7 +174,9 @@ private struct Column {
         (self.powered, self.own, self.rest, self.n, self.m) = (powered, own, rest, n, m)
         part = Double(m) / Double(n + m)
         shift = m > 0 ? rest.mean - own.f : 0
-        estimate = own.y + own.weight * part * shift
+        least = rest.variance / 4
+        weight = own.ff > 0 ? own.fy / Double(n) / max(own.ff / Double(n), least) : 0
+        estimate = own.y + weight * part * shift
     }
 
     /// The estimate in every resample, with the weight tuned anew. The means of the others, which are many, vary as
@@ -183,7 +188,8 @@ private struct Column {
             let mean = means(resample)
             let (y, f) = (mean[0], mean[1])
             let variance = mean[2] - f * f, covariance = mean[3] - f * y
-            let weight = variance > own.ff / Double(n) * 1e-12 ? covariance / variance : 0
+            let weight =
+                variance > own.ff / Double(n) * 1e-12 || least > 0 ? covariance / max(variance, least) : 0
             let other = shift + (powered.target == .population ? deviation * deviates.0 : 0)
             return estimate + finite * (own.y + y + weight * part * (other - f) - estimate)
         }
@@ -192,7 +198,7 @@ private struct Column {
     /// What each image does to the estimate, those measured and the others
     private func influence(_ rows: [(y: Double, f: Double)], _ others: [Double]) -> [[Double]] {
         // Of these images, the mean of all predictions is known.
-        let slope = own.weight * (powered.target == .population ? part : 1)
+        let slope = weight * (powered.target == .population ? part : 1)
         let measured = rows.map { $0.y - slope * $0.f }
         guard powered.target == .population, m >= fewestImages, slope != 0 else { return [measured] }
         return [measured, others.map { slope * ($0 - rest.mean) }]
@@ -201,14 +207,20 @@ private struct Column {
     func mean(_ rows: [(y: Double, f: Double)], _ others: [Double]) -> PredictionPowered.Mean {
         let (low, high) = interval(
             influence: influence(rows, others), estimate: estimate, resampled: resampled.sorted())
-        let explained = own.ff > 0 && own.yy > 0 ? own.fy * own.fy / (own.ff * own.yy) : 0
-        let residual = n > 2 ? (1 - explained) * Double(n - 1) / Double(n - 2) : .nan
-        let ratio =
-            powered.target == .theseImages || m == 0 ? residual : residual + explained * Double(n) / Double(n + m)
+        let r = own.ff > 0 && own.yy > 0 ? own.fy / (own.ff * own.yy).squareRoot() : .nan
         return PredictionPowered.Mean(
-            mean: estimate, low: low, high: high, weight: own.weight,
-            correlation: own.ff > 0 && own.yy > 0 ? own.fy / (own.ff * own.yy).squareRoot() : .nan,
-            varianceRatio: m == 0 ? 1 : own.yy > 0 ? min(1, ratio) : .nan)
+            mean: estimate, low: low, high: high, weight: weight, correlation: r,
+            varianceRatio: own.yy > 0 ? ratio(r.isFinite ? r * r : 0) : .nan)
+    }
+
+    /// - Parameter explained: of the measurements' variance, by predictions
+    private func ratio(_ explained: Double) -> Double {
+        if m == 0 || weight == 0 { return 1 }
+        let n = Double(n), slope = weight * (powered.target == .population ? part : 1)
+        let residual = own.yy - 2 * slope * own.fy + slope * slope * own.ff
+        let others = powered.target == .population ? slope * slope * rest.variance * n / Double(m) : 0
+        // The weight costs a degree of freedom.
+        return min(1, residual / own.yy + others * n / own.yy + (1 - explained) / max(1, n - 2))
     }
 
     /// The mean's share of the mean total effect over all images, both resampled together.

@@ -146,7 +146,7 @@ import Testing
             [
                 0, 1, -1, .pi, .greatestFiniteMagnitude, -.greatestFiniteMagnitude, .leastNormalMagnitude,
                 .leastNonzeroMagnitude, -3 * .leastNonzeroMagnitude, .infinity, -.infinity, .nan, 0x1p-126,
-                0x1.fffffcp-127,
+                Float(bitPattern: 0x007F_FFFF),
                 0x1p23, 0x1.8p24, 0x1p75, 0x1p76, 0x1p-23, 0x1p-24, 0x1p-50, 0x1p-51, 0x1p-76, 0x1p-77,
             ] + (0..<40).map { _ in Float(bitPattern: .random(in: 0..<0xFF00_0000, using: &random)) }
         let patches = odd.count

@@ -21,6 +21,7 @@ func percent(_ share: Double) -> String { String(format: "%.1f%%", 100 * share) 
 func table(_ title: String, _ columns: [String], _ rows: [[String]]) {
     print("\n\(title)\n\n| \(columns.joined(separator: " | ")) |\n|\(String(repeating: "---|", count: columns.count))")
     for row in rows { print("| \(row.joined(separator: " | ")) |") }
+    fflush(nil)
 }
 
 /// Share of simulations for which `body` is true, on all cores

@@ -65,7 +65,8 @@ class Results:
     ) -> pd.DataFrame | pl.DataFrame:
         """One row per kept image and patch, by image, corruption, patch: the columns of `vitpatch export`, then
         `p_effect`, `logit_effect`, `logit_diff_effect`, `kl_effect` (nats) and, where the store has it,
-        `log_odds_effect`: patched - corrupted, or patched - clean with direction `noise`.
+        `log_odds_effect`: patched - corrupted, or patched - clean with direction `noise`. Where a patch has estimates
+        (`atp_log_odds`, ...) and no exact pass, what is measured is nan, and `pred_patched` missing.
 
         Texts are categories. `layer`, `head`, `token` and `window` are integers where all of those read are (with
         `control`, `where={"control": 0}` leaves out random sets of layers), and missing where a patch covers all.
@@ -96,7 +97,8 @@ class Results:
 
     def summary(self, by: str | None = None) -> pd.DataFrame:
         """One row a corruption and patch (and group, with `by`): mean effects with 95% intervals, shares recovered,
-        accuracies, p-values; the columns of `vitpatch summary --format csv`, which computes it.
+        accuracies, p-values; the columns of `vitpatch summary --format csv`, which computes it. A sweep with estimates
+        has a row for every patch, with `atp_log_odds_mean` and the like, and nan where no exact pass measured it.
 
         Args:
             by: `class`, or a column of `--groups`
@@ -238,10 +240,10 @@ class Results:
         return _plots.dose(self._rows("*", direction), metric)
 
     def _rows(self, corruption: str | None, direction: str | None) -> pd.DataFrame:
-        """The summary's rows of one corruption and direction; `*` for all corruptions."""
-        from ._show import adjusted
+        """The summary's rows of what was measured, of one corruption and direction; `*` for all corruptions."""
+        from ._show import measured
 
-        rows = adjusted(self.summary())
+        rows = measured(self.summary())
         for name, wanted in (("corruption", corruption), ("direction", direction)):
             found = list(rows[name].unique())
             if wanted == "*" or not found:
