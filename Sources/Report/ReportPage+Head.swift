@@ -30,7 +30,7 @@ extension ReportPage {
                     escaped(InterventionWords(m, direction: $0).definition)
                 }.joined(separator: "<br>")
             ),
-            ("Sites", unique(m.ownPatches.map(\.site)).map { escaped(ReportWords.site($0)) }.joined(separator: "<br>")),
+            ("Sites", PatchRecord.sites(m.ownPatches).map { escaped(ReportWords.site($0)) }.joined(separator: "<br>")),
             (
                 "Patches",
                 "\(m.ownPatches.count)"

@@ -65,17 +65,20 @@ private func groups(_ corruption: CorruptionStatistics, _ manifest: Manifest) ->
     ) -> [[PatchStatistics]] {
         unique(patches.map { key($0.record) }).map { wanted in patches.filter { key($0.record) == wanted } }
     }
-    return split(corruption.patches, by: PlaceGroup.site).flatMap { place -> [SummaryGroup] in
+    return split(corruption.patches, by: PlaceGroup.site(among: corruption.patches)).flatMap {
+        place -> [SummaryGroup] in
+        let isNeurons = unique(place.map(\.record.site)).count > 1
         let words = InterventionWords(manifest, direction: place[0].record.direction, corruption: corruption.spec)
         func group(_ patches: [PatchStatistics], _ shape: SummaryGroup.Shape, _ parts: [(String, String)])
             -> SummaryGroup
         {
             let named = parts.filter { !$0.1.isEmpty && $0 != ("window", "1") }.map { "\($0.0) \($0.1)" }
             return SummaryGroup(
-                title: (["\(words.name) \(place[0].record.site)"] + named).joined(separator: ", "), words: words,
+                title: (["\(words.name) \(isNeurons ? place[0].record.baseSite : place[0].record.site)"] + named)
+                    .joined(separator: ", "), words: words,
                 shape: shape, patches: patches)
         }
-        if unique(place.map(\.record.token)).count > 4 { return [group(place, .list, [])] }
+        if isNeurons || unique(place.map(\.record.token)).count > 4 { return [group(place, .list, [])] }
         if unique(place.map(\.record.head)).count > 1 {
             return split(place) { [$0.token, $0.window] }.map {
                 group($0, .heads, [("token", $0[0].record.token), ("window", $0[0].record.window)])

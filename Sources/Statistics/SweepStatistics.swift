@@ -101,6 +101,13 @@ package struct CorruptionStatistics: Sendable, Equatable {
     package var hasLogOdds: Bool { self[.logOdds].mean.isFinite }
     package func direction(_ name: String) -> DirectionStatistics? { directions.first { $0.direction == name } }
 
+    /// The patch at a place of the manifest's list; nil where it has no exact passes
+    package func patch(_ index: Int) -> PatchStatistics? {
+        // Ascending, and whole but for sweeps with estimates
+        if patches.indices.contains(index), patches[index].patch == index { return patches[index] }
+        return patches.first { $0.patch == index }
+    }
+
     package func strongest(_ direction: String) -> PatchStatistics? {
         self.direction(direction)?.strongest.map { patches[$0] }
     }

@@ -129,7 +129,8 @@ import Testing
                     female - male        0.000 [ 0.000,  0.000]
 
                 """, "\(after)")
-        #expect(try summaryData(statistics(of: temporary.store), manifest: temporary.store.manifest, format: .csv) == csv)
+        #expect(
+            try summaryData(statistics(of: temporary.store), manifest: temporary.store.manifest, format: .csv) == csv)
         #expect(try summaryText(store: temporary.store, colour: .palette).contains("by sex"))
 
         let rows = groupData(try groupStatistics(of: temporary.store, by: groups), format: .csv).split(separator: "\n")
