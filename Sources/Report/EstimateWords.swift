@@ -28,7 +28,7 @@ enum EstimateWords {
 
     /// Which patches have exact passes, of a sweep with estimates: `the 50 with the largest estimates and 30 random ones`
     static func exact(_ manifest: Manifest) -> String {
-        guard let exact = manifest.exact, exact != "all" else { return "all \(manifest.ownPatches.count) patches" }
+        guard let exact = manifest.exact, exact != "all" else { return "all of \(manifest.ownPatches.count) patches" }
         if exact == "none" { return "none of \(manifest.ownPatches.count) patches" }
         let parts = exact.split(separator: ",").compactMap { part -> String? in
             let sides = part.split(separator: ":")
@@ -78,4 +78,48 @@ enum EstimateWords {
             ? "\(savings.exactImages) images with exact passes and the estimates of \(savings.images) are worth \(worth) with exact passes (variance \(fixed(savings.varianceRatio, 2)) of the plain mean's; \(how))"
             : "with --exact-images \(savings.exactImages) the mean effects would have been as sure as from \(worth) of the \(savings.images) images (\(how))"
     }
+
+    // MARK: - On the page
+
+    /// Rows of the settings
+    static func settings(_ manifest: Manifest) -> [(String, String)] {
+        guard !manifest.estimates.isEmpty else { return [] }
+        let names = manifest.estimates.map { title(EstimateName($0)) }
+        let images = manifest.exactImages.map { ", on \($0) images drawn at random" } ?? ""
+        return [("Estimates", ReportWords.list(names)), ("Exact passes", exact(manifest) + images)]
+    }
+
+    /// A sentence on means that estimates make surer
+    static func powered(_ statistics: CorruptionStatistics, _ savings: Savings) -> String {
+        "Mean effects are prediction-powered: measured on \(statistics.exactImages) of the \(statistics.images) images and corrected by the estimates of all. "
+            + "Of the ten strongest places, estimates and effects correlate over images at \(number(savings.correlation, 2)) (median), and the variance of the mean is "
+            + "\(number(savings.varianceRatio, 2)) of the plain mean's: as sure as \(Int(savings.worth.rounded())) images with exact passes."
+    }
+
+    /// Paragraphs of the method; empty where nothing is estimated
+    static func method(_ manifest: Manifest, _ statistics: [CorruptionStatistics]) -> String {
+        guard !manifest.estimates.isEmpty else { return "" }
+        let powered =
+            manifest.exactImages == nil
+            ? ""
+            : """
+            <p><b>Prediction-powered means</b> (Angelopoulos et al. 2023; weight tuned as in PPI++, 2024) are the mean effect on the images with \
+            exact passes, plus a weight times the difference of the mean estimate over all images and over these: unbiased whatever the \
+            estimates are worth. Intervals resample the images with exact passes, the weight tuned anew, and the mean over the others. \
+            Medians, shares of positive images, accuracies and p-values are of the images with exact passes.</p>
+            """
+        return """
+            <p><b>Estimates</b> are gradients of a metric, times what is put in less what is there, summed over the place (attribution \
+            patching, Nanda 2023; for queries and keys the softmax is computed anew, Kramár et al. 2024; several points on the way make \
+            integrated gradients, Sundararajan et al. 2017). That of p goes by way of log-odds. Their intervals are Student’s t over images. \
+            Bounds on what was missed are exact (hypergeometric), from the random patches alone.</p>\(powered)
+            """
+    }
+
+    static let sources = """
+        <li>A. N. Angelopoulos et al. Prediction-powered inference. Science 382, 2023. PPI++: Efficient prediction-powered inference. 2024.</li>
+        <li>J. Kramár et al. AtP*: An efficient and scalable method for localizing LLM behaviour to components. 2024.</li>
+        <li>N. Nanda. Attribution patching: Activation patching at industrial scale. 2023.</li>
+        <li>M. Sundararajan, A. Taly, Q. Yan. Axiomatic attribution for deep networks. ICML 2017.</li>
+        """
 }
