@@ -80,11 +80,24 @@ extension SummaryWriter {
         String(bar.map { $0 == " " ? " " : "░" })
     }
 
+    /// A sentence over as many lines as it takes
+    private mutating func sentence(_ text: String) {
+        var row = " "
+        for word in text.split(separator: " ") {
+            if row.count + 1 + word.count > width, row.contains(where: { $0 != " " }) {
+                line(row)
+                row = "   "
+            }
+            row += " " + word
+        }
+        line(row)
+    }
+
     private mutating func agreement(_ screening: Screening) {
         let all = screening.all
         guard all.patches > 0 else { return }
-        line(
-            "  beside exact effects on \(EstimateWords.metric(screening.name)), \(counted(all.patches, "place")), \(counted(screening.images, "image")): \(EstimateWords.agreement(all)); over places and images r \(fixed(all.pooled, 2))"
+        sentence(
+            "beside exact effects on \(EstimateWords.metric(screening.name)), \(counted(all.patches, "place")), \(counted(screening.images, "image")): \(EstimateWords.agreement(all)); over places and images r \(fixed(all.pooled, 2))"
         )
         let sites = screening.groups.filter { $0.layer == nil }
         if sites.count > 1, sites.count <= 12 {
@@ -97,16 +110,16 @@ extension SummaryWriter {
             }
         }
         if let recall = screening.recall {
-            line(
-                "  \(recall.found) of the \(recall.exact) strongest exact effects are among the \(recall.estimated) largest estimates"
+            sentence(
+                "\(recall.found) of the \(recall.exact) strongest exact effects are among the \(recall.estimated) largest estimates"
             )
         }
         if let missed = screening.missed {
             for sentence in EstimateWords.missed(missed, metric: EstimateWords.metric(screening.name)) {
-                line("  \(sentence)")
+                self.sentence(sentence)
             }
         }
-        if let warning = EstimateWords.warning(screening) { line("  warning: \(warning)") }
+        if let warning = EstimateWords.warning(screening) { sentence("warning: \(warning)") }
     }
 
     /// The last lines: what estimates save, or would have saved.
@@ -116,7 +129,7 @@ extension SummaryWriter {
         line()
         for (spec, savings) in saving {
             let text = EstimateWords.savings(savings, corruption: spec)
-            line("  " + (saving.count > 1 ? "\(printable(spec)): \(text)" : text))
+            sentence(saving.count > 1 ? "\(printable(spec)): \(text)" : text)
         }
     }
 }
