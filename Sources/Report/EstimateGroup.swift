@@ -80,7 +80,7 @@ struct EstimateGroup {
         }
     }
 
-    /// Those whose image patches have the largest estimates, added up in size; in the sweep's order
+    /// Those whose image patches have the largest estimates, added up in size; by layer, then head
     func strongestPlanes(_ estimate: EstimateStatistics, _ manifest: Manifest, most: Int) -> [Plane] {
         var sums: [Plane: Double] = [:]
         func plane(_ record: PatchRecord) -> Plane {
@@ -91,6 +91,7 @@ struct EstimateGroup {
         }
         let all = unique(members.map { plane(manifest.patches[$0]) })
         let largest = Set(all.sorted { sums[$0] ?? 0 > sums[$1] ?? 0 }.prefix(most))
-        return all.filter(largest.contains)
+        func place(_ plane: Plane) -> (Int, Int) { (Int(plane.layer) ?? .max, Int(plane.head) ?? .max) }
+        return all.filter(largest.contains).sorted { place($0) < place($1) }
     }
 }

@@ -215,7 +215,7 @@ def test_stores_of_other_versions(swept: Results, tmp_path: Path) -> None:
     np.testing.assert_array_equal(restored.log_odds_effect, restored.log_odds_patched - 2)
     assert effects.log_odds_clean.isna().all()
 
-    with pytest.raises(VitpatchError, match="its format is version 99; this package reads 1 to 3"):
+    with pytest.raises(VitpatchError, match="its format is version 99; this package reads 1 to 4"):
         store(swept, tmp_path / "99", "PRAGMA user_version = 99")
     with pytest.raises(VitpatchError, match="this is no vitpatch store"):
         store(swept, tmp_path / "x", "PRAGMA application_id = 1")
