@@ -94,6 +94,15 @@ def test_where(screened: Results) -> None:
     np.testing.assert_array_equal(part.ig5_p, effects.ig5_p[mask])
 
 
+def test_estimates_alone(swept: Results, screened: Results) -> None:
+    with pytest.raises(VitpatchError, match="this sweep made no estimates"):
+        swept.estimates()
+    estimates, effects = screened.estimates(), screened.effects()
+    assert list(estimates)[-3:] == ["window", *NAMES] and len(estimates) == len(effects)
+    np.testing.assert_array_equal(estimates.ig5_p, effects.ig5_p)
+    assert (screened.estimates({"layer": 2}).layer == 2).all()
+
+
 def test_summary(screened: Results, alone: Results) -> None:
     for results in (screened, alone):
         summary = results.summary()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import io
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -122,24 +121,21 @@ class Results:
         copy: pd.DataFrame = self._summaries[by].copy()
         return copy
 
-    def estimates(self) -> pd.DataFrame:
-        """First-order estimates of every effect (`sweep(estimate=...)`), from `vitpatch export`: the columns that say
-        which image and patch, then one column an estimate, `atp_log_odds` and the like.
+    def estimates(self, where: Mapping[str, object] | None = None) -> pd.DataFrame:
+        """First-order estimates of every effect (`sweep(estimate=...)`): the columns that say which image and patch, then
+        one column an estimate, `atp_log_odds` and the like.
+
+        Args:
+            where: only these rows, as in `effects`
 
         Raises:
             VitpatchError: where the sweep made none
         """
-        try:
-            import pandas as pd
-        except ImportError:
-            raise missing("pandas", "this table") from None
-        table = pd.read_csv(io.StringIO(run(["export", str(self.folder), "--format", "csv"]).stdout))
-        names = [name for name in table if re.match(r"(atp|ig\d+)_", str(name))]
-        if not names:
+        if not self._store.estimates:
             raise VitpatchError(f"{self.folder}: this sweep made no estimates (sweep's estimate)")
+        columns = self._store.effects(where, with_effects=False)
         places = ["image", "corruption", "direction", "site", "layer", "head", "token", "window"]
-        chosen: pd.DataFrame = table[[*places, *names]]
-        return chosen
+        return _pandas({name: columns[name] for name in [*places, *self._store.estimates]})
 
     def logits(self, which: Literal["clean", "corrupted", "patched"] = "patched") -> pd.DataFrame:
         """Full logits, float32, one column a class and one row a pass; the index says which image, corruption and, of
