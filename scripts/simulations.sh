@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 files=""
-for name in CounterRandom Bootstrap Interval Normal EffectStatistics SignFlips Reliability; do
+for name in CounterRandom Bootstrap Interval Normal EffectStatistics SignFlips Reliability PredictionPowered; do
     files="$files Sources/Statistics/$name.swift"
 done
 # shellcheck disable=SC2086

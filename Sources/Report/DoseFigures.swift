@@ -155,7 +155,7 @@ struct DoseSeries {
         PlaceGroup.all(doses[0].statistics, manifest).compactMap { group in
             guard case .layers = group.shape, group.layers.count > 1 else { return nil }
             let shown = group.windows.filter { !$0.isEmpty }
-            let effects = doses.map { dose in group.patches.map { dose.statistics.patches[$0.patch] } }
+            let effects = doses.map { dose in group.patches.map { dose.statistics.patch($0.patch) ?? $0 } }
             let limit =
                 effects.joined().filter { $0.construction == nil }.map { abs($0.p.mean) }
                 .filter(\.isFinite).max() ?? 0

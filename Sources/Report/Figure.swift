@@ -61,6 +61,8 @@ struct Figure {
     /// A colour bar's limit, where panels are heat maps
     var colourLimit: Double?
     var colourTitle = ""
+    /// Of estimates, which have colours of their own
+    var isEstimate = false
     var table: Table?
 
     private var panelWidth: Double { panels.map(\.width).max() ?? 340 }
@@ -82,7 +84,7 @@ struct Figure {
             "<div class=\"panels\(panelWidth < 260 ? " small" : "")\" style=\"--n:\(columns);--w:\(SVG.number(panelWidth))px\">"
         out += panels.map(\.html).joined() + "</div>"
         if !legend.isEmpty || colourLimit != nil {
-            let bar = colourLimit.map { Self.colourBarHTML($0, title: colourTitle) } ?? ""
+            let bar = colourLimit.map { Self.colourBarHTML($0, title: colourTitle, isEstimate: isEstimate) } ?? ""
             out += "<div class=\"legend\">\(bar)\(legend.map(\.html).joined())</div>"
         }
         out += "<figcaption>\(escaped(caption))</figcaption>"
@@ -109,7 +111,7 @@ struct Figure {
         y += rows * (rowHeight + gap)
         if let colourLimit {
             body +=
-                "<g transform=\"translate(\(SVG.number(margin)) \(SVG.number(y)))\">\(Self.colourBar(colourLimit, title: colourTitle))</g>"
+                "<g transform=\"translate(\(SVG.number(margin)) \(SVG.number(y)))\">\(Self.colourBar(colourLimit, title: colourTitle, isEstimate: isEstimate))</g>"
             y += 52
         }
         var x = margin
@@ -134,17 +136,17 @@ struct Figure {
     }
 
     /// The scale from -limit to limit, for the page
-    static func colourBarHTML(_ limit: Double, title: String) -> String {
-        "<svg class=\"bar\" viewBox=\"0 0 320 44\">\(colourBar(limit, title: title))</svg>"
+    static func colourBarHTML(_ limit: Double, title: String, isEstimate: Bool = false) -> String {
+        "<svg class=\"bar\" viewBox=\"0 0 320 44\">\(colourBar(limit, title: title, isEstimate: isEstimate))</svg>"
     }
 
     /// 320 x 44
-    private static func colourBar(_ limit: Double, title: String) -> String {
+    private static func colourBar(_ limit: Double, title: String, isEstimate: Bool) -> String {
         let count = FigureStyle.steps
         let cell = 300 / Double(2 * count + 1)
         var out = ""
         for step in -count...count {
-            let style = FigureStyle.colourClass(Double(step), limit: Double(count))
+            let style = FigureStyle.colourClass(Double(step), limit: Double(count), isEstimate: isEstimate)
             out += SVG.rect(10 + Double(step + count) * cell, 14, cell + 0.4, 10, style)
         }
         let digits = decimals(for: [limit])

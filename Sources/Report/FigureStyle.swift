@@ -9,10 +9,13 @@ enum FigureStyle {
     static let steps = 32
 
     /// The class of `value` on a scale from -limit to limit.
-    static func colourClass(_ value: Double, limit: Double) -> String {
+    ///
+    /// - Parameter isEstimate: of an estimate, which has colours of its own
+    static func colourClass(_ value: Double, limit: Double, isEstimate: Bool = false) -> String {
         guard value.isFinite, limit > 0 else { return value.isFinite ? "z" : "none" }
         let step = Int((min(1, abs(value) / limit) * Double(steps)).rounded())
-        return step == 0 ? "z" : (value < 0 ? "n" : "p") + "\(step)"
+        if step == 0 { return "z" }
+        return (isEstimate ? value < 0 ? "m" : "g" : value < 0 ? "n" : "p") + "\(step)"
     }
 
     /// Names and values of the colours that figures and page use.
@@ -34,16 +37,27 @@ enum FigureStyle {
     }
 
     static func diverging(_ theme: Theme) -> [(name: String, value: String)] {
-        let (middle, orange, blue): (String, [String], [String]) =
+        // Effects go from orange to blue, estimates from purple to green.
+        let (middle, orange, blue, purple, green): (String, [String], [String], [String], [String]) =
             switch theme {
-            case .light: ("#f6f6f4", ["#f0a350", "#8f3d00"], ["#69a8d8", "#0a3f86"])
-            case .dark: ("#25282d", ["#b4601a", "#ffc98a"], ["#2a72b8", "#a9dcff"])
+            case .light:
+                (
+                    "#f6f6f4", ["#f0a350", "#8f3d00"], ["#69a8d8", "#0a3f86"], ["#b391d2", "#4c1a73"],
+                    ["#7cba78", "#0a5222"]
+                )
+            case .dark:
+                (
+                    "#25282d", ["#b4601a", "#ffc98a"], ["#2a72b8", "#a9dcff"], ["#7e4fa6", "#e3c8f7"],
+                    ["#2f7d3a", "#b7ecb4"]
+                )
             }
         var colours = [("z", middle)]
         for step in 1...steps {
             let t = Double(step) / Double(steps)
             colours.append(("n\(step)", Oklab.mix([middle] + orange, at: t)))
             colours.append(("p\(step)", Oklab.mix([middle] + blue, at: t)))
+            colours.append(("m\(step)", Oklab.mix([middle] + purple, at: t)))
+            colours.append(("g\(step)", Oklab.mix([middle] + green, at: t)))
         }
         return colours.map { (name: $0.0, value: $0.1) }
     }

@@ -9,6 +9,8 @@ struct HeatMap {
 
     var title: String
     var limit: Double
+    /// Of estimates, which have colours of their own
+    var isEstimate = false
 
     /// Rows (layers) by columns (heads).
     func matrix(
@@ -27,7 +29,8 @@ struct HeatMap {
                 guard let cell = cell(row, column) else { continue }
                 let x = left + Double(column) * side
                 out += SVG.rect(
-                    x, y, side - 0.6, rowHeight - 0.6, FigureStyle.colourClass(cell.value, limit: limit),
+                    x, y, side - 0.6, rowHeight - 0.6,
+                    FigureStyle.colourClass(cell.value, limit: limit, isEstimate: isEstimate),
                     title: cell.tooltip)
                 if cell.significant {
                     out += SVG.circle(x + side / 2 - 0.3, y + rowHeight / 2 - 0.3, min(2.2, rowHeight / 6), "sig")
@@ -66,7 +69,8 @@ struct HeatMap {
                 picture == nil || token < prefix || !cell.value.isFinite || limit <= 0
                 ? nil : 0.85 * min(1, abs(cell.value) / limit)
             out += SVG.rect(
-                x, y, side - 0.4, side - 0.4, FigureStyle.colourClass(cell.value, limit: limit), opacity: opacity,
+                x, y, side - 0.4, side - 0.4, FigureStyle.colourClass(cell.value, limit: limit, isEstimate: isEstimate),
+                opacity: opacity,
                 title: cell.tooltip)
             if cell.significant { out += SVG.circle(x + side / 2, y + side / 2, min(1.8, side / 6), "sig") }
         }
@@ -81,6 +85,7 @@ struct HeatMap {
         }
         out += SVG.rect(left - 1, top - 1, Double(grid) * side + 1.6, Double(grid) * side + 1.6, "frame")
         return Panel(
-            width: width, height: top + Double(grid) * side + 8, body: out, label: "\(title): effect by image patch")
+            width: width, height: top + Double(grid) * side + 8, body: out,
+            label: "\(title): \(isEstimate ? "estimate" : "effect") by image patch")
     }
 }

@@ -56,7 +56,8 @@ struct PlaceGroup {
             let groups = Dictionary(grouping: patches) { key($0.record) }
             return unique(patches.map { key($0.record) }).compactMap { groups[$0] }
         }
-        return split(statistics.patches, by: site).flatMap { place -> [PlaceGroup] in
+        return split(statistics.patches, by: site(among: statistics.patches)).flatMap { place -> [PlaceGroup] in
+            let isNeurons = unique(place.map(\.record.site)).count > 1
             let tokens = unique(place.map(\.record.token)), heads = unique(place.map(\.record.head))
             let isTokens = tokens.count > 4
             func group(_ patches: [PatchStatistics], _ shape: Shape, names: [(String, String)]) -> PlaceGroup {
@@ -64,12 +65,12 @@ struct PlaceGroup {
                     direction: place[0].record.direction,
                     words: InterventionWords(
                         manifest, direction: place[0].record.direction, corruption: statistics.spec),
-                    site: place[0].record.site,
+                    site: isNeurons ? place[0].record.baseSite : place[0].record.site,
                     detail: names.filter { !$0.1.isEmpty && $0 != ("window", "1") }.map { "\($0.0) \($0.1)" }.joined(
                         separator: ", "),
                     shape: shape, patches: patches, layout: manifest.tokens ?? .cls)
             }
-            if isTokens && heads.count > 1 { return [group(place, .places, names: [])] }
+            if isNeurons || isTokens && heads.count > 1 { return [group(place, .places, names: [])] }
             if isTokens {
                 return split(place) { [$0.window] }.map {
                     let record = $0[0].record
@@ -90,8 +91,35 @@ struct PlaceGroup {
         }
     }
 
+    /// How patches are grouped by their site: very many neurons of one site are together.
+    static func site(among patches: [PatchStatistics]) -> (PatchRecord) -> [String] {
+        let sites = Dictionary(grouping: unique(patches.map(\.record.site)), by: PatchRecord.baseSite)
+        let many = Set(sites.filter { $0.value.count > 4 }.keys)
+        return { record in
+            var key = site(record)
+            if many.contains(record.baseSite) { key[1] = record.baseSite }
+            return key
+        }
+    }
+
     /// Patches of all heads or tokens are apart from those of single ones at the same site.
     static func site(_ patch: PatchRecord) -> [String] {
         [patch.direction, patch.site, patch.head.isEmpty ? "all" : "", patch.token.isEmpty ? "all" : ""]
+    }
+}
+
+extension PatchRecord {
+    /// `mlp_act` of `mlp_act[7]`
+    static func baseSite(_ site: String) -> String { String(site.prefix { $0 != "[" }) }
+    var baseSite: String { Self.baseSite(site) }
+    /// `7` of `mlp_act[7]`; empty for other sites
+    var neuron: String {
+        site.hasSuffix("]") ? String(site.drop { $0 != "[" }.dropFirst().dropLast()) : ""
+    }
+
+    /// The sites that are patched, neurons of very many as their site
+    static func sites(_ patches: some Sequence<PatchRecord>) -> [String] {
+        let all = unique(patches.map(\.site))
+        return all.count > 12 ? unique(all.map(baseSite)) : all
     }
 }

@@ -30,7 +30,7 @@ extension ReportPage {
                     escaped(InterventionWords(m, direction: $0).definition)
                 }.joined(separator: "<br>")
             ),
-            ("Sites", unique(m.ownPatches.map(\.site)).map { escaped(ReportWords.site($0)) }.joined(separator: "<br>")),
+            ("Sites", PatchRecord.sites(m.ownPatches).map { escaped(ReportWords.site($0)) }.joined(separator: "<br>")),
             (
                 "Patches",
                 "\(m.ownPatches.count)"
@@ -47,6 +47,7 @@ extension ReportPage {
                     "\(m.patches.count - m.ownPatches.count) patches at random places, at most \(m.control) for every size that covers several places"
                 ))
         }
+        rows += EstimateWords.settings(m).map { ($0, escaped($1)) }
         for group in groups { rows.append(("Groups", escaped(group))) }
         if m.samples > 1 { rows.append(("Noise draws", "\(m.samples) an image, averaged")) }
         if m.noiseSD == "data" { rows.append(("Noise", "in standard deviations over all images of the data")) }
@@ -83,6 +84,7 @@ extension ReportPage {
     private var included: String {
         func text(_ item: CorruptionStatistics) -> String {
             "\(item.images) of \(item.seen) seen"
+                + (item.isPowered ? ", \(item.exactImages) of them with exact passes" : "")
                 + (item.images < item.kept ? ", \(item.kept - item.images) not complete" : "")
         }
         let all = statistics.map(text)

@@ -54,13 +54,14 @@ extension ReportPage {
             corruption and direction. They take effects for symmetric around 0 where a patch does nothing, and reject too often where effects \
             are skewed or few images carry them. A p-value that is as small as the draws allow is written as a bound. Patches that recover everything \
             or nothing by construction are not tested and never the strongest. Colours of signed values are symmetric \
-            around 0 and evenly spaced in Oklab.</p>\(controlMethod)
+            around 0 and evenly spaced in Oklab.</p>\(controlMethod)\(EstimateWords.method(m, statistics))
             <p><b>To cite:</b> vitpatch \(escaped(m.version)); model \(escaped(ReportWords.name(m.model))), sha256 <span class="mono">\(escaped(m.modelHash))</span>; \
             data \(escaped(ReportWords.name(m.data))), fingerprint <span class="mono">\(escaped(m.dataHash))</span>; seed \(m.seed)\
             \(m.device.isEmpty ? "" : "; \(escaped(m.device))\(m.driver.isEmpty ? "" : ", driver \(escaped(m.driver))"), \(escaped(m.precision)), GEMM \(escaped(m.gemm))").</p>
             <pre>\(escaped(bibTeX))</pre>
             <p>Run it again:</p><pre>\(escaped(m.command))</pre>
             <ul class="note">
+            \(m.estimates.isEmpty ? "" : EstimateWords.sources)
             <li>B. Efron. Better bootstrap confidence intervals. JASA 82, 1987.</li>
             <li>T. Hesterberg. What teachers should know about the bootstrap. The American Statistician 69, 2015.</li>
             <li>K. Meng et al. Locating and editing factual associations in GPT. NeurIPS 2022.</li>

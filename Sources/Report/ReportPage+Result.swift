@@ -27,7 +27,7 @@ extension ReportPage {
             sections.flatMap { section -> [String] in
                 let s = section.statistics, spec = sections.count > 1 ? "\(s.spec): " : ""
                 return [
-                    SampleWords.warning(images: s.images).map { spec + $0 },
+                    SampleWords.warning(images: s.isPowered ? s.exactImages : s.images).map { spec + $0 },
                     s.spec == "none" ? nil : SampleWords.warning(s.totalP).map { "\(spec)total effect: \($0)" },
                 ].compactMap { $0 }
                     + s.directions.compactMap { item in
@@ -195,7 +195,8 @@ extension ReportPage {
                     " The tenth of the images with the largest total effects carries \(shareText(s.topTenth)) of it."
             }
         }
-        return [text] + s.directions.compactMap { finding(s, $0) }
+        let powered = s.savings.flatMap { $0.isUsed ? EstimateWords.powered(s, $0) : nil }
+        return [text] + [powered].compactMap { $0 } + s.directions.compactMap { finding(s, $0) }
     }
 
     private func finding(_ s: CorruptionStatistics, _ item: DirectionStatistics) -> String? {

@@ -21,12 +21,14 @@ struct ReportPage {
         var statistics: CorruptionStatistics
         var layers, windows, heads, tokens, places, directions, controls, metrics, classes, groups: [Figure]
         var examples: Examples?
+        var estimates: EstimateFigures?
 
         /// Headings and what is below them, in the page's order
         var parts: [(title: String, figures: [Figure])] {
             [
                 ("Layers", layers), ("Windows", windows), ("Heads", heads), ("Tokens", tokens), ("Places", places),
-                ("Both directions", directions), ("Random places", controls), ("Metrics", metrics),
+                ("Both directions", directions), ("Random places", controls), ("Estimates", estimates?.figures ?? []),
+                ("Metrics", metrics),
                 ("Classes", classes),
                 ("Groups", groups),
             ]
@@ -57,7 +59,9 @@ struct ReportPage {
                 directions: figures.directions(), controls: figures.controls(), metrics: figures.metrics(),
                 classes: try figures.classes(perImage, names: store.manifest.classNames),
                 groups: groups.flatMap { $0.filter { $0.corruption == item.spec }.compactMap(figures.groupFigure) },
-                examples: examples)
+                examples: examples,
+                estimates: try EstimateFigures(
+                    item, store, images, tag: statistics.count > 1 ? item.spec : "", room: &room))
         }
     }
 
@@ -101,7 +105,11 @@ struct ReportPage {
                     + content + "</section>\n"
             }
             for (title, list) in section.parts {
-                part(title, (title == "Random places" ? controlHTML(section.statistics) : "") + figures(list))
+                part(
+                    title,
+                    (title == "Random places"
+                        ? controlHTML(section.statistics)
+                        : title == "Estimates" ? section.estimates?.html ?? "" : "") + figures(list))
             }
             part("Examples", section.examples?.html ?? "")
             guard doseSpecs.contains(spec) else { return out }

@@ -87,7 +87,7 @@ enum ReportWords {
 
     /// What the report asks.
     static func question(_ manifest: Manifest) -> String {
-        let sites = unique(manifest.ownPatches.map(\.site))
+        let sites = PatchRecord.sites(manifest.ownPatches)
         let words = unique(manifest.ownPatches.map(\.direction)).map { InterventionWords(manifest, direction: $0) }
         let isCorrupted = manifest.corruptions.contains { $0 != "none" }
         let what =

@@ -5,15 +5,15 @@ package enum SummaryFormat: String, CaseIterable, Sendable {
     case csv, json
 }
 
-/// The summary for other programs: one row per corruption and patch, `summaryColumns` in that order. JSON is an array
-/// of objects with null for what is not a number.
+/// The summary for other programs: one row per corruption and patch, `summaryColumns` in that order, and after them
+/// what is estimated, where the sweep estimates. JSON is an array of objects with null for what is not a number.
 package func summaryData(
-    _ statistics: [CorruptionStatistics], format: SummaryFormat
+    _ statistics: [CorruptionStatistics], manifest: Manifest, format: SummaryFormat
 ) -> String {
     var out = TableText(format == .csv ? .csv : .jsonl)
-    out.header(summaryColumns)
+    out.header(summaryColumns + estimateColumns(manifest))
     for corruption in statistics {
-        for patch in corruption.patches {
+        for patch in corruption.withEstimates(manifest) {
             out.beginRow()
             out.field("corruption", corruption.spec, first: true)
             out.field("direction", patch.record.direction)
@@ -54,6 +54,7 @@ package func summaryData(
             out.field("intervention", patch.intervention.rawValue)
             out.field("by_construction", patch.construction?.rawValue ?? "")
             out.field("carriers", patch.p.carriers)
+            out.estimates(patch, corruption)
             out.endRow()
         }
     }

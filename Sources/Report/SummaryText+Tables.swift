@@ -94,9 +94,11 @@ extension SummaryWriter {
         }.prefix(limit)
         let digits = decimals(for: shown.map(\.p.mean))
         let columns: [(name: String, value: (PatchRecord) -> String)] = [
-            ("layer", \.layer), ("head", \.head), ("token", \.token), ("window", \.window),
+            ("neuron", \.neuron), ("layer", \.layer), ("head", \.head), ("token", \.token), ("window", \.window),
         ].filter { column in
-            shown.contains { !column.1($0.record).isEmpty && (column.0 != "window" || $0.record.window != "1") }
+            // In the title, where all are of one site
+            if column.0 == "neuron" { return unique(shown.map(\.record.site)).count > 1 }
+            return shown.contains { !column.1($0.record).isEmpty && (column.0 != "window" || $0.record.window != "1") }
         }
         let hasIntervals = shown.contains(where: \.p.hasInterval)
         func cells(_ value: (String, (PatchRecord) -> String), _ text: String) -> String {
@@ -175,7 +177,7 @@ extension SummaryWriter {
         for window in group.windows {
             let indices = group.layers.map { layer in group.patch(layer: layer, window: window)?.patch }
             let values = series.doses.map { dose in
-                indices.map { $0.map { dose.statistics.patches[$0] } }
+                indices.map { $0.flatMap { dose.statistics.patch($0) } }
             }
             let all = values.joined().compactMap { $0 }.filter { $0.construction == nil }.map(\.p.mean)
             let map = TerminalHeatMap(terminal: terminal, limit: all.filter(\.isFinite).map(abs).max() ?? 0)

@@ -30,9 +30,16 @@ package func summaryText(
         }
         text.bothDirections(corruption)
         text.reliability(corruption)
+        text.estimates(corruption)
+    }
+    for corruption in statistics where shown.contains(corruption.spec) && !corruption.estimates.isEmpty {
+        text.line()
+        text.line(text.terminal.bold("corruption \(corruption.spec)"))
+        text.estimates(corruption)
     }
     text.agreement(statistics)
     text.output += try groupText(store: store, by: store.groups(), colour: colour)
+    text.savings(statistics)
     return text.output
 }
 
@@ -58,17 +65,20 @@ private func groups(_ corruption: CorruptionStatistics, _ manifest: Manifest) ->
     ) -> [[PatchStatistics]] {
         unique(patches.map { key($0.record) }).map { wanted in patches.filter { key($0.record) == wanted } }
     }
-    return split(corruption.patches, by: PlaceGroup.site).flatMap { place -> [SummaryGroup] in
+    return split(corruption.patches, by: PlaceGroup.site(among: corruption.patches)).flatMap {
+        place -> [SummaryGroup] in
+        let isNeurons = unique(place.map(\.record.site)).count > 1
         let words = InterventionWords(manifest, direction: place[0].record.direction, corruption: corruption.spec)
         func group(_ patches: [PatchStatistics], _ shape: SummaryGroup.Shape, _ parts: [(String, String)])
             -> SummaryGroup
         {
             let named = parts.filter { !$0.1.isEmpty && $0 != ("window", "1") }.map { "\($0.0) \($0.1)" }
             return SummaryGroup(
-                title: (["\(words.name) \(place[0].record.site)"] + named).joined(separator: ", "), words: words,
+                title: (["\(words.name) \(isNeurons ? place[0].record.baseSite : place[0].record.site)"] + named)
+                    .joined(separator: ", "), words: words,
                 shape: shape, patches: patches)
         }
-        if unique(place.map(\.record.token)).count > 4 { return [group(place, .list, [])] }
+        if isNeurons || unique(place.map(\.record.token)).count > 4 { return [group(place, .list, [])] }
         if unique(place.map(\.record.head)).count > 1 {
             return split(place) { [$0.token, $0.window] }.map {
                 group($0, .heads, [("token", $0[0].record.token), ("window", $0[0].record.window)])
@@ -111,6 +121,7 @@ struct SummaryWriter {
         }
         named("target", "\(manifest.target); p is its probability")
         if !manifest.device.isEmpty { named("device", manifest.device) }
+        estimateHeader()
         if !isFinished { named("state", "not finished; sweep --resume goes on with it") }
     }
 
@@ -158,8 +169,13 @@ struct SummaryWriter {
         if corruption.images < corruption.kept {
             images += "; \(corruption.kept - corruption.images) more are not complete and not included"
         }
+        if corruption.isPowered { images += ", \(corruption.exactImages) of them with exact passes" }
         named("images", images)
-        if let warning = SampleWords.warning(images: corruption.images) { named("", "warning: \(warning)") }
+        if let warning = SampleWords.warning(
+            images: corruption.patches.isEmpty ? corruption.images : corruption.exactImages)
+        {
+            named("", "warning: \(warning)")
+        }
     }
 
     mutating func group(_ group: SummaryGroup, of corruption: CorruptionStatistics) {
@@ -168,7 +184,8 @@ struct SummaryWriter {
             "  " + terminal.bold(printable(group.title))
                 + terminal.dim(
                     "   mean p patched - \(group.words.base)"
-                        + (corruption.images < fewestImages ? "" : ", [95% interval]")))
+                        + (corruption.exactImages < fewestImages ? "" : ", [95% interval]")
+                        + (corruption.isPowered ? ", prediction-powered" : "")))
         let best = strongest(group.patches)
         if group.patches.allSatisfy({ $0.construction == .everything }) {
             line("  every place is the other pass by construction: \(interval(group.patches[0].p, 3))")

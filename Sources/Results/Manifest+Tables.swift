@@ -6,6 +6,7 @@ extension Manifest {
     /// Fills the tables of a new store, and makes the one for logits if there are to be any.
     func write(into db: Database) throws {
         if logits { try db.execute(sql: Schema.logits) }
+        if !estimates.isEmpty { try db.execute(sql: Schema.view(estimates: estimates)) }
         for row in rows {
             try db.execute(sql: "INSERT INTO manifest VALUES (?, ?)", arguments: [row.key, row.value])
         }

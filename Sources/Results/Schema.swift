@@ -53,6 +53,16 @@ enum Schema {
         ALTER TABLE patches ADD COLUMN extent TEXT NOT NULL DEFAULT '';
         """
 
+    private static let viewColumns = """
+        i.id AS image, label, target, foil, c.spec AS corruption, direction, site, layer, head, token, window,
+        p_clean, p_corrupted, e.p AS p_patched, logit_clean, logit_corrupted, e.logit AS logit_patched,
+        logit_diff_clean, logit_diff_corrupted, e.logit_diff AS logit_diff_patched, e.kl AS kl_patched,
+        pred_clean, pred_corrupted, e.pred AS pred_patched, control, extent,
+        log_odds_clean, log_odds_corrupted, e.log_odds AS log_odds_patched, kl_corrupted,
+        (SELECT value FROM manifest WHERE key = 'patch_with') AS patch_with,
+        ifnull((SELECT value FROM manifest WHERE key = 'donor'), '') AS donor
+        """
+
     /// Log-odds of the target
     private static let three = """
         ALTER TABLE images ADD COLUMN log_odds_clean REAL;
@@ -60,13 +70,7 @@ enum Schema {
         ALTER TABLE effects ADD COLUMN log_odds REAL;
         DROP VIEW IF EXISTS results;
         CREATE VIEW results AS SELECT
-          i.id AS image, label, target, foil, c.spec AS corruption, direction, site, layer, head, token, window,
-          p_clean, p_corrupted, e.p AS p_patched, logit_clean, logit_corrupted, e.logit AS logit_patched,
-          logit_diff_clean, logit_diff_corrupted, e.logit_diff AS logit_diff_patched, e.kl AS kl_patched,
-          pred_clean, pred_corrupted, e.pred AS pred_patched, control, extent,
-          log_odds_clean, log_odds_corrupted, e.log_odds AS log_odds_patched, kl_corrupted,
-          (SELECT value FROM manifest WHERE key = 'patch_with') AS patch_with,
-          ifnull((SELECT value FROM manifest WHERE key = 'donor'), '') AS donor
+          \(viewColumns)
           FROM images i JOIN effects e USING (image, corruption) JOIN corruptions c USING (corruption)
           JOIN patches p USING (patch)
           WHERE kept ORDER BY e.image, e.corruption, e.patch;
@@ -80,6 +84,45 @@ enum Schema {
           UNIQUE(image, corruption, name), FOREIGN KEY(image, corruption) REFERENCES images);
         CREATE TABLE exact_patches(patch INTEGER PRIMARY KEY REFERENCES patches, why TEXT NOT NULL);
         """
+
+    /// In the place of the view of effects in a store with estimates, whose names are columns: lower-case words.
+    static func view(estimates names: [String]) -> String {
+        let tables = names.indices.map { "s\($0)" }
+        return """
+            DROP VIEW results;
+            CREATE VIEW results AS SELECT
+            \(viewColumns),
+            \(zip(names, tables).map { "\(float("\($1).data", at: "p.patch")) AS \($0)" }.joined(separator: ",\n"))
+            FROM images i CROSS JOIN patches p JOIN corruptions c ON c.corruption = i.corruption
+            LEFT JOIN effects e ON e.image = i.image AND e.corruption = i.corruption AND e.patch = p.patch
+            \(zip(names, tables).map { name, table in
+                """
+                LEFT JOIN estimates \(table) ON \(table).image = i.image AND \(table).corruption = i.corruption
+                  AND \(table).name = '\(name)'
+                """
+            }.joined(separator: "\n"))
+            WHERE kept AND (e.patch IS NOT NULL OR \(tables.map { "\($0).data IS NOT NULL" }.joined(separator: " OR ")))
+            ORDER BY i.image, i.corruption, p.patch;
+            """
+    }
+
+    /// SQL for the little-endian float32 at a position of a blob, which SQLite has no function for: the hexadecimal
+    /// digits give sign, exponent and mantissa, and powers of two are shifts. NULL for a NaN.
+    private static func float(_ blob: String, at index: String) -> String {
+        // The digits of bytes 3, 2, 1, 0, the most significant first
+        let bits = [7, 8, 5, 6, 3, 4, 1, 2].enumerated().map { place, digit in
+            "(instr('0123456789ABCDEF', substr(h, \(digit), 1)) - 1 << \(28 - 4 * place))"
+        }
+        return """
+            (SELECT CASE WHEN e < 255 THEN s * (m + (e > 0) * 8388608) * CASE WHEN e < 150
+               THEN 1.0 / (1 << min(150 - max(e, 1), 50)) / (1 << min(max(100 - max(e, 1), 0), 50))
+                 / (1 << max(50 - max(e, 1), 0))
+               ELSE 1.0 * (1 << min(e - 150, 52)) * (1 << max(e - 202, 0)) END WHEN m = 0 THEN s * 9e999 END
+             FROM (SELECT 1 - 2 * (u >> 31) AS s, (u >> 23) & 255 AS e, u & 8388607 AS m
+               FROM (SELECT \(bits.joined(separator: " | ")) AS u
+                 FROM (SELECT hex(substr(\(blob), 4 * \(index) + 1, 4)) AS h))) WHERE \(blob) IS NOT NULL)
+            """
+    }
 
     /// Beside these in a store that keeps logits; `patch` is NULL for the clean and the corrupted pass.
     static let logits = """

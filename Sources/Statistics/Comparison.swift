@@ -45,9 +45,11 @@ package enum ComparisonError: Error, Equatable, Sendable {
 /// - Throws: `ComparisonError` where nothing can be paired, `ResultsError`
 package func compare(_ a: ResultsStore, _ b: ResultsStore, bootstrap: Bootstrap? = nil) throws -> Comparison {
     let bootstrap = bootstrap ?? Bootstrap(seed: a.manifest.seed)
-    let (ownA, ownB) = (a.manifest.ownPatches, b.manifest.ownPatches)
-    let indices = Dictionary(ownB.enumerated().map { ($1.place, $0) }, uniquingKeysWith: { first, _ in first })
-    let pairs = ownA.enumerated().compactMap { index, record in indices[record.place].map { (a: index, b: $0) } }
+    // Patches with estimates alone have no effects to compare.
+    let (ownA, ownB) = (try a.ownExactPatches(), try b.ownExactPatches())
+    let indices = Dictionary(
+        ownB.map { (b.manifest.patches[$0].place, $0) }, uniquingKeysWith: { first, _ in first })
+    let pairs = ownA.compactMap { index in indices[a.manifest.patches[index].place].map { (a: index, b: $0) } }
     guard !pairs.isEmpty else { throw ComparisonError.noSharedPatches(a: a.folder, b: b.folder) }
     var corruptions: [(Int, Int)] = a.manifest.corruptions.enumerated().compactMap { index, spec in
         b.manifest.corruptions.firstIndex(of: spec).map { (index, $0) }

@@ -116,7 +116,7 @@ struct Controls {
     /// - Parameter effect: of an image (row) and a patch (counting from the block's first)
     /// - Returns: one for each patch of the block
     func compare(
-        _ block: Range<Int>, _ bootstrap: Bootstrap, effect: (_ row: Int, _ column: Int) -> Double
+        _ block: [Int], _ bootstrap: Bootstrap, effect: (_ row: Int, _ column: Int) -> Double
     ) -> [ControlComparison?] {
         var result = [ControlComparison?](repeating: nil, count: block.count)
         var differences: [[Double]] = [], columns: [Int] = []

@@ -45,12 +45,15 @@ package func groupStatistics(
         let members = Members(images.map { groups.values[$0.image] ?? "" }, bootstrap: bootstrap)
         let totals = images.map { Double($0.clean.p) - Double($0.corrupted.p) }
         var rows = members.statistics(totals, columns: 1).map { GroupStatistics.Row(record: nil, values: $0) }
-        let patches = store.manifest.ownPatches
+        let places = try store.ownExactPatches(), patches = places.map { store.manifest.patches[$0] }
         let perBlock = max(1, min(256, 4_000_000 / max(1, images.count)))
         for start in stride(from: 0, to: patches.count, by: perBlock) {
             let block = start..<min(start + perBlock, patches.count)
             var values = [Double](repeating: .nan, count: images.count * block.count)  // [images, block]
-            try store.forEachEffect(corruption: corruption, images: images, patches: block) { row, column, patched in
+            let columns = Dictionary(uniqueKeysWithValues: block.map { (places[$0], $0 - start) })
+            let range = places[start]..<places[block.upperBound - 1] + 1
+            try store.forEachEffect(corruption: corruption, images: images, patches: range) { row, offset, patched in
+                guard let column = columns[range.lowerBound + offset] else { return }
                 let base = patches[start + column].direction == "noise" ? images[row].clean : images[row].corrupted
                 values[row * block.count + column] = Double(patched.p) - Double(base.p)
             }

@@ -26,6 +26,8 @@ package struct PatchStatistics: Sendable, Equatable {
     package var pAdjusted = Double.nan
     /// Beside random places; nil where there are none of its extent
     package var control: ControlComparison?
+    /// How the mean effect on p was made surer by estimates; nil where it is the plain mean
+    package var powered: PredictionPowered.Mean?
 
     package subscript(metric: Metric) -> EffectStatistics { effects[metric.rawValue] }
     package var p: EffectStatistics { self[.p] }
@@ -68,6 +70,8 @@ package struct CorruptionStatistics: Sendable, Equatable {
     package var kept: Int
     /// Kept and complete: what the statistics are of
     package var images: Int
+    /// Those of them that have exact passes; the others have estimates, and mean effects are prediction-powered
+    package var exactImages: Int
     package var accuracyClean: Double
     package var accuracyCorrupted: Double
     package var meanPClean: Double
@@ -80,17 +84,29 @@ package struct CorruptionStatistics: Sendable, Equatable {
     /// Share of images whose p is below 0.02 or above 0.98, where p moves little whatever happens to the logits
     package var saturatedClean: Double
     package var saturatedCorrupted: Double
-    /// Of what the sweep was asked to patch
+    /// Of what the sweep was asked to patch, as far as it has exact passes
     package var patches: [PatchStatistics]
     package var directions: [DirectionStatistics] = []
     /// What random places do; empty without `--control`
     package var controls: [ControlStatistics] = []
+    /// Estimates of every patch, and each beside the exact effects; empty without `--estimate`
+    package var estimates: [EstimateStatistics] = []
+    package var screenings: [Screening] = []
+    package var savings: Savings?
 
+    package var isPowered: Bool { exactImages < images && !patches.isEmpty }
     package subscript(metric: Metric) -> EffectStatistics { totals[metric.rawValue] }
     package var totalP: EffectStatistics { self[.p] }
     /// False in stores that were written before log-odds were
     package var hasLogOdds: Bool { self[.logOdds].mean.isFinite }
     package func direction(_ name: String) -> DirectionStatistics? { directions.first { $0.direction == name } }
+
+    /// The patch at a place of the manifest's list; nil where it has no exact passes
+    package func patch(_ index: Int) -> PatchStatistics? {
+        // Ascending, and whole but for sweeps with estimates
+        if patches.indices.contains(index), patches[index].patch == index { return patches[index] }
+        return patches.first { $0.patch == index }
+    }
 
     package func strongest(_ direction: String) -> PatchStatistics? {
         self.direction(direction)?.strongest.map { patches[$0] }
@@ -126,14 +142,27 @@ private func statistics(
     of store: ResultsStore, corruption: Int, bootstrap: Bootstrap, significance: Bool
 ) throws -> CorruptionStatistics {
     let counts = try store.counts(corruption: corruption)
+    let exact = try store.exactPatches()
     let images = try store.completeImages(corruption: corruption)
+    // Without exact passes, or with those of some images, what is there is of all that have estimates.
+    let isPart = store.manifest.exactImages != nil || exact?.isEmpty == true
+    let all = isPart ? try store.estimatedImages(corruption: corruption) : images
     let n = images.count, metrics = Metric.allCases.count
-    func mean(_ value: (ImageRecord) -> Double) -> Double { images.reduce(0) { $0 + value($1) } / Double(n) }
+    func mean(_ value: (ImageRecord) -> Double) -> Double { all.reduce(0) { $0 + value($1) } / Double(all.count) }
     func saturated(_ p: Float) -> Double { p < 0.02 || p > 0.98 ? 1 : 0 }
 
     let totals = images.flatMap { Metric.differences($0.clean, $0.corrupted) }  // [n, metrics]
     let shared = SharedTotals(totals, rows: n, metrics: metrics, bootstrap)
-    let own = Array(store.manifest.ownPatches)
+    let overAll =
+        all.count == n
+        ? shared
+        : SharedTotals(
+            all.flatMap { Metric.differences($0.clean, $0.corrupted) }, rows: all.count, metrics: metrics, bootstrap)
+    let places = try store.ownExactPatches()
+    let own = places.map { store.manifest.patches[$0] }
+    var comparison = try EstimateComparison(
+        store: store, corruption: corruption, images: images, all: all, totals: overAll, patches: places, exact: exact,
+        bootstrap)
     let controls = try Controls(store: store, corruption: corruption, images: images)
     let interventions = Dictionary(
         unique(own.map(\.direction)).map { ($0, Intervention(store.manifest, direction: $0)) }
@@ -145,23 +174,29 @@ private func statistics(
     for start in stride(from: 0, to: own.count, by: perBlock) {
         let block = start..<min(start + perBlock, own.count)
         let noise = own[block].map { $0.direction == "noise" }
+        let columns = Dictionary(uniqueKeysWithValues: block.map { (places[$0], $0 - start) })
+        let range = places[start]..<places[block.upperBound - 1] + 1
         // An effect that is not there stays nan; complete images have them all.
         var values = [Double](repeating: .nan, count: n * block.count * metrics)  // [n, block, metrics]
         var correct = [Int](repeating: 0, count: block.count)
-        try store.forEachEffect(corruption: corruption, images: images, patches: block) { row, column, patched in
+        try store.forEachEffect(corruption: corruption, images: images, patches: range) { row, offset, patched in
+            guard let column = columns[range.lowerBound + offset] else { return }
             let effect = Metric.differences(patched, noise[column] ? images[row].clean : images[row].corrupted)
             for metric in 0..<metrics { values[(row * block.count + column) * metrics + metric] = effect[metric] }
             if patched.prediction == images[row].label { correct[column] += 1 }
+            comparison?.add(row: row, position: start + column, patched: patched, isNoise: noise[column])
         }
         let effects = summarise(
             values, rows: n, total: (shared, signs: noise.map { $0 ? -1 : 1 }), columns: block.count * metrics,
             bootstrap)
-        let compared = controls.compare(block, bootstrap) { row, column in
+        let powered = comparison?.powered(values, block: block, isNoise: noise)
+        let compared = controls.compare(block.map { places[$0] }, bootstrap) { row, column in
             values[(row * block.count + column) * metrics]
         }
         for (column, index) in block.enumerated() {
             let intervention = interventions[own[index].direction] ?? .denoising
             var found = Array(effects[column * metrics..<(column + 1) * metrics])
+            for (metric, means) in powered ?? [:] { found[metric.rawValue].replaceMean(by: means[column]) }
             if !intervention.exchangesPasses {
                 for metric in found.indices {
                     found[metric].recovered = .nan
@@ -171,10 +206,11 @@ private func statistics(
             }
             patches.append(
                 PatchStatistics(
-                    patch: index, record: own[index], intervention: intervention,
+                    patch: places[index], record: own[index], intervention: intervention,
                     construction: Construction(
                         own[index], intervention, layers: store.manifest.layers, tokens: store.manifest.tokens),
-                    effects: found, accuracy: Double(correct[column]) / Double(n), control: compared[column]))
+                    effects: found, accuracy: Double(correct[column]) / Double(n), control: compared[column],
+                    powered: powered?[.p]?[column]))
             onP.append((0..<n).map { Float(values[($0 * block.count + column) * metrics]) })
         }
     }
@@ -205,16 +241,29 @@ private func statistics(
                     isRight, totals: (0..<n).map { totals[$0 * metrics] },
                     strongest: strongest.map { onP[$0].map(Double.init) }, bootstrap), pFloor: floor))
     }
-    let total = shared.statistics[0]
+    let total = overAll.statistics[0]
     let isClear = TotalEffect(mean: total.mean, low: total.low, high: total.high).isClear
-    return CorruptionStatistics(
+    var found = CorruptionStatistics(
         corruption: corruption, spec: store.manifest.corruptions[corruption], seen: counts.seen, kept: counts.kept,
-        images: n, accuracyClean: mean { $0.clean.prediction == $0.label ? 1 : 0 },
+        images: all.count, exactImages: n, accuracyClean: mean { $0.clean.prediction == $0.label ? 1 : 0 },
         accuracyCorrupted: mean { $0.corrupted.prediction == $0.label ? 1 : 0 },
         meanPClean: mean { Double($0.clean.p) }, meanPCorrupted: mean { Double($0.corrupted.p) },
-        totals: shared.statistics, topTenth: isClear ? topTenthShare((0..<n).map { totals[$0 * metrics] }) : .nan,
+        totals: overAll.statistics,
+        topTenth: isClear ? topTenthShare(all.map { Double($0.clean.p) - Double($0.corrupted.p) }) : .nan,
         saturatedClean: mean { saturated($0.clean.p) }, saturatedCorrupted: mean { saturated($0.corrupted.p) },
         patches: patches, directions: directions, controls: controls.statistics(bootstrap))
+    found.estimates = try estimateStatistics(of: store, corruption: corruption, images: all)
+    found.screenings = comparison?.screenings() ?? []
+    found.savings = comparison?.savings(patches)
+    return found
+}
+
+extension ResultsStore {
+    /// Positions of the patches that the sweep was asked for and that have exact passes, ascending
+    func ownExactPatches() throws -> [Int] {
+        let chosen = try exactPatches().map { Set($0.map(\.patch)) }
+        return manifest.ownPatches.indices.filter { chosen?.contains($0) ?? true }
+    }
 }
 
 /// Images whose clean pass is right and those whose is wrong, apart; none where all are of one kind.

@@ -163,7 +163,7 @@ import Testing
 
     @Test func asDataAndText() throws {
         let found = try statistics(of: temporary.store)
-        let lines = summaryData(found, format: .csv).split(separator: "\n").map {
+        let lines = summaryData(found, manifest: temporary.store.manifest, format: .csv).split(separator: "\n").map {
             $0.split(separator: ",", omittingEmptySubsequences: false)
         }
         #expect(lines.count == 1 + found[0].patches.count)

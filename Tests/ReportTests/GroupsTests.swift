@@ -106,7 +106,7 @@ import Testing
                 ])
         }
         let before = try summaryText(store: temporary.store)
-        let csv = try summaryData(statistics(of: temporary.store), format: .csv)
+        let csv = try summaryData(statistics(of: temporary.store), manifest: temporary.store.manifest, format: .csv)
         let groups = ImageGroups(
             column: "sex", values: Dictionary(uniqueKeysWithValues: (0..<12).map { ($0, $0 < 6 ? "female" : "male") }))
         try temporary.store.setGroups([groups])
@@ -129,7 +129,8 @@ import Testing
                     female - male        0.000 [ 0.000,  0.000]
 
                 """, "\(after)")
-        #expect(try summaryData(statistics(of: temporary.store), format: .csv) == csv)
+        #expect(
+            try summaryData(statistics(of: temporary.store), manifest: temporary.store.manifest, format: .csv) == csv)
         #expect(try summaryText(store: temporary.store, colour: .palette).contains("by sex"))
 
         let rows = groupData(try groupStatistics(of: temporary.store, by: groups), format: .csv).split(separator: "\n")

@@ -94,7 +94,7 @@ import Testing
             }
         }
         #expect(html.contains("of the total effect") == kind.intervention.exchangesPasses)
-        #expect(summaryData([found], format: .csv).contains(",\(kind.intervention.rawValue),"))
+        #expect(summaryData([found], manifest: manifest, format: .csv).contains(",\(kind.intervention.rawValue),"))
     }
 
     /// A point is filled for one reason alone: its own effect on p is significant. Panels of what was not tested have

@@ -188,7 +188,8 @@ private func plainText(_ text: String) -> String {
         let table = patchTable(found[0].patches, found[0])
         let column = try #require(table.columns.firstIndex { $0.key == "effect_log_odds" })
         #expect(table.rows[0][column].data == "6.0")
-        #expect(summaryData(found, format: .csv).contains(",6.0,5.0,7.0,6.0,1.0,0.75,"))
+        #expect(
+            summaryData(found, manifest: temporary.store.manifest, format: .csv).contains(",6.0,5.0,7.0,6.0,1.0,0.75,"))
     }
 
     @Test func anEmptyStore() throws {
@@ -196,7 +197,9 @@ private func plainText(_ text: String) -> String {
         let text = try summaryText(store: temporary.store)
         #expect(text.contains("images        0\n") && !text.contains("accuracy"))
         let found = try statistics(of: temporary.store)
-        #expect(summaryData(found, format: .csv).contains("grayscale,restore,attn_out,0,,,1,0,nan,nan,"))
+        #expect(
+            summaryData(found, manifest: temporary.store.manifest, format: .csv).contains(
+                "grayscale,restore,attn_out,0,,,1,0,nan,nan,"))
     }
 
     /// A set of layers has no window: a column of its own, and no empty row beside windows.
@@ -214,7 +217,7 @@ private func plainText(_ text: String) -> String {
             patch.direction == "noise" ? -0.125 : 0.25
         }
         let found = try statistics(of: temporary.store)
-        let lines = summaryData(found, format: .csv).split(separator: "\n")
+        let lines = summaryData(found, manifest: temporary.store.manifest, format: .csv).split(separator: "\n")
         #expect(lines[0] == summaryColumns.joined(separator: ","))
         #expect(
             summaryColumns.prefix(14).joined(separator: ",") == """
@@ -245,7 +248,8 @@ private func plainText(_ text: String) -> String {
             let row = row(index + 1)
             for (key, value) in wanted { #expect(row[key] == value, "\(key)") }
         }
-        let json = try JSONSerialization.jsonObject(with: Data(summaryData(found, format: .json).utf8))
+        let json = try JSONSerialization.jsonObject(
+            with: Data(summaryData(found, manifest: temporary.store.manifest, format: .json).utf8))
         let rows = try #require(json as? [[String: Any]])
         #expect(rows.count == 2 && rows.allSatisfy { Set($0.keys) == Set(summaryColumns) })
         #expect(rows[1]["mean_effect"] as? Double == -0.125 && rows[1]["token"] is NSNull)

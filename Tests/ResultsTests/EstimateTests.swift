@@ -139,6 +139,56 @@ import Testing
         #expect(rows[4...].allSatisfy { $0["p_patched"] != "" })
     }
 
+    /// The view has the rows of the export, also where estimates are odd numbers.
+    @Test func view() throws {
+        var random = SeededRandom()
+        let odd: [Float] =
+            [
+                0, 1, -1, .pi, .greatestFiniteMagnitude, -.greatestFiniteMagnitude, .leastNormalMagnitude,
+                .leastNonzeroMagnitude, -3 * .leastNonzeroMagnitude, .infinity, -.infinity, .nan, 0x1p-126,
+                Float(bitPattern: 0x007F_FFFF),
+                0x1p23, 0x1.8p24, 0x1p75, 0x1p76, 0x1p-23, 0x1p-24, 0x1p-50, 0x1p-51, 0x1p-76, 0x1p-77,
+            ] + (0..<40).map { _ in Float(bitPattern: .random(in: 0..<0xFF00_0000, using: &random)) }
+        let patches = odd.count
+        let store = try ResultsStore.create(
+            folder: folder.path, manifest: manifest(patches: patches, exact: "random:1"))
+        try store.setExactPatches([ExactPatch(patch: 3, why: .random)])
+        try store.append(
+            images: [randomImage(0, &random), randomImage(1, kept: false, &random), randomImage(2, &random)],
+            effects: randomEffects(0, patches: 3..<4, &random),
+            estimates: [EstimateRecord(image: 0, corruption: 0, name: "atp_log_odds", values: odd)]
+                + estimates(2, patches: patches, &random))
+        let rows = try store.viewRows()
+        let lines = try store.exported().split(separator: "\n").map {
+            $0.split(separator: ",", omittingEmptySubsequences: false).map { $0 == "nan" ? "" : String($0) }
+        }
+        #expect(lines.count == 1 + 2 * patches && rows == lines, "seed \(random.seed)")
+    }
+
+    @Test func arrays() throws {
+        var random = SeededRandom()
+        for exact in ["random:1", "none"] {
+            let store = try ResultsStore.create(
+                folder: folder.path + "/" + exact, manifest: manifest(exact: exact, exactImages: 1))
+            if exact != "none" { try store.setExactPatches([ExactPatch(patch: 2, why: .random)]) }
+            let effects = exact == "none" ? [] : randomEffects(0, patches: 2..<3, &random)
+            let (a, b) = (estimates(0, &random), estimates(1, &random))
+            try store.append(
+                images: [randomImage(0, &random), inexact(1, &random), randomImage(2, &random)], effects: effects,
+                estimates: a + b)
+            var bytes: [UInt8] = []
+            try store.exportNPZ { bytes += $0 }
+            let arrays = try readZip(bytes).mapValues { try Array1(npy: $0) }
+            let atp = try #require(arrays["atp_log_odds.npy"])
+            #expect(atp.shape == "(3, 4)" && Array(atp.floats[..<8]) == a[0].values + b[0].values)
+            #expect(atp.floats[8...].allSatisfy { $0.isNaN })
+            #expect(arrays["ig5_p.npy"]?.floats.prefix(4).map { $0 } == a[1].values)
+            #expect((arrays["p_patched.npy"] == nil) == (exact == "none"))
+            #expect((arrays["pred_patched.npy"] == nil) == (exact == "none"))
+            if let effect = effects.first { #expect(arrays["p_patched.npy"]?.floats[2] == effect.patched.p) }
+        }
+    }
+
     @Test func resumeKeepsEstimates() throws {
         var random = SeededRandom()
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest(exact: "top:2"))

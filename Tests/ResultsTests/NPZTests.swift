@@ -114,7 +114,7 @@ import Testing
 private struct Broken: Error { var what: String }
 
 /// A ZIP reader of its own: central directory, local headers, checksums (bit by bit).
-private func readZip(_ bytes: [UInt8]) throws -> [String: [UInt8]] {
+func readZip(_ bytes: [UInt8]) throws -> [String: [UInt8]] {
     func number(_ at: Int, _ width: Int) throws -> Int {
         guard at >= 0, at + width <= bytes.count else { throw Broken(what: "\(at) is outside") }
         return bytes[at..<at + width].reversed().reduce(0) { $0 << 8 | Int($1) }
@@ -182,7 +182,7 @@ private func readZip(_ bytes: [UInt8]) throws -> [String: [UInt8]] {
 }
 
 /// An array file, as whatever its type says.
-private struct Array1 {
+struct Array1 {
     var shape = ""
     var floats: [Float] = []
     var ints: [Int] = []

@@ -48,3 +48,8 @@ func image(_ index: Int, clean: PassMetrics, corrupted: PassMetrics, kept: Bool 
         image: index, id: "\(index)", corruption: 0, label: 0, target: 0, foil: 1, clean: clean,
         corrupted: corrupted, kept: kept)
 }
+
+/// Within `tolerance` of each other, relative where they are large
+func close(_ a: Double, _ b: Double, _ tolerance: Double = 1e-9) -> Bool {
+    abs(a - b) <= tolerance * max(1, abs(b))
+}

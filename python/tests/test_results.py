@@ -146,19 +146,6 @@ def test_logits(swept: Results, tokens: Results) -> None:
         tokens.logits()
 
 
-def test_estimates(swept: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(VitpatchError, match="this sweep made no estimates"):
-        swept.estimates()
-    program = tmp_path / "vitpatch"
-    header = "image,corruption,direction,site,layer,head,token,window,p_clean,atp_log_odds,ig5_p"
-    program.write_text(f"#!/bin/sh\necho {header}\necho a/1.png,grayscale,restore,z,0,1,,1,0.5,0.25,-0.5\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("VITPATCH_EXE", str(program))
-    estimates = swept.estimates()
-    assert list(estimates)[-2:] == ["atp_log_odds", "ig5_p"] and estimates.shape == (1, 10)
-    assert estimates.ig5_p[0] == -0.5
-
-
 def test_xarray(swept: Results, doses: Results) -> None:
     data = swept.to_xarray()
     assert dict(data.sizes) == {"corruption": 1, "image": 24, "patch": len(swept.patches())}
@@ -215,7 +202,7 @@ def test_stores_of_other_versions(swept: Results, tmp_path: Path) -> None:
     np.testing.assert_array_equal(restored.log_odds_effect, restored.log_odds_patched - 2)
     assert effects.log_odds_clean.isna().all()
 
-    with pytest.raises(VitpatchError, match="its format is version 99; this package reads 1 to 3"):
+    with pytest.raises(VitpatchError, match="its format is version 99; this package reads 1 to 4"):
         store(swept, tmp_path / "99", "PRAGMA user_version = 99")
     with pytest.raises(VitpatchError, match="this is no vitpatch store"):
         store(swept, tmp_path / "x", "PRAGMA application_id = 1")

@@ -21,6 +21,7 @@ func percent(_ share: Double) -> String { String(format: "%.1f%%", 100 * share) 
 func table(_ title: String, _ columns: [String], _ rows: [[String]]) {
     print("\n\(title)\n\n| \(columns.joined(separator: " | ")) |\n|\(String(repeating: "---|", count: columns.count))")
     for row in rows { print("| \(row.joined(separator: " | ")) |") }
+    fflush(nil)
 }
 
 /// Share of simulations for which `body` is true, on all cores
@@ -143,3 +144,71 @@ table(
         row("p", \.p), row("log-odds", \.logOdds), row("logit difference, foil of both passes (pooled)", \.pooled),
         row("logit difference, foil of the corrupted pass", \.corrupted),
     ])
+
+// MARK: 5. Prediction-powered means
+
+struct Shape: Sendable {
+    var name: String
+    /// Mean 0 and variance 1
+    var draw: @Sendable (inout Stream) -> Double
+}
+let shapes = [
+    Shape(name: "normal") { $0.normal() },
+    Shape(name: "skewed (exponential)") { -log($0.uniform()) - 1 },
+    Shape(name: "strong skew (u⁸)") { (pow($0.uniform(), 8) - 1.0 / 9) / (1.0 / 17 - 1.0 / 81).squareRoot() },
+]
+let allImages = 1000, measured = [6, 10, 20, 50, 100]
+/// Effects of mean 0.3 and predictions of the given correlation, on another scale and with a bias
+func paired(_ stream: inout Stream, _ shape: Shape, _ correlation: Double) -> (y: Double, f: Double) {
+    let (a, b) = (shape.draw(&stream), shape.draw(&stream))
+    return (0.3 + a, 2 * (correlation * a + (1 - correlation * correlation).squareRoot() * b) + 1)
+}
+for (target, name) in [
+    (PredictionPowered.Target.population, "true mean"), (.theseImages, "mean over all 1000 images"),
+] {
+    table(
+        "Share of 500 simulated sweeps of 1000 images, n of them measured, whose prediction-powered 95% interval covered the \(name)",
+        ["effects", "correlation"] + measured.map { "n = \($0)" },
+        shapes.flatMap { shape in
+            [0, 0.5, 0.9, 0.98].map { correlation in
+                [shape.name, "\(correlation)"]
+                    + measured.map { n in
+                        percent(
+                            share(500) { simulation in
+                                var stream = Stream(5, simulation)
+                                let rows = (0..<allImages).map { _ in paired(&stream, shape, correlation) }
+                                let truth =
+                                    target == .population
+                                    ? 0.3 : rows.reduce(0) { $0 + $1.y } / Double(allImages)
+                                let powered = PredictionPowered(Bootstrap(seed: UInt64(simulation)), target: target)
+                                let found = powered.means(
+                                    rows[..<n].map(\.y), predictions: rows[..<n].map(\.f), others: rows[n...].map(\.f),
+                                    columns: 1)[0]
+                                return found.low <= truth && truth <= found.high
+                            })
+                    }
+            }
+        })
+}
+table(
+    "Variance over 4000 simulated sweeps of the prediction-powered mean (population), as a share of the plain mean's over the n images, and what the sweeps say of it on average",
+    ["effects", "correlation"] + measured.map { "n = \($0)" },
+    shapes.flatMap { shape in
+        [0, 0.9, 0.98].map { correlation in
+            [shape.name, "\(correlation)"]
+                + measured.map { n in
+                    let found = concurrentMap(4000) { simulation -> (plain: Double, powered: Double, said: Double) in
+                        var stream = Stream(6, simulation)
+                        let rows = (0..<allImages).map { _ in paired(&stream, shape, correlation) }
+                        let mean = PredictionPowered(Bootstrap(resamples: 1)).means(
+                            rows[..<n].map(\.y), predictions: rows[..<n].map(\.f), others: rows[n...].map(\.f), columns: 1)[0]
+                        return (rows[..<n].reduce(0) { $0 + $1.y } / Double(n), mean.mean, mean.varianceRatio)
+                    }
+                    func squares(_ value: ((plain: Double, powered: Double, said: Double)) -> Double) -> Double {
+                        found.reduce(0) { $0 + pow(value($1) - 0.3, 2) }
+                    }
+                    let said = found.reduce(0) { $0 + $1.said } / Double(found.count)
+                    return String(format: "%.2f (%.2f)", squares(\.powered) / squares(\.plain), said)
+                }
+        }
+    })

@@ -35,7 +35,7 @@ struct Summary: ParsableCommand {
         if let format = SummaryFormat(rawValue: format) {
             Terminal.standardOutput(
                 try groups.map { groupData(try groupStatistics(of: store, by: $0), format: format) }
-                    ?? summaryData(try statistics(of: store), format: format))
+                    ?? summaryData(try statistics(of: store), manifest: store.manifest, format: format))
         } else {
             let colour = Terminal.colour
             Terminal.standardOutput(try summaryText(store: store, colour: colour, width: min(Terminal.width, 100)))

@@ -412,6 +412,10 @@ struct Sweep: ParsableCommand {
         (manifest.foil, manifest.patchWith) = (
             foil.description, settings.patchFile.map { "file:\($0)" } ?? spec.patchWith.rawValue
         )
+        manifest.estimates = settings.allEstimates.map(\.name)
+        (manifest.exact, manifest.exactImages) = (
+            settings.exact == .all ? nil : settings.exact.description, settings.exactImages
+        )
         (manifest.partner, manifest.noiseSD) = (settings.partner.rawValue, settings.noiseDeviation.rawValue)
         let architecture = model.checkpoint.config.architecture
         manifest.tokens = TokenLayout(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import io
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -65,7 +64,8 @@ class Results:
     ) -> pd.DataFrame | pl.DataFrame:
         """One row per kept image and patch, by image, corruption, patch: the columns of `vitpatch export`, then
         `p_effect`, `logit_effect`, `logit_diff_effect`, `kl_effect` (nats) and, where the store has it,
-        `log_odds_effect`: patched - corrupted, or patched - clean with direction `noise`.
+        `log_odds_effect`: patched - corrupted, or patched - clean with direction `noise`. Where a patch has estimates
+        (`atp_log_odds`, ...) and no exact pass, what is measured is nan, and `pred_patched` missing.
 
         Texts are categories. `layer`, `head`, `token` and `window` are integers where all of those read are (with
         `control`, `where={"control": 0}` leaves out random sets of layers), and missing where a patch covers all.
@@ -96,7 +96,8 @@ class Results:
 
     def summary(self, by: str | None = None) -> pd.DataFrame:
         """One row a corruption and patch (and group, with `by`): mean effects with 95% intervals, shares recovered,
-        accuracies, p-values; the columns of `vitpatch summary --format csv`, which computes it.
+        accuracies, p-values; the columns of `vitpatch summary --format csv`, which computes it. A sweep with estimates
+        has a row for every patch, with `atp_log_odds_mean` and the like, and nan where no exact pass measured it.
 
         Args:
             by: `class`, or a column of `--groups`
@@ -120,24 +121,21 @@ class Results:
         copy: pd.DataFrame = self._summaries[by].copy()
         return copy
 
-    def estimates(self) -> pd.DataFrame:
-        """First-order estimates of every effect (`sweep(estimate=...)`), from `vitpatch export`: the columns that say
-        which image and patch, then one column an estimate, `atp_log_odds` and the like.
+    def estimates(self, where: Mapping[str, object] | None = None) -> pd.DataFrame:
+        """First-order estimates of every effect (`sweep(estimate=...)`): the columns that say which image and patch, then
+        one column an estimate, `atp_log_odds` and the like.
+
+        Args:
+            where: only these rows, as in `effects`
 
         Raises:
             VitpatchError: where the sweep made none
         """
-        try:
-            import pandas as pd
-        except ImportError:
-            raise missing("pandas", "this table") from None
-        table = pd.read_csv(io.StringIO(run(["export", str(self.folder), "--format", "csv"]).stdout))
-        names = [name for name in table if re.match(r"(atp|ig\d+)_", str(name))]
-        if not names:
+        if not self._store.estimates:
             raise VitpatchError(f"{self.folder}: this sweep made no estimates (sweep's estimate)")
+        columns = self._store.effects(where, with_effects=False)
         places = ["image", "corruption", "direction", "site", "layer", "head", "token", "window"]
-        chosen: pd.DataFrame = table[[*places, *names]]
-        return chosen
+        return _pandas({name: columns[name] for name in [*places, *self._store.estimates]})
 
     def logits(self, which: Literal["clean", "corrupted", "patched"] = "patched") -> pd.DataFrame:
         """Full logits, float32, one column a class and one row a pass; the index says which image, corruption and, of
@@ -238,10 +236,10 @@ class Results:
         return _plots.dose(self._rows("*", direction), metric)
 
     def _rows(self, corruption: str | None, direction: str | None) -> pd.DataFrame:
-        """The summary's rows of one corruption and direction; `*` for all corruptions."""
-        from ._show import adjusted
+        """The summary's rows of what was measured, of one corruption and direction; `*` for all corruptions."""
+        from ._show import measured
 
-        rows = adjusted(self.summary())
+        rows = measured(self.summary())
         for name, wanted in (("corruption", corruption), ("direction", direction)):
             found = list(rows[name].unique())
             if wanted == "*" or not found:

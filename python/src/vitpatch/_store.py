@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ._columns import Array, Column, integers, places, take, texts
+from ._columns import Array, Column, Integers, integers, places, take, texts
 from ._errors import VitpatchError
 
 _APPLICATION = 0x76697470
-_VERSIONS = range(1, 4)
+_VERSIONS = range(1, 5)
 _PLACE = ["direction", "site", "layer", "head", "token", "window"]
 #: Metrics with a clean, a corrupted and a patched value, in the export's order
 _METRICS = ["p", "logit", "logit_diff"]
@@ -57,6 +57,8 @@ class Store:
         self.manifest["corruptions"] = self.corruptions
         #: `log_odds` is there from version 3 on.
         self.metrics = _METRICS + [name for name in ["log_odds"] if name in self._columns["effects"]]
+        #: Columns of estimates, `atp_log_odds` and the like
+        self.estimates: list[str] = self.manifest.get("estimates", [])
 
     @property
     def _patch_with(self) -> str:
@@ -112,12 +114,16 @@ class Store:
         return out
 
     def effects(self, where: Mapping[str, object] | None, with_effects: bool) -> dict[str, Column]:
-        """The export's columns, one row an image and patch, then `METRIC_effect` where asked for."""
+        """The export's columns, one row an image and patch, then `METRIC_effect` where asked for. What a patch without an
+        exact pass lacks is nan, and missing in `pred_patched`."""
         with self._database() as db:
             keys, image = self.image_columns(db, kept_only=True)
             images, patches = self._wanted(where or {}, image, self.patch_columns())
             patch = self.patch_columns(patches)
             found = self._read_effects(db, keys, images, patches)
+            estimated: dict[str, Array] = {}
+            if self.estimates:
+                found, estimated = self._with_estimates(db, found, keys, images, patches)
         row, which = found["row"], np.searchsorted(patches, found["patch"])
         base_is_clean = np.array([p[0] == "noise" for p in self.patches], bool)[found["patch"]]
 
@@ -135,7 +141,9 @@ class Store:
             out |= passes(metric)
         out["kl_patched"] = patched["kl"]
         out |= {name: take(image[name], row) for name in ("pred_clean", "pred_corrupted")}
-        out["pred_patched"] = found["pred"].astype(np.int64)
+        predicted = found["pred"].astype(np.int64)
+        lacking = predicted < 0
+        out["pred_patched"] = Integers(predicted, lacking) if lacking.any() else predicted
         if "p_donor" in image:
             out["p_donor"] = take(image["p_donor"], row)
         out |= {name: take(patch[name], which) for name in ("control", "extent")}
@@ -144,6 +152,7 @@ class Store:
             out["kl_corrupted"] = take(image["kl_corrupted"], row)
         for name, value in [("patch_with", self._patch_with), ("donor", self.manifest.get("donor"))]:
             out[name] = take(texts([value or ""]), np.zeros(len(row), np.int64))
+        out |= estimated
         if with_effects:
             for metric in self.metrics:
                 clean, corrupted = image[f"{metric}_clean"], image[f"{metric}_corrupted"]
@@ -188,6 +197,39 @@ class Store:
             db.executemany("INSERT INTO w VALUES (?)", ((int(patch),) for patch in patches))
             join = "i CROSS JOIN w CROSS JOIN effects e USING (image, corruption, patch)"
         return np.fromiter(db.execute(f"SELECT {columns} FROM {join}"), dtype)
+
+    def _with_estimates(
+        self, db: sqlite3.Connection, effects: Array, keys: list[tuple[int, int]], images: Array, patches: Array
+    ) -> tuple[Array, dict[str, Array]]:
+        """The effects, with rows of nan where there are estimates alone, and the estimates, nan where there are none."""
+        estimated, has = self.read_estimates(db, keys, images, patches)
+        shape = (len(images), len(patches))
+        there = np.repeat(has[:, None], len(patches), axis=1)
+        where = np.searchsorted(images, effects["row"]), np.searchsorted(patches, effects["patch"])
+        all_effects = np.empty(shape, effects.dtype)
+        for name in effects.dtype.names or ():
+            all_effects[name] = -1 if name == "pred" else np.nan if effects.dtype[name].kind == "f" else 0
+        all_effects[where] = effects
+        all_effects["row"], all_effects["patch"] = images[:, None], patches
+        there[where] = True
+        return all_effects[there], {name: values[there] for name, values in estimated.items()}
+
+    def read_estimates(
+        self, db: sqlite3.Connection, keys: list[tuple[int, int]], images: Array, patches: Array
+    ) -> tuple[dict[str, Array], Array]:
+        """Every estimate [images, patches], nan where there is none, and which images have any."""
+        estimated = {name: np.full((len(images), len(patches)), np.nan) for name in self.estimates}
+        there = np.zeros(len(images), bool)
+        for position, row in enumerate(images):
+            for name, data in db.execute(
+                "SELECT name, data FROM estimates WHERE image = ? AND corruption = ?", keys[row]
+            ):
+                values = np.frombuffer(data, "<f4")
+                if name not in estimated or len(values) != len(self.patches):
+                    raise VitpatchError(f"{self.path}: {name} has {len(values)} values for {len(self.patches)} patches")
+                estimated[name][position] = values[patches]
+                there[position] = True
+        return estimated, there
 
     def images(self) -> dict[str, Column]:
         """One row an image and corruption, those that `--keep` left out too, with the columns of `--groups`."""
@@ -240,9 +282,9 @@ def _manifest(rows: dict[str, str]) -> dict[str, Any]:
     """Numbers and JSON as what they are."""
     out: dict[str, Any] = {}
     for key, value in rows.items():
-        if key in ("spec", "class_names"):
+        if key in ("spec", "class_names", "estimates"):
             out[key] = json.loads(value)
-        elif key in ("layers", "seed", "samples", "offset", "limit", "control"):
+        elif key in ("layers", "seed", "samples", "offset", "limit", "control", "exact_images"):
             out[key] = int(value)
         elif key == "logits":
             out[key] = value == "1"

@@ -22,7 +22,9 @@ def dataset(store: Store) -> xr.Dataset:
         raise missing("xarray", "to_xarray()") from None
     with store._database() as db:
         keys, columns = store.image_columns(db, kept_only=True)
-        found = store._read_effects(db, keys, np.arange(len(keys)), np.arange(len(store.patches)))
+        every = np.arange(len(keys)), np.arange(len(store.patches))
+        found = store._read_effects(db, keys, *every)
+        estimated = store.read_estimates(db, keys, *every)[0] if store.estimates else {}
     images = {image: index for index, image in enumerate(dict.fromkeys(image for image, _ in keys))}
     where = np.array([(corruption, images[image]) for image, corruption in keys], np.int64).reshape(-1, 2).T
     shape = (len(store.corruptions), len(images))
@@ -44,6 +46,10 @@ def dataset(store: Store) -> xr.Dataset:
         row = found["row"]
         values[where[0][row], where[1][row], found["patch"]] = found[name]
         variables[f"{name}_patched"] = (("corruption", "image", "patch"), values)
+    for name, estimates in estimated.items():
+        values = np.full((*shape, len(store.patches)), np.nan)
+        values[where[0], where[1]] = estimates
+        variables[name] = (("corruption", "image", "patch"), values)
     for name, column in store.patch_columns().items():
         coordinates[name] = ("patch", _plain(column))
     return xr.Dataset(variables, coordinates, {"model": store.manifest["model"], "data": store.manifest["data"]})
