@@ -122,8 +122,8 @@ class Results:
         return copy
 
     def estimates(self, where: Mapping[str, object] | None = None) -> pd.DataFrame:
-        """First-order estimates of every effect (`sweep(estimate=...)`): the columns that say which image and patch, then
-        one column an estimate, `atp_log_odds` and the like.
+        """First-order estimates of every effect (`sweep(estimate=...)`): the columns that say which image and patch,
+        then one column an estimate, `atp_log_odds` and the like.
 
         Args:
             where: only these rows, as in `effects`

@@ -114,8 +114,8 @@ class Store:
         return out
 
     def effects(self, where: Mapping[str, object] | None, with_effects: bool) -> dict[str, Column]:
-        """The export's columns, one row an image and patch, then `METRIC_effect` where asked for. What a patch without an
-        exact pass lacks is nan, and missing in `pred_patched`."""
+        """The export's columns, one row an image and patch, then `METRIC_effect` where asked for. What a patch without
+        an exact pass lacks is nan, and missing in `pred_patched`."""
         with self._database() as db:
             keys, image = self.image_columns(db, kept_only=True)
             images, patches = self._wanted(where or {}, image, self.patch_columns())
@@ -201,12 +201,12 @@ class Store:
     def _with_estimates(
         self, db: sqlite3.Connection, effects: Array, keys: list[tuple[int, int]], images: Array, patches: Array
     ) -> tuple[Array, dict[str, Array]]:
-        """The effects, with rows of nan where there are estimates alone, and the estimates, nan where there are none."""
+        """The effects, with rows of nan where there are estimates alone; the estimates, nan where there are none."""
         estimated, has = self.read_estimates(db, keys, images, patches)
         shape = (len(images), len(patches))
         there = np.repeat(has[:, None], len(patches), axis=1)
         where = np.searchsorted(images, effects["row"]), np.searchsorted(patches, effects["patch"])
-        all_effects = np.empty(shape, effects.dtype)
+        all_effects: Array = np.empty(shape, effects.dtype)
         for name in effects.dtype.names or ():
             all_effects[name] = -1 if name == "pred" else np.nan if effects.dtype[name].kind == "f" else 0
         all_effects[where] = effects
