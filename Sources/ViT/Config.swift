@@ -67,8 +67,12 @@ package struct ViTConfig: Sendable, Equatable {
     package func tokens(after layer: Int) -> Int {
         layer == layers - 1 && !computesAllTokens ? architecture.readout.tokensRead(of: tokens) : tokens
     }
-    /// Values that the classifier reads: parts of the readout * D
+    /// Values that the readout makes of the stream: its parts * D
     package var readoutWidth: Int { architecture.readout.parts.count * hiddenSize }
+    /// Values that the classes are compared with
+    package var headWidth: Int { architecture.readout.embedding?.width ?? readoutWidth }
+    /// Values of the MLP's first map: M, or 2M where it is gated
+    package var fc1Size: Int { architecture.hasGatedMLP ? 2 * intermediateSize : intermediateSize }
     /// C
     package var classes: Int { labels.count }
     /// Values of one image: channels * S * S

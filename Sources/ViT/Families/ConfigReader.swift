@@ -13,6 +13,8 @@ struct ConfigReader {
     let file: String
     /// Shapes of the model's tensors by name, for what a family reads from them
     var shape: (String) -> [Int]? = { _ in nil }
+    /// The classes of a model that compares images with texts
+    var classes: TextClasses?
 
     /// - Throws: `CheckpointError.config` where the file is not a JSON object
     init(json: Data, file: String) throws(CheckpointError) {
@@ -23,7 +25,7 @@ struct ConfigReader {
     }
 
     private init(values: [String: JSON], of other: ConfigReader) {
-        (self.values, file, shape) = (values, other.file, other.shape)
+        (self.values, file, shape, classes) = (values, other.file, other.shape, other.classes)
     }
 
     /// The members of the object `key`; none where it is absent.
