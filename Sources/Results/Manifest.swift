@@ -9,6 +9,10 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var model: String
     /// sha256 (hex) of what the model folder holds that decides the results
     package var modelHash: String
+    /// The file of texts for classes, as given, whose contents count in `modelHash`; nil: the model's classifier
+    package var classes: String?
+    /// Side of the images that the model read; nil: its own
+    package var imageSize: Int?
     package var donor: String?
     package var donorHash: String?
     /// The file that activations were taken from, as given, and its sha256 (hex)
@@ -155,6 +159,7 @@ extension Manifest {
         }
         compare("vitpatch", stored.version, version)
         compareContent("model", (stored.model, stored.modelHash), (model, modelHash))
+        compare("image-size", stored.imageSize.map(String.init), imageSize.map(String.init))
         compareContent("donor", (stored.donor, stored.donorHash), (donor, donorHash))
         compareContent("patch-with file", (stored.patchFile, stored.patchFileHash), (patchFile, patchFileHash))
         compareContent("data", (stored.data, stored.dataHash), (data, dataHash))
@@ -215,7 +220,8 @@ extension Manifest {
     var rows: [(key: String, value: String)] {
         let classes = Self.json(classNames)
         let all: [(String, String?)] = [
-            ("version", version), ("model", model), ("model_hash", modelHash), ("donor", donor),
+            ("version", version), ("model", model), ("model_hash", modelHash), ("classes", classes),
+            ("image_size", imageSize.map(String.init)), ("donor", donor),
             ("donor_hash", donorHash), ("patch_file", patchFile), ("patch_file_hash", patchFileHash), ("data", data),
             ("data_hash", dataHash), ("spec", spec),
             ("class_names", classes), ("layers", layers.map(String.init)), ("seed", "\(seed)"),
@@ -271,7 +277,8 @@ extension Manifest {
         if rows["tokens"] != nil {
             tokens = try value("tokens") { try? JSONDecoder().decode(TokenLayout.self, from: Data($0.utf8)) }
         }
-        (resize, exif) = (rows["resize"], rows["exif"])
+        (resize, exif, classes) = (rows["resize"], rows["exif"], rows["classes"])
+        imageSize = try whole(ifThere: "image_size", 1...16384)
         skipped = try whole(ifThere: "skipped", 0...Int.max)
         (patchFile, patchFileHash) = (rows["patch_file"], rows["patch_file_hash"])
         (foil, patchWith, partner, noiseSD) = (rows["foil"], rows["patch_with"], rows["partner"], rows["noise_sd"])

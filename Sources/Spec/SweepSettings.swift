@@ -5,6 +5,10 @@ import Patch
 package struct SweepSettings: Sendable, Equatable {
     /// Folders; nil: the demo's model and images, no donor
     package var model: String?, donor: String?, data: String?
+    /// Side of the images that the model reads; nil: its own
+    package var imageSize: Int?
+    /// Texts for classes, a file; nil: the model's classifier
+    package var classes: String?
     /// What `--patch-with file:` names
     package var patchFile: String?
     /// Which label of the model each class of the data is, a CSV file; nil: by name
@@ -37,7 +41,9 @@ extension SweepOptions {
     package func settings() throws(SpecError) -> SweepSettings {
         _ = try sites()
         return SweepSettings(
-            model: text(.model), donor: text(.donor), data: text(.data), patchFile: try patchWith().file,
+            model: text(.model), donor: text(.donor), data: text(.data),
+            imageSize: try whole(.imageSize, 1...16384, "1 to 16384"), classes: text(.classes),
+            patchFile: try patchWith().file,
             classMap: text(.classMap),
             resize: try written(.resize)?.first.map { (item) throws(SpecError) in try item.choice(ResizeLibrary.self) },
             exif: try choice(.exif, EXIFOrientation.self),

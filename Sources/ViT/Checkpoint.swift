@@ -28,15 +28,19 @@ package struct Checkpoint: Sendable {
     /// (`vit.encoder.layer.0.attention.attention.query.weight`), those its version 5 uses in memory
     /// (`vit.layers.0.attention.q_proj.weight`), or timm's.
     ///
-    /// - Parameter classes: of a model that compares images with texts; nil for those of its classifier
+    /// - Parameters:
+    ///   - classes: of a model that compares images with texts; nil for those of its classifier
+    ///   - imageSize: S, pixels of a side; nil for the model's own. Position embeddings are interpolated.
     /// - Throws: `CheckpointError`; every shape is compared with the configuration before memory is taken for it,
     ///   and a weight that is NaN or infinite is refused.
-    package static func load(folder: String, classes: TextClasses? = nil) throws(CheckpointError) -> Checkpoint {
+    package static func load(
+        folder: String, classes: TextClasses? = nil, imageSize: Int? = nil
+    ) throws(CheckpointError) -> Checkpoint {
         let model = try ModelFolder(folder)
         let preprocessor = try model.preprocessor()
         let config = try model.json("config.json")
         var reader = try ConfigReader(json: config, file: model.path("config.json"))
-        reader.classes = classes
+        (reader.classes, reader.imageSize) = (classes, imageSize)
         return try Checkpoint(
             config: config, reader: reader, source: try TensorSource(model, base: try Family.of(reader).base),
             preprocessor: preprocessor?.contents, preprocessorName: preprocessor?.file, name: model.name,

@@ -168,7 +168,7 @@ struct SweepTests {
             .layers: "1", .heads: "2", .tokens: "3", .neurons: "4", .patchWith: "zero", .control: "9", .target: "clean",
             .foil: "pooled", .partner: "any", .noiseSD: "image",
             .keep: "flipped",
-            .classMap: "c.csv", .resize: "torchvision", .exif: "apply",
+            .classMap: "c.csv", .classes: "t.safetensors", .imageSize: "448", .resize: "torchvision", .exif: "apply",
             .limit: "5", .offset: "6", .seed: "7", .samples: "8", .shard: "1/9",
         ]
         #expect(Set(values.keys) == Set(SweepKey.allCases))
@@ -180,7 +180,7 @@ struct SweepTests {
             settings.model == "m" && settings.donor == "d" && settings.data == "i"
                 && settings.corruptions.map(\.spec) == ["mean"]
                 && settings.control == 9 && settings.classMap == "c.csv" && settings.resize == .torchvision
-                && settings.exif == .apply)
+                && settings.exif == .apply && settings.classes == "t.safetensors" && settings.imageSize == 448)
         #expect(try both.target(among: ["a", "b"]) == .clean)
         #expect(settings.keep == .flipped && settings.limit == 5 && settings.offset == 6)
         #expect(settings.seed == 7 && settings.samples == 8 && settings.shard == .init(index: 1, count: 9))

@@ -28,7 +28,7 @@ private enum BEiT {
         let positions = "\(embeddings).position_embeddings"
         let position =
             reader.has(positions)
-            ? try reader.tensor([positions], [1, config.tokens, d], because: config.tokensText)
+            ? try reader.positions([positions], prefix: 1, config)
             : .zeros(config.tokens * d)
         let shared = try table(
             ["\(base).encoder.relative_position_bias", "\(base).shared_position_bias"], &reader, config)

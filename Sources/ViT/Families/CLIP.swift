@@ -131,9 +131,8 @@ private enum VisionModel {
     }
 
     static func position(_ reader: inout TensorReader, _ config: ViTConfig) throws(CheckpointError) -> Weight {
-        try reader.tensor(
-            ["vision_model.embeddings.position_embedding.weight"], [config.tokens, config.hiddenSize],
-            because: config.tokensText)
+        try reader.positions(
+            ["vision_model.embeddings.position_embedding.weight"], prefix: config.prefixTokens, isBatched: false, config)
     }
 
     static func layers(_ reader: inout TensorReader, _ config: ViTConfig) throws(CheckpointError) -> [LayerWeights] {

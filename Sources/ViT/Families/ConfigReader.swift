@@ -15,6 +15,8 @@ struct ConfigReader {
     var shape: (String) -> [Int]? = { _ in nil }
     /// The classes of a model that compares images with texts
     var classes: TextClasses?
+    /// Another size of images than the model was trained on
+    var imageSize: Int?
 
     /// - Throws: `CheckpointError.config` where the file is not a JSON object
     init(json: Data, file: String) throws(CheckpointError) {
@@ -25,7 +27,8 @@ struct ConfigReader {
     }
 
     private init(values: [String: JSON], of other: ConfigReader) {
-        (self.values, file, shape, classes) = (values, other.file, other.shape, other.classes)
+        (self.values, file, shape) = (values, other.file, other.shape)
+        (classes, imageSize) = (other.classes, other.imageSize)
     }
 
     /// The members of the object `key`; none where it is absent.

@@ -63,9 +63,9 @@ private enum DINOv2 {
         let head = try reader.head("classifier", config)
         let cls = try reader.stored(["\(embeddings).cls_token"], [1, 1, d])
         var prefix = Weight([cls])
-        var position = try reader.tensor(
-            ["\(embeddings).position_embeddings"], [1, config.tokens - registers, d],
-            because: "image_size \(config.imageSize) and patch_size \(config.patchSize) make \(config.patches) patches")
+        // With registers, transformers interpolates with antialiasing.
+        var position = try reader.positions(
+            ["\(embeddings).position_embeddings"], prefix: 1, antialias: registers > 0, config)
         if registers > 0 {
             let tokens = try reader.stored(["\(embeddings).register_tokens"], [1, registers, d])
             prefix = Weight([cls, tokens])

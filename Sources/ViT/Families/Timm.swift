@@ -227,11 +227,11 @@ private enum Timm {
     private static func position(_ reader: inout TensorReader, _ config: ViTConfig) throws(CheckpointError) -> Weight {
         let d = config.hiddenSize, prefix = config.prefixTokens
         guard reader.has("pos_embed") else { return .zeros(config.tokens * d) }
-        guard prefix > 0, reader.source.shape(of: "pos_embed") == [1, config.patches, d] else {
-            return try reader.tensor(["pos_embed"], [1, config.tokens, d], because: config.tokensText)
-        }
-        let patches = try reader.tensor(["pos_embed"], [1, config.patches, d])
-        return Weight(count: config.tokens * d) { [Float](repeating: 0, count: prefix * d) + patches.floats }
+        let shape = reader.source.shape(of: "pos_embed") ?? [], patches = config.trainedGrid * config.trainedGrid
+        let own = prefix > 0 && shape == [1, patches, d] ? 0 : prefix
+        let position = try reader.positions(["pos_embed"], prefix: own, antialias: true, config)
+        if own == prefix { return position }
+        return Weight(count: config.tokens * d) { [Float](repeating: 0, count: prefix * d) + position.floats }
     }
 
     private static func layer(

@@ -79,7 +79,7 @@ struct Search: ParsableCommand {
 
     mutating func run() throws {
         let settings = try options.settings(), corruption = try corruption(settings)
-        let checkpoint = try Model.checkpoint(folder: settings.model)
+        let checkpoint = try Model.checkpoint(settings)
         checkpoint.warnOfDefaults()
         let labels = checkpoint.config.labels
         let target = try options.target(among: labels)

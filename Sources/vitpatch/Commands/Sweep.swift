@@ -107,7 +107,7 @@ struct Sweep: ParsableCommand {
         try options.checkPassesDiffer()
         if printSpec { return Terminal.standardOutput(options.yaml) }
 
-        let checkpoint = try Model.checkpoint(folder: settings.model)
+        let checkpoint = try Model.checkpoint(settings)
         let skipped = unreadable.skipped
         let data = try LabelledData(settings, model: checkpoint.config, skipped: skipped)
         checkpoint.warnOfDefaults()
@@ -131,9 +131,7 @@ struct Sweep: ParsableCommand {
             for image in images { _ = try file.position(of: data.dataset.id(image)) }
             return file
         }
-        let donorCheckpoint = try settings.donor.map {
-            try $0 == "demo" ? Demo.model(Demo.gray) : Checkpoint.load(folder: $0)
-        }
+        let donorCheckpoint = try Model.donor(settings)
         let ownGroups = data.ownGroups()
         let groups = try groups.map { try data.groups(path: $0) } ?? (ownGroups.isEmpty ? nil : ownGroups)
         if let donorCheckpoint {
@@ -145,8 +143,9 @@ struct Sweep: ParsableCommand {
         let contexts = try running.device.contexts(profiling: profile.profile != nil)
         running.device.noteFasterPrecision(on: contexts[0].device)
         let folder = out ?? slurmTask?.folder ?? "runs/" + Self.timestamp()
-        let inputs = [settings.model, settings.donor, settings.data, settings.patchFile, self.groups, self.spec]
-            .compactMap { $0 }
+        let inputs = [
+            settings.model, settings.classes, settings.donor, settings.data, settings.patchFile, self.groups, self.spec,
+        ].compactMap { $0 }
         let profiler = try profile.profiler(
             contexts.map(\.device), keeping: inputs + ResultsStore.files(in: folder))
         let gemm = try running.device.gemm(for: contexts[0].device)
@@ -351,6 +350,7 @@ struct Sweep: ParsableCommand {
             read: architecture.readout.ranges(of: model.checkpoint.config.tokens).map {
                 [$0.lowerBound, $0.upperBound]
             })
+        (manifest.classes, manifest.imageSize) = (settings.classes, settings.imageSize)
         manifest.resize = model.preprocessor.library.rawValue
         manifest.exif = settings.exif == .ignore ? nil : settings.exif.rawValue
         manifest.classMatch = data.match.lines.isEmpty ? nil : data.match.lines

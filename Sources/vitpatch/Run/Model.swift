@@ -15,8 +15,27 @@ struct Model {
     let encoder: Encoder
 
     /// - Parameter folder: nil for the demo's colour model
-    static func checkpoint(folder: String?) throws -> Checkpoint {
-        try folder.map { try Checkpoint.load(folder: $0) } ?? Demo.model(Demo.colour)
+    static func checkpoint(folder: String?, classes: String? = nil, imageSize: Int? = nil) throws -> Checkpoint {
+        guard let folder else {
+            if classes != nil || imageSize != nil {
+                throw UsageError("--\(classes != nil ? "classes" : "image-size") goes with --model")
+            }
+            return try Demo.model(Demo.colour)
+        }
+        return try Checkpoint.load(
+            folder: folder, classes: classes.map { try TextClasses(path: $0) }, imageSize: imageSize)
+    }
+
+    static func checkpoint(_ settings: SweepSettings) throws -> Checkpoint {
+        try checkpoint(folder: settings.model, classes: settings.classes, imageSize: settings.imageSize)
+    }
+
+    /// The donor, which has the same images and texts for classes as the model
+    static func donor(_ settings: SweepSettings) throws -> Checkpoint? {
+        guard let folder = settings.donor else { return nil }
+        if folder == "demo" { return try Demo.model(Demo.gray) }
+        return try checkpoint(
+            folder: folder, classes: settings.classes, imageSize: settings.imageSize)
     }
 
     /// - Parameters:
