@@ -79,7 +79,8 @@ package enum SweepKey: String, Sendable, CaseIterable {
         case .imageSize:
             row(
                 .whole, "pixels", absent: "the model's",
-                "side of the images that the model reads; its position embeddings are interpolated as transformers (timm) does")
+                "side of the images that the model reads; its position embeddings are interpolated as transformers (timm) does"
+            )
         case .classes:
             row(
                 .text, "file", absent: "the model's classifier",

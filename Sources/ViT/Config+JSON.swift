@@ -17,11 +17,14 @@ extension ViTConfig {
         if let reason = invalidity { throw CheckpointError.config(file: name, reason: reason) }
         guard let size = reader.imageSize, size != imageSize else { return }
         imageSize = size
-        if let reason = invalidity { throw CheckpointError.config(file: name, reason: "at another image size: \(reason)") }
+        if let reason = invalidity {
+            throw CheckpointError.config(file: name, reason: "at another image size: \(reason)")
+        }
         if architecture.hasScoreBias {
             throw CheckpointError.config(
                 file: name,
-                reason: "image_size is \(trainedImageSize) and \(size) is asked for, but the bias by relative position of "
+                reason:
+                    "image_size is \(trainedImageSize) and \(size) is asked for, but the bias by relative position of "
                     + "\(architecture.family) is not interpolated")
         }
     }

@@ -18,11 +18,12 @@ import ViT
     ]
 
     /// The family's model, with its texts for classes where it has them
-    static func checkpoint(_ name: String) throws -> Checkpoint {
+    static func checkpoint(_ name: String, imageSize: Int? = nil) throws -> Checkpoint {
         let folder = Fixture.directory("families/\(name)").path, texts = "\(folder)/classes.safetensors"
         return try Checkpoint.load(
             folder: folder,
-            classes: FileManager.default.fileExists(atPath: texts) ? TextClasses(path: texts) : nil)
+            classes: FileManager.default.fileExists(atPath: texts) ? TextClasses(path: texts) : nil,
+            imageSize: imageSize)
     }
 
     struct Case: Decodable {
@@ -87,6 +88,28 @@ import ViT
         }
         #expect(list.cases.count > 100)
         if ProcessInfo.processInfo.environment["VITPATCH_SHOW"] != nil { print("\(name): \(largest)") }
+    }
+
+    /// Images of another size than the model was trained on, larger and smaller: position embeddings interpolated as by
+    /// transformers and timm. `scripts/fixtures/sizes.py` makes them.
+    @Test func otherSizesMatchTheLibrary() throws {
+        let expected = try SafetensorsFile(Fixture.directory("families").appendingPathComponent("sizes.safetensors"))
+        let passes = expected.entries.keys.filter { $0.hasSuffix(".logits") }.sorted()
+        #expect(passes.count == 2 * Self.names.count { !$0.hasPrefix("beit") })
+        for pass in passes {
+            let parts = pass.split(separator: "."), name = String(parts[0]), size = try #require(Int(parts[1]))
+            let rig = try Rig(Self.checkpoint(name, imageSize: size))
+            let pixels = try expected.doubles("\(name).\(size).pixels").map(Float.init)
+            let found = try rig.wavefront(images: 1, patches: []).run(
+                .init(clean: [pixels], corrupted: nil, labels: [-1]), patches: [], keepLogits: true)
+            let difference = maxAbsDiff(found.cleanLogits.map(Double.init), try expected.doubles(pass))
+            #expect(difference < Self.tolerance, "\(pass) by \(difference)")
+        }
+    }
+
+    @Test func biasesByPositionAreNotInterpolated() throws {
+        let error = try #require(throws: CheckpointError.self) { try Self.checkpoint("beit", imageSize: 25) }
+        #expect(error.description.contains("the bias by relative position of BEiT is not interpolated"))
     }
 
     /// One image a wave or three, chunks of any size: the same bits, with readouts of means too.

@@ -132,7 +132,8 @@ private enum VisionModel {
 
     static func position(_ reader: inout TensorReader, _ config: ViTConfig) throws(CheckpointError) -> Weight {
         try reader.positions(
-            ["vision_model.embeddings.position_embedding.weight"], prefix: config.prefixTokens, isBatched: false, config)
+            ["vision_model.embeddings.position_embedding.weight"], prefix: config.prefixTokens, isBatched: false, config
+        )
     }
 
     static func layers(_ reader: inout TensorReader, _ config: ViTConfig) throws(CheckpointError) -> [LayerWeights] {

@@ -87,4 +87,3 @@ enum ViTFamily {
             lnWeight: norm.weight, lnBias: norm.bias, headWeight: head.weight, headBias: head.bias)
     }
 }
-

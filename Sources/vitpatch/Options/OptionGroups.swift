@@ -31,7 +31,8 @@ struct InputOptions: ParsableArguments, SweepFlags {
 
     var texts: [(SweepKey, [String])] {
         [
-            (.model, one(model)), (.imageSize, one(imageSize)), (.classes, one(classes)), (.data, one(data)), (.classMap, one(classMap)), (.resize, one(resize)),
+            (.model, one(model)), (.imageSize, one(imageSize)), (.classes, one(classes)), (.data, one(data)),
+            (.classMap, one(classMap)), (.resize, one(resize)),
             (.exif, one(exif)),
             (.limit, one(limit)), (.offset, one(offset)), (.seed, one(seed)),
         ]
