@@ -67,6 +67,8 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var exif: String?
     /// Images that could not be read and were left out; nil where that ends a sweep, or it has not finished
     package var skipped: Int?
+    /// Their ids; empty in stores of versions that kept their number alone
+    package var skippedIDs: [String] = []
     package var device: String
     package var driver: String
     package var precision: String
@@ -218,19 +220,21 @@ extension PatchRecord {
 extension Manifest {
     /// Key and value of every field that is set.
     var rows: [(key: String, value: String)] {
-        let classes = Self.json(classNames)
+        let names = Self.json(classNames)
         let all: [(String, String?)] = [
             ("version", version), ("model", model), ("model_hash", modelHash), ("classes", classes),
             ("image_size", imageSize.map(String.init)), ("donor", donor),
             ("donor_hash", donorHash), ("patch_file", patchFile), ("patch_file_hash", patchFileHash), ("data", data),
             ("data_hash", dataHash), ("spec", spec),
-            ("class_names", classes), ("layers", layers.map(String.init)), ("seed", "\(seed)"),
+            ("class_names", names), ("layers", layers.map(String.init)), ("seed", "\(seed)"),
             ("samples", "\(samples)"), ("offset", "\(offset)"),
             ("limit", limit.map(String.init)), ("shard", shard), ("keep", keep), ("target", target),
             ("foil", foil), ("patch_with", patchWith), ("partner", partner), ("noise_sd", noiseSD),
             ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil),
             ("preprocessing", preprocessing), ("resize", resize), ("exif", exif),
-            ("skipped", skipped.map(String.init)), ("class_match", classMatch.flatMap(Self.json)),
+            ("skipped", skipped.map(String.init)),
+            ("skipped_ids", skippedIDs.isEmpty ? nil : Self.json(skippedIDs)),
+            ("class_match", classMatch.flatMap(Self.json)),
             ("tokens", tokens.flatMap(Self.json)), ("device", device),
             ("driver", driver), ("precision", precision), ("gemm", gemm), ("host", host),
             ("command", command), ("started", started), ("ended", ended),
@@ -238,7 +242,7 @@ extension Manifest {
         return all.compactMap { key, value in value.map { (key, $0) } }
     }
 
-    private static func json(_ value: some Encodable) -> String? {
+    static func json(_ value: some Encodable) -> String? {
         (try? JSONEncoder().encode(value)).flatMap { String(data: $0, encoding: .utf8) }
     }
 
@@ -280,6 +284,7 @@ extension Manifest {
         (resize, exif, classes) = (rows["resize"], rows["exif"], rows["classes"])
         imageSize = try whole(ifThere: "image_size", 1...16384)
         skipped = try whole(ifThere: "skipped", 0...Int.max)
+        if rows["skipped_ids"] != nil { skippedIDs = try value("skipped_ids", names) }
         (patchFile, patchFileHash) = (rows["patch_file"], rows["patch_file_hash"])
         (foil, patchWith, partner, noiseSD) = (rows["foil"], rows["patch_with"], rows["partner"], rows["noise_sd"])
         if rows["class_match"] != nil { classMatch = try value("class_match", names) }

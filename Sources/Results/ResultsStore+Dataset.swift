@@ -18,7 +18,9 @@ extension [ListedImage] {
     func write(into db: Database) throws {
         if isEmpty { return }
         try db.execute(
-            sql: "CREATE TABLE dataset(image INTEGER PRIMARY KEY, id TEXT NOT NULL, class INTEGER, bytes INTEGER NOT NULL)")
+            sql:
+                "CREATE TABLE dataset(image INTEGER PRIMARY KEY, id TEXT NOT NULL, class INTEGER, bytes INTEGER NOT NULL)"
+        )
         let insert = try Cursor(db, "INSERT INTO dataset VALUES (?, ?, nullif(?, -1), ?)")
         for (index, image) in enumerated() {
             insert.bind(1, index)

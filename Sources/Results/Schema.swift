@@ -80,7 +80,9 @@ enum Schema {
         CREATE UNIQUE INDEX logits_key ON logits(image, corruption, pass, ifnull(patch, -1));
         """
 
-    private static let tables = ["manifest", "corruptions", "patches", "images", "effects", "logits", "groups"]
+    private static let tables = [
+        "manifest", "corruptions", "patches", "images", "effects", "logits", "groups", "dataset",
+    ]
 
     /// Refuses a file whose tables are not plain ones: reading a view, a virtual table or a computed column runs
     /// whatever its maker wrote, and so does writing where there are triggers.

@@ -144,8 +144,8 @@ package enum SweepKey: String, Sendable, CaseIterable {
                 "label | clean | an index or name of a class: the class whose probability is tracked")
         case .foil:
             row(
-                .text, "class", "pooled", values: Foil.words,
-                "pooled | clean | corrupted | an index or name of a class: the class of logit_diff, by default the best other "
+                .text, "class", absent: "the data's column foil, else pooled", values: Foil.words,
+                "pooled | clean | corrupted | an index or name of a class: the class of logit_diff, pooled is the best other "
                     + "one over the clean and the corrupted pass")
         case .keep:
             row(

@@ -220,8 +220,9 @@ extension SweepOptions {
     }
 
     /// The class that it is compared with.
-    package func foil(among labels: [String]) throws(SpecError) -> Foil {
-        guard let item = written(.foil)?.first else { return .pooled }
+    /// - Parameter hasColumn: whether the data names one for each image
+    package func foil(among labels: [String], hasColumn: Bool = false) throws(SpecError) -> Foil {
+        guard let item = written(.foil)?.first else { return hasColumn ? .column : .pooled }
         switch item.text {
         case "pooled": return .pooled
         case "clean": return .clean

@@ -230,6 +230,8 @@ struct SweepTests {
             #expect(error?.origin == .commandLine && error?.description.hasPrefix("--target \(text): ") == true)
             #expect(error?.description.contains(words) == true, "\(text)")
         }
+        #expect(try flags([:]).foil(among: labels, hasColumn: true) == .column)
+        #expect(try flags([.foil: "pooled"]).foil(among: labels, hasColumn: true) == .pooled)
         #expect(try flags([.foil: "clean"]).foil(among: labels) == .clean)
         #expect(try flags([.foil: "corrupted"]).foil(among: labels) == .corrupted)
         #expect(try flags([.foil: labels[0]]).foil(among: labels) == .index(0))

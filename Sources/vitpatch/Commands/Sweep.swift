@@ -109,12 +109,15 @@ struct Sweep: ParsableCommand {
 
         let checkpoint = try Model.checkpoint(settings)
         let skipped = unreadable.skipped
-        let data = try LabelledData(settings, model: checkpoint.config, skipped: skipped)
+        let folder = out ?? slurmTask?.folder ?? "runs/" + Self.timestamp()
+        let data = try LabelledData(
+            settings, model: checkpoint.config, skipped: skipped, resuming: resume ? folder : nil)
         checkpoint.warnOfDefaults()
         let corruptions = settings.corruptions
         let target = try options.target(among: checkpoint.config.labels)
         try data.requireLabels(target, keep: settings.keep)
-        let foil = try options.foil(among: checkpoint.config.labels)
+        let foil = try options.foil(among: checkpoint.config.labels, hasColumn: data.foils != nil)
+        try data.checkFoils(foil, target)
         let spec = try options.spec(for: checkpoint.config)
         try checkNothingIsIgnored(spec)
         if settings.samples > 1, !corruptions.contains(where: \.isRandom) {
@@ -142,7 +145,6 @@ struct Sweep: ParsableCommand {
 
         let contexts = try running.device.contexts(profiling: profile.profile != nil)
         running.device.noteFasterPrecision(on: contexts[0].device)
-        let folder = out ?? slurmTask?.folder ?? "runs/" + Self.timestamp()
         let inputs = [
             settings.model, settings.classes, settings.donor, settings.data, settings.patchFile, self.groups, self.spec,
         ].compactMap { $0 }
@@ -185,16 +187,19 @@ struct Sweep: ParsableCommand {
             ? SweepStore.Start.resumed(try ResultsStore.resume(folder: folder, manifest: manifest))
             : .new(
                 try ResultsError.naming("--resume goes on with it, --overwrite replaces it") {
-                    try NewStore(folder: folder, manifest: manifest, groups: groups ?? [], overwrite: overwrite)
+                    try NewStore(
+                        folder: folder, manifest: manifest, groups: groups ?? [], dataset: data.listing,
+                        overwrite: overwrite)
                 })
         let store = SweepStore(
             start, data: data, classes: checkpoint.config.classes, keepLogits: logits, profiler: profiler)
         if let groups { try store.existing?.setGroups(groups) }
-        let todo = try corruptions.indices.map { corruption in
+        var todo = try corruptions.indices.map { corruption in
             let done = try store.existing?.completedImages(corruption: corruption) ?? []
             return images.filter { !done.contains($0) }
         }
         let all = images.count * corruptions.count, done = all - todo.map(\.count).reduce(0, +)
+        let gone = resume ? try leaveOutMissing(of: data, from: &todo, settings, patches) : []
         if resume { Terminal.standardError("\(done) of \(all) images are done already.\n") }
 
         let run = SweepRun(
@@ -217,15 +222,44 @@ struct Sweep: ParsableCommand {
             throw ExitCode(130)
         }
         let results = try store.open()
-        try results.finish(skipped: skipped?.count)
+        let leftOut = skipped == nil && gone.isEmpty ? nil : (skipped?.names ?? []) + gone
+        try results.finish(skipped: leftOut)
         // Opened again where the manifest has changed
-        let shown = skipped.map { $0.count > 0 } == true ? try ResultsStore.open(folder: folder) : results
+        let shown = leftOut == nil && results.manifest.skipped == nil ? results : try ResultsStore.open(folder: folder)
         Terminal.standardOutput(
             try summaryText(
                 store: shown, colour: Terminal.colour, width: min(Terminal.width, 100)))
         try report(outcome, folder: folder, peaks: contexts.map(\.peakBytes))
         try results.close()
         if writesReport { try ReportCommand.write(folder: folder) }
+    }
+
+    /// Takes images whose files are gone from what a resumed sweep has to do, and names them.
+    /// - Returns: their ids
+    private func leaveOutMissing(
+        of data: LabelledData, from todo: inout [[Int]], _ settings: SweepSettings, _ patches: [Patch]
+    ) throws -> [String] {
+        let missing = data.dataset.missing
+        if missing.isEmpty { return [] }
+        let asked = Set(todo.flatMap { $0 }).intersection(missing).sorted()
+        if !todo.allSatisfy(\.isEmpty) {
+            let whole =
+                patches.contains { $0.with == .mean }
+                ? "--patch-with mean"
+                : settings.corruptions.contains { $0.spec == "mean" }
+                    ? "--corruption mean"
+                    : settings.noiseDeviation == .data ? "--noise-sd data" : nil
+            if let whole {
+                throw CommandError(
+                    "\(counted(missing.count, "file")) of \(data.dataset.name) are gone since the sweep began, and \(whole) "
+                        + "is made of all of them; put them back or begin anew")
+            }
+        }
+        for index in asked {
+            Terminal.warning("left out: \(data.dataset.id(index)) is gone since the sweep began")
+        }
+        for corruption in todo.indices { todo[corruption].removeAll { missing.contains($0) } }
+        return asked.map(data.dataset.id)
     }
 
     /// What the sweep cost, and where its results are.
