@@ -13,16 +13,27 @@
 // ND-range: (ceil(queries / QL), H, n), local (1, 1, 1)
 //
 // lanes.cl stands in front, with DH, QL and KU.
+// SCORE_BIAS  1: softmax_j(q . k * scale + bias[h, t, j]), bias [H, T, T] after the other arguments
 // KB  keys in a block, a multiple of KU
 
 #ifndef KB
 #define KB 16
 #endif
 
+#if SCORE_BIAS
+// The bias of one key for a vector of queries, in powers of two
+static inline floatq row_bias(__global const float *bias, __global const int *tokens, int t0, int queries, int T,
+                              int key) {
+  float lanes[QL];
+  for (int lane = 0; lane < QL; lane++) lanes[lane] = bias[(size_t)token(tokens, min(t0 + lane, queries - 1)) * T + key];
+  return LOADQ(lanes) * 1.44269504088896341f;
+}
+#endif
+
 // One head of one pass, for queries t0 ..< t0 + QL of `tokens`; q, k, v, z point at the pass's token 0 and the head.
 static inline void attend(__global const float *q, int qStride, __global const int *tokens, int t0, int queries,
                    __global const float *k, __global const float *v, int kvStride, int T, float scale,
-                   __global float *z, int zStride) {
+                   __global float *z, int zStride SCORE_BIAS_ARGUMENT) {
   float qt[DH * QL];  // [DH, QL]; lanes past the last query repeat it
   load_lanes(q, qStride, tokens, t0, queries, qt);
   floatq o[DH];
@@ -41,6 +52,9 @@ static inline void attend(__global const float *q, int qStride, __global const i
 #pragma unroll
       for (int u = 0; u < KU; u++) {
         s[j + u] = sum[u] * scale;
+#if SCORE_BIAS
+        s[j + u] += row_bias(bias, tokens, t0, queries, T, j0 + min(j + u, keys - 1));
+#endif
         top = s[j + u] > top ? s[j + u] : top;
       }
     }
@@ -60,13 +74,13 @@ static inline void attend(__global const float *q, int qStride, __global const i
 
 __kernel void attention_online(__global const float *q, int qOffset, int qStride, int queries,
                                __global const float *kv, int kOffset, int vOffset, int kvStride, int T, float scale,
-                               __global float *z, int zOffset, int zStride) {
+                               __global float *z, int zOffset, int zStride SCORE_BIAS_ARGUMENT) {
   int t0 = get_global_id(0) * QL, h = get_global_id(1);
   size_t i = get_global_id(2);
   if (t0 >= queries) return;
   attend(q + qOffset + i * queries * qStride + h * DH, qStride, 0, t0, queries,
          kv + kOffset + i * T * kvStride + h * DH, kv + vOffset + i * T * kvStride + h * DH, kvStride, T, scale,
-         z + zOffset + i * queries * zStride + h * DH, zStride);
+         z + zOffset + i * queries * zStride + h * DH, zStride SCORE_BIAS_OF(h));
 }
 
 // The patch of `pattern`: a pass's values weighted by another pass's pattern, which is that pass's queries and keys.
@@ -83,12 +97,13 @@ typedef struct {
 } PatternEntry;
 __kernel void attention_pattern(__global const float *q, int qOffset, int qStride, int queries,
                                 __global const float *kv, int kOffset, int vOffset, int kvStride, int T, float scale,
-                                __global float *z, int zStride, __global const int *lists, int first) {
+                                __global float *z, int zStride, __global const int *lists,
+                                int first SCORE_BIAS_ARGUMENT) {
   PatternEntry entry = ((__global const PatternEntry *)(lists + first))[get_global_id(1)];
   int t0 = get_global_id(0) * QL, h = entry.head;
   if (t0 >= entry.tokenCount) return;
   size_t from = entry.from, to = entry.to;
   attend(q + qOffset + from * queries * qStride + h * DH, qStride, lists + entry.tokens, t0, entry.tokenCount,
          kv + kOffset + from * T * kvStride + h * DH, kv + vOffset + to * T * kvStride + h * DH, kvStride, T, scale,
-         z + to * queries * zStride + h * DH, zStride);
+         z + to * queries * zStride + h * DH, zStride SCORE_BIAS_OF(h));
 }

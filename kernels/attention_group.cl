@@ -59,7 +59,7 @@ static inline void put_column(__local float *to, int stride, int d, float4 x) {
 static inline void attend(__global const float *q, int qStride, __global const int *tokens, int t0, int queries,
                    __global const float *k, __global const float *v, int kvStride, int T, float scale,
                    __global float *z, int zStride, __local float *qs, __local float *block, __local float *ps,
-                   __local float *shared) {
+                   __local float *shared SCORE_BIAS_ARGUMENT) {
   int item = get_local_id(0), tx = item % TX, row = item / TX * 4;
   scale *= 1.44269504088896341f;  // scores in powers of two
 
@@ -107,7 +107,14 @@ static inline void attend(__global const float *q, int qStride, __global const i
     int4 isKey = 4 * tx + (int4)(0, 1, 2, 3) < (int4)(keys);
 #pragma unroll
     for (int i = 0; i < 4; i++) {
+#if SCORE_BIAS
+      __global const float *own = bias + (size_t)token(tokens, min(t0 + row + i, queries - 1)) * T;
+      int4 key = min(j0 + 4 * tx + (int4)(0, 1, 2, 3), (int4)(T - 1));
+      float4 added = (float4)(own[key.x], own[key.y], own[key.z], own[key.w]) * 1.44269504088896341f;
+      s[i] = isKey ? s[i] * scale + added : (float4)(-INFINITY);
+#else
       s[i] = isKey ? s[i] * scale : (float4)(-INFINITY);
+#endif
       float2 top = s[i].lo > s[i].hi ? s[i].lo : s[i].hi;
       tops[i] = top.x > top.y ? top.x : top.y;
     }
@@ -196,13 +203,13 @@ static inline void attend(__global const float *q, int qStride, __global const i
 
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_online_group(
     __global const float *q, int qOffset, int qStride, int queries, __global const float *kv, int kOffset, int vOffset,
-    int kvStride, int T, float scale, __global float *z, int zOffset, int zStride) {
+    int kvStride, int T, float scale, __global float *z, int zOffset, int zStride SCORE_BIAS_ARGUMENT) {
   LOCAL_MEMORY
   int h = get_global_id(1);
   size_t i = get_global_id(2);
   attend(q + qOffset + i * queries * qStride + h * DH, qStride, 0, get_group_id(0) * BQ, queries,
          kv + kOffset + i * T * kvStride + h * DH, kv + vOffset + i * T * kvStride + h * DH, kvStride, T, scale,
-         z + zOffset + i * queries * zStride + h * DH, zStride, qs, block, ps, shared);
+         z + zOffset + i * queries * zStride + h * DH, zStride, qs, block, ps, shared SCORE_BIAS_OF(h));
 }
 
 // As PatternEntry in Attention.swift
@@ -214,7 +221,8 @@ typedef struct {
 
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_pattern_group(
     __global const float *q, int qOffset, int qStride, int queries, __global const float *kv, int kOffset, int vOffset,
-    int kvStride, int T, float scale, __global float *z, int zStride, __global const int *lists, int first) {
+    int kvStride, int T, float scale, __global float *z, int zStride, __global const int *lists,
+    int first SCORE_BIAS_ARGUMENT) {
   LOCAL_MEMORY
   PatternEntry entry = ((__global const PatternEntry *)(lists + first))[get_global_id(1)];
   int t0 = get_group_id(0) * BQ;
@@ -223,5 +231,5 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_patte
   int h = entry.head;
   attend(q + qOffset + from * queries * qStride + h * DH, qStride, lists + entry.tokens, t0, entry.tokenCount,
          kv + kOffset + from * T * kvStride + h * DH, kv + vOffset + to * T * kvStride + h * DH, kvStride, T, scale,
-         z + to * queries * zStride + h * DH, zStride, qs, block, ps, shared);
+         z + to * queries * zStride + h * DH, zStride, qs, block, ps, shared SCORE_BIAS_OF(h));
 }

@@ -73,7 +73,8 @@ static inline void put_rows(__local uchar *to, __global const float *from, int s
 
 static inline void attend(__global const float *q, int qStride, __global const int *tokens, int t0, int queries,
                           __global const float *k, __global const float *v, int kvStride, int T, float scale,
-                          __global float *z, int zStride, __local uchar *ks, __local uchar *vs) {
+                          __global float *z, int zStride, __local uchar *ks,
+                          __local uchar *vs SCORE_BIAS_ARGUMENT) {
   int lane = get_local_id(0) % 32, row = t0 + get_local_id(0) / 32 * 16 + lane / 4, column = lane % 4 * 2;
   bool works = t0 + (int)get_local_id(0) / 32 * 16 < queries;  // the same for a whole warp
   bool aligned = (size_t)k % 16 == 0 && (size_t)v % 16 == 0 && kvStride % 4 == 0;
@@ -83,6 +84,10 @@ static inline void attend(__global const float *q, int qStride, __global const i
   uint fq[PARTS][STEPS][4];
   __global const float *q0 = q + (size_t)token(tokens, min(row, queries - 1)) * qStride;
   __global const float *q1 = q + (size_t)token(tokens, min(row + 8, queries - 1)) * qStride;
+#if SCORE_BIAS
+  __global const float *bias0 = bias + (size_t)token(tokens, min(row, queries - 1)) * T;
+  __global const float *bias1 = bias + (size_t)token(tokens, min(row + 8, queries - 1)) * T;
+#endif
 #pragma unroll
   for (int s = 0; s < STEPS; s++)
 #pragma unroll
@@ -139,7 +144,13 @@ static inline void attend(__global const float *q, int qStride, __global const i
     for (int j = 0; j < TILES; j++)
 #pragma unroll
       for (int e = 0; e < 4; e++) {
-        s[j][e] = j0 + j * 8 + column + e % 2 < T ? s[j][e] * scale : -INFINITY;
+        int key = j0 + j * 8 + column + e % 2;
+#if SCORE_BIAS
+        s[j][e] = s[j][e] * scale + (e / 2 ? bias1 : bias0)[min(key, T - 1)] * 1.44269504088896341f;
+#else
+        s[j][e] = s[j][e] * scale;
+#endif
+        s[j][e] = key < T ? s[j][e] : -INFINITY;
         top[e / 2] = fmax(top[e / 2], s[j][e]);
       }
 #pragma unroll
@@ -219,13 +230,13 @@ static inline void attend(__global const float *q, int qStride, __global const i
 
 __kernel void attention_online_mma(
     __global const float *q, int qOffset, int qStride, int queries, __global const float *kv, int kOffset, int vOffset,
-    int kvStride, int T, float scale, __global float *z, int zOffset, int zStride) {
+    int kvStride, int T, float scale, __global float *z, int zOffset, int zStride SCORE_BIAS_ARGUMENT) {
   LOCAL_MEMORY
   int h = get_global_id(1);
   size_t i = get_global_id(2);
   attend(q + qOffset + i * queries * qStride + h * DH, qStride, 0, get_group_id(0) * WARPS * 16, queries,
          kv + kOffset + i * T * kvStride + h * DH, kv + vOffset + i * T * kvStride + h * DH, kvStride, T, scale,
-         z + zOffset + i * queries * zStride + h * DH, zStride, ks, vs);
+         z + zOffset + i * queries * zStride + h * DH, zStride, ks, vs SCORE_BIAS_OF(h));
 }
 
 // As PatternEntry in Attention.swift
@@ -237,7 +248,8 @@ typedef struct {
 
 __kernel void attention_pattern_mma(
     __global const float *q, int qOffset, int qStride, int queries, __global const float *kv, int kOffset, int vOffset,
-    int kvStride, int T, float scale, __global float *z, int zStride, __global const int *lists, int first) {
+    int kvStride, int T, float scale, __global float *z, int zStride, __global const int *lists,
+    int first SCORE_BIAS_ARGUMENT) {
   LOCAL_MEMORY
   PatternEntry entry = ((__global const PatternEntry *)(lists + first))[get_global_id(1)];
   int t0 = get_group_id(0) * WARPS * 16;
@@ -246,5 +258,5 @@ __kernel void attention_pattern_mma(
   int h = entry.head;
   attend(q + qOffset + from * queries * qStride + h * DH, qStride, lists + entry.tokens, t0, entry.tokenCount,
          kv + kOffset + from * T * kvStride + h * DH, kv + vOffset + to * T * kvStride + h * DH, kvStride, T, scale,
-         z + to * queries * zStride + h * DH, zStride, ks, vs);
+         z + to * queries * zStride + h * DH, zStride, ks, vs SCORE_BIAS_OF(h));
 }

@@ -39,3 +39,22 @@ __kernel void activate(__global const float *in, __global float *out, int offset
     for (; i < count; i++) out[i] = activate_float(in[i], activation);
   }
 }
+
+// out[r, i] = act(in[r, i]) * in[r, width + i]: the hidden layer of a gated MLP, from the gate's rows and what it gates,
+// side by side
+//
+// in   [rows, 2 * width] from inOffset on
+// out  [rows, width] from outOffset on
+// ND-range: (ceil(width / V), rows)
+__kernel void activate_gated(__global const float *in, int inOffset, __global float *out, int outOffset, int width,
+                             int activation) {
+  int i = get_global_id(0) * V;
+  size_t r = get_global_id(1);
+  in += inOffset + r * 2 * width;
+  out += outOffset + r * width;
+  if (i + V <= width) {
+    STOREG(activate_floatv(LOADG(in + i), activation) * LOADG(in + width + i), out + i);
+  } else {
+    for (; i < width; i++) out[i] = activate_float(in[i], activation) * in[width + i];
+  }
+}

@@ -14,6 +14,18 @@
 // Every product-sum below is an explicit fma, and nothing else may become one: the same bits on every path.
 #pragma OPENCL FP_CONTRACT OFF
 
+// What attention's kernels of a model that adds something to its scores have more
+#ifndef SCORE_BIAS
+#define SCORE_BIAS 0
+#endif
+#if SCORE_BIAS
+#define SCORE_BIAS_ARGUMENT , __global const float *bias
+#define SCORE_BIAS_OF(head) , bias + (size_t)(head)*T * T
+#else
+#define SCORE_BIAS_ARGUMENT
+#define SCORE_BIAS_OF(head)
+#endif
+
 #define CAT_(a, b) a##b
 #define CAT(a, b) CAT_(a, b)
 #if V == 1

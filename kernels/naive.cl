@@ -40,18 +40,23 @@ static inline float score(__global const float *q, __global const float *k, floa
 // Softmax in two passes over the keys, which has every score computed twice: there is no room to keep T of them.
 __kernel void attention_online_naive(__global const float *q, int qOffset, int qStride, int queries,
                                __global const float *kv, int kOffset, int vOffset, int kvStride, int T, float scale,
-                               __global float *z, int zOffset, int zStride) {
+                               __global float *z, int zOffset, int zStride SCORE_BIAS_ARGUMENT) {
   int t = get_global_id(0), h = get_global_id(1);
   size_t i = get_global_id(2);
   __global const float *query = q + qOffset + (i * queries + t) * qStride + h * DH;
   __global const float *keys = kv + kOffset + i * T * kvStride + h * DH;
   __global const float *values = kv + vOffset + i * T * kvStride + h * DH;
   __global float *to = z + zOffset + (i * queries + t) * zStride + h * DH;
+#if SCORE_BIAS
+#define BIAS(j) bias[((size_t)h * T + t) * T + (j)]
+#else
+#define BIAS(j) 0.0f
+#endif
   float top = -INFINITY, total = 0.0f;
-  for (int j = 0; j < T; j++) top = fmax(top, score(query, keys + (size_t)j * kvStride, scale));
+  for (int j = 0; j < T; j++) top = fmax(top, score(query, keys + (size_t)j * kvStride, scale) + BIAS(j));
   for (int d = 0; d < DH; d++) to[d] = 0.0f;
   for (int j = 0; j < T; j++) {
-    float p = exp(score(query, keys + (size_t)j * kvStride, scale) - top);
+    float p = exp(score(query, keys + (size_t)j * kvStride, scale) + BIAS(j) - top);
     total += p;
     for (int d = 0; d < DH; d++) to[d] += p * values[(size_t)j * kvStride + d];
   }

@@ -109,7 +109,10 @@ static bool read_layout(TIFF *tiff, Layout *layout, char *error) {
     switch (layout->photometric) {
     case PHOTOMETRIC_MINISWHITE:
     case PHOTOMETRIC_MINISBLACK: {
-        bool integer = layout->format == SAMPLEFORMAT_UINT && layout->bits <= 16 && layout->bits != 12;
+        bool integer = layout->format == SAMPLEFORMAT_UINT && layout->bits <= 16;
+        // Pillow reads 12 bits of this one kind.
+        if (layout->bits == 12)
+            integer = integer && layout->photometric == PHOTOMETRIC_MINISBLACK && layout->samples == 1 && !TIFFIsBigEndian(tiff);
         bool wide = layout->bits == 32 || (layout->bits == 16 && layout->format == SAMPLEFORMAT_INT);
         fits = integer || (wide && layout->format <= SAMPLEFORMAT_IEEEFP);
         layout->saturates = layout->bits > 8;
@@ -129,7 +132,7 @@ static bool read_layout(TIFF *tiff, Layout *layout, char *error) {
         return false;
     }
     if (colours > 1) fits = (layout->bits == 8 || layout->bits == 16) && layout->format == SAMPLEFORMAT_UINT;
-    bool whole = layout->bits == 1 || layout->bits == 2 || layout->bits == 4 || layout->bits % 8 == 0;
+    bool whole = layout->bits == 1 || layout->bits == 2 || layout->bits == 4 || layout->bits == 12 || layout->bits % 8 == 0;
     if (fits && whole && layout->samples >= colours && layout->samples <= MAX_SAMPLES) return true;
     snprintf(
         error, CIMAGE_ERROR_SIZE, "%u samples of %u bits with TIFF's colours %u are not read", layout->samples,
@@ -150,6 +153,10 @@ static uint8_t sample(const uint8_t *row, size_t i, const Layout *layout) {
         memcpy(&value, row + 2 * i, 2);
         if (!layout->saturates) return value >> 8;
         return layout->format == SAMPLEFORMAT_INT ? clipped((int16_t)value) : value > 255 ? 255 : (uint8_t)value;
+    }
+    case 12: {
+        unsigned pair = (unsigned)row[i * 12 / 8] << 8 | row[i * 12 / 8 + 1], value = i % 2 ? pair & 0xfff : pair >> 4;
+        return value > 255 ? 255 : (uint8_t)value;
     }
     case 32: {
         if (layout->format == SAMPLEFORMAT_IEEEFP) {

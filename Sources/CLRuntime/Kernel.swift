@@ -103,8 +103,10 @@ package final class Kernel {
     /// - Throws: `CLError.shape` where names or number of arguments differ from the `.cl` file, an `Int` takes more
     ///   than 32 bits, or a group is larger than this kernel's may be on this device.
     package func launch(
-        global: [Int], local: [Int]? = nil, _ arguments: KeyValuePairs<String, any KernelArgument>
+        global: [Int], local: [Int]? = nil, _ arguments: KeyValuePairs<String, any KernelArgument>,
+        also more: KeyValuePairs<String, any KernelArgument> = [:]
     ) throws(CLError) {
+        let arguments = Array(arguments) + Array(more)
         guard arguments.count == argumentCount else {
             throw .shape(operation: name, expected: "\(argumentCount) arguments", got: "\(arguments.count)")
         }

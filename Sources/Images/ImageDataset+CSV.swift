@@ -1,8 +1,14 @@
 import Formats
 
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
 extension ImageDataset {
     /// The images that a CSV file lists.
-    static func csv(_ path: String) throws -> ImageDataset {
+    static func csv(_ path: String, allowsMissing: Bool = false) throws -> ImageDataset {
         func fail(_ reason: String) -> ImageError { .dataset(path: path, reason: reason) }
         let csv = try readCSV(path)
         guard let image = csv.column("image") ?? csv.column("file_name") else {
@@ -19,7 +25,8 @@ extension ImageDataset {
             let id = row[image]
             guard !id.isEmpty else { throw fail("row \(i + 1) names no image") }
             guard seen.insert(id).inserted else { throw fail("the image \(id) is there twice (row \(i + 1))") }
-            let bytes = try fileSize(join(root, id))
+            let file = join(root, id)
+            let bytes = allowsMissing && !FileManager.default.fileExists(atPath: file) ? -1 : try fileSize(file)
             entries.append(Entry(id: id, classIndex: label.flatMap { classIndices[row[$0]] }, bytes: bytes))
         }
         guard !entries.isEmpty else { throw fail("it lists no image") }

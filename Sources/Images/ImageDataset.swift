@@ -12,7 +12,7 @@ package struct ImageDataset: Sendable {
     /// The folder's path or the name given, for messages
     package let name: String
     package let classNames: [String]
-    let entries: [Entry]
+    var entries: [Entry]
     let source: Source
     /// What was left out, one sentence each
     package private(set) var notes: [String] = []
@@ -27,7 +27,7 @@ package struct ImageDataset: Sendable {
         let id: String
         /// nil where the image has no label
         let classIndex: Int?
-        let bytes: Int  // of the file or record
+        let bytes: Int  // of the file or record; negative where the file is missing
     }
 
     enum Source: Sendable {
@@ -51,8 +51,9 @@ package struct ImageDataset: Sendable {
     ///
     /// CIFAR, binary or python version: the test batch if it is there, otherwise the training batches, in file order.
     ///
+    /// - Parameter allowsMissing: whether files that a CSV file lists need not be there
     /// - Throws: ``ImageError/dataset(path:reason:)``
-    package init(path: String) throws {
+    package init(path: String, allowsMissing: Bool = false) throws {
         if isDirectory(path) {
             if let cifar = try Self.cifar(path) ?? Self.cifarArchive(in: path) {
                 self = cifar
@@ -67,7 +68,7 @@ package struct ImageDataset: Sendable {
         guard path.lowercased().hasSuffix(".csv") else {
             throw ImageError.dataset(path: path, reason: "it is a file, expected a folder or a CSV file")
         }
-        self = try Self.csv(path)
+        self = try Self.csv(path, allowsMissing: allowsMissing)
     }
 
     /// Images of one size in memory.

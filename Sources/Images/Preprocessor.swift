@@ -47,19 +47,21 @@ package struct Preprocessor: Sendable {
     ///     class that the file names; where it names none, and where there is no file (nil), of ViTImageProcessor at
     ///     the model's size.
     ///   - imageSize: S, the side of the model's input.
+    ///   - isScaled: whether S is not the size that the file is for: then the file's sizes are scaled to give S.
     ///   - name: the file name for messages.
     ///   - library: nil for what the class says: torchvision where its name ends in Fast, otherwise Pillow.
     /// - Throws: ``ImageError/preprocessor(name:reason:)`` for what cannot be followed, an unknown class included, or
     ///   when the output of a fixed size is not S x S.
     package init(
-        config: Data?, imageSize: Int, name: String = "preprocessor_config.json", library: ResizeLibrary? = nil
+        config: Data?, imageSize: Int, isScaled: Bool = false, name: String = "preprocessor_config.json",
+        library: ResizeLibrary? = nil
     ) throws {
         let file = try ProcessorFile(config, name: name)
         guard pixelCount(imageSize, imageSize) != nil else {
             throw file.error("the model's image size \(imageSize) is not usable")
         }
         if file.isTimm {
-            self = try Self(timm: file, imageSize: imageSize, library: library)
+            self = try Self(timm: file, imageSize: imageSize, isScaled: isScaled, library: library)
             return
         }
         self.imageSize = imageSize
@@ -84,7 +86,10 @@ package struct Preprocessor: Sendable {
         if library == .torchvision, filter != .bilinear, filter != .bicubic {
             throw file.error("resample is \(filter); torchvision's bilinear and bicubic are read")
         }
-        (resizing, crop) = try Self.geometry(file, kind, model: Size(side: imageSize))
+        let model = Size(side: imageSize)
+        var (resizing, crop) = try Self.geometry(file, kind, model: model)
+        if isScaled { (resizing, crop) = Self.scaled(resizing, crop, to: model) }
+        (self.resizing, self.crop) = (resizing, crop)
         try Self.check(resizing, crop, model: Size(side: imageSize), file)
 
         for key in ["do_pad", "do_flip_channel_order"] where try file.bool(key) ?? false {
@@ -108,13 +113,13 @@ package struct Preprocessor: Sendable {
     }
 
     /// timm's evaluation transform: the shorter side to S / crop_pct by Pillow, the centre cut out, divided by 255.
-    private init(timm file: ProcessorFile, imageSize: Int, library: ResizeLibrary?) throws {
+    private init(timm file: ProcessorFile, imageSize: Int, isScaled: Bool, library: ResizeLibrary?) throws {
         self.imageSize = imageSize
         self.library = library ?? .pillow
         notes = []
         roundsCrop = true
         let model = Size(side: imageSize)
-        if let input = try file.ints("input_size"), input != [3, imageSize, imageSize] {
+        if !isScaled, let input = try file.ints("input_size"), input != [3, imageSize, imageSize] {
             throw file.error("input_size is \(input), but the model takes 3 x \(imageSize) x \(imageSize)")
         }
         let share = try file.number("crop_pct") ?? 0.875
@@ -183,6 +188,27 @@ package struct Preprocessor: Sendable {
         }
         if try !(file.bool("do_resize") ?? true) { resizing = .off }
         return (resizing, crop)
+    }
+
+    /// What gives images of the model's size, where it gives others of a fixed size: the same at another scale.
+    private static func scaled(_ resizing: Resizing, _ crop: Size?, to model: Size) -> (Resizing, Size?) {
+        var fixed = crop
+        if fixed == nil, case .to(let size) = resizing { fixed = size }
+        guard let fixed, fixed != model, fixed.width > 0, fixed.height > 0 else { return (resizing, crop) }
+        func scaled(_ side: Int, _ from: Int, _ to: Int) -> Int {
+            Int(exactly: (Double(side) * Double(to) / Double(from)).rounded()) ?? 0
+        }
+        let resized: Resizing =
+            switch resizing {
+            case .off: .off
+            case .to(let size):
+                .to(
+                    Size(
+                        width: scaled(size.width, fixed.width, model.width),
+                        height: scaled(size.height, fixed.height, model.height)))
+            case .shortestEdge(let edge): .shortestEdge(scaled(edge, fixed.height, model.height))
+            }
+        return (resized, crop.map { _ in model })
     }
 
     /// Refuses sizes that cannot be, and an output of a fixed size that is not the model's.

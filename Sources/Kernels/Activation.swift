@@ -90,3 +90,36 @@ package struct Activate {
             ])
     }
 }
+
+/// `out = act(gate) * up`: the hidden layer of a gated MLP. See `activate_gated` in `bias_activation.cl`.
+package struct ActivateGated {
+    private let kernel: Kernel
+    private let vector: Int
+
+    package init(_ library: KernelLibrary) throws(CLError) {
+        kernel = try library.kernel(.biasActivation, "activate_gated")
+        vector = library.tuning.vector
+    }
+
+    /// - Parameters:
+    ///   - input: [rows, 2 * width], gate and up side by side, from element `inOffset` on
+    ///   - out: [rows, width], from element `outOffset` on
+    package func callAsFunction(
+        input: Buffer<Float>, inOffset: Int, out: Buffer<Float>, outOffset: Int, rows: Int, width: Int,
+        activation: ActivationKind
+    ) throws(CLError) {
+        guard inOffset >= 0, outOffset >= 0, rows >= 0, inOffset + 2 * rows * width <= input.count,
+            outOffset + rows * width <= out.count
+        else {
+            throw .shape(
+                operation: "activate_gated", expected: "\(rows) rows of \(width)",
+                got: "\(input.count) and \(out.count)")
+        }
+        try kernel.launch(
+            global: [(width + vector - 1) / vector, rows],
+            [
+                "in": input, "inOffset": inOffset, "out": out, "outOffset": outOffset, "width": width,
+                "activation": activation.rawValue,
+            ])
+    }
+}

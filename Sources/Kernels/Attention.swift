@@ -21,6 +21,8 @@ package struct Attention {
     /// Queries of a work-group, and its work-items
     private let queries: Int, items: Int
     private let headDim: Int
+    /// Whether something is added to the scores
+    private let hasScoreBias: Bool
 
     /// How the kernels are built for a device
     private struct Variant {
@@ -31,12 +33,16 @@ package struct Attention {
         var defines: [String: Int], options: [String] = []
     }
 
-    /// - Parameter headDim: Dh, compiled in
-    package init(_ library: KernelLibrary, headDim: Int) throws(CLError) {
+    /// - Parameters:
+    ///   - headDim: Dh, compiled in
+    ///   - hasScoreBias: whether a bias is added to the scores; compiled in
+    package init(_ library: KernelLibrary, headDim: Int, hasScoreBias: Bool = false) throws(CLError) {
         self.headDim = headDim
-        let variant =
+        self.hasScoreBias = hasScoreBias
+        var variant =
             Self.tensorVariant(library, headDim: headDim) ?? Self.groupVariant(library, headDim: headDim)
             ?? Self.rowVariant(library, headDim: headDim)
+        if hasScoreBias { variant.defines["SCORE_BIAS"] = 1 }
         (queries, items) = (variant.queries, variant.items)
         kernel = try library.kernel(
             variant.file, "attention_online" + variant.suffix, defines: variant.defines, options: variant.options)
@@ -101,17 +107,22 @@ package struct Attention {
     ///   - k, v: [images, tokens] token rows of H * Dh in one buffer with one stride
     ///   - scale: 1 / sqrt(Dh)
     ///   - z: [images, queries, H * Dh], packed, from element `zOffset` on
+    ///   - bias: [H, T, T], added to the scores of a model that has one
     package func callAsFunction(
         q: Rows, queries: Int, k: Rows, v: Rows, tokens: Int, images: Int, heads: Int, scale: Float, z: Buffer<Float>,
-        zOffset: Int = 0
+        zOffset: Int = 0, bias: Buffer<Float>? = nil
     ) throws(CLError) {
         let width = heads * headDim
+        try check(bias, heads: heads, tokens: tokens)
+        // One query of all images has one row, at no distance from the next.
+        let isShared = queries == 1 && q.stride == 0
         func fits(_ rows: Rows, _ count: Int) -> Bool {
             rows.offset >= 0 && rows.stride >= width
                 && (count == 0 || rows.offset + (count - 1) * rows.stride + width <= rows.buffer.count)
         }
-        guard fits(q, images * queries), fits(k, images * tokens), fits(v, images * tokens),
-            zOffset >= 0, zOffset + images * queries * width <= z.count, k.buffer === v.buffer, k.stride == v.stride
+        guard isShared ? q.offset >= 0 && q.offset + width <= q.buffer.count : fits(q, images * queries),
+            fits(k, images * tokens), fits(v, images * tokens), zOffset >= 0,
+            zOffset + images * queries * width <= z.count, k.buffer === v.buffer, k.stride == v.stride
         else {
             throw .shape(
                 operation: "attention", expected: "\(images) x \(queries) queries of \(width)", got: "\(z.count)")
@@ -123,7 +134,7 @@ package struct Attention {
                 "q": q.buffer, "qOffset": q.offset, "qStride": q.stride, "queries": queries, "kv": k.buffer,
                 "kOffset": k.offset, "vOffset": v.offset, "kvStride": k.stride, "T": tokens, "scale": scale, "z": z,
                 "zOffset": zOffset, "zStride": width,
-            ])
+            ], also: bias.map { ["bias": $0] } ?? [:])
     }
 
     /// z of `entries` anew, from another pass's queries and keys and the pass's own values: the patch of `pattern`.
@@ -132,10 +143,12 @@ package struct Attention {
     ///   - k, v: [slots, tokens] token rows
     ///   - z: [slots, queries, H * Dh]
     ///   - entries: in `lists`
+    ///   - bias: as above
     package func pattern(
         q: Rows, queries: Int, k: Rows, v: Rows, tokens: Int, heads: Int, scale: Float, z: Buffer<Float>,
-        lists: Buffer<Int32>, entries: Entries<PatternEntry>
+        lists: Buffer<Int32>, entries: Entries<PatternEntry>, bias: Buffer<Float>? = nil
     ) throws(CLError) {
+        try check(bias, heads: heads, tokens: tokens)
         guard entries.isWithin(lists) else {
             throw .shape(operation: "attention_pattern", expected: "entries within \(lists.count)", got: "\(entries)")
         }
@@ -158,6 +171,15 @@ package struct Attention {
                 "q": q.buffer, "qOffset": q.offset, "qStride": q.stride, "queries": queries, "kv": k.buffer,
                 "kOffset": k.offset, "vOffset": v.offset, "kvStride": k.stride, "T": tokens, "scale": scale, "z": z,
                 "zStride": heads * headDim, "lists": lists, "first": entries.first,
-            ])
+            ], also: bias.map { ["bias": $0] } ?? [:])
+    }
+
+    private func check(_ bias: Buffer<Float>?, heads: Int, tokens: Int) throws(CLError) {
+        guard (bias != nil) == hasScoreBias, bias.map({ $0.count == heads * tokens * tokens }) ?? true else {
+            throw .shape(
+                operation: "attention",
+                expected: hasScoreBias ? "a bias of \(heads) x \(tokens) x \(tokens)" : "no bias",
+                got: bias.map { "\($0.count)" } ?? "none")
+        }
     }
 }

@@ -36,3 +36,55 @@ package struct LayerNorm {
             ])
     }
 }
+
+/// Layer norm of queries or keys, head by head and in place. See `layernorm_heads` in `layernorm.cl`.
+package struct LayerNormHeads {
+    private let kernel: Kernel
+    private let group: Int
+
+    package init(_ library: KernelLibrary) throws(CLError) {
+        kernel = try library.kernel(.layernorm, "layernorm_heads")
+        group = library.tuning.group
+    }
+
+    /// - Parameters:
+    ///   - x: `rows` rows of heads * D values, `stride` apart, from element `offset` on
+    ///   - weight, bias: [D], the same for all heads
+    package func callAsFunction(
+        x: Buffer<Float>, offset: Int, stride: Int, rows: Int, heads: Int, weight: Buffer<Float>, bias: Buffer<Float>,
+        eps: Float
+    ) throws(CLError) {
+        let width = weight.count
+        guard bias.count == width, offset >= 0, stride >= heads * width,
+            rows == 0 || offset + (rows - 1) * stride + heads * width <= x.count
+        else {
+            throw .shape(
+                operation: "layernorm_heads", expected: "\(rows) rows of \(heads) x \(width)", got: "\(x.count)")
+        }
+        try kernel.launch(
+            global: [group, heads, rows], local: [group, 1, 1],
+            [
+                "x": x, "offset": offset, "stride": stride, "D": width, "weight": weight, "bias": bias, "eps": eps,
+            ])
+    }
+}
+
+/// Rows divided by their length, in place. See `normalize_rows` in `layernorm.cl`.
+package struct NormalizeRows {
+    private let kernel: Kernel
+    private let group: Int
+
+    package init(_ library: KernelLibrary) throws(CLError) {
+        kernel = try library.kernel(.layernorm, "normalize_rows")
+        group = library.tuning.group
+    }
+
+    /// - Parameter x: [rows, width], packed, from element `offset` on
+    package func callAsFunction(x: Buffer<Float>, offset: Int, rows: Int, width: Int) throws(CLError) {
+        guard offset >= 0, offset + rows * width <= x.count else {
+            throw .shape(
+                operation: "normalize_rows", expected: "\(rows) rows of \(width)", got: "\(x.count)")
+        }
+        try kernel.launch(global: [group, rows], local: [group, 1], ["x": x, "offset": offset, "D": width])
+    }
+}

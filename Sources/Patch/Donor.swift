@@ -26,6 +26,11 @@ extension Patch {
             ("hidden_size", donor.hiddenSize, recipient.hiddenSize, true),
             ("heads (for sites z, q, k, v, pattern)", donor.heads, recipient.heads, kept.contains(.attention)),
             (
+                "maps in front of the hidden layer (for sites mlp_pre, mlp_act)",
+                donor.architecture.hasGatedMLP ? 2 : 1,
+                recipient.architecture.hasGatedMLP ? 2 : 1, kept.contains(.hidden)
+            ),
+            (
                 "intermediate_size (for sites mlp_pre, mlp_act)", donor.intermediateSize, recipient.intermediateSize,
                 kept.contains(.hidden)
             ),

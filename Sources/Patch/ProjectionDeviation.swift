@@ -10,7 +10,8 @@ package struct ProjectionDeviation: Equatable, Sendable {
     package init() {}
 
     /// - Parameters:
-    ///   - images: how many there are; `pixels` gives the clean ones of a range, each [channels, S, S]
+    ///   - images: how many there are; `pixels` gives the clean ones of a range, each [channels, S, S], without those that
+    ///     cannot be read
     ///   - memory: as of `WavePlan`
     package static func over(
         images: Int, encoder: Encoder, library: KernelLibrary, memory: Int? = nil,
@@ -21,7 +22,8 @@ package struct ProjectionDeviation: Equatable, Sendable {
         let runner = WaveRunner(encoder: encoder, library: library, plan: plan)
         for first in stride(from: 0, to: images, by: plan.shape.images) {
             let range = first..<min(first + plan.shape.images, images), clean = try pixels(range)
-            try runner.run(images: range.count, patches: 0..<0) { wavefront, piece in
+            if clean.isEmpty { continue }
+            try runner.run(images: clean.count, patches: 0..<0) { wavefront, piece in
                 // Taken over once the wave is through: one that fails is run again.
                 var new = all
                 try wavefront.observeProjections(Array(clean[piece.images])) { new.add($0) }

@@ -150,7 +150,7 @@ extension Schedule {
             guard let activation = site.activation else { continue }
             let tokens = lists.tokens(nil, all: shape.tokens(of: site, layer: layer))
             entries.copies[activation, default: EntryList()].append(
-                dst: dst, src: from, columns: 0..<shape.width(of: site), tokens: tokens)
+                dst: dst, src: from, columns: 0..<shape.bornWidth(of: site), tokens: tokens)
         }
     }
 

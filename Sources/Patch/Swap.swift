@@ -6,11 +6,14 @@ struct NetworkShape: Hashable {
     var layers: Int, tokens: Int, heads: Int, headDim: Int, hiddenSize: Int, intermediateSize: Int
     /// Tokens that the last layer computes
     var lastTokens: Int
+    /// Whether mlp_pre is but the gate of the hidden layer, which stands beside what it gates
+    var isGated: Bool
 
     init(_ config: ViTConfig) {
         (layers, tokens, heads) = (config.layers, config.tokens, config.heads)
         (headDim, hiddenSize, intermediateSize) = (config.headDim, config.hiddenSize, config.intermediateSize)
         lastTokens = config.tokens(after: config.layers - 1)
+        isGated = config.architecture.hasGatedMLP
     }
 
     /// Tokens that a stage of this layer computes, from the first on
@@ -21,6 +24,9 @@ struct NetworkShape: Hashable {
 
     /// Values of a token at a site
     func width(of site: Site) -> Int { site.hasNeurons ? intermediateSize : hiddenSize }
+
+    /// Values of a token that a pass starts from which is born at the site's cut
+    func bornWidth(of site: Site) -> Int { site == .mlpPre && isGated ? 2 * intermediateSize : width(of: site) }
 }
 
 /// What one patch does at one place, cut to what is computed there.
@@ -114,9 +120,11 @@ extension Part {
             let set = Set(list).filter { (0..<count).contains($0) }
             return set.count == count ? nil : set.sorted()
         }
-        let swap = Swap(
+        var swap = Swap(
             site: site, heads: whole(heads, shape.heads), tokens: whole(tokens, shape.tokens(of: site, layer: layer)),
             neurons: whole(neurons, shape.intermediateSize))
+        // A gate is not all that goes on: what it gates stays the receiving pass's.
+        if site == .mlpPre, shape.isGated, swap.neurons == nil { swap.neurons = Array(0..<shape.intermediateSize) }
         let isEmpty = [swap.heads, swap.tokens, swap.neurons].contains { $0?.isEmpty ?? false }
         return isEmpty ? nil : swap
     }

@@ -77,6 +77,7 @@ package struct WaveShape: Sendable, Equatable {
         if let donor {
             config.intermediateSize = max(config.intermediateSize, donor.intermediateSize)
             config.channels = max(config.channels, donor.channels)
+            if donor.architecture.hasGatedMLP { config.architecture.hasGatedMLP = true }
             if !donor.architecture.readout.isFirstTokens,
                 config.architecture.readout.isFirstTokens || config.readoutWidth < donor.readoutWidth
             {

@@ -53,6 +53,7 @@ extension Wavefront {
                 }
             case .chunk(let stage, let chunk):
                 for site in Site.of(stage) where sites.contains(site) && !site.isOutput {
+                    let bias = site == .pattern ? try encoder.scoreBias(layer: layer) : nil
                     for (index, slot) in chunk.slots.enumerated() {
                         func values(_ activation: Activation) throws(CLError) -> [Float] {
                             try workspace.values(activation, slot: slot, config: config, tokens: tokens)
@@ -61,7 +62,7 @@ extension Wavefront {
                             if let activation = site.activation {
                                 try values(activation)
                             } else {
-                                attentionPattern(q: try values(.q), k: try values(.k), config)
+                                attentionPattern(q: try values(.q), k: try values(.k), bias: bias, config)
                             }
                         hand(site, layer, row: chunk.position + index, found[...])
                     }
@@ -121,10 +122,10 @@ extension Wavefront {
     }
 }
 
-/// softmax(q kT / sqrt(Dh)), which no buffer holds.
-/// - Parameters: q: [queries, D]; k: [T, D]
+/// softmax(q kT / sqrt(Dh) + bias), which no buffer holds.
+/// - Parameters: q: [queries, D]; k: [T, D]; bias: [H, T, T], if there is one
 /// - Returns: [H, queries, T]
-private func attentionPattern(q: [Float], k: [Float], _ config: ViTConfig) -> [Float] {
+private func attentionPattern(q: [Float], k: [Float], bias: [Float]?, _ config: ViTConfig) -> [Float] {
     let (d, size, tokens, queries) = (config.hiddenSize, config.headDim, config.tokens, q.count / config.hiddenSize)
     let scale = 1 / Float(size).squareRoot()
     var pattern: [Float] = []
@@ -135,7 +136,7 @@ private func attentionPattern(q: [Float], k: [Float], _ config: ViTConfig) -> [F
             for token in 0..<tokens {
                 var sum: Float = 0
                 for i in (head * size)..<((head + 1) * size) { sum += q[query * d + i] * k[token * d + i] }
-                scores[token] = sum * scale
+                scores[token] = sum * scale + (bias.map { $0[(head * tokens + query) * tokens + token] } ?? 0)
             }
             let top = scores.max() ?? 0
             let weights = scores.map { exp($0 - top) }

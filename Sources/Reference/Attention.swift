@@ -1,17 +1,20 @@
-/// Attention of every head: pattern = softmax(q k^T / sqrt(Dh)), z = pattern v.
+/// Attention of every head: pattern = softmax(q k^T / sqrt(Dh) + bias), z = pattern v.
 ///
-/// - Parameters: q, k, v: [H, T, Dh]
+/// - Parameters: q, k, v: [H, T, Dh]; bias: [H, T, T], if there is one
 /// - Returns: z [H, T, Dh] and the pattern [H, T, T] (query row, key column)
 package func attention(
-    q: [Double], k: [Double], v: [Double], heads: Int, tokens: Int, headDim: Int
+    q: [Double], k: [Double], v: [Double], bias: [Double]? = nil, heads: Int, tokens: Int, headDim: Int
 ) -> (z: [Double], pattern: [Double]) {
-    let pattern = attentionPattern(q: q, k: k, heads: heads, tokens: tokens, headDim: headDim)
+    let pattern = attentionPattern(q: q, k: k, bias: bias, heads: heads, tokens: tokens, headDim: headDim)
     return (attentionMix(pattern: pattern, v: v, heads: heads, tokens: tokens, headDim: headDim), pattern)
 }
 
-/// softmax(q k^T / sqrt(Dh)) for q, k [H, T, Dh]: how much each query row takes from each key, [H, T, T].
-package func attentionPattern(q: [Double], k: [Double], heads: Int, tokens: Int, headDim: Int) -> [Double] {
+/// softmax(q k^T / sqrt(Dh) + bias) for q, k [H, T, Dh] and a bias [H, T, T]: how much each query row takes from each key, [H, T, T].
+package func attentionPattern(
+    q: [Double], k: [Double], bias: [Double]? = nil, heads: Int, tokens: Int, headDim: Int
+) -> [Double] {
     precondition(q.count == heads * tokens * headDim && k.count == q.count)
+    precondition(bias == nil || bias?.count == heads * tokens * tokens)
     var scores = [Double](repeating: 0, count: heads * tokens * tokens)
     for h in 0..<heads {
         for query in 0..<tokens {
@@ -20,7 +23,8 @@ package func attentionPattern(q: [Double], k: [Double], heads: Int, tokens: Int,
                 for i in 0..<headDim {
                     sum += q[(h * tokens + query) * headDim + i] * k[(h * tokens + key) * headDim + i]
                 }
-                scores[(h * tokens + query) * tokens + key] = sum / Double(headDim).squareRoot()
+                let at = (h * tokens + query) * tokens + key
+                scores[at] = sum / Double(headDim).squareRoot() + (bias?[at] ?? 0)
             }
         }
     }

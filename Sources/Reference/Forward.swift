@@ -43,11 +43,15 @@ extension ReferenceModel {
 
             // x += attention(norm(x))
             let normed1 = layerNorm(x, weight: layer.ln1Weight, bias: layer.ln1Bias, eps: layerNormEps)
-            let q = at(.q, l, projected(normed1, layer, part: 0))  // [H, T, Dh]
-            let k = at(.k, l, projected(normed1, layer, part: 1))
+            func normed(_ rows: [Double], _ norm: (weight: [Double], bias: [Double])?) -> [Double] {
+                norm.map { layerNorm(rows, weight: $0.weight, bias: $0.bias, eps: layerNormEps) } ?? rows
+            }
+            let q = at(.q, l, normed(projected(normed1, layer, part: 0), layer.qNorm))  // [H, T, Dh]
+            let k = at(.k, l, normed(projected(normed1, layer, part: 1), layer.kNorm))
             let v = at(.v, l, projected(normed1, layer, part: 2))
             let pattern = at(
-                .pattern, l, attentionPattern(q: q, k: k, heads: heads, tokens: t, headDim: headDim))  // [H, T, T]
+                .pattern, l,
+                attentionPattern(q: q, k: k, bias: layer.scoreBias, heads: heads, tokens: t, headDim: headDim))  // [H, T, T]
             let z = at(
                 .z, l, attentionMix(pattern: pattern, v: v, heads: heads, tokens: t, headDim: headDim))
             let joined = joinHeads(z, heads: heads, tokens: t, headDim: headDim)  // [T, D]
@@ -56,9 +60,15 @@ extension ReferenceModel {
 
             // x += mlp(norm(x))
             let normed2 = layerNorm(x, weight: layer.ln2Weight, bias: layer.ln2Bias, eps: layerNormEps)
-            let mlpPre = at(
-                .mlpPre, l, matmul(normed2, layer.fc1Weight, bias: layer.fc1Bias, m: t, n: m, k: d))  // [T, M]
-            let mlpAct = at(.mlpAct, l, mlpPre.map { activation($0) })
+            func hidden(_ rows: Range<Int>) -> [Double] {
+                matmul(
+                    normed2, Array(layer.fc1Weight[(rows.lowerBound * d)..<(rows.upperBound * d)]),
+                    bias: Array(layer.fc1Bias[rows]), m: t, n: m, k: d)
+            }
+            let mlpPre = at(.mlpPre, l, hidden(0..<m))  // [T, M]
+            var activated = mlpPre.map { activation($0) }
+            if layer.fc1Bias.count == 2 * m { activated = zip(activated, hidden(m..<(2 * m))).map { $0 * $1 } }
+            let mlpAct = at(.mlpAct, l, activated)
             let mlpOut = at(.mlpOut, l, matmul(mlpAct, layer.fc2Weight, bias: layer.fc2Bias, m: t, n: d, k: m))
             x = at(.residPost, l, add(x, mlpOut))
         }

@@ -8,10 +8,15 @@ package struct ReferenceLayer: Sendable {
     package var projBias: [Double]  // [D]
     package var ln2Weight: [Double]  // [D]
     package var ln2Bias: [Double]  // [D]
-    package var fc1Weight: [Double]  // [M, D]
-    package var fc1Bias: [Double]  // [M]
+    package var fc1Weight: [Double]  // [M, D]; of a gated MLP [2M, D], the gate and what it gates
+    package var fc1Bias: [Double]  // [M]; [2M]
     package var fc2Weight: [Double]  // [D, M]
     package var fc2Bias: [Double]  // [D]
+    /// Norms of each head's queries and keys, if there are any
+    package var qNorm: (weight: [Double], bias: [Double])?  // [Dh]
+    package var kNorm: (weight: [Double], bias: [Double])?  // [Dh]
+    /// Added to the attention scores, if there is one
+    package var scoreBias: [Double]?  // [H, T, T]
 
     package init(
         ln1Weight: [Double], ln1Bias: [Double], qkvWeight: [Double], qkvBias: [Double], projWeight: [Double],

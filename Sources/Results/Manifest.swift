@@ -9,6 +9,10 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var model: String
     /// sha256 (hex) of what the model folder holds that decides the results
     package var modelHash: String
+    /// The file of texts for classes, as given, whose contents count in `modelHash`; nil: the model's classifier
+    package var classes: String?
+    /// Side of the images that the model read; nil: its own
+    package var imageSize: Int?
     package var donor: String?
     package var donorHash: String?
     /// The file that activations were taken from, as given, and its sha256 (hex)
@@ -69,6 +73,8 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var exif: String?
     /// Images that could not be read and were left out; nil where that ends a sweep, or it has not finished
     package var skipped: Int?
+    /// Their ids; empty in stores of versions that kept their number alone
+    package var skippedIDs: [String] = []
     package var device: String
     package var driver: String
     package var precision: String
@@ -164,6 +170,7 @@ extension Manifest {
         }
         compare("vitpatch", stored.version, version)
         compareContent("model", (stored.model, stored.modelHash), (model, modelHash))
+        compare("image-size", stored.imageSize.map(String.init), imageSize.map(String.init))
         compareContent("donor", (stored.donor, stored.donorHash), (donor, donorHash))
         compareContent("patch-with file", (stored.patchFile, stored.patchFileHash), (patchFile, patchFileHash))
         compareContent("data", (stored.data, stored.dataHash), (data, dataHash))
@@ -227,12 +234,13 @@ extension PatchRecord {
 extension Manifest {
     /// Key and value of every field that is set.
     var rows: [(key: String, value: String)] {
-        let classes = Self.json(classNames)
+        let names = Self.json(classNames)
         let all: [(String, String?)] = [
-            ("version", version), ("model", model), ("model_hash", modelHash), ("donor", donor),
+            ("version", version), ("model", model), ("model_hash", modelHash), ("classes", classes),
+            ("image_size", imageSize.map(String.init)), ("donor", donor),
             ("donor_hash", donorHash), ("patch_file", patchFile), ("patch_file_hash", patchFileHash), ("data", data),
             ("data_hash", dataHash), ("spec", spec),
-            ("class_names", classes), ("layers", layers.map(String.init)), ("seed", "\(seed)"),
+            ("class_names", names), ("layers", layers.map(String.init)), ("seed", "\(seed)"),
             ("samples", "\(samples)"), ("offset", "\(offset)"),
             ("limit", limit.map(String.init)), ("shard", shard), ("keep", keep), ("target", target),
             ("foil", foil), ("patch_with", patchWith), ("partner", partner), ("noise_sd", noiseSD),
@@ -240,7 +248,9 @@ extension Manifest {
             ("estimates", estimates.isEmpty ? nil : Self.json(estimates)), ("exact", hasAllExact ? nil : exact),
             ("exact_images", exactImages.map(String.init)),
             ("preprocessing", preprocessing), ("resize", resize), ("exif", exif),
-            ("skipped", skipped.map(String.init)), ("class_match", classMatch.flatMap(Self.json)),
+            ("skipped", skipped.map(String.init)),
+            ("skipped_ids", skippedIDs.isEmpty ? nil : Self.json(skippedIDs)),
+            ("class_match", classMatch.flatMap(Self.json)),
             ("tokens", tokens.flatMap(Self.json)), ("device", device),
             ("driver", driver), ("precision", precision), ("gemm", gemm), ("host", host),
             ("command", command), ("started", started), ("ended", ended),
@@ -258,7 +268,7 @@ extension Manifest {
         return names.allSatisfy(isName) && Set(names + taken).count == names.count + taken.count ? names : nil
     }
 
-    private static func json(_ value: some Encodable) -> String? {
+    static func json(_ value: some Encodable) -> String? {
         (try? JSONEncoder().encode(value)).flatMap { String(data: $0, encoding: .utf8) }
     }
 
@@ -297,8 +307,10 @@ extension Manifest {
         if rows["tokens"] != nil {
             tokens = try value("tokens") { try? JSONDecoder().decode(TokenLayout.self, from: Data($0.utf8)) }
         }
-        (resize, exif) = (rows["resize"], rows["exif"])
+        (resize, exif, classes) = (rows["resize"], rows["exif"], rows["classes"])
+        imageSize = try whole(ifThere: "image_size", 1...16384)
         skipped = try whole(ifThere: "skipped", 0...Int.max)
+        if rows["skipped_ids"] != nil { skippedIDs = try value("skipped_ids", names) }
         (patchFile, patchFileHash) = (rows["patch_file"], rows["patch_file_hash"])
         if rows["estimates"] != nil { estimates = try value("estimates") { names($0).flatMap(Self.estimates) } }
         exact = rows["exact"]

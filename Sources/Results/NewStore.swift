@@ -9,6 +9,7 @@ package final class NewStore: Sendable {
     let folder: String
     private let manifest: Manifest
     private let groups: [ImageGroups]
+    private let dataset: [ListedImage]
     private let overwrite: Bool
     private let lock: FolderLock
     private let madeFolder: Bool
@@ -16,13 +17,17 @@ package final class NewStore: Sendable {
 
     private var path: String { ResultsStore.path(in: folder) }
 
-    /// - Parameter overwrite: whether a store that is there may be replaced; other files are never touched
+    /// - Parameters:
+    ///   - dataset: the images that the sweep begins with, where they are files
+    ///   - overwrite: whether a store that is there may be replaced; other files are never touched
     /// - Throws: `ResultsError.exists`, `.notAStore` (a foreign `results.sqlite` is not replaced), `.inUse`,
     ///   `.readOnly`, `.notAFolder`, `.failed`
     package init(
-        folder: String, manifest: Manifest, groups: [ImageGroups] = [], overwrite: Bool = false
+        folder: String, manifest: Manifest, groups: [ImageGroups] = [], dataset: [ListedImage] = [],
+        overwrite: Bool = false
     ) throws {
         (self.folder, self.manifest, self.groups, self.overwrite) = (folder, manifest, groups, overwrite)
+        self.dataset = dataset
         let path = ResultsStore.path(in: folder)
         if folder.isEmpty { throw ResultsError.notAFolder(path: folder) }
         try Self.check(path, overwrite: overwrite)
@@ -66,6 +71,7 @@ package final class NewStore: Sendable {
             try queue.write { db in
                 try manifest.write(into: db)
                 try groups.write(into: db)
+                try dataset.write(into: db)
             }
             try fill(ResultsStore(folder: folder, queue: queue, manifest: manifest))
             if inWAL { try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = WAL") } }

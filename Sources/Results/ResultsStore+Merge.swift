@@ -125,6 +125,10 @@ extension ResultsStore {
         reference.host = Set(manifests.map(\.host)).sorted().joined(separator: " ")
         reference.started = manifests.map(\.started).min() ?? reference.started
         reference.ended = manifests.compactMap(\.ended).max()
+        // An image that means over all data leave out is named by every shard; older stores have its number alone.
+        let unnamed = manifests.filter(\.skippedIDs.isEmpty).reduce(0) { $0 + ($1.skipped ?? 0) }
+        reference.skippedIDs = Set(manifests.flatMap(\.skippedIDs)).sorted()
+        reference.skipped = manifests.allSatisfy { $0.skipped == nil } ? nil : unnamed + reference.skippedIDs.count
         return reference
     }
 

@@ -67,9 +67,21 @@ extension ResultsStore {
     }
 
     /// Marks the sweep as finished now.
-    package func finish(skipped: Int? = nil) throws {
-        let values = [("ended", Manifest.timestamp())] + (skipped.map { [("skipped", String($0))] } ?? [])
+    ///
+    /// - Parameter skipped: ids of images that were left out because they cannot be read. With those that the store
+    ///   names already they are kept, but for images that have results.
+    package func finish(skipped: [String]? = nil) throws {
         try write { db in
+            var values = [("ended", Manifest.timestamp())]
+            if skipped != nil || !manifest.skippedIDs.isEmpty {
+                let isThere = try Cursor(db, "SELECT 1 FROM images WHERE id = ?")
+                let ids = try Set((skipped ?? []) + manifest.skippedIDs).sorted().filter { id in
+                    isThere.restart()
+                    isThere.bind(1, id)
+                    return try !isThere.next()
+                }
+                values += [("skipped", String(ids.count)), ("skipped_ids", Manifest.json(ids) ?? "[]")]
+            }
             for (key, value) in values {
                 let cursor = try Cursor(
                     db,

@@ -134,6 +134,7 @@ enum Schema {
 
     private static let tables = [
         "manifest", "corruptions", "patches", "images", "effects", "logits", "groups", "estimates", "exact_patches",
+        "dataset",
     ]
 
     /// Refuses a file whose tables are not plain ones: reading a view, a virtual table or a computed column runs

@@ -75,6 +75,8 @@ package enum Foil: Sendable, Equatable, CustomStringConvertible {
     case clean, corrupted
     /// One class of the model for all images
     case index(Int)
+    /// The class that a column of the data names for each image, and `pooled` where it names none
+    case column
 
     package static let words = ["pooled", "clean", "corrupted"]
 
@@ -84,6 +86,7 @@ package enum Foil: Sendable, Equatable, CustomStringConvertible {
         case .clean: "clean"
         case .corrupted: "corrupted"
         case .index(let index): "\(index)"
+        case .column: "column"
         }
     }
 
@@ -91,7 +94,7 @@ package enum Foil: Sendable, Equatable, CustomStringConvertible {
     /// - Parameter hasDonor: then the clean pass alone counts where pooled is asked for
     package func passes(hasDonor: Bool) -> Wave.FoilPasses {
         switch self {
-        case .pooled, .index: hasDonor ? .clean : .both
+        case .pooled, .index, .column: hasDonor ? .clean : .both
         case .clean: .clean
         case .corrupted: .corrupted
         }

@@ -4,7 +4,9 @@ import Patch
 /// The options that decide what a sweep computes: keys of a spec file, and with `--` before them the flags. Name,
 /// default, values and help of each stand here and nowhere else.
 package enum SweepKey: String, Sendable, CaseIterable {
-    case model, donor, data
+    case model, donor
+    case imageSize = "image-size"
+    case classes, data
     case classMap = "class-map"
     case resize, exif
     case corruption, direction
@@ -78,6 +80,15 @@ package enum SweepKey: String, Sendable, CaseIterable {
             row(
                 .folder, "folder", absent: "the model itself",
                 "second model that gives the patched-in activations, a folder; demo is the demo's gray one")
+        case .imageSize:
+            row(
+                .whole, "pixels", absent: "the model's",
+                "side of the images that the model reads; its position embeddings are interpolated as transformers (timm) does"
+            )
+        case .classes:
+            row(
+                .text, "file", absent: "the model's classifier",
+                "texts for classes of a CLIP or SigLIP, a .safetensors file (examples/zero_shot makes it)")
         case .data:
             row(
                 .folder, "folder", absent: "the demo's images",
@@ -157,8 +168,8 @@ package enum SweepKey: String, Sendable, CaseIterable {
                 "label | clean | an index or name of a class: the class whose probability is tracked")
         case .foil:
             row(
-                .text, "class", "pooled", values: Foil.words,
-                "pooled | clean | corrupted | an index or name of a class: the class of logit_diff, by default the best other "
+                .text, "class", absent: "the data's column foil, else pooled", values: Foil.words,
+                "pooled | clean | corrupted | an index or name of a class: the class of logit_diff, pooled is the best other "
                     + "one over the clean and the corrupted pass")
         case .keep:
             row(

@@ -5,6 +5,10 @@ import Patch
 package struct SweepSettings: Sendable, Equatable {
     /// Folders; nil: the demo's model and images, no donor
     package var model: String?, donor: String?, data: String?
+    /// Side of the images that the model reads; nil: its own
+    package var imageSize: Int?
+    /// Texts for classes, a file; nil: the model's classifier
+    package var classes: String?
     /// What `--patch-with file:` names
     package var patchFile: String?
     /// Which label of the model each class of the data is, a CSV file; nil: by name
@@ -45,7 +49,9 @@ extension SweepOptions {
         _ = try sites()
         let estimates = try estimates()
         return SweepSettings(
-            model: text(.model), donor: text(.donor), data: text(.data), patchFile: try patchWith().file,
+            model: text(.model), donor: text(.donor), data: text(.data),
+            imageSize: try whole(.imageSize, 1...16384, "1 to 16384"), classes: text(.classes),
+            patchFile: try patchWith().file,
             classMap: text(.classMap),
             resize: try written(.resize)?.first.map { (item) throws(SpecError) in try item.choice(ResizeLibrary.self) },
             exif: try choice(.exif, EXIFOrientation.self),
@@ -225,8 +231,9 @@ extension SweepOptions {
     }
 
     /// The class that it is compared with.
-    package func foil(among labels: [String]) throws(SpecError) -> Foil {
-        guard let item = written(.foil)?.first else { return .pooled }
+    /// - Parameter hasColumn: whether the data names one for each image
+    package func foil(among labels: [String], hasColumn: Bool = false) throws(SpecError) -> Foil {
+        guard let item = written(.foil)?.first else { return hasColumn ? .column : .pooled }
         switch item.text {
         case "pooled": return .pooled
         case "clean": return .clean

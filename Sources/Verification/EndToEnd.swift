@@ -36,10 +36,11 @@ package struct EndToEnd {
     private let patches: [Patch]
 
     package init(
-        _ library: KernelLibrary, gemm: any GEMM, activation: ViTConfig.Activation = .gelu, seed: UInt64
+        _ library: KernelLibrary, gemm: any GEMM, activation: ViTConfig.Activation = .gelu,
+        pieces: RandomModel.Pieces = [], seed: UInt64
     ) throws(CLError) {
         var random = SplitMix64(seed: seed)
-        let model = RandomModel(activation: activation, using: &random)
+        let model = RandomModel(activation: activation, pieces: pieces, using: &random)
         self.model = model
         reference = model.reference
         self.library = library

@@ -8,13 +8,16 @@ extension OpCase {
     ///   - apart: queries in a buffer of their own, as in the last layer, instead of beside keys and values
     ///   - gap: poison between queries, keys, values and the next row
     ///   - std: of queries and keys; large ones make the running maximum move
+    ///   - hasBias: whether something is added to the scores
     package static func attention(
-        images: Int, heads: Int, headDim: Int, tokens: Int, queries: Int, apart: Bool, gap: Int = 0, std: Float = 1
+        images: Int, heads: Int, headDim: Int, tokens: Int, queries: Int, apart: Bool, gap: Int = 0, std: Float = 1,
+        hasBias: Bool = false
     ) -> OpCase {
         let width = heads * headDim
         return OpCase(
             name: "attention_online",
-            shape: "images \(images), H \(heads), Dh \(headDim), queries \(queries), T \(tokens)",
+            shape: "images \(images), H \(heads), Dh \(headDim), queries \(queries), T \(tokens)"
+                + (hasBias ? ", biased scores" : ""),
             flops: images * heads * queries * tokens * (4 * headDim + 4),
             bytes: 4 * images * width * (2 * queries + 2 * tokens),
             tolerance: attentionTolerance(headDim: headDim, tokens: tokens), productSensitivity: 3
@@ -52,7 +55,9 @@ extension OpCase {
                 v.append(values.map(Double.init))
             }
             let (queryHeads, keyHeads, valueHeads) = (q, k, v)
-            let operation = try Attention(library, headDim: headDim)
+            let scores = hasBias ? random.normals(heads * tokens * tokens, std: 2) : nil
+            let operation = try Attention(library, headDim: headDim, hasScoreBias: hasBias)
+            let bias = try scores.map { values throws(CLError) in try Buffer(library.context, values) }
             let kv = try Buffer(library.context, rows), own = apart ? try Buffer(library.context, queryRows) : kv
             let z = try Buffer(library.context, [Float].poison(images * queries * width + margin))
             return PreparedOp(
@@ -60,16 +65,16 @@ extension OpCase {
                     try operation(
                         q: .init(own, offset: apart ? 5 : offset, stride: qStride), queries: queries,
                         k: .init(kv, offset: kOffset, stride: stride), v: .init(kv, offset: vOffset, stride: stride),
-                        tokens: tokens, images: images, heads: heads, scale: 1 / Float(headDim).squareRoot(), z: z)
+                        tokens: tokens, images: images, heads: heads, scale: 1 / Float(headDim).squareRoot(), z: z,
+                        bias: bias)
                 },
                 output: { try z.read() },
                 expected: {
                     var expected = Expected(exact: [])
                     for image in 0..<images {
                         let (values, scales) = attentionWithScales(
-                            q: queryHeads[image], k: keyHeads[image], v: valueHeads[image], heads: heads,
-                            tokens: tokens,
-                            headDim: headDim)
+                            q: queryHeads[image], k: keyHeads[image], v: valueHeads[image],
+                            bias: scores?.map(Double.init), heads: heads, tokens: tokens, headDim: headDim)
                         expected.values += values[..<(queries * width)]
                         expected.scales += scales[..<(queries * width)]
                     }
@@ -92,12 +97,13 @@ extension OpCase {
 
     /// One image's attention [T, D] and (1 + S) times the sum of p |v|.
     static func attentionWithScales(
-        q: [Double], k: [Double], v: [Double], heads: Int, tokens: Int, headDim: Int
+        q: [Double], k: [Double], v: [Double], bias: [Double]? = nil, heads: Int, tokens: Int, headDim: Int
     ) -> (values: [Double], scales: [Double]) {
         func split(_ x: [Double]) -> [Double] { splitHeads(x, heads: heads, tokens: tokens, headDim: headDim) }
         func join(_ x: [Double]) -> [Double] { joinHeads(x, heads: heads, tokens: tokens, headDim: headDim) }
         let (q, k, v) = (split(q), split(k), split(v))
-        let (z, pattern) = Reference.attention(q: q, k: k, v: v, heads: heads, tokens: tokens, headDim: headDim)
+        let (z, pattern) = Reference.attention(
+            q: q, k: k, v: v, bias: bias, heads: heads, tokens: tokens, headDim: headDim)
         var scales = attentionMix(
             pattern: pattern, v: v.map { abs($0) }, heads: heads, tokens: tokens, headDim: headDim)
         for h in 0..<heads {
@@ -109,7 +115,11 @@ extension OpCase {
             for token in 0..<tokens {
                 let row = (h * tokens + token) * headDim
                 let sum = (0..<headDim).reduce(0) { $0 + abs(q[row + $1]) * largest[$1] } / Double(headDim).squareRoot()
-                for d in 0..<headDim { scales[row + d] *= 1 + sum }
+                let added = bias.map { bias in
+                    let own = (h * tokens + token) * tokens
+                    return bias[own..<(own + tokens)].reduce(0) { max($0, abs($1)) }
+                }
+                for d in 0..<headDim { scales[row + d] *= 1 + sum + (added ?? 0) }
             }
         }
         return (join(z), join(scales))
@@ -127,6 +137,8 @@ extension OpCase {
             attention(images: 1, heads: 1, headDim: 1, tokens: 1, queries: 1, apart: false),
             attention(images: 1, heads: 2, headDim: 64, tokens: 197, queries: 197, apart: false),
             attention(images: 1, heads: 1, headDim: 72, tokens: 257, queries: 257, apart: false, gap: 4),
+            attention(images: 2, heads: 3, headDim: 7, tokens: 37, queries: 37, apart: false, hasBias: true),
+            attention(images: 1, heads: 2, headDim: 64, tokens: 50, queries: 1, apart: true, hasBias: true),
             attention(images: 1, heads: 1, headDim: 80, tokens: 577, queries: 131, apart: true, std: 2),
         ]
     }

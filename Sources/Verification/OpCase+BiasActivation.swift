@@ -88,8 +88,45 @@ extension OpCase {
         }
     }
 
+    /// Rows of a gate and what it gates, side by side; what is outside stays poison.
+    package static func activateGated(rows: Int, width: Int, offset: Int, activation: ActivationKind) -> OpCase {
+        OpCase(
+            name: "activate_gated", shape: "\(activation), [\(rows), 2 x \(width)] from \(offset)",
+            flops: 2 * rows * width, bytes: 4 * 3 * rows * width,
+            tolerance: (activation.roundings + 1) * Float.unitRoundoff
+        ) { library, random in
+            let values = random.normals(offset + 2 * rows * width, std: 2)
+            let operation = try ActivateGated(library)
+            let input = try Buffer(library.context, values)
+            let out = try Buffer(library.context, [Float].poison(offset + 1 + rows * width + margin))
+            return PreparedOp(
+                launch: {
+                    try operation(
+                        input: input, inOffset: offset, out: out, outOffset: offset + 1, rows: rows, width: width,
+                        activation: activation)
+                },
+                output: { try out.read() },
+                expected: {
+                    var expected = Expected(exact: [])
+                    expected.appendPoison(offset + 1 + rows * width + margin)
+                    for row in 0..<rows {
+                        for column in 0..<width {
+                            let gate = Double(values[offset + row * 2 * width + column])
+                            let up = Double(values[offset + row * 2 * width + width + column])
+                            let at = offset + 1 + row * width + column
+                            expected.values[at] = (activation.reference?(gate) ?? gate) * up
+                            expected.scales[at] = abs(gate * up)
+                        }
+                    }
+                    return expected
+                })
+        }
+    }
+
     package static var biasActivationCases: [OpCase] {
         ActivationKind.allCases.map { activate(offset: 5, count: 131, activation: $0) }
+            + ActivationKind.allCases.map { activateGated(rows: 3, width: 37, offset: 5, activation: $0) }
+            + [activateGated(rows: 2, width: 64, offset: 0, activation: .silu)]
             + [activate(offset: 0, count: 1, activation: .gelu), activate(offset: 3, count: 64, activation: .gelu)]
             + ActivationKind.allCases.map { biasActivation(rows: 7, width: 53, stride: 59, offset: 5, activation: $0) }
             + [

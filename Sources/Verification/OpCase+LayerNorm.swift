@@ -74,6 +74,85 @@ extension OpCase {
         }
     }
 
+    /// Heads of rows `stride` apart, in place; what lies between stays as it is.
+    package static func layerNormHeads(rows: Int, heads: Int, width: Int, stride: Int, offset: Int) -> OpCase {
+        let n = rows * heads * width
+        return OpCase(
+            name: "layernorm_heads", shape: "rows \(rows), H \(heads), Dh \(width), stride \(stride)", flops: 8 * n,
+            bytes: 4 * 2 * n, tolerance: 1.5 * Double(width + 16) * Float.unitRoundoff
+        ) { library, random in
+            var values = [Float].poison(offset + rows * stride + margin)
+            for row in 0..<rows {
+                let at = offset + row * stride
+                values.replaceSubrange(
+                    at..<(at + heads * width), with: random.normals(heads * width, mean: 0.5, std: 2))
+            }
+            let weight = random.normals(width, mean: 1, std: 0.5), bias = random.normals(width)
+            let eps: Float = 1e-6, start = values
+            let operation = try LayerNormHeads(library), context = library.context
+            let x = try Buffer(context, values), weights = try Buffer(context, weight)
+            let biases = try Buffer(context, bias)
+            return PreparedOp(
+                launch: {
+                    try operation(
+                        x: x, offset: offset, stride: stride, rows: rows, heads: heads, weight: weights, bias: biases,
+                        eps: eps)
+                },
+                output: { try x.read() },
+                expected: {
+                    var expected = Expected(exact: [])
+                    expected.appendPoison(start.count)
+                    for row in 0..<rows {
+                        for head in 0..<heads {
+                            let at = offset + row * stride + head * width
+                            let own = start[at..<(at + width)].map(Double.init)
+                            let values = Reference.layerNorm(
+                                own, weight: weight.map(Double.init), bias: bias.map(Double.init), eps: Double(eps))
+                            let mean = own.reduce(0, +) / Double(width)
+                            let size = own.reduce(0) { $0 + abs($1) } / Double(width)
+                            let variance = own.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(width)
+                            for d in 0..<width {
+                                expected.values[at + d] = values[d]
+                                expected.scales[at + d] =
+                                    Double(abs(weight[d])) * (size + abs(own[d] - mean))
+                                    / (variance + Double(eps)).squareRoot() + Double(abs(bias[d]))
+                            }
+                        }
+                    }
+                    return expected
+                })
+        }
+    }
+
+    /// Rows divided by their length, in place.
+    package static func normalizeRows(rows: Int, width: Int, offset: Int) -> OpCase {
+        // A sum of squares takes D roundings, halved by the square root; that and the division are 3 and 2.5 ulp.
+        OpCase(
+            name: "normalize_rows", shape: "[\(rows), \(width)] from \(offset)", flops: 3 * rows * width,
+            bytes: 4 * 2 * rows * width, tolerance: (Double(width) / 2 + 12) * Float.unitRoundoff
+        ) { library, random in
+            let values = random.normals(rows * width, std: 3)
+            let operation = try NormalizeRows(library)
+            let x = try Buffer(library.context, [Float].poison(offset) + values + [Float].poison(margin))
+            return PreparedOp(
+                launch: { try operation(x: x, offset: offset, rows: rows, width: width) },
+                output: { try x.read() },
+                expected: {
+                    var expected = Expected(exact: [])
+                    expected.appendPoison(offset + rows * width + margin)
+                    for row in 0..<rows {
+                        let own = values[(row * width)..<((row + 1) * width)].map(Double.init)
+                        let length = own.reduce(0) { $0 + $1 * $1 }.squareRoot()
+                        for (d, value) in own.enumerated() {
+                            expected.values[offset + row * width + d] = value / length
+                            expected.scales[offset + row * width + d] = abs(value) / length
+                        }
+                    }
+                    return expected
+                })
+        }
+    }
+
     /// Widths on both sides of every vector width; lists with gaps, permutations and repeats.
     package static var layerNormCases: [OpCase] {
         [
@@ -83,6 +162,11 @@ extension OpCase {
             layerNorm(stream: 3, rows: [0, 1, 2], tokens: 2, of: 2, width: 1031, zeroRow: true),
             layerNorm(stream: 2, rows: [1], tokens: 1, of: 1, width: 64),
             layerNorm(stream: 2, rows: [0], tokens: 1, of: 2, width: 1),
+            layerNormHeads(rows: 5, heads: 3, width: 7, stride: 67, offset: 3),
+            layerNormHeads(rows: 2, heads: 2, width: 64, stride: 384, offset: 128),
+            layerNormHeads(rows: 1, heads: 1, width: 131, stride: 131, offset: 0),
+            normalizeRows(rows: 3, width: 37, offset: 5), normalizeRows(rows: 1, width: 512, offset: 0),
+            normalizeRows(rows: 2, width: 1, offset: 1),
         ]
     }
 }

@@ -18,12 +18,13 @@ extension OpCase {
     ///   - gap: poison between queries, keys, values and the next row
     package static func attentionPattern(
         slots: Int, heads: Int, headDim: Int, tokens: Int, queries: Int, gap: Int = 0, std: Float = 1,
-        entries: [PatternEntry]
+        hasBias: Bool = false, entries: [PatternEntry]
     ) -> OpCase {
         let width = heads * headDim, asked = entries.reduce(0) { $0 + $1.tokens.count }
         return OpCase(
             name: "attention_pattern",
-            shape: "\(entries.count) of \(slots) slots, H \(heads), Dh \(headDim), queries \(queries), T \(tokens)",
+            shape: "\(entries.count) of \(slots) slots, H \(heads), Dh \(headDim), queries \(queries), T \(tokens)"
+                + (hasBias ? ", biased scores" : ""),
             flops: asked * tokens * (4 * headDim + 4), bytes: 4 * headDim * (2 * asked + 2 * entries.count * tokens),
             tolerance: attentionTolerance(headDim: headDim, tokens: tokens), productSensitivity: 3
         ) { library, random in
@@ -75,7 +76,10 @@ extension OpCase {
                     ).ints
             }
             let (queryHeads, keyHeads, valueHeads) = (q, k, v)
-            let operation = try Attention(library, headDim: headDim), context = library.context
+            let scores = hasBias ? random.normals(heads * tokens * tokens, std: 2) : nil
+            let operation = try Attention(library, headDim: headDim, hasScoreBias: hasBias)
+            let context = library.context
+            let bias = try scores.map { values throws(CLError) in try Buffer(context, values) }
             let kv = try Buffer(context, rows), own = apart ? try Buffer(context, queryRows) : kv
             let listBuffer = try Buffer(context, lists)
             let z = try Buffer(context, [Float].poison(slots * queries * width + margin))
@@ -86,7 +90,7 @@ extension OpCase {
                         q: .init(own, offset: apart ? 5 : offset, stride: qStride), queries: queries,
                         k: .init(kv, offset: kOffset, stride: stride), v: .init(kv, offset: vOffset, stride: stride),
                         tokens: tokens, heads: heads, scale: 1 / Float(headDim).squareRoot(), z: z, lists: listBuffer,
-                        entries: Entries(first: first, count: entries.count, tokens: most))
+                        entries: Entries(first: first, count: entries.count, tokens: most), bias: bias)
                 },
                 output: { try z.read() },
                 expected: {
@@ -94,8 +98,8 @@ extension OpCase {
                     expected.appendPoison(slots * queries * width + margin)
                     for entry in entries {
                         let (values, scales) = attentionWithScales(
-                            q: queryHeads[entry.from], k: keyHeads[entry.from], v: valueHeads[entry.to], heads: heads,
-                            tokens: tokens, headDim: headDim)
+                            q: queryHeads[entry.from], k: keyHeads[entry.from], v: valueHeads[entry.to],
+                            bias: scores?.map(Double.init), heads: heads, tokens: tokens, headDim: headDim)
                         for token in entry.tokens {
                             for d in (entry.head * headDim)..<((entry.head + 1) * headDim) {
                                 let at = (entry.to * queries + token) * width + d
@@ -134,6 +138,9 @@ extension OpCase {
             attentionPattern(
                 slots: 2, heads: 2, headDim: 64, tokens: 197, queries: 197,
                 entries: [PatternEntry(from: 0, to: 1, head: 1, tokens: Array(0..<197))]),
+            attentionPattern(
+                slots: 2, heads: 2, headDim: 13, tokens: 37, queries: 37, hasBias: true,
+                entries: [PatternEntry(from: 0, to: 1, head: 1, tokens: [36, 0, 5])]),
             attentionPattern(
                 slots: 2, heads: 1, headDim: 80, tokens: 257, queries: 257,
                 entries: [PatternEntry(from: 1, to: 0, head: 0, tokens: [256, 0, 31, 32])]),

@@ -7,34 +7,53 @@ package struct RandomModel: Sendable {
     package let config: ViTConfig
     package let weights: ViTWeights
 
+    /// What some families have beside a ViT's
+    package struct Pieces: OptionSet, Sendable {
+        package let rawValue: Int
+        package init(rawValue: Int) { self.rawValue = rawValue }
+        package static let gatedMLP = Pieces(rawValue: 1), qkNorm = Pieces(rawValue: 2), scoreBias = Pieces(rawValue: 4)
+        package static let all: Pieces = [.gatedMLP, .qkNorm, .scoreBias]
+    }
+
     package init(
         heads: Int = 3, headDim: Int = 7, layers: Int = 3, intermediateSize: Int = 37, imageSize: Int = 15,
         patchSize: Int = 5, channels: Int = 3, classes: Int = 7, activation: ViTConfig.Activation = .gelu,
-        qkvBias: Bool = true, using random: inout SplitMix64
+        qkvBias: Bool = true, pieces: Pieces = [], using random: inout SplitMix64
     ) {
         let d = heads * headDim
+        var architecture = Architecture.vit
+        architecture.hasGatedMLP = pieces.contains(.gatedMLP)
+        architecture.hasQKNorm = pieces.contains(.qkNorm)
+        architecture.hasScoreBias = pieces.contains(.scoreBias)
         config = ViTConfig(
             hiddenSize: d, layers: layers, heads: heads, intermediateSize: intermediateSize, imageSize: imageSize,
             patchSize: patchSize, channels: channels, activation: activation, layerNormEps: 1e-6, qkvBias: qkvBias,
-            labels: (0..<classes).map { "class \($0)" })
-        let (m, config) = (intermediateSize, config)
+            architecture: architecture, labels: (0..<classes).map { "class \($0)" })
+        let (m, hidden, config) = (intermediateSize, config.fc1Size, config)
 
         /// [outputs, inputs] that keep the size of what they map, times `gain`
         func linear(_ outputs: Int, _ inputs: Int, gain: Float) -> Weight {
             Weight(random.normals(outputs * inputs, std: gain / Float(inputs).squareRoot()))
         }
-        func scale() -> Weight { Weight(random.normals(d, mean: 1, std: 0.2)) }
+        func scale(_ count: Int? = nil) -> Weight { Weight(random.normals(count ?? d, mean: 1, std: 0.2)) }
         func bias(_ count: Int) -> Weight { Weight(random.normals(count, std: 0.2)) }
         weights = ViTWeights(
             patchWeight: linear(d, config.patchValues, gain: 1.5), patchBias: bias(d), prefix: bias(d),
             position: Weight(random.normals(config.tokens * d, std: 0.3)),
             layers: (0..<layers).map { _ in
-                LayerWeights(
+                var layer = LayerWeights(
                     ln1Weight: scale(), ln1Bias: bias(d), qkvWeight: linear(3 * d, d, gain: 2),
                     qkvBias: qkvBias ? bias(3 * d) : Weight([Float](repeating: 0, count: 3 * d)),
                     projWeight: linear(d, d, gain: 1.4), projBias: bias(d), ln2Weight: scale(), ln2Bias: bias(d),
-                    fc1Weight: linear(m, d, gain: 1.4), fc1Bias: bias(m), fc2Weight: linear(d, m, gain: 1.4),
+                    fc1Weight: linear(hidden, d, gain: 1.4), fc1Bias: bias(hidden), fc2Weight: linear(d, m, gain: 1.4),
                     fc2Bias: bias(d))
+                if architecture.hasQKNorm {
+                    (layer.qNorm, layer.kNorm) = ((scale(headDim), bias(headDim)), (scale(headDim), bias(headDim)))
+                }
+                if architecture.hasScoreBias {
+                    layer.scoreBias = Weight(random.normals(heads * config.tokens * config.tokens))
+                }
+                return layer
             },
             lnWeight: scale(), lnBias: bias(d), headWeight: linear(classes, d, gain: 2), headBias: bias(classes))
     }
@@ -62,11 +81,15 @@ package struct RandomModel: Sendable {
             layerNormEps: Double(config.layerNormEps), patchWeight: wide(weights.patchWeight),
             patchBias: wide(weights.patchBias), cls: wide(weights.prefix), position: wide(weights.position),
             layers: weights.layers.map { layer in
-                ReferenceLayer(
+                var own = ReferenceLayer(
                     ln1Weight: wide(layer.ln1Weight), ln1Bias: wide(layer.ln1Bias), qkvWeight: wide(layer.qkvWeight),
                     qkvBias: wide(layer.qkvBias), projWeight: wide(layer.projWeight), projBias: wide(layer.projBias),
                     ln2Weight: wide(layer.ln2Weight), ln2Bias: wide(layer.ln2Bias), fc1Weight: wide(layer.fc1Weight),
                     fc1Bias: wide(layer.fc1Bias), fc2Weight: wide(layer.fc2Weight), fc2Bias: wide(layer.fc2Bias))
+                own.qNorm = layer.qNorm.map { (wide($0.weight), wide($0.bias)) }
+                own.kNorm = layer.kNorm.map { (wide($0.weight), wide($0.bias)) }
+                own.scoreBias = layer.scoreBias.map(wide)
+                return own
             },
             lnWeight: wide(weights.lnWeight), lnBias: wide(weights.lnBias), headWeight: wide(weights.headWeight),
             headBias: wide(weights.headBias))

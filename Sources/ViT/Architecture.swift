@@ -12,6 +12,17 @@ package struct Architecture: Sendable, Equatable {
             case token(Int)
             /// The mean of the tokens from this one on
             case mean(from: Int)
+            /// Attention of a learned query to all tokens, then an MLP of its own (`PoolingWeights`)
+            case attention
+        }
+
+        /// What stands between the parts and the classes of a model that compares images with texts: a map to `width`
+        /// values without a bias, if there is one, whose result is divided by its length
+        package struct Embedding: Sendable, Equatable {
+            package var width: Int
+            package var isProjected: Bool
+
+            package init(width: Int, isProjected: Bool) { (self.width, self.isProjected) = (width, isProjected) }
         }
 
         /// Where the final norm stands: before the means, after them, or nowhere
@@ -19,14 +30,19 @@ package struct Architecture: Sendable, Equatable {
 
         package var parts: [Part]
         package var norm: Norm
+        package var embedding: Embedding?
 
-        package init(_ parts: [Part], norm: Norm = .before) { (self.parts, self.norm) = (parts, norm) }
+        package init(_ parts: [Part], norm: Norm = .before, embedding: Embedding? = nil) {
+            (self.parts, self.norm, self.embedding) = (parts, norm, embedding)
+        }
 
         /// The first token, after the final norm
         package static let firstToken = Readout([.token(0)])
 
         /// Whether it reads the first tokens, one after the other, and nothing else.
-        package var isFirstTokens: Bool { norm == .before && parts == parts.indices.map { .token($0) } }
+        package var isFirstTokens: Bool {
+            norm == .before && embedding == nil && parts == parts.indices.map { .token($0) }
+        }
 
         /// How many tokens the last layer computes, from the first on, of `tokens`: up to the last one that is read.
         package func tokensRead(of tokens: Int) -> Int { ranges(of: tokens).map(\.upperBound).max() ?? tokens }
@@ -37,6 +53,7 @@ package struct Architecture: Sendable, Equatable {
                 switch part {
                 case .token(let token): token..<(token + 1)
                 case .mean(let first): first..<tokens
+                case .attention: 0..<tokens
                 }
             }
         }
@@ -48,6 +65,7 @@ package struct Architecture: Sendable, Equatable {
                 case .token(let token): "token \(token)"
                 case .mean(0): "the mean of all tokens"
                 case .mean(let first): "the mean of the tokens from \(first) on"
+                case .attention: "attention to all tokens"
                 }
             }
             let norm =
@@ -56,7 +74,7 @@ package struct Architecture: Sendable, Equatable {
                 case .after: ", then the norm"
                 case .none: ", without a norm"
                 }
-            return parts.joined(separator: " and ") + norm
+            return parts.joined(separator: " and ") + norm + (embedding == nil ? "" : ", compared with texts")
         }
     }
 
@@ -67,6 +85,12 @@ package struct Architecture: Sendable, Equatable {
     package var readout: Readout
     /// Whether a layer norm stands between the embeddings and the first layer
     package var hasPreNorm: Bool
+    /// Whether the MLP's hidden layer is activation(gate) * up, of two maps of its input
+    package var hasGatedMLP = false
+    /// Whether queries and keys are normed, head by head
+    package var hasQKNorm = false
+    /// Whether the layers add something to the attention scores that depends on the tokens' places alone
+    package var hasScoreBias = false
 
     package init(family: String, prefix: [PrefixToken], readout: Readout, hasPreNorm: Bool = false) {
         (self.family, self.prefix, self.readout, self.hasPreNorm) = (family, prefix, readout, hasPreNorm)

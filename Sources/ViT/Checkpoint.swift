@@ -13,7 +13,7 @@ package struct Checkpoint: Sendable {
     /// The folder's last path component, or the name given
     package let name: String
     /// SHA-256 in hex of config.json followed by the weight files, shards in the order of their names:
-    /// `cat config.json model.safetensors | sha256sum`
+    /// `cat config.json model.safetensors | sha256sum`; after them the file of `--classes`, where one is given
     package let sha256: String
     /// Tensors in the weight files that a classifying ViT does not use (a pooler, say), sorted
     package let unusedTensors: [String]
@@ -28,13 +28,19 @@ package struct Checkpoint: Sendable {
     /// (`vit.encoder.layer.0.attention.attention.query.weight`), those its version 5 uses in memory
     /// (`vit.layers.0.attention.q_proj.weight`), or timm's.
     ///
+    /// - Parameters:
+    ///   - classes: of a model that compares images with texts; nil for those of its classifier
+    ///   - imageSize: S, pixels of a side; nil for the model's own. Position embeddings are interpolated.
     /// - Throws: `CheckpointError`; every shape is compared with the configuration before memory is taken for it,
     ///   and a weight that is NaN or infinite is refused.
-    package static func load(folder: String) throws(CheckpointError) -> Checkpoint {
+    package static func load(
+        folder: String, classes: TextClasses? = nil, imageSize: Int? = nil
+    ) throws(CheckpointError) -> Checkpoint {
         let model = try ModelFolder(folder)
         let preprocessor = try model.preprocessor()
         let config = try model.json("config.json")
-        let reader = try ConfigReader(json: config, file: model.path("config.json"))
+        var reader = try ConfigReader(json: config, file: model.path("config.json"))
+        (reader.classes, reader.imageSize) = (classes, imageSize)
         return try Checkpoint(
             config: config, reader: reader, source: try TensorSource(model, base: try Family.of(reader).base),
             preprocessor: preprocessor?.contents, preprocessorName: preprocessor?.file, name: model.name,
@@ -67,8 +73,15 @@ package struct Checkpoint: Sendable {
         var configReader = configReader
         configReader.shape = source.shape(of:)
         self.config = try ViTConfig(configReader)
-        var reader = TensorReader(source: source)
-        self.weights = try Family.of(self.config).weights(&reader, self.config)
+        let classes = configReader.classes, family = try Family.of(self.config)
+        if let classes, !family.takesTexts {
+            let takers = Family.all.filter(\.takesTexts).map(\.name).joined(separator: " and ")
+            throw CheckpointError.file(
+                path: classes.file,
+                reason: "texts for classes are for \(takers); \(name) is of the family \(family.name)")
+        }
+        var reader = TensorReader(source: source, classes: classes)
+        self.weights = try family.weights(&reader, self.config)
         self.unusedTensors = reader.unused
         self.preprocessor = preprocessor
         self.preprocessorName = preprocessorName
@@ -77,6 +90,7 @@ package struct Checkpoint: Sendable {
         let digest = sha256Hex { update in
             update(config)
             for file in source.files { file.forEachPiece(update) }
+            if let classes { update(classes.data) }
         }
         guard let digest else {
             throw CheckpointError.file(path: name, reason: "libcrypto could not compute its SHA-256")

@@ -15,6 +15,18 @@ extension ViTConfig {
         self = try Family.of(reader).config(reader)
         let name = reader.file
         if let reason = invalidity { throw CheckpointError.config(file: name, reason: reason) }
+        guard let size = reader.imageSize, size != imageSize else { return }
+        imageSize = size
+        if let reason = invalidity {
+            throw CheckpointError.config(file: name, reason: "at another image size: \(reason)")
+        }
+        if architecture.hasScoreBias {
+            throw CheckpointError.config(
+                file: name,
+                reason:
+                    "image_size is \(trainedImageSize) and \(size) is asked for, but the bias by relative position of "
+                    + "\(architecture.family) is not interpolated")
+        }
     }
 
     /// The index of the class called `label`; nil where no class, or more than one (ImageNet has two "crane"), is.

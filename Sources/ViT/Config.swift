@@ -19,6 +19,8 @@ package struct ViTConfig: Sendable, Equatable {
     package var heads: Int  // H
     package var intermediateSize: Int  // M
     package var imageSize: Int  // S, square
+    /// S that the position embeddings of the checkpoint are for
+    package var trainedImageSize: Int
     package var patchSize: Int  // P
     package var channels: Int
     package var activation: Activation
@@ -40,7 +42,7 @@ package struct ViTConfig: Sendable, Equatable {
         self.layers = layers
         self.heads = heads
         self.intermediateSize = intermediateSize
-        self.imageSize = imageSize
+        (self.imageSize, trainedImageSize) = (imageSize, imageSize)
         self.patchSize = patchSize
         self.channels = channels
         self.activation = activation
@@ -54,6 +56,8 @@ package struct ViTConfig: Sendable, Equatable {
     package var headDim: Int { hiddenSize / heads }
     /// Patches along one side of the image; pixels beyond the last whole patch are not read
     package var grid: Int { imageSize / patchSize }
+    /// The same of the images that the position embeddings of the checkpoint are for
+    var trainedGrid: Int { trainedImageSize / patchSize }
     /// Np, patches an image
     package var patches: Int { grid * grid }
     /// Tokens in front of the patches
@@ -67,8 +71,12 @@ package struct ViTConfig: Sendable, Equatable {
     package func tokens(after layer: Int) -> Int {
         layer == layers - 1 && !computesAllTokens ? architecture.readout.tokensRead(of: tokens) : tokens
     }
-    /// Values that the classifier reads: parts of the readout * D
+    /// Values that the readout makes of the stream: its parts * D
     package var readoutWidth: Int { architecture.readout.parts.count * hiddenSize }
+    /// Values that the classes are compared with
+    package var headWidth: Int { architecture.readout.embedding?.width ?? readoutWidth }
+    /// Values of the MLP's first map: M, or 2M where it is gated
+    package var fc1Size: Int { architecture.hasGatedMLP ? 2 * intermediateSize : intermediateSize }
     /// C
     package var classes: Int { labels.count }
     /// Values of one image: channels * S * S

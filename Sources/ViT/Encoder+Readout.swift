@@ -8,22 +8,23 @@ extension Encoder {
         x: Buffer<Float>, lists: Buffer<Int32>, list: Range<Int>, out: Buffer<Float>, offset: Int = 0,
         workspace: Workspace
     ) throws(CLError) {
-        let readout = config.architecture.readout, width = config.readoutWidth
+        let readout = config.architecture.readout
         // First tokens need no buffer beside that of their norm, so many rows are read at a time.
         let parts = readout.parts.count
         let rows = readout.isFirstTokens ? max(workspace.rows * config.tokens / parts, 1) : workspace.rows
         for chunk in chunks(list, of: rows) {
-            let features: Buffer<Float>
+            let features: Matrix
             if readout.isFirstTokens {
                 try layerNorm(
                     input: x, rowStride: rowStride, rows: lists, list: chunk, tokens: parts, weight: lnWeight,
                     bias: lnBias, eps: config.layerNormEps, out: workspace.normed)
-                features = workspace.normed
+                features = Matrix(workspace.normed, stride: config.readoutWidth)
             } else {
-                features = try pooled(x: x, lists: lists, list: chunk, workspace: workspace)
+                let parts = try pooled(x: x, lists: lists, list: chunk, workspace: workspace)
+                features = try embedded(Matrix(parts, stride: config.readoutWidth), rows: chunk.count, workspace)
             }
             try gemm(
-                a: Matrix(features, stride: width), weight: head, rows: chunk.count, activation: .none,
+                a: features, weight: head, rows: chunk.count, activation: .none,
                 out: Matrix(
                     out, offset: offset + (chunk.lowerBound - list.lowerBound) * config.classes,
                     stride: config.classes))
@@ -41,6 +42,10 @@ extension Encoder {
                 input: x, rowStride: rowStride, rows: lists, list: list, tokens: t, weight: lnWeight, bias: lnBias,
                 eps: config.layerNormEps, out: workspace.normed)
         }
+        if let pooling {
+            try attend(pooling, rows: list.count, workspace)
+            return workspace.features
+        }
         for (part, tokens) in readout.ranges(of: t).enumerated() {
             try pool(
                 input: isNormed ? workspace.normed : x, rowStride: rowStride, rows: isNormed ? nil : lists,
@@ -53,5 +58,47 @@ extension Encoder {
             tokens: list.count * readout.parts.count, weight: lnWeight, bias: lnBias, eps: config.layerNormEps,
             out: workspace.normed)
         return workspace.normed
+    }
+
+    /// The readout by attention of normed rows (`PoolingWeights`), into `workspace.features`: [rows, D].
+    private func attend(_ pooling: Pooling, rows: Int, _ workspace: Workspace) throws(CLError) {
+        let (t, d, m) = (config.tokens, config.hiddenSize, config.intermediateSize)
+        let (features, z) = (workspace.features, workspace.z)
+        try gemm(
+            a: Matrix(workspace.normed, stride: d), weight: pooling.kv, rows: rows * t, activation: .none,
+            out: Matrix(workspace.qkv, stride: 2 * d))
+        try pooling.attention(
+            q: .init(pooling.query, offset: 0, stride: 0), queries: 1,
+            k: .init(workspace.qkv, offset: 0, stride: 2 * d),
+            v: .init(workspace.qkv, offset: d, stride: 2 * d), tokens: t, images: rows, heads: config.heads,
+            scale: attentionScale, z: z)
+        try gemm(
+            a: Matrix(z, stride: d), weight: pooling.proj, rows: rows, activation: .none,
+            out: Matrix(features, stride: d))
+        try layerNorm(
+            input: features, rowStride: rows * d, rows: firstRow, list: 0..<1, tokens: rows,
+            weight: pooling.norm.weight, bias: pooling.norm.bias, eps: config.layerNormEps, out: workspace.normed)
+        try gemm(
+            a: Matrix(workspace.normed, stride: d), weight: pooling.fc1, rows: rows, activation: activation,
+            out: Matrix(workspace.hidden, stride: m))
+        try gemm(
+            a: Matrix(workspace.hidden, stride: m), weight: pooling.fc2, rows: rows, activation: .none,
+            out: Matrix(z, stride: d),
+            residual: ResidualRows(x: features, rowStride: rows * d, lists: firstRow, first: 0, tokens: rows))
+    }
+
+    /// What classes are compared with: the features themselves, or their embedding of length 1.
+    private func embedded(_ features: Matrix, rows: Int, _ workspace: Workspace) throws(CLError) -> Matrix {
+        guard let embedding = config.architecture.readout.embedding else { return features }
+        // Behind the features, which a projection reads
+        let out = Matrix(workspace.features, offset: rows * config.readoutWidth, stride: embedding.width)
+        if let projection {
+            try gemm(a: features, weight: projection, rows: rows, activation: .none, out: out)
+        } else {
+            try workspace.features.copy(
+                from: features.buffer, 0..<(rows * embedding.width), to: rows * config.readoutWidth)
+        }
+        try normalize(x: workspace.features, offset: rows * config.readoutWidth, rows: rows, width: embedding.width)
+        return out
     }
 }

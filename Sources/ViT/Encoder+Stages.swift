@@ -45,6 +45,12 @@ extension Encoder {
                     out: Matrix(q.buffer, offset: q.start(slot) + token * d, stride: q.tokens * q.stride))
             }
         }
+        for (norm, place) in [(layer.qNorm, q), (layer.kNorm, k)] {
+            guard let norm else { continue }
+            try normHeads(
+                x: place.buffer, offset: place.start(slot), stride: place.stride, rows: rows.count * place.tokens,
+                heads: config.heads, weight: norm.weight, bias: norm.bias, eps: config.layerNormEps)
+        }
     }
 
     /// z of some slots, from their q, k and v.
@@ -54,7 +60,8 @@ extension Encoder {
         let slot = slots.lowerBound
         try attention(
             q: q.rows(slot), queries: q.tokens, k: k.rows(slot), v: v.rows(slot), tokens: k.tokens, images: slots.count,
-            heads: config.heads, scale: attentionScale, z: z.buffer, zOffset: z.start(slot))
+            heads: config.heads, scale: attentionScale, z: z.buffer, zOffset: z.start(slot),
+            bias: layers[layer].scoreBias)
     }
 
     /// z of single heads and queries, by another slot's pattern.
@@ -64,7 +71,8 @@ extension Encoder {
         let q = place(.q, layer: layer, workspace), k = place(.k, layer: layer, workspace)
         try attention.pattern(
             q: q.rows(), queries: q.tokens, k: k.rows(), v: place(.v, layer: layer, workspace).rows(), tokens: k.tokens,
-            heads: config.heads, scale: attentionScale, z: workspace.z, lists: lists, entries: patterns)
+            heads: config.heads, scale: attentionScale, z: workspace.z, lists: lists, entries: patterns,
+            bias: layers[layer].scoreBias)
     }
 
     package var attentionScale: Float { 1 / Float(config.headDim).squareRoot() }
@@ -86,14 +94,34 @@ extension Encoder {
         try layerNorm(
             input: x, rowStride: rowStride, rows: lists, list: rows, tokens: out.tokens, weight: layer.ln2Weight,
             bias: layer.ln2Bias, eps: config.layerNormEps, out: workspace.normed)
+        let isGated = config.architecture.hasGatedMLP
+        // The gate and what it gates wait side by side, at the start of their buffer unless they are kept.
+        let pre = place(.mlpPre, layer: index, workspace)
         try gemm(
             a: Matrix(workspace.normed, stride: config.hiddenSize), weight: layer.fc1, rows: rows.count * out.tokens,
-            activation: beforeActivation ? .none : activation, out: out.matrix(slot))
+            activation: beforeActivation || isGated ? .none : activation,
+            out: isGated && !beforeActivation ? pre.matrix(0) : out.matrix(slot))
+        if isGated, !beforeActivation {
+            try gate(from: pre.start(0), to: out, slot: slot, count: rows.count, workspace)
+        }
+    }
+
+    /// mlp_act of slots from the gate and what it gates, which stand at `start` in their buffer.
+    private func gate(
+        from start: Int, to out: Workspace.Place, slot: Int, count: Int, _ workspace: Workspace
+    ) throws(CLError) {
+        try activateGated(
+            input: workspace.pre, inOffset: start, out: out.buffer, outOffset: out.start(slot),
+            rows: count * out.tokens, width: out.width, activation: activation)
     }
 
     /// mlp_act of some slots, from their mlp_pre.
     package func activate(layer: Int, slots: Range<Int>, workspace: Workspace) throws(CLError) {
         let pre = place(.mlpPre, layer: layer, workspace), act = place(.mlpAct, layer: layer, workspace)
+        if config.architecture.hasGatedMLP {
+            try gate(from: pre.start(slots.lowerBound), to: act, slot: slots.lowerBound, count: slots.count, workspace)
+            return
+        }
         try activate(
             input: pre.buffer, out: act.buffer, range: pre.start(slots.lowerBound)..<pre.start(slots.upperBound),
             activation: activation)

@@ -26,8 +26,24 @@ package final class Encoder {
         let kv: (any GEMMWeight)?  // [2D, D]
         let proj: any GEMMWeight  // [D, D]
         let ln2Weight: Buffer<Float>, ln2Bias: Buffer<Float>  // [D]
+        let fc1: any GEMMWeight  // [M, D]; [2M, D] of a gated MLP
+        let fc2: any GEMMWeight  // [D, M]
+        let qNorm: Norm?, kNorm: Norm?  // [Dh]
+        let scoreBias: Buffer<Float>?  // [H, T, T]
+    }
+
+    typealias Norm = (weight: Buffer<Float>, bias: Buffer<Float>)
+
+    /// As `PoolingWeights`
+    struct Pooling {
+        let query: Buffer<Float>  // [D]
+        let kv: any GEMMWeight  // [2D, D]
+        let proj: any GEMMWeight  // [D, D]
+        let norm: Norm  // [D]
         let fc1: any GEMMWeight  // [M, D]
         let fc2: any GEMMWeight  // [D, M]
+        /// Without a bias of the scores
+        let attention: Attention
     }
 
     let layerNorm: LayerNorm
@@ -37,17 +53,22 @@ package final class Encoder {
     let slices: Slices
     let noise: Noise
     let activate: Activate
+    let activateGated: ActivateGated
+    let normHeads: LayerNormHeads
+    let normalize: NormalizeRows
     let pool: Pool
     let patchProjection: any GEMMWeight  // [D, channels * P * P]
     let prefix: Buffer<Float>  // [prefix tokens, D]
     let position: Buffer<Float>  // [T, D]
     /// Between the embeddings and the first layer
-    let preNorm: (weight: Buffer<Float>, bias: Buffer<Float>)?  // [D]
+    let preNorm: Norm?  // [D]
     /// The list of the one row 0
     let firstRow: Buffer<Int32>
     let layers: [Layer]
     let lnWeight: Buffer<Float>, lnBias: Buffer<Float>  // [D]
-    let head: any GEMMWeight  // [C, parts of the readout * D]
+    let head: any GEMMWeight  // [C, parts of the readout * D]; [C, width of its embedding]
+    let pooling: Pooling?
+    let projection: (any GEMMWeight)?  // [width, parts of the readout * D]
     let activation: ActivationKind
 
     /// Uploads the weights.
@@ -57,12 +78,16 @@ package final class Encoder {
         context = library.context
         let context = library.context
         layerNorm = try LayerNorm(library)
-        attention = try Attention(library, headDim: config.headDim)
+        attention = try Attention(
+            library, headDim: config.headDim, hasScoreBias: config.architecture.hasScoreBias)
         embedding = try Embed(library)
         residual = try Residual(library)
         slices = try Slices(library)
         noise = try Noise(library)
         activate = try Activate(library)
+        activateGated = try ActivateGated(library)
+        normHeads = try LayerNormHeads(library)
+        normalize = try NormalizeRows(library)
         pool = try Pool(library)
         activation =
             switch config.activation {
@@ -73,7 +98,7 @@ package final class Encoder {
             case .silu: .silu
             case .mish: .mish
             }
-        let (d, m) = (config.hiddenSize, config.intermediateSize)
+        let (d, m, hidden) = (config.hiddenSize, config.intermediateSize, config.fc1Size)
         // A weight's values are on the host only while it is uploaded.
         func upload(_ weight: Weight) throws(CLError) -> Buffer<Float> { try Buffer(context, weight.floats) }
         func prepare(_ weight: Weight, _ bias: Weight, _ outputs: Int, _ inputs: Int) throws(CLError) -> any GEMMWeight
@@ -84,11 +109,11 @@ package final class Encoder {
         prefix = try upload(weights.prefix)
         position = try upload(weights.position)
         firstRow = try Buffer(context, [0])
-        if let norm = weights.preNorm {
-            preNorm = (try upload(norm.weight), try upload(norm.bias))
-        } else {
-            preNorm = nil
+        func upload(_ norm: (weight: Weight, bias: Weight)?) throws(CLError) -> Norm? {
+            guard let norm else { return nil }
+            return (try upload(norm.weight), try upload(norm.bias))
         }
+        preNorm = try upload(weights.preNorm)
         var layers: [Layer] = []
         for (index, layer) in weights.layers.enumerated() {
             var qkv: (any GEMMWeight)?, q: (any GEMMWeight)?, kv: (any GEMMWeight)?
@@ -104,17 +129,38 @@ package final class Encoder {
                 Layer(
                     ln1Weight: try upload(layer.ln1Weight), ln1Bias: try upload(layer.ln1Bias), qkv: qkv, q: q, kv: kv,
                     proj: try prepare(layer.projWeight, layer.projBias, d, d), ln2Weight: try upload(layer.ln2Weight),
-                    ln2Bias: try upload(layer.ln2Bias), fc1: try prepare(layer.fc1Weight, layer.fc1Bias, m, d),
-                    fc2: try prepare(layer.fc2Weight, layer.fc2Bias, d, m)))
+                    ln2Bias: try upload(layer.ln2Bias), fc1: try prepare(layer.fc1Weight, layer.fc1Bias, hidden, d),
+                    fc2: try prepare(layer.fc2Weight, layer.fc2Bias, d, m), qNorm: try upload(layer.qNorm),
+                    kNorm: try upload(layer.kNorm), scoreBias: try layer.scoreBias.map(upload)))
         }
         self.layers = layers
         lnWeight = try upload(weights.lnWeight)
         lnBias = try upload(weights.lnBias)
-        head = try prepare(weights.headWeight, weights.headBias, config.classes, config.readoutWidth)
+        head = try prepare(weights.headWeight, weights.headBias, config.classes, config.headWidth)
+        if let pool = weights.pooling {
+            pooling = Pooling(
+                query: try upload(pool.query), kv: try prepare(pool.kvWeight, pool.kvBias, 2 * d, d),
+                proj: try prepare(pool.projWeight, pool.projBias, d, d),
+                norm: (try upload(pool.norm.weight), try upload(pool.norm.bias)),
+                fc1: try prepare(pool.fc1Weight, pool.fc1Bias, m, d),
+                fc2: try prepare(pool.fc2Weight, pool.fc2Bias, d, m),
+                attention: try Attention(library, headDim: config.headDim))
+        } else {
+            pooling = nil
+        }
+        projection = try weights.projection.map { weight throws(CLError) in
+            try prepare(weight, .zeros(config.headWidth), config.headWidth, config.readoutWidth)
+        }
     }
 
     /// Tokens that layer `layer` computes for later layers, from the first on.
     package func tokens(after layer: Int) -> Int { config.tokens(after: layer) }
+
+    /// What a layer adds to its attention scores [H, T, T]; nil where it adds nothing.
+    package func scoreBias(layer: Int) throws(CLError) -> [Float]? {
+        guard let bias = layers[layer].scoreBias else { return nil }
+        return try bias.read(0..<bias.count)
+    }
 
     /// Floats between two rows of x
     package var rowStride: Int { config.tokens * config.hiddenSize }

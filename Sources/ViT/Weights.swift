@@ -8,10 +8,15 @@ package struct LayerWeights: Sendable {
     package var projBias: Weight  // [D]
     package var ln2Weight: Weight  // [D]  layernorm_after
     package var ln2Bias: Weight  // [D]
-    package var fc1Weight: Weight  // [M, D]  intermediate.dense
-    package var fc1Bias: Weight  // [M]
+    package var fc1Weight: Weight  // [M, D]  intermediate.dense; of a gated MLP [2M, D], gate and up
+    package var fc1Bias: Weight  // [M]; [2M]
     package var fc2Weight: Weight  // [D, M]  output.dense
     package var fc2Bias: Weight  // [D]
+    /// Norms of queries and keys, where the architecture has them
+    package var qNorm: (weight: Weight, bias: Weight)?  // [Dh]
+    package var kNorm: (weight: Weight, bias: Weight)?  // [Dh]
+    /// What is added to the scores, where the architecture has that
+    package var scoreBias: Weight?  // [H, T, T]
 
     package init(
         ln1Weight: Weight, ln1Bias: Weight, qkvWeight: Weight, qkvBias: Weight, projWeight: Weight,
@@ -33,6 +38,24 @@ package struct LayerWeights: Sendable {
     }
 }
 
+/// Attention of one learned query to all tokens, and the MLP behind it: x + MLP(norm(x)) with x = attention.
+package struct PoolingWeights: Sendable {
+    package var query: Weight  // [D]  the query, projected
+    package var kvWeight: Weight  // [2D, D]
+    package var kvBias: Weight  // [2D]
+    package var projWeight: Weight  // [D, D]
+    package var projBias: Weight  // [D]
+    package var norm: (weight: Weight, bias: Weight)  // [D]
+    package var fc1Weight: Weight  // [M, D]  M is the model's
+    package var fc1Bias: Weight  // [M]
+    package var fc2Weight: Weight  // [D, M]
+    package var fc2Bias: Weight  // [D]
+
+    var all: [Weight] {
+        [query, kvWeight, kvBias, projWeight, projBias, norm.weight, norm.bias, fc1Weight, fc1Bias, fc2Weight, fc2Bias]
+    }
+}
+
 /// A whole model's weights on the host.
 package struct ViTWeights: Sendable {
     package var patchWeight: Weight  // [D, channels * P * P]  the convolution's kernel, flattened
@@ -44,8 +67,12 @@ package struct ViTWeights: Sendable {
     package var layers: [LayerWeights]
     package var lnWeight: Weight  // [D]  the final norm
     package var lnBias: Weight  // [D]
-    package var headWeight: Weight  // [C, parts of the readout * D]
+    package var headWeight: Weight  // [C, parts of the readout * D]; [C, width of the readout's embedding]
     package var headBias: Weight  // [C]
+    /// Of a readout by attention
+    package var pooling: PoolingWeights?
+    /// Of a readout that is compared with texts, where it is projected
+    package var projection: Weight?  // [width, parts of the readout * D]
 
     package init(
         patchWeight: Weight, patchBias: Weight, prefix: Weight, position: Weight, layers: [LayerWeights],
@@ -70,9 +97,8 @@ extension LayerWeights {
     package var count: Int {
         [
             ln1Weight, ln1Bias, qkvWeight, qkvBias, projWeight, projBias, ln2Weight, ln2Bias, fc1Weight, fc1Bias,
-            fc2Weight,
-            fc2Bias,
-        ].map(\.count).reduce(0, +)
+            fc2Weight, fc2Bias, qNorm?.weight, qNorm?.bias, kNorm?.weight, kNorm?.bias, scoreBias,
+        ].reduce(0) { $0 + ($1?.count ?? 0) }
     }
 }
 
@@ -80,7 +106,8 @@ extension ViTWeights {
     /// Number of values
     package var count: Int {
         ([patchWeight, patchBias, prefix, position, lnWeight, lnBias, headWeight, headBias]
-            + (preNorm.map { [$0.weight, $0.bias] } ?? [])).map(\.count).reduce(0, +)
+            + (preNorm.map { [$0.weight, $0.bias] } ?? []) + (pooling?.all ?? []) + (projection.map { [$0] } ?? []))
+            .map(\.count).reduce(0, +)
             + layers.map(\.count).reduce(0, +)
     }
 }

@@ -51,9 +51,9 @@ package final class Workspace {
     let lastQ: Buffer<Float>  // [slots * queries, D]  its queries
     let z: Buffer<Float>  // [slots * T, D]
     let hidden: Buffer<Float>  // [slots * T, M]
-    let pre: Buffer<Float>  // [slots * T, M]  where it is kept
+    let pre: Buffer<Float>  // [slots * T, M]  where it is kept; of gated MLPs always, [.., 2M]: gate and up
     let deviations: Buffer<Float>  // [rows]  of patch projections
-    let features: Buffer<Float>  // [rows, parts of the readout * D]
+    let features: Buffer<Float>  // [rows, parts of the readout * D], then [rows, width of its embedding]
 
     package init(_ context: Context, config: ViTConfig, shape: Shape) throws(CLError) {
         self.shape = shape
@@ -78,18 +78,22 @@ package final class Workspace {
         return [
             shape.rows * config.patches * config.patchValues, tokens * config.hiddenSize,
             slots * config.tokens * 3 * config.hiddenSize, slots * config.tokens * config.hiddenSize,
-            hidden, shape.kept.contains(.pre) ? hidden : 0,
+            hidden,
+            shape.kept.contains(.pre)
+                ? hidden / config.intermediateSize * config.fc1Size
+                : config.architecture.hasGatedMLP ? tokens * config.fc1Size : 0,
             lastQueries == config.tokens ? 0 : slots * lastQueries * config.hiddenSize, shape.rows,
-            config.architecture.readout.isFirstTokens ? 0 : shape.rows * config.readoutWidth,
+            config.architecture.readout.isFirstTokens ? 0 : shape.rows * (config.readoutWidth + config.headWidth),
         ]
     }
 
     /// Bytes of the GEMM provider's largest temporary.
     package static func temporaryBytes(_ config: ViTConfig, _ shape: Shape, gemm: any GEMM) throws(CLError) -> Int {
-        let (d, m, tokens) = (config.hiddenSize, config.intermediateSize, shape.rows * config.tokens)
+        let (d, m, tokens) = (config.hiddenSize, config.fc1Size, shape.rows * config.tokens)
         var temporary = 0
         for (n, k) in [
-            (3 * d, d), (d, d), (m, d), (d, m), (d, config.patchValues), (config.classes, config.readoutWidth),
+            (3 * d, d), (d, d), (m, d), (d, config.intermediateSize), (d, config.patchValues),
+            (config.classes, config.headWidth), (config.headWidth, config.readoutWidth),
         ] {
             temporary = max(temporary, try gemm.temporaryBytes(rows: tokens, outputs: n, inputs: k))
         }
@@ -127,7 +131,7 @@ package final class Workspace {
         case .k: joint(1)
         case .v: joint(2)
         case .z: Place(buffer: z, offset: 0, stride: d, width: d, tokens: tokens)
-        case .mlpPre: Place(buffer: pre, offset: 0, stride: m, width: m, tokens: tokens)
+        case .mlpPre: Place(buffer: pre, offset: 0, stride: config.fc1Size, width: m, tokens: tokens)
         case .mlpAct: Place(buffer: hidden, offset: 0, stride: m, width: m, tokens: tokens)
         }
     }

@@ -11,7 +11,7 @@ extension Checkpoint {
     /// - Parameter resize: nil for what the model's image processor says
     func imageReader(resize: ResizeLibrary?) throws -> Preprocessor {
         try Preprocessor(
-            config: preprocessor, imageSize: config.imageSize,
+            config: preprocessor, imageSize: config.imageSize, isScaled: config.imageSize != config.trainedImageSize,
             name: "\(name)/\(preprocessorName ?? "preprocessor_config.json")", library: resize)
     }
 

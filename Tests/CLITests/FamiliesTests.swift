@@ -40,4 +40,74 @@ struct FamiliesTests {
         #expect(refused.code == 64)
         #expect(refused.errors.contains("the model has no CLS token; in front of its patches stand no tokens"))
     }
+
+    // MARK: Texts for classes, other image sizes
+
+    private func texts(_ model: String) -> String {
+        Fixture.directory("families/\(model)").appendingPathComponent("classes.safetensors").path
+    }
+
+    @Test(arguments: ["clip-zero-shot", "siglip-zero-shot"])
+    func textsAreTheClasses(_ model: String) throws {
+        let run = try sweep(model, "--classes", texts(model), "--site", "z", "--layers", "0")
+        #expect(run.code == 0, "\(run.errors)")
+        let inspected = try runVitpatch(
+            ["inspect", Fixture.directory("families/\(model)").path, "--classes", texts(model)])
+        #expect(inspected.code == 0, "\(inspected.errors)")
+        #expect(inspected.output.contains("compared with texts"))
+        #expect(inspected.output.contains("5: ash, birch, cedar, dogwood, elm"))
+        // Other texts are another sweep.
+        var other = try Data(contentsOf: URL(fileURLWithPath: texts(model)))
+        other[other.count - 2] ^= 1
+        try folder.write("other.safetensors", other)
+        let resumed = try runVitpatch([
+            "sweep", "--model", Fixture.directory("families/\(model)").path, "--data", folder("data"), "--out",
+            folder("out"), "--resume", "--site", "z", "--layers", "0", "--classes", folder("other.safetensors"),
+        ])
+        #expect(resumed.code == 1 && resumed.errors.contains("model is"), "\(resumed.errors)")
+    }
+
+    @Test func whatTextsLackIsSaid() throws {
+        let missing = try sweep("clip-zero-shot")
+        #expect(missing.code == 1, "\(missing.errors)")
+        #expect(
+            missing.errors.contains(
+                "the checkpoint has no classification head; vitpatch reads CLIPForImageClassification, and with texts for classes (--classes FILE) a whole CLIP model"
+            ), "\(missing.errors)")
+        let other = try sweep("deit", "--classes", texts("clip-zero-shot"))
+        #expect(other.code == 1)
+        #expect(other.errors.contains("texts for classes are for CLIP and SigLIP;"), "\(other.errors)")
+        let head = try sweep("clip", "--classes", texts("clip-zero-shot"))
+        #expect(head.code == 1)
+        #expect(head.errors.contains("the weights have no visual_projection.weight"), "\(head.errors)")
+        let pool = try sweep("siglip", "--classes", texts("siglip-zero-shot"))
+        #expect(pool.code == 1)
+        #expect(pool.errors.contains("for a SiglipModel with its pooling head"), "\(pool.errors)")
+        let width = try sweep("clip-zero-shot", "--classes", texts("siglip-zero-shot"))
+        #expect(width.code == 1)
+        #expect(width.errors.contains("texts have 16 values, but the model's images have 10"), "\(width.errors)")
+        let demo = try runVitpatch(["classify", "--classes", texts("clip-zero-shot")])
+        #expect(demo.code == 64 && demo.errors.contains("--classes goes with --model"))
+    }
+
+    @Test func anotherImageSizeIsKept() throws {
+        let run = try sweep("dinov2", "--image-size", "20", "--site", "resid_post", "--tokens", "each", "--layers", "0")
+        #expect(run.code == 0, "\(run.errors)")
+        #expect(Set(try Table(export(folder("out")))["token"]).count == 26)
+        let arguments = [
+            "sweep", "--model", Fixture.directory("families/dinov2").path, "--data", folder("data"), "--out",
+            folder("out"), "--resume", "--site", "resid_post", "--layers", "0", "--tokens",
+        ]
+        let again = try runVitpatch(arguments + ["each", "--image-size", "20"])
+        #expect(again.code == 0, "\(again.errors)")
+        let other = try runVitpatch(arguments + ["each"])
+        #expect(other.code == 1 && other.errors.contains("image-size is 20 there and not set now"), "\(other.errors)")
+        let report = try runVitpatch(["report", folder("out")])
+        #expect(report.code == 0 && !report.errors.contains("pictures"), "\(report.errors)")
+        let demo = try runVitpatch(["classify", "--image-size", "20"])
+        #expect(demo.code == 64 && demo.errors.contains("--image-size goes with --model"))
+        let small = try sweep("dinov2", "--image-size", "3")
+        #expect(
+            small.code == 1 && small.errors.contains("image_size 3 is smaller than patch_size 4"), "\(small.errors)")
+    }
 }

@@ -18,8 +18,25 @@ private let names = fixtureNames("formats", ".webp", ".gif", ".bmp", ".tiff")
     }
 
     @Test func allFixturesAreThere() {
-        for (ending, count) in [(".webp", 5), (".gif", 11), (".bmp", 14), (".tiff", 36)] {
+        for (ending, count) in [(".webp", 5), (".gif", 11), (".bmp", 14), (".tiff", 37)] {
             #expect(fixtureNames("formats", ending).count == count, "\(ending)")
+        }
+    }
+
+    /// Kinds of TIFF that Pillow reads in its own way, or not at all
+    @Test func otherKindsOfTIFFAreRefusedInASentence() throws {
+        let bytes = try fixture("formats/gray12.tiff")
+        let photometric: [UInt8] = [6, 1, 3, 0, 1, 0, 0, 0]  // the tag, before its value
+        let at = try #require(
+            (0..<bytes.count - 8).first { Array(bytes[$0..<$0 + 8]) == photometric }.map { $0 + 8 })
+        for (value, reason) in [
+            (6, "TIFF's YCbCr is read in JPEG compression only"),
+            (0, "1 samples of 12 bits with TIFF's colours 0 are not read"),
+        ] as [(UInt8, String)] {
+            var other = bytes
+            other[at] = value
+            let error = #expect(throws: ImageError.self) { try decodeImage(other, name: "x.tiff") }
+            #expect(error.map { "\($0)".contains(reason) } == true, "\(String(describing: error))")
         }
     }
 

@@ -34,6 +34,19 @@ struct AttentionTests {
         expectShapeError(context) { try run(z: z, zOffset: -1) }
         expectShapeError(context) { try run(z: z, zOffset: 1) }
         try run(z: z)
+        // A bias where there is to be none, none where there is to be one, and one of another size
+        let bias = try Buffer<Float>(context, count: 32)
+        let biased = try Attention(library, headDim: 5, hasScoreBias: true)
+        func run(_ operation: Attention, tokens: Int = 4, _ bias: Buffer<Float>?) throws {
+            let rows = Attention.Rows(qkv, offset: 0, stride: stride)
+            try operation(
+                q: rows, queries: tokens, k: rows, v: rows, tokens: tokens, images: 1, heads: 2, scale: 1, z: z,
+                bias: bias)
+        }
+        expectShapeError(context) { try run(operation, bias) }
+        expectShapeError(context) { try run(biased, nil) }
+        expectShapeError(context) { try run(biased, tokens: 3, bias) }
+        try run(biased, bias)
     }
 
     /// Softmax must not hide it: a weight that underflows is nearly nothing, one that is not a number is none.

@@ -38,4 +38,21 @@ struct LayerNormTests {
             out: values)
         #expect(context.counters.launches == before)
     }
+
+    @Test func headsAndRowsAreChecked() throws {
+        let library = try library(), context = library.context
+        let x = try Buffer<Float>(context, count: 40), weight = try Buffer<Float>(context, count: 5)
+        let short = try Buffer<Float>(context, count: 4)
+        let heads = try LayerNormHeads(library)
+        expectShapeError(context) {
+            try heads(x: x, offset: 0, stride: 10, rows: 4, heads: 2, weight: weight, bias: short, eps: 1e-6)
+        }
+        expectShapeError(context) {
+            try heads(x: x, offset: 1, stride: 10, rows: 4, heads: 2, weight: weight, bias: weight, eps: 1e-6)
+        }
+        expectShapeError(context) {
+            try heads(x: x, offset: 0, stride: 9, rows: 1, heads: 2, weight: weight, bias: weight, eps: 1e-6)
+        }
+        expectShapeError(context) { try NormalizeRows(library)(x: x, offset: 1, rows: 4, width: 10) }
+    }
 }

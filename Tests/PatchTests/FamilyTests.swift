@@ -13,8 +13,18 @@ import ViT
 
     static let names = [
         "deit", "deit-distilled", "vit-msn", "dinov2", "dinov2-registers", "clip", "siglip", "timm", "timm-average",
-        "timm-pre-norm", "timm-no-class",
+        "timm-pre-norm", "timm-no-class", "dinov2-swiglu", "beit", "beit-cls", "clip-zero-shot", "siglip-zero-shot",
+        "timm-distilled", "timm-qk-norm", "timm-swiglu", "timm-siglip",
     ]
+
+    /// The family's model, with its texts for classes where it has them
+    static func checkpoint(_ name: String, imageSize: Int? = nil) throws -> Checkpoint {
+        let folder = Fixture.directory("families/\(name)").path, texts = "\(folder)/classes.safetensors"
+        return try Checkpoint.load(
+            folder: folder,
+            classes: FileManager.default.fileExists(atPath: texts) ? TextClasses(path: texts) : nil,
+            imageSize: imageSize)
+    }
 
     struct Case: Decodable {
         let direction: String, sites: [String], layers: [Int], heads: [Int]?, tokens: [Int]?, noop: Bool
@@ -29,7 +39,7 @@ import ViT
         let expected = try SafetensorsFile(directory.appendingPathComponent("expected.safetensors"))
         let list = try JSONDecoder().decode(
             CaseList.self, from: Data(contentsOf: directory.appendingPathComponent("cases.json")))
-        let rig = try Rig(Checkpoint.load(folder: directory.path))
+        let rig = try Rig(Self.checkpoint(name))
         let config = rig.config, (t, d) = (config.tokens, config.hiddenSize)
         #expect(config.prefixTokens == list.prefix)
         #expect(config.labels == ["ash", "birch", "cedar", "dogwood", "elm"])
@@ -80,10 +90,32 @@ import ViT
         if ProcessInfo.processInfo.environment["VITPATCH_SHOW"] != nil { print("\(name): \(largest)") }
     }
 
+    /// Images of another size than the model was trained on, larger and smaller: position embeddings interpolated as by
+    /// transformers and timm. `scripts/fixtures/sizes.py` makes them.
+    @Test func otherSizesMatchTheLibrary() throws {
+        let expected = try SafetensorsFile(Fixture.directory("families").appendingPathComponent("sizes.safetensors"))
+        let passes = expected.entries.keys.filter { $0.hasSuffix(".logits") }.sorted()
+        #expect(passes.count == 2 * Self.names.count { !$0.hasPrefix("beit") })
+        for pass in passes {
+            let parts = pass.split(separator: "."), name = String(parts[0]), size = try #require(Int(parts[1]))
+            let rig = try Rig(Self.checkpoint(name, imageSize: size))
+            let pixels = try expected.doubles("\(name).\(size).pixels").map(Float.init)
+            let found = try rig.wavefront(images: 1, patches: []).run(
+                .init(clean: [pixels], corrupted: nil, labels: [-1]), patches: [], keepLogits: true)
+            let difference = maxAbsDiff(found.cleanLogits.map(Double.init), try expected.doubles(pass))
+            #expect(difference < Self.tolerance, "\(pass) by \(difference)")
+        }
+    }
+
+    @Test func biasesByPositionAreNotInterpolated() throws {
+        let error = try #require(throws: CheckpointError.self) { try Self.checkpoint("beit", imageSize: 25) }
+        #expect(error.description.contains("the bias by relative position of BEiT is not interpolated"))
+    }
+
     /// One image a wave or three, chunks of any size: the same bits, with readouts of means too.
-    @Test(arguments: ["dinov2-registers", "timm-average", "clip"])
+    @Test(arguments: ["dinov2-registers", "timm-average", "clip", "dinov2-swiglu", "siglip-zero-shot"])
     func wavesDoNotMatter(_ name: String) throws {
-        let rig = try Rig(Checkpoint.load(folder: Fixture.directory("families/\(name)").path))
+        let rig = try Rig(Self.checkpoint(name))
         var random = SplitMix64(seed: 5)
         let wave = rig.input(images: 3, &random)
         let together = try rig.wavefront(images: 3, patches: [], chunkRows: 2).run(wave, patches: [], keepLogits: true)

@@ -169,7 +169,7 @@ struct SweepTests {
             .foil: "pooled", .partner: "any", .noiseSD: "image", .estimate: "ig:5", .estimateOf: "p", .exact: "all",
             .exactImages: "4",
             .keep: "flipped",
-            .classMap: "c.csv", .resize: "torchvision", .exif: "apply",
+            .classMap: "c.csv", .classes: "t.safetensors", .imageSize: "448", .resize: "torchvision", .exif: "apply",
             .limit: "5", .offset: "6", .seed: "7", .samples: "8", .shard: "1/9",
         ]
         #expect(Set(values.keys) == Set(SweepKey.allCases))
@@ -181,7 +181,7 @@ struct SweepTests {
             settings.model == "m" && settings.donor == "d" && settings.data == "i"
                 && settings.corruptions.map(\.spec) == ["mean"]
                 && settings.control == 9 && settings.classMap == "c.csv" && settings.resize == .torchvision
-                && settings.exif == .apply)
+                && settings.exif == .apply && settings.classes == "t.safetensors" && settings.imageSize == 448)
         #expect(try both.target(among: ["a", "b"]) == .clean)
         #expect(settings.keep == .flipped && settings.limit == 5 && settings.offset == 6)
         #expect(settings.allEstimates.map(\.name) == ["ig5_p"] && settings.exactImages == 4)
@@ -232,6 +232,8 @@ struct SweepTests {
             #expect(error?.origin == .commandLine && error?.description.hasPrefix("--target \(text): ") == true)
             #expect(error?.description.contains(words) == true, "\(text)")
         }
+        #expect(try flags([:]).foil(among: labels, hasColumn: true) == .column)
+        #expect(try flags([.foil: "pooled"]).foil(among: labels, hasColumn: true) == .pooled)
         #expect(try flags([.foil: "clean"]).foil(among: labels) == .clean)
         #expect(try flags([.foil: "corrupted"]).foil(among: labels) == .corrupted)
         #expect(try flags([.foil: labels[0]]).foil(among: labels) == .index(0))

@@ -72,6 +72,29 @@ extension ImageDataset {
         return ClassMatch(rule: rule, map: found, lines: lines)
     }
 
+    /// The model's label that each image's value of a further column of a CSV file is, by name as classes are, or by index;
+    /// nil where the value is empty.
+    ///
+    /// - Throws: ``ImageError/labels(_:)`` for the first value that is none
+    package func labels(inColumn column: String, modelLabels: [String]) throws -> [Int?]? {
+        guard let values = columns[column] else { return nil }
+        let labels = LabelNames(modelLabels)
+        var known: [String: Int] = [:]
+        return try values.enumerated().map { row, value in
+            if value.isEmpty { return nil }
+            if let index = known[value] { return index }
+            guard let index = try labels.match(value, data: "the column \(column)") ?? Int(value),
+                modelLabels.indices.contains(index)
+            else {
+                throw ImageError.labels(
+                    "\(name): row \(row + 1) has '\(value)' in the column \(column), which is neither one of the model's "
+                        + "labels nor an index from 0 to \(modelLabels.count - 1).")
+            }
+            known[value] = index
+            return index
+        }
+    }
+
     /// The order of the names is the order of the labels; numbers must be in order both as text and as numbers.
     private func inOrder(_ modelLabels: [String]) throws -> [Int] {
         guard classNames.count == modelLabels.count else {

@@ -13,6 +13,10 @@ struct ConfigReader {
     let file: String
     /// Shapes of the model's tensors by name, for what a family reads from them
     var shape: (String) -> [Int]? = { _ in nil }
+    /// The classes of a model that compares images with texts
+    var classes: TextClasses?
+    /// Another size of images than the model was trained on
+    var imageSize: Int?
 
     /// - Throws: `CheckpointError.config` where the file is not a JSON object
     init(json: Data, file: String) throws(CheckpointError) {
@@ -24,6 +28,7 @@ struct ConfigReader {
 
     private init(values: [String: JSON], of other: ConfigReader) {
         (self.values, file, shape) = (values, other.file, other.shape)
+        (classes, imageSize) = (other.classes, other.imageSize)
     }
 
     /// The members of the object `key`; none where it is absent.

@@ -2,7 +2,7 @@ extension Family {
     /// transformers' `Dinov2ForImageClassification`: layer scale, and a classifier on CLS and the mean of the patches.
     static let dinov2 = Family(
         name: "DINOv2", modelType: "dinov2", model: "Dinov2ForImageClassification",
-        summary: "CLS and the mean of the patches; no SwiGLU", base: "dinov2.",
+        summary: "CLS and the mean of the patches", base: "dinov2.",
         config: { reader throws(CheckpointError) in try DINOv2.config(reader, "DINOv2", registers: 0) },
         weights: { reader, config throws(CheckpointError) in try DINOv2.weights(&reader, config, base: "dinov2") })
 
@@ -10,7 +10,7 @@ extension Family {
     static let dinov2WithRegisters = Family(
         name: "DINOv2 with registers", modelType: "dinov2_with_registers",
         model: "Dinov2WithRegistersForImageClassification",
-        summary: "CLS and the mean of the patches; no SwiGLU", base: "dinov2_with_registers.",
+        summary: "CLS and the mean of the patches", base: "dinov2_with_registers.",
         config: { reader throws(CheckpointError) in
             let registers = try reader.int("num_register_tokens", default: 4)
             guard 1...1024 ~= registers else {
@@ -28,9 +28,6 @@ private enum DINOv2 {
     static func config(
         _ reader: ConfigReader, _ family: String, registers: Int
     ) throws(CheckpointError) -> ViTConfig {
-        if try reader.bool("use_swiglu_ffn", default: false) {
-            throw .config(file: reader.file, reason: "use_swiglu_ffn is true; vitpatch reads plain MLPs")
-        }
         let width = try reader.int("hidden_size", default: 768)
         let ratio = try reader.number("mlp_ratio", default: 4)
         guard 1...(1 << 16) ~= width, ratio > 0, ratio <= 64 else {
@@ -39,17 +36,23 @@ private enum DINOv2 {
                 reason: "hidden_size is \(width) and mlp_ratio \(ratio), expected at most 65536 and 64")
         }
         let first = 1 + registers
+        var architecture = Architecture(
+            family: family, prefix: [.cls] + [Architecture.PrefixToken](repeating: .register, count: registers),
+            readout: .init([.token(0), .mean(from: first)]))
+        architecture.hasGatedMLP = try reader.bool("use_swiglu_ffn", default: false)
+        // A gated MLP has two thirds of the hidden size, rounded up to a multiple of 8, and silu whatever hidden_act says.
+        let hidden = Int(Double(width) * ratio), gated = (Int(Double(hidden * 2) / 3) + 7) / 8 * 8
         return ViTConfig(
             hiddenSize: width, layers: try reader.int("num_hidden_layers", default: 12),
-            heads: try reader.int("num_attention_heads", default: 12), intermediateSize: Int(Double(width) * ratio),
+            heads: try reader.int("num_attention_heads", default: 12),
+            intermediateSize: architecture.hasGatedMLP ? gated : hidden,
             imageSize: try reader.side("image_size", default: 224),
             patchSize: try reader.side("patch_size", default: registers == 0 ? 14 : 16),
-            channels: try reader.int("num_channels", default: 3), activation: try reader.activation(),
+            channels: try reader.int("num_channels", default: 3),
+            activation: architecture.hasGatedMLP ? .silu : try reader.activation(),
             layerNormEps: try reader.epsilon("layer_norm_eps", default: 1e-6),
             qkvBias: try reader.bool("qkv_bias", default: true),
-            architecture: Architecture(
-                family: family, prefix: [.cls] + [Architecture.PrefixToken](repeating: .register, count: registers),
-                readout: .init([.token(0), .mean(from: first)])),
+            architecture: architecture,
             labels: try reader.labels())
     }
 
@@ -60,9 +63,9 @@ private enum DINOv2 {
         let head = try reader.head("classifier", config)
         let cls = try reader.stored(["\(embeddings).cls_token"], [1, 1, d])
         var prefix = Weight([cls])
-        var position = try reader.tensor(
-            ["\(embeddings).position_embeddings"], [1, config.tokens - registers, d],
-            because: "image_size \(config.imageSize) and patch_size \(config.patchSize) make \(config.patches) patches")
+        // With registers, transformers interpolates with antialiasing.
+        var position = try reader.positions(
+            ["\(embeddings).position_embeddings"], prefix: 1, antialias: registers > 0, config)
         if registers > 0 {
             let tokens = try reader.stored(["\(embeddings).register_tokens"], [1, registers, d])
             prefix = Weight([cls, tokens])
@@ -73,6 +76,7 @@ private enum DINOv2 {
                 return Array(values[..<d] + [Float](repeating: 0, count: registers * d) + values[d...])
             }
         }
+        let isGated = config.architecture.hasGatedMLP
         return try ViTFamily.weights(
             &reader, config, base: base, head: head, prefix: prefix, position: position
         ) { index in
@@ -85,8 +89,11 @@ private enum DINOv2 {
                 query: paths("attention.attention.query", "attention.q_proj"),
                 key: paths("attention.attention.key", "attention.k_proj"),
                 value: paths("attention.attention.value", "attention.v_proj"),
-                output: paths("attention.output.dense", "attention.o_proj"), fc1: paths("mlp.fc1"),
-                fc2: paths("mlp.fc2"), scale1: paths("layer_scale1.lambda1"), scale2: paths("layer_scale2.lambda1"))
+                output: paths("attention.output.dense", "attention.o_proj"),
+                fc1: paths(isGated ? "mlp.weights_in" : "mlp.fc1"),
+                fc2: isGated ? paths("mlp.weights_out", "mlp.down_proj") : paths("mlp.fc2"),
+                scale1: paths("layer_scale1.lambda1"), scale2: paths("layer_scale2.lambda1"),
+                gate: paths("mlp.gate_proj"), up: paths("mlp.up_proj"))
         }
     }
 }

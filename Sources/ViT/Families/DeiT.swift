@@ -20,24 +20,25 @@ extension Family {
             ]
             let head =
                 config.architecture.readout == .firstToken
-                ? try reader.head("classifier", config) : try meanHead(&reader, config)
+                ? try reader.head("classifier", config)
+                : try meanHead("cls_classifier", "distillation_classifier", &reader, config)
             return try ViTFamily.weights(
                 &reader, config, base: "deit", head: head, prefix: Weight(tokens), names: ViTFamily.names("deit"))
         })
 }
 
 /// The mean of two heads on two tokens as one map of both: [C, 2D].
-private func meanHead(
-    _ reader: inout TensorReader, _ config: ViTConfig
+func meanHead(
+    _ cls: String, _ distillation: String, _ reader: inout TensorReader, _ config: ViTConfig
 ) throws(CheckpointError) -> (weight: Weight, bias: Weight) {
     let (c, d) = (config.classes, config.hiddenSize)
-    guard reader.has("cls_classifier.weight"), reader.has("distillation_classifier.weight") else {
+    guard reader.has("\(cls).weight"), reader.has("\(distillation).weight") else {
         throw reader.missing(
-            "cls_classifier.weight",
-            "missing: the checkpoint has no two heads; vitpatch reads DeiTForImageClassificationWithTeacher")
+            "\(cls).weight",
+            "missing: the checkpoint has no two heads; vitpatch reads \(try Family.of(config).model)")
     }
-    let own = try reader.linear("cls_classifier", out: c, in: d)
-    let other = try reader.linear("distillation_classifier", out: c, in: d)
+    let own = try reader.linear(cls, out: c, in: d)
+    let other = try reader.linear(distillation, out: c, in: d)
     let weight = Weight(count: 2 * c * d) {
         let (a, b) = (own.weight.floats, other.weight.floats)
         return (0..<c).flatMap { row in

@@ -10,11 +10,13 @@ package struct Family: Sendable {
     package let summary: String
     /// What the names of all tensors but the head's begin with
     let base: String
+    /// Whether its models compare images with texts too (`TextClasses`)
+    var takesTexts = false
     let config: @Sendable (ConfigReader) throws(CheckpointError) -> ViTConfig
     let weights: @Sendable (inout TensorReader, ViTConfig) throws(CheckpointError) -> ViTWeights
 
     package static let all: [Family] = [
-        .vit, .deit, .vitMSN, .dinov2, .dinov2WithRegisters, .clip, .siglip, .timm,
+        .vit, .deit, .vitMSN, .dinov2, .dinov2WithRegisters, .beit, .clip, .siglip, .timm,
     ]
 
     /// The families as text, one a line

@@ -2,9 +2,15 @@
 struct LayerNames {
     var norm1: [String], norm2: [String]
     var query: [String], key: [String], value: [String], output: [String]
+    /// Queries, keys and values of one map; those above do not count then
+    var joint: [String]?
+    /// Norms of queries and keys, in families that have them
+    var qNorm: [String]?, kNorm: [String]?
     var fc1: [String], fc2: [String]
     /// Vectors [D] that attention's and the MLP's outputs are multiplied by, in families that have them
     var scale1: [String]?, scale2: [String]?
+    /// The gate and what it gates, where a gated MLP has them apart; together they are fc1
+    var gate: [String]?, up: [String]?
 }
 
 extension TensorReader {
@@ -13,14 +19,27 @@ extension TensorReader {
     mutating func layer(_ names: LayerNames, _ config: ViTConfig) throws(CheckpointError) -> LayerWeights {
         let (d, m) = (config.hiddenSize, config.intermediateSize)
         let ln1 = try vector(names.norm1, d), ln2 = try vector(names.norm2, d)
-        let qkv = try linear(stacked: [names.query, names.key, names.value], out: d, in: d, bias: config.qkvBias)
+        let qkv =
+            if let joint = names.joint {
+                try linear(stacked: [joint], out: 3 * d, in: d, bias: config.qkvBias)
+            } else {
+                try linear(stacked: [names.query, names.key, names.value], out: d, in: d, bias: config.qkvBias)
+            }
         let proj = try scaled(try linear(names.output, out: d, in: d), by: names.scale1, d)
-        let fc1 = try linear(names.fc1, out: m, in: d)
+        let fc1: (weight: Weight, bias: Weight)
+        if let gate = names.gate, let up = names.up, has(gate.map { "\($0).weight" }) {
+            fc1 = try linear(stacked: [gate, up], out: m, in: d, bias: true)
+        } else {
+            fc1 = try linear(names.fc1, out: config.fc1Size, in: d)
+        }
         let fc2 = try scaled(try linear(names.fc2, out: d, in: m), by: names.scale2, d)
-        return LayerWeights(
+        var layer = LayerWeights(
             ln1Weight: ln1.weight, ln1Bias: ln1.bias, qkvWeight: qkv.weight, qkvBias: qkv.bias,
             projWeight: proj.weight, projBias: proj.bias, ln2Weight: ln2.weight, ln2Bias: ln2.bias,
             fc1Weight: fc1.weight, fc1Bias: fc1.bias, fc2Weight: fc2.weight, fc2Bias: fc2.bias)
+        if let qNorm = names.qNorm { layer.qNorm = try vector(qNorm, config.headDim) }
+        if let kNorm = names.kNorm { layer.kNorm = try vector(kNorm, config.headDim) }
+        return layer
     }
 
     /// A map whose outputs are multiplied by a vector.
@@ -35,15 +54,27 @@ extension TensorReader {
     /// The classifier of a model that was saved with one.
     mutating func head(_ path: String, _ config: ViTConfig) throws(CheckpointError) -> (weight: Weight, bias: Weight) {
         guard has("\(path).weight") else {
-            let model = try Family.of(config).model
+            let family = try Family.of(config)
             throw missing(
-                "\(path).weight", "missing: the checkpoint has no classification head; vitpatch reads \(model)")
+                "\(path).weight",
+                "missing: the checkpoint has no classification head; vitpatch reads \(family.model)"
+                    + (family.takesTexts
+                        ? ", and with texts for classes (--classes FILE) a whole \(family.name) model" : ""))
         }
         return try linear(path, out: config.classes, in: config.readoutWidth)
     }
 }
 
 extension Weight {
+    /// A vector [D] through the first D rows of a map [.., D], in Double.
+    static func projected(_ vector: Weight, by weight: Weight, bias: Weight, width d: Int) -> Weight {
+        Weight(count: d) {
+            let (x, w, b) = (vector.floats, weight.floats, bias.floats)
+            return (0..<d).map { row in
+                Float((0..<d).reduce(Double(b[row])) { $0 + Double(w[row * d + $1]) * Double(x[$1]) })
+            }
+        }
+    }
     static func zeros(_ count: Int) -> Weight { Weight([Float](repeating: 0, count: count)) }
     static func ones(_ count: Int) -> Weight { Weight([Float](repeating: 1, count: count)) }
 }

@@ -1,14 +1,16 @@
 /// Reads a model's tensors by name, checks their shapes and values, and keeps count of those it used.
 struct TensorReader {
     let source: TensorSource
+    let classes: TextClasses?
     private var used: Set<String> = []
 
-    init(source: TensorSource) { self.source = source }
+    init(source: TensorSource, classes: TextClasses? = nil) { (self.source, self.classes) = (source, classes) }
 
     /// Names that were not asked for, sorted
     var unused: [String] { source.unused(used) }
 
     func has(_ name: String) -> Bool { source.has(name) }
+    func has(_ names: [String]) -> Bool { names.contains(where: source.has) }
 
     func missing(_ name: String, _ reason: String) -> CheckpointError {
         .tensor(name: name, file: source.name, reason: reason)

@@ -74,8 +74,8 @@ enum ViTFamily {
         var prefix = prefix, position = position
         if prefix == nil { prefix = try reader.tensor(["\(base).embeddings.cls_token"], [1, 1, d]) }
         if position == nil {
-            position = try reader.tensor(
-                ["\(base).embeddings.position_embeddings"], [1, config.tokens, d], because: config.tokensText)
+            position = try reader.positions(
+                ["\(base).embeddings.position_embeddings"], prefix: config.prefixTokens, config)
         }
         var layers: [LayerWeights] = []
         for index in 0..<config.layers { layers.append(try reader.layer(names(index), config)) }
@@ -86,9 +86,4 @@ enum ViTFamily {
             layers: layers,
             lnWeight: norm.weight, lnBias: norm.bias, headWeight: head.weight, headBias: head.bias)
     }
-}
-
-extension ViTConfig {
-    /// Where the number of tokens comes from, for messages
-    var tokensText: String { "image_size \(imageSize) and patch_size \(patchSize) make \(tokens) tokens" }
 }

@@ -51,7 +51,7 @@ struct Activations: ParsableCommand {
         if !overwrite, case .file = FileKind(out) {
             throw CommandError("\(out) is there already; --overwrite replaces it")
         }
-        let checkpoint = try Model.checkpoint(folder: settings.model)
+        let checkpoint = try Model.checkpoint(settings)
         checkpoint.warnOfDefaults()
         let config = checkpoint.config
         let spec = try options.spec(for: config)

@@ -48,7 +48,7 @@ struct Classify: ParsableCommand {
 
     mutating func run() throws {
         let settings = try options.settings(), corruption = try corruption(settings)
-        let checkpoint = try Model.checkpoint(folder: settings.model)
+        let checkpoint = try Model.checkpoint(settings)
         checkpoint.warnOfDefaults()
         let skipped = unreadable.skipped
         let data = try LabelledData(settings, model: checkpoint.config, skipped: skipped)

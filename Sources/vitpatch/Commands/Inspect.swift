@@ -12,6 +12,9 @@ struct Inspect: ParsableCommand {
     @Argument(help: "Hugging Face folder; demo is the demo's colour model.", completion: .directory)
     var folder: String?
 
+    @Option(.imageSize) var imageSize: String?
+    @Option(.classes) var classes: String?
+
     @Flag(help: "Show the families of models that are read.")
     var families = false
 
@@ -23,7 +26,11 @@ struct Inspect: ParsableCommand {
 
     mutating func run() throws {
         if families { return Terminal.standardOutput(Family.table) }
-        let checkpoint = try Model.checkpoint(folder: folder == "demo" ? nil : folder)
+        var options = SweepOptions()
+        for (key, text) in [(SweepKey.imageSize, imageSize), (.classes, classes)] { options.set(flag: key, one(text)) }
+        let settings = try options.settings()
+        let checkpoint = try Model.checkpoint(
+            folder: folder == "demo" ? nil : folder, classes: settings.classes, imageSize: settings.imageSize)
         let config = checkpoint.config
         let context = try device.context()
         let model = try Model(checkpoint, context: context, gemm: try device.gemm(for: context.device))

@@ -86,15 +86,16 @@ struct Search: ParsableCommand {
 
     mutating func run() throws {
         let settings = try options.settings(), corruption = try corruption(settings)
-        let checkpoint = try Model.checkpoint(folder: settings.model)
+        let checkpoint = try Model.checkpoint(settings)
         checkpoint.warnOfDefaults()
         let labels = checkpoint.config.labels
         let target = try options.target(among: labels)
-        let foil = try options.foil(among: labels)
         let spec = try options.spec(for: checkpoint.config), items = try spec.items(config: checkpoint.config)
         let skipped = unreadable.skipped
         let data = try LabelledData(settings, model: checkpoint.config, skipped: skipped)
         try data.requireLabels(target, keep: settings.keep)
+        let foil = try options.foil(among: labels, hasColumn: data.foils != nil)
+        try data.checkFoils(foil, target)
         let images = try OptionText.images(settings, count: data.dataset.count)
         let patches = items.map(\.patch)
         let file = try settings.patchFile.map { path in

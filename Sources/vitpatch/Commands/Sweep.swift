@@ -108,14 +108,17 @@ struct Sweep: ParsableCommand {
         try options.checkPassesDiffer()
         if printSpec { return Terminal.standardOutput(options.yaml) }
 
-        let checkpoint = try Model.checkpoint(folder: settings.model)
+        let checkpoint = try Model.checkpoint(settings)
         let skipped = unreadable.skipped
-        let data = try LabelledData(settings, model: checkpoint.config, skipped: skipped)
+        let folder = out ?? slurmTask?.folder ?? "runs/" + Self.timestamp()
+        let data = try LabelledData(
+            settings, model: checkpoint.config, skipped: skipped, resuming: resume ? folder : nil)
         checkpoint.warnOfDefaults()
         let corruptions = settings.corruptions
         let target = try options.target(among: checkpoint.config.labels)
         try data.requireLabels(target, keep: settings.keep)
-        let foil = try options.foil(among: checkpoint.config.labels)
+        let foil = try options.foil(among: checkpoint.config.labels, hasColumn: data.foils != nil)
+        try data.checkFoils(foil, target)
         let spec = try options.spec(for: checkpoint.config)
         try checkNothingIsIgnored(spec)
         if settings.samples > 1, !corruptions.contains(where: \.isRandom) {
@@ -137,9 +140,7 @@ struct Sweep: ParsableCommand {
                 "--estimate ig:N with --patch-with file: the points between the two inputs need another image or model; "
                     + "--estimate atp needs none")
         }
-        let donorCheckpoint = try settings.donor.map {
-            try $0 == "demo" ? Demo.model(Demo.gray) : Checkpoint.load(folder: $0)
-        }
+        let donorCheckpoint = try Model.donor(settings)
         let ownGroups = data.ownGroups()
         let groups = try groups.map { try data.groups(path: $0) } ?? (ownGroups.isEmpty ? nil : ownGroups)
         if let donorCheckpoint {
@@ -150,9 +151,9 @@ struct Sweep: ParsableCommand {
 
         let contexts = try running.device.contexts(profiling: profile.profile != nil)
         running.device.noteFasterPrecision(on: contexts[0].device)
-        let folder = out ?? slurmTask?.folder ?? "runs/" + Self.timestamp()
-        let inputs = [settings.model, settings.donor, settings.data, settings.patchFile, self.groups, self.spec]
-            .compactMap { $0 }
+        let inputs = [
+            settings.model, settings.classes, settings.donor, settings.data, settings.patchFile, self.groups, self.spec,
+        ].compactMap { $0 }
         let profiler = try profile.profiler(
             contexts.map(\.device), keeping: inputs + ResultsStore.files(in: folder))
         let gemm = try running.device.gemm(for: contexts[0].device)
@@ -199,15 +200,18 @@ struct Sweep: ParsableCommand {
             ? SweepStore.Start.resumed(try ResultsStore.resume(folder: folder, manifest: manifest))
             : .new(
                 try ResultsError.naming("--resume goes on with it, --overwrite replaces it") {
-                    try NewStore(folder: folder, manifest: manifest, groups: groups ?? [], overwrite: overwrite)
+                    try NewStore(
+                        folder: folder, manifest: manifest, groups: groups ?? [], dataset: data.listing,
+                        overwrite: overwrite)
                 })
         let store = SweepStore(
             start, data: data, classes: checkpoint.config.classes, keepLogits: logits, profiler: profiler)
         if let groups { try store.existing?.setGroups(groups) }
+        func isGone(_ image: Int) -> Bool { resume && data.dataset.missing.contains(image) }
         func todo(_ done: (Int) throws -> Set<Int>, _ images: [Int]) throws -> [[Int]] {
             try corruptions.indices.map { corruption in
                 let done = try done(corruption)
-                return images.filter { !done.contains($0) }
+                return images.filter { !done.contains($0) && !isGone($0) }
             }
         }
         func unfinished() throws -> [[Int]] {
@@ -216,8 +220,12 @@ struct Sweep: ParsableCommand {
                 { try store.existing?.completedImages(corruption: $0) ?? [] }, settings.exact == .none ? [] : exact)
         }
         let all = images.count * corruptions.count
-        let left = try todo({ try store.existing?.completedImages(corruption: $0) ?? [] }, images)
+        let left = try corruptions.indices.map { corruption in
+            let done = try store.existing?.completedImages(corruption: corruption) ?? []
+            return images.filter { !done.contains($0) }
+        }
         let done = all - left.map(\.count).reduce(0, +)
+        let gone = resume ? try leaveOutMissing(of: data, left, settings, patches) : []
         if resume { Terminal.standardError("\(done) of \(all) images are done already.\n") }
 
         let run = SweepRun(
@@ -236,7 +244,7 @@ struct Sweep: ParsableCommand {
                 if !outcome.interrupted { try sayEstimated(outcome, patches: patches.count) }
             }
             if !outcome.interrupted, settings.exact != .none {
-                let chosen = try chosenPatches(settings, estimates, store)
+                let chosen = try chosenPatches(settings, estimates, of: patches, store)
                 let exact = try run.run(
                     images: try unfinished(), chosen: chosen,
                     plan: try wholePlan
@@ -262,9 +270,10 @@ struct Sweep: ParsableCommand {
             throw ExitCode(130)
         }
         let results = try store.open()
-        try results.finish(skipped: skipped?.count)
+        let leftOut = skipped == nil && gone.isEmpty ? nil : (skipped?.names ?? []) + gone
+        try results.finish(skipped: leftOut)
         // Opened again where the manifest has changed
-        let shown = skipped.map { $0.count > 0 } == true ? try ResultsStore.open(folder: folder) : results
+        let shown = leftOut == nil && results.manifest.skipped == nil ? results : try ResultsStore.open(folder: folder)
         Terminal.standardOutput(
             try summaryText(
                 store: shown, colour: Terminal.colour, width: min(Terminal.width, 100)))
@@ -275,10 +284,10 @@ struct Sweep: ParsableCommand {
 
     /// Positions of the patches that get exact passes. Which they are follows from the estimates, and is said once.
     private func chosenPatches(
-        _ settings: SweepSettings, _ estimates: Estimates, _ store: SweepStore
+        _ settings: SweepSettings, _ estimates: Estimates, of patches: [Patch], _ store: SweepStore
     ) throws -> [Int] {
-        let results = try store.open(), count = results.manifest.patches.count
-        guard case .top(let top, let random) = settings.exact else { return Array(0..<count) }
+        guard case .top(let top, let random) = settings.exact else { return Array(patches.indices) }
+        let results = try store.open()
         if let known = try results.exactPatches(), !known.isEmpty { return known.map(\.patch) }
         let chosen = try Screen.choose(
             top, random: random, by: estimates.names[0], in: results, seed: settings.seed)
@@ -291,6 +300,33 @@ struct Sweep: ParsableCommand {
         Terminal.standardError(
             "\(patches) patch\(patches == 1 ? "" : "es") estimated on \(counted(outcome.images, "image")) in \(Progress.measured(outcome.seconds))\n"
         )
+    }
+
+    /// Names images whose files are gone, of those that a resumed sweep has to do: they are left out.
+    /// - Returns: their ids
+    private func leaveOutMissing(
+        of data: LabelledData, _ left: [[Int]], _ settings: SweepSettings, _ patches: [Patch]
+    ) throws -> [String] {
+        let missing = data.dataset.missing
+        if missing.isEmpty { return [] }
+        let asked = Set(left.flatMap { $0 }).intersection(missing).sorted()
+        if !left.allSatisfy(\.isEmpty) {
+            let whole =
+                patches.contains { $0.with == .mean }
+                ? "--patch-with mean"
+                : settings.corruptions.contains { $0.spec == "mean" }
+                    ? "--corruption mean"
+                    : settings.noiseDeviation == .data ? "--noise-sd data" : nil
+            if let whole {
+                throw CommandError(
+                    "\(counted(missing.count, "file")) of \(data.dataset.name) are gone since the sweep began, and \(whole) "
+                        + "is made of all of them; put them back or begin anew")
+            }
+        }
+        for index in asked {
+            Terminal.warning("left out: \(data.dataset.id(index)) is gone since the sweep began")
+        }
+        return asked.map(data.dataset.id)
     }
 
     /// What the sweep cost, and where its results are.
@@ -423,6 +459,7 @@ struct Sweep: ParsableCommand {
             read: architecture.readout.ranges(of: model.checkpoint.config.tokens).map {
                 [$0.lowerBound, $0.upperBound]
             })
+        (manifest.classes, manifest.imageSize) = (settings.classes, settings.imageSize)
         manifest.resize = model.preprocessor.library.rawValue
         manifest.exif = settings.exif == .ignore ? nil : settings.exif.rawValue
         manifest.classMatch = data.match.lines.isEmpty ? nil : data.match.lines

@@ -19,6 +19,8 @@ extension SweepOptions {
 /// The model, and which images of which data.
 struct InputOptions: ParsableArguments, SweepFlags {
     @Option(.model) var model: String?
+    @Option(.imageSize) var imageSize: String?
+    @Option(.classes) var classes: String?
     @Option(.data) var data: String?
     @Option(.classMap) var classMap: String?
     @Option(.resize) var resize: String?
@@ -29,7 +31,8 @@ struct InputOptions: ParsableArguments, SweepFlags {
 
     var texts: [(SweepKey, [String])] {
         [
-            (.model, one(model)), (.data, one(data)), (.classMap, one(classMap)), (.resize, one(resize)),
+            (.model, one(model)), (.imageSize, one(imageSize)), (.classes, one(classes)), (.data, one(data)),
+            (.classMap, one(classMap)), (.resize, one(resize)),
             (.exif, one(exif)),
             (.limit, one(limit)), (.offset, one(offset)), (.seed, one(seed)),
         ]

@@ -10,6 +10,7 @@ extension Experiment {
                 model: model, donor: nil, data: data, target: .clean, seed: seed, samples: 1, profiler: profiler,
                 device: device)
             single.isSingle = true
+            single.skipped = skipped
             let loader = try single.loader(.none), context = model.encoder.context
             return try ProjectionDeviation.over(
                 images: data.dataset.count, encoder: model.encoder, library: model.library, memory: memory

@@ -153,6 +153,8 @@ struct Experiment {
             wave.foils = foils
         } else if case .index(let index) = foil {
             wave.foils = labels.map { _ in index }
+        } else if foil == .column, let known = data.foils {
+            wave.foils = images.indices.map { known[$0] }
         }
         if donor != nil {
             wave.donorClean = images.donorClean

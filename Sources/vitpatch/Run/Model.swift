@@ -15,8 +15,27 @@ struct Model {
     let encoder: Encoder
 
     /// - Parameter folder: nil for the demo's colour model
-    static func checkpoint(folder: String?) throws -> Checkpoint {
-        try folder.map { try Checkpoint.load(folder: $0) } ?? Demo.model(Demo.colour)
+    static func checkpoint(folder: String?, classes: String? = nil, imageSize: Int? = nil) throws -> Checkpoint {
+        guard let folder else {
+            if classes != nil || imageSize != nil {
+                throw UsageError("--\(classes != nil ? "classes" : "image-size") goes with --model")
+            }
+            return try Demo.model(Demo.colour)
+        }
+        return try Checkpoint.load(
+            folder: folder, classes: classes.map { try TextClasses(path: $0) }, imageSize: imageSize)
+    }
+
+    static func checkpoint(_ settings: SweepSettings) throws -> Checkpoint {
+        try checkpoint(folder: settings.model, classes: settings.classes, imageSize: settings.imageSize)
+    }
+
+    /// The donor, which has the same images and texts for classes as the model
+    static func donor(_ settings: SweepSettings) throws -> Checkpoint? {
+        guard let folder = settings.donor else { return nil }
+        if folder == "demo" { return try Demo.model(Demo.gray) }
+        return try checkpoint(
+            folder: folder, classes: settings.classes, imageSize: settings.imageSize)
     }
 
     /// - Parameters:
@@ -53,11 +72,17 @@ struct LabelledData: Sendable {
     private(set) var dataset: ImageDataset
     /// Class of the data -> class of the model
     let match: ClassMatch
+    /// What a column of the data says, by image: class of the model, -1 where it says none; nil where there is no column
+    let foils: [Int]?
 
     /// - Parameters:
     ///   - skipped: takes the images that cannot be read; nil: they are errors
-    init(_ settings: SweepSettings, model: ViTConfig, skipped: SkippedImages? = nil) throws {
-        dataset = try settings.data.map { try ImageDataset(path: $0) } ?? Demo.images()
+    ///   - resuming: the folder of a sweep that goes on, whose data may have lost files since
+    init(_ settings: SweepSettings, model: ViTConfig, skipped: SkippedImages? = nil, resuming: String? = nil) throws {
+        let allowsMissing = skipped != nil || resuming != nil
+        dataset =
+            try settings.data.map { try ImageDataset(path: $0, allowsMissing: allowsMissing) } ?? Demo.images()
+        if let resuming { Self.restore(&dataset, from: resuming) }
         let clipped = FirstOnly()
         dataset.reading = ImageReading(
             appliesEXIF: settings.exif == .apply,
@@ -71,7 +96,28 @@ struct LabelledData: Sendable {
         if let skipped { dataset.onUnreadable = { skipped.add($0, $1) } }
         match = try dataset.labelIndices(
             modelLabels: model.labels, classMap: settings.classMap.map { try ClassMap(path: $0) })
+        foils = try dataset.labels(inColumn: "foil", modelLabels: model.labels).map { $0.map { $0 ?? -1 } }
         for note in dataset.notes + [match.warning].compactMap({ $0 }) { Terminal.warning(note) }
+    }
+
+    /// Puts files that are gone back at their places, where the store of the sweep says what there was.
+    private static func restore(_ dataset: inout ImageDataset, from folder: String) {
+        // What is wrong with the store is said when the sweep opens it.
+        guard let listed = try? ResultsStore.open(folder: folder).dataset(), !listed.isEmpty else { return }
+        _ = dataset.restore(listed.map { .init(id: $0.id, classIndex: $0.classIndex, bytes: $0.bytes) })
+    }
+
+    /// For a new store
+    var listing: [ListedImage] {
+        dataset.listing.map { ListedImage(id: $0.id, classIndex: $0.classIndex, bytes: $0.bytes) }
+    }
+
+    /// Refuses a foil that is the image's own label.
+    func checkFoils(_ foil: Foil, _ target: Target) throws {
+        guard foil == .column, target == .label, let foils else { return }
+        if let same = foils.indices.first(where: { foils[$0] >= 0 && foils[$0] == label($0) }) {
+            throw CommandError("\(dataset.name): the foil of \(dataset.id(same)) is its label; expected another class")
+        }
     }
 
     /// -1 where the image has no label
@@ -150,7 +196,11 @@ extension ImageDataset {
     /// Half of it tells the names and classes of the images in their order, half of it the sizes of their files too.
     var hash: String {
         var names = classNames.joined(separator: "\n") + "\n"
-        for i in 0..<count { names += "\(id(i))\t\(classIndex(i).map(String.init) ?? "")\n" }
+        for i in 0..<count {
+            names += "\(id(i))\t\(classIndex(i).map(String.init) ?? "")"
+            if let foils = columns["foil"] { names += "\t\(foils[i])" }
+            names += "\n"
+        }
         return [names, fingerprintInput].map { (sha256Hex([Data($0.utf8)]) ?? "").prefix(32) }.joined()
     }
 }

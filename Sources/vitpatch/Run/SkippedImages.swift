@@ -9,6 +9,7 @@ final class SkippedImages: Sendable {
     }
 
     var count: Int { ids.withLock { $0.count } }
+    var names: [String] { ids.withLock { $0.sorted() } }
 
     func report() {
         if count > 0 { Terminal.warning("\(count) images could not be read and were left out") }

@@ -93,7 +93,9 @@ struct SweepPictures {
     private func png(_ image: RGBImage) throws -> Data { try encodePNG(image.fitted(longest: longest)) }
 
     private static func model(_ manifest: Manifest) throws -> (Preprocessor, Int) {
-        let checkpoint = try Model.checkpoint(folder: manifest.model == "demo" ? nil : manifest.model)
+        let checkpoint = try Model.checkpoint(
+            folder: manifest.model == "demo" ? nil : manifest.model, classes: manifest.classes,
+            imageSize: manifest.imageSize)
         guard checkpoint.sha256 == manifest.modelHash else {
             throw CommandError("\(manifest.model) is not the model of the sweep: its SHA-256 differs")
         }

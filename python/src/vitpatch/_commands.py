@@ -53,6 +53,8 @@ def sweep(
     exact_images: int | None = None,
     logits: bool = False,
     class_map: PathText | None = None,
+    classes: PathText | None = None,
+    image_size: int | None = None,
     skip_unreadable: bool = False,
     shard: str | None = None,
     spec: PathText | None = None,
@@ -97,7 +99,8 @@ def sweep(
         "target": target, "foil": foil, "keep": keep, "limit": limit, "offset": offset, "seed": seed,
         "samples": samples, "noise_sd": noise_sd, "partner": partner, "control": control, "groups": groups,
         "estimate": estimate, "estimate_of": estimate_of, "exact": exact, "exact_images": exact_images,
-        "logits": logits, "class_map": class_map, "skip_unreadable": skip_unreadable, "shard": shard, "spec": spec,
+        "logits": logits, "class_map": class_map, "classes": classes, "image_size": image_size,
+        "skip_unreadable": skip_unreadable, "shard": shard, "spec": spec,
         "memory": memory, "device": device, "gemm": gemm, "precision": precision, "profile": profile,
         "resume": resume, "overwrite": overwrite, "report": report,
     }  # fmt: skip
@@ -137,6 +140,8 @@ def search(
     samples: int | None = None,
     noise_sd: Literal["image", "data"] | None = None,
     class_map: PathText | None = None,
+    classes: PathText | None = None,
+    image_size: int | None = None,
     skip_unreadable: bool = False,
     memory: str | None = None,
     device: str | int | None = None,
@@ -161,8 +166,8 @@ def search(
         "direction": direction, "until": until, "max": max, "holdout": holdout, "metric": metric, "target": target,
         "foil": foil,
         "keep": keep, "limit": limit, "offset": offset, "seed": seed, "samples": samples, "noise_sd": noise_sd,
-        "class_map": class_map, "skip_unreadable": skip_unreadable, "memory": memory, "device": device, "gemm": gemm,
-        "precision": precision, "overwrite": overwrite,
+        "class_map": class_map, "classes": classes, "image_size": image_size, "skip_unreadable": skip_unreadable,
+        "memory": memory, "device": device, "gemm": gemm, "precision": precision, "overwrite": overwrite,
     }  # fmt: skip
     folder = out if out is not None else _new_folder("-search")
     with prepared(model, data, labels, processor) as inputs:
@@ -185,6 +190,8 @@ def classify(
     offset: int | None = None,
     seed: int | None = None,
     class_map: PathText | None = None,
+    classes: PathText | None = None,
+    image_size: int | None = None,
     skip_unreadable: bool = False,
     memory: str | None = None,
     device: str | int | None = None,
@@ -200,7 +207,8 @@ def classify(
     """
     options = {
         "corruption": corruption, "limit": limit, "offset": offset, "seed": seed, "class_map": class_map,
-        "skip_unreadable": skip_unreadable, "memory": memory, "device": device, "gemm": gemm, "precision": precision,
+        "classes": classes, "image_size": image_size, "skip_unreadable": skip_unreadable, "memory": memory,
+        "device": device, "gemm": gemm, "precision": precision,
     }  # fmt: skip
     with prepared(model, data, labels, processor) as inputs:
         frame = _table(run(["classify", *flags({**inputs, **options})]).stdout)
