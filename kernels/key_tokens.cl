@@ -18,7 +18,7 @@
 //
 // lanes.cl stands in front, with DH, QL and KU.
 // ITEMS  work-items of a group, each with QL queries at a time; 1 on CPUs, where QL is 1 elsewhere
-// KEYS   keys whose sums over the queries are added up at a time
+// KEYS   keys in a block, a multiple of KU
 
 #ifndef ITEMS
 #define ITEMS 1
@@ -33,14 +33,19 @@ typedef struct {
 } ContractEntry;
 
 static inline float sum_of_lanes(floatq x) {
-#if QL == 1
-  return x;
+#if QL == 16
+  float8 a = x.lo + x.hi;
+  float4 b = a.lo + a.hi;
+#elif QL == 8
+  float4 b = x.lo + x.hi;
+#elif QL == 4
+  float4 b = x;
+#endif
+#if QL > 1
+  float2 c = b.lo + b.hi;
+  return c.x + c.y;
 #else
-  float lanes[QL];
-  STOREQ(x, lanes);
-  for (int n = QL / 2; n > 0; n /= 2)
-    for (int i = 0; i < n; i++) lanes[i] += lanes[i + n];
-  return lanes[0];
+  return x;
 #endif
 }
 
@@ -68,19 +73,30 @@ __kernel void key_tokens(__global const float *g, int gOffset, int gRow, int gTo
 
     // The largest score, its key and g . v, and sums over the other keys of e and of e times g . v
     floatq top = -INFINITY, at = -1.0f, atSlope = 0.0f, rest = -1.0f, restSlope = 0.0f;
-    for (int j = 0; j < T; j += KU) {
-      floatq score[KU], slope[KU];
-      products(qt, k, kToken, j, T, score);
-      products(gt, v, vToken, j, T, slope);
-      for (int u = 0; u < KU && j + u < T; u++) {
-        floatq s = score[u] * scale;
-        // The first key has nothing before it: rest + 1 is 0 there.
-        floatq e = weight(s > top ? top - s : s - top), key = j + u;
-        rest = s > top ? (rest + 1.0f) * e : rest + e;
-        restSlope = s > top ? (restSlope + atSlope) * e : fma(e, slope[u], restSlope);
-        atSlope = s > top ? slope[u] : atSlope;
-        at = s > top ? key : at;
-        top = s > top ? s : top;
+    for (int j0 = 0; j0 < T; j0 += KEYS) {
+      int keys = min(KEYS, T - j0);
+      floatq scores[KEYS], slopes[KEYS], before = top;
+      for (int j = 0; j < keys; j += KU) {
+        floatq sum[KU];
+        products(qt, k, kToken, j0 + j, T, sum);
+        products(gt, v, vToken, j0 + j, T, slopes + j);
+#pragma unroll
+        for (int u = 0; u < KU; u++) {
+          // Keys past the last repeat it, and are never larger than it.
+          scores[j + u] = sum[u] * scale;
+          at = scores[j + u] > top ? (floatq)(j0 + j + u) : at;
+          top = scores[j + u] > top ? scores[j + u] : top;
+        }
+      }
+      // What was the largest is one of the others now; the first key has nothing before it, so rest + 1 is 0 there.
+      floatq shrink = weight(before - top);
+      rest = top > before ? (rest + 1.0f) * shrink : rest;
+      restSlope = top > before ? (restSlope + atSlope) * shrink : restSlope;
+      for (int j = 0; j < keys; j++) {
+        floatq e = weight(scores[j] - top), key = j0 + j;
+        rest += key == at ? (floatq)(0.0f) : e;
+        restSlope = fma(key == at ? (floatq)(0.0f) : e, slopes[j], restSlope);
+        atSlope = key == at ? slopes[j] : atSlope;
       }
     }
     floatq total = rest + 1.0f, mean = (restSlope + atSlope) / total;
@@ -88,24 +104,25 @@ __kernel void key_tokens(__global const float *g, int gOffset, int gRow, int gTo
 
     for (int j0 = 0; j0 < T; j0 += KEYS) {
       int keys = min(KEYS, T - j0);
+      floatq scores[KEYS], changed[KEYS], slopes[KEYS];
       for (int j = 0; j < keys; j += KU) {
-        floatq score[KU], changed[KU], slope[KU];
-        products(qt, k, kToken, j0 + j, T, score);
-        products(qt, other, kToken, j0 + j, T, changed);
-        products(gt, v, vToken, j0 + j, T, slope);
-        for (int u = 0; u < KU && j + u < keys; u++) {
-          floatq e = weight(score[u] * scale - top), by = changed[u] * scale - top, key = j0 + j + u;
-          floatq others = key == at ? rest : total - e, difference = key == at ? atDifference : slope[u] - mean;
-          // Both divided by the larger of 1 and e'
-          floatq grown = weight(by > 0.0f ? -by : (floatq)(0.0f)), own = weight(by > 0.0f ? (floatq)(0.0f) : by);
-          floatq change = fma(-e, grown, own) / fma(others, grown, own) * difference;
-          float sum = sum_of_lanes(counts > 0.0f ? change : (floatq)(0.0f));
-          if (ITEMS > 1) {
-            scratch[(j + u) * ITEMS + item] = sum;
-          } else {
-            __global float *to = out + (size_t)(j0 + j + u) * heads;
-            *to = fma(factor, sum, i0 > 0 || accumulate ? *to : 0.0f);
-          }
+        products(qt, k, kToken, j0 + j, T, scores + j);
+        products(qt, other, kToken, j0 + j, T, changed + j);
+        products(gt, v, vToken, j0 + j, T, slopes + j);
+      }
+      for (int j = 0; j < keys; j++) {
+        floatq e = weight(scores[j] * scale - top), by = changed[j] * scale - top, key = j0 + j;
+        floatq others = key == at ? rest : total - e, difference = key == at ? atDifference : slopes[j] - mean;
+        // Both divided by the larger of 1 and e'
+        floatq smaller = weight(-fabs(by));
+        floatq grown = by > 0.0f ? smaller : (floatq)(1.0f), own = by > 0.0f ? (floatq)(1.0f) : smaller;
+        floatq change = fma(-e, grown, own) / fma(others, grown, own) * difference;
+        float sum = sum_of_lanes(counts > 0.0f ? change : (floatq)(0.0f));
+        if (ITEMS > 1) {
+          scratch[j * ITEMS + item] = sum;
+        } else {
+          __global float *to = out + (size_t)(j0 + j) * heads;
+          *to = fma(factor, sum, i0 > 0 || accumulate ? *to : 0.0f);
         }
       }
       if (ITEMS > 1) {

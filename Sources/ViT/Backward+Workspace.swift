@@ -37,6 +37,16 @@ extension Backward {
                 AttentionBackward.statistics(rows: rows, queries: config.tokens, heads: config.heads),
             ]
         }
+
+        /// Bytes of the GEMM provider's largest temporary.
+        package static func temporaryBytes(_ config: ViTConfig, rows: Int, gemm: any GEMM) throws(CLError) -> Int {
+            let (d, m, tokens) = (config.hiddenSize, config.intermediateSize, rows * config.tokens)
+            var temporary = try gemm.temporaryBytes(rows: rows, outputs: config.readoutWidth, inputs: config.classes)
+            for (n, k) in [(d, 3 * d), (d, d), (d, m), (m, d)] {
+                temporary = max(temporary, try gemm.temporaryBytes(rows: tokens, outputs: n, inputs: k))
+            }
+            return temporary
+        }
     }
 
     /// Where the gradient at an activation inside a layer stands in a workspace, a row for each gradient row: from the
