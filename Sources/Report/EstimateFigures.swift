@@ -48,7 +48,7 @@ struct EstimateFigures {
         let title = EstimateWords.title(estimate.name)
         var out =
             "<h3>\(escaped(title))</h3><p>An estimate is not measured: it is \(escaped(EstimateWords.definition(estimate.name))), times what is put in "
-            + "less what is there, summed over the place. Means are over \(counted(estimate.images, "image")); exact passes are of \(escaped(EstimateWords.exact(manifest))).</p>"
+            + "less what is there, summed over the place. Means are over \(counted(estimate.images, "image")); exact passes: \(escaped(EstimateWords.exact(manifest))).</p>"
         guard let screening, screening.all.patches > 0 else { return out }
         if let warning = EstimateWords.warning(screening) {
             out += "<p class=\"warning\">Warning: \(escaped(warning)).</p>"

@@ -74,6 +74,9 @@ enum EstimateWords {
         let metric = savings.metric == .p ? "p" : savings.metric == .logOdds ? "log-odds" : "logit difference"
         let how = "estimates correlate with effects on \(metric) over images at \(fixed(savings.correlation, 2))"
         let worth = Int(savings.worth.rounded())
+        if savings.varianceRatio > 0.9, !savings.isUsed {
+            return "--exact-images would have saved little: \(how)"
+        }
         return savings.isUsed
             ? "\(savings.exactImages) images with exact passes and the estimates of \(savings.images) are worth \(worth) with exact passes (variance \(fixed(savings.varianceRatio, 2)) of the plain mean's; \(how))"
             : "with --exact-images \(savings.exactImages) the mean effects would have been as sure as from \(worth) of the \(savings.images) images (\(how))"

@@ -9,7 +9,7 @@ extension SummaryWriter {
         for (index, name) in manifest.estimates.map(EstimateName.init).enumerated() {
             named(index == 0 ? "estimates" : "", "\(EstimateWords.title(name)), from \(EstimateWords.definition(name))")
         }
-        named("exact passes", "of \(EstimateWords.exact(manifest))")
+        named("exact passes", EstimateWords.exact(manifest))
         if let images = manifest.exactImages {
             named(
                 "",

@@ -116,7 +116,7 @@ extension ResultsStore {
             insert.bind(1, record.image)
             insert.bind(2, record.corruption)
             insert.bind(3, record.name)
-            record.values.map(\.bitPattern.littleEndian).withUnsafeBytes { insert.bind(4, $0) }
+            record.values.map { $0.bitPattern.littleEndian }.withUnsafeBytes { insert.bind(4, $0) }
             try insert.run()
         }
     }

@@ -32,7 +32,7 @@ extension ResultsStore {
             insert.bind(2, record.corruption)
             insert.bind(3, record.pass.rawValue)
             if let patch = record.patch { insert.bind(4, patch) } else { insert.bindNull(4) }
-            record.values.map(\.bitPattern.littleEndian).withUnsafeBytes { insert.bind(5, $0) }
+            record.values.map { $0.bitPattern.littleEndian }.withUnsafeBytes { insert.bind(5, $0) }
             try insert.run()
         }
     }

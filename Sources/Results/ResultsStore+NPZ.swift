@@ -145,7 +145,7 @@ extension ResultsStore {
                 db, "SELECT image, corruption FROM images WHERE kept ORDER BY image, corruption")
             while try images.next() {
                 let values = try cursor.values(name, image: images.int(0), corruption: images.int(1)) ?? missing
-                try sink(values.map(\.bitPattern.littleEndian).withUnsafeBytes { Array($0) })
+                try sink(values.map { $0.bitPattern.littleEndian }.withUnsafeBytes { Array($0) })
             }
         }
     }

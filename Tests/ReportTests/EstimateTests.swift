@@ -160,7 +160,7 @@ import Testing
 
     @Test func aScreenSaysWhatItMayHaveMissed() throws {
         let text = try words(.heads)
-        #expect(text.contains("exact passes of the 20 with the largest estimates and 30 random ones of 144 patches"))
+        #expect(text.contains("exact passes the 20 with the largest estimates and 30 random ones of 144 patches"))
         #expect(text.contains("beside exact effects on log-odds, 50 places, 24 images: r 1.00"), "\(text)")
         #expect(text.contains("10 of the 10 strongest exact effects are among the 20 largest estimates"))
         #expect(text.contains("Of 124 patches that the estimates did not choose, 30 random ones have exact passes"))
