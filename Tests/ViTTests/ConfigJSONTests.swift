@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Testing
 
@@ -83,7 +84,7 @@ import Testing
         ("clip", 32, 1e-5, .quickGelu, 50), ("siglip", 16, 1e-6, .geluNew, 196),
     ])
     func defaultsOfFamilies(
-        type: String, patchSize: Int, eps: Float, activation: ViTConfig.Activation, tokens: Int
+        type: String, patchSize: PixelSize, eps: Float, activation: ViTConfig.Activation, tokens: Int
     ) throws {
         let config = try read("{\"model_type\": \"\(type)\"}")
         #expect(config.patchSize == patchSize && config.layerNormEps == eps && config.activation == activation)
