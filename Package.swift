@@ -44,13 +44,13 @@ let package = Package(
         .target(name: "Formats"),
         .target(name: "ViT", dependencies: ["Formats", "Kernels", "CLRuntime", "CCrypto"]),
         .target(name: "Images", dependencies: ["Formats", "CImageIO"]),
-        .target(name: "Patch", dependencies: ["ViT", "Kernels", "CLRuntime"]),
+        .target(name: "Patch", dependencies: ["ViT", "Formats", "Kernels", "CLRuntime"]),
         // The engine for other packages: the only public API. Nothing below it may use unsafeFlags.
         .target(
             name: "VitPatch", dependencies: ["Patch", "Images", "ViT", "Kernels", "CLRuntime"], path: "Sources/Library"),
         // The example of examples/swift, which is a package of its own too: compiled and run by VitPatchTests.
         .executableTarget(name: "Heads", dependencies: ["VitPatch"], path: "examples/swift/Sources/Heads"),
-        .target(name: "Spec", dependencies: ["Patch", "Images", "ViT", "Kernels", "Files", "Yams"]),
+        .target(name: "Spec", dependencies: ["Patch", "Images", "ViT", "Formats", "Kernels", "Files", "Yams"]),
         .target(
             name: "Results",
             dependencies: [
@@ -62,11 +62,11 @@ let package = Package(
         .target(name: "Report", dependencies: ["Statistics", "Results", "Files"]),
         // Loops in Double over whole models: optimised in debug builds too, or tests wait for nothing else.
         .target(name: "Reference", swiftSettings: [.unsafeFlags(["-O"])]),
-        .target(name: "Verification", dependencies: ["Patch", "ViT", "Kernels", "CLRuntime", "Reference"]),
+        .target(name: "Verification", dependencies: ["Patch", "ViT", "Formats", "Kernels", "CLRuntime", "Reference"]),
         .executableTarget(
             name: "vitpatch",
             dependencies: [
-                "Report", "Statistics", "Results", "Spec", "Patch", "Images", "ViT", "Kernels", "CLRuntime",
+                "Report", "Statistics", "Results", "Spec", "Patch", "Images", "ViT", "Formats", "Kernels", "CLRuntime",
                 "Profiling",
                 "Verification", "Reference", "Files", "CDemo",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -82,11 +82,11 @@ let package = Package(
         .testTarget(name: "VerificationTests", dependencies: ["Verification", "ViT", "Kernels", "CLRuntime"]),
         .testTarget(name: "FormatsTests", dependencies: ["Formats"]),
         .testTarget(name: "ViTTests", dependencies: ["ViT", "Formats"]),
-        .testTarget(name: "ImagesTests", dependencies: ["Images"]),
+        .testTarget(name: "ImagesTests", dependencies: ["Images", "Formats"]),
         .testTarget(name: "SpecTests", dependencies: ["Spec", "Patch", "Images", "ViT"]),
         .testTarget(
             name: "PatchTests",
-            dependencies: ["Patch", "ViT", "Kernels", "CLRuntime", "Reference", "Verification", "TestSupport"]),
+            dependencies: ["Patch", "ViT", "Formats", "Kernels", "CLRuntime", "Reference", "Verification", "TestSupport"]),
         .testTarget(name: "VitPatchTests", dependencies: ["VitPatch", "Heads"]),
         .testTarget(
             name: "ResultsTests", dependencies: ["Results", "Files", .product(name: "GRDB", package: "GRDB.swift")]),

@@ -1,34 +1,34 @@
 // From pixels to the encoder's input, around the GEMM that is the patch convolution.
 
-// out[i * Np + p, (c * P + y) * P + x] = pixels[first + i, c, (p / grid) * P + y, (p % grid) * P + x]
+// out[i * Np + p, (c * PH + y) * PW + x] = pixels[first + i, c, (p / columns) * PH + y, (p % columns) * PW + x]
 //
-// pixels  [*, channels, S, S] from `offset` on
-// out     [n * Np, channels * P * P]   Np = grid * grid
+// pixels  [*, channels, H, W] from `offset` on
+// out     [n * Np, channels * PH * PW]   Np = rows * columns, what fits into H and W
 // ND-range: CPUs (Np, n), a work-item a patch; GPUs (values / run or more, n), a work-item a run of an image's values
-// in out: 4 where P is a multiple of 4, else 1
+// in out: 4 where PW is a multiple of 4, else 1
 #if WG > 1
-__kernel void patches(__global const float *pixels, int offset, int first, int channels, int S, int P, int grid,
+__kernel void patches(__global const float *pixels, int offset, int first, int channels, int H, int W, int PH, int PW,
                       __global float *out) {
-  int run = P % 4 == 0 ? 4 : 1, at = get_global_id(0) * run, i = get_global_id(1);
-  int values = grid * grid * channels * P * P;
+  int run = PW % 4 == 0 ? 4 : 1, at = get_global_id(0) * run, i = get_global_id(1), columns = W / PW;
+  int values = H / PH * columns * channels * PH * PW;
   if (at >= values) return;
-  int x = at % P, y = at / P % P, c = at / (P * P) % channels, p = at / (P * P * channels);
-  __global const float *from = pixels + offset + ((size_t)(first + i) * channels + c) * S * S
-      + (size_t)(p / grid * P + y) * S + p % grid * P + x;
+  int x = at % PW, y = at / PW % PH, c = at / (PH * PW) % channels, p = at / (PH * PW * channels);
+  __global const float *from = pixels + offset + ((size_t)(first + i) * channels + c) * H * W
+      + (size_t)(p / columns * PH + y) * W + p % columns * PW + x;
   __global float *to = out + (size_t)i * values + at;
   if (run == 4) store_global(load_global(from), to);
   else *to = *from;
 }
 #else
-__kernel void patches(__global const float *pixels, int offset, int first, int channels, int S, int P, int grid,
+__kernel void patches(__global const float *pixels, int offset, int first, int channels, int H, int W, int PH, int PW,
                       __global float *out) {
-  int p = get_global_id(0), i = get_global_id(1);
-  __global const float *image = pixels + offset + (size_t)(first + i) * channels * S * S;
-  __global float *to = out + ((size_t)i * grid * grid + p) * channels * P * P;
+  int p = get_global_id(0), i = get_global_id(1), columns = W / PW;
+  __global const float *image = pixels + offset + (size_t)(first + i) * channels * H * W;
+  __global float *to = out + ((size_t)i * (H / PH) * columns + p) * channels * PH * PW;
   for (int c = 0; c < channels; c++)
-    for (int y = 0; y < P; y++) {
-      __global const float *from = image + ((size_t)c * S + (p / grid) * P + y) * S + (p % grid) * P;
-      for (int x = 0; x < P; x++) *to++ = from[x];
+    for (int y = 0; y < PH; y++) {
+      __global const float *from = image + ((size_t)c * H + (p / columns) * PH + y) * W + (p % columns) * PW;
+      for (int x = 0; x < PW; x++) *to++ = from[x];
     }
 }
 #endif

@@ -49,6 +49,8 @@ def tensor(mode, name, rows, columns, warp_rows, warp_columns):
 CASES = [
     tiled(256, 128, 16, 16, 8), tiled(256, 128, 16, 16, 8, 1), tiled(64, 64, 16, 8, 8), tiled(32, 32, 16, 4, 4),
     *[("attention_group", f"Dh {width}", {"DH": width, "BQ": 64}, 128) for width in (64, 80)],
+    ("attention_group", "Dh 64 biased", {"DH": 64, "BQ": 64, "SCORE_BIAS": 1}, 128),
+    ("attention_mma", "Dh 64 bf16x3 biased", {"MODE": 1, "DH": 64, "WARPS": 4, "KEYS": 32, "SCORE_BIAS": 1}, 128),
     ("layernorm", "", {}, 64), ("residual", "", {}, 64), ("slices", "", {}, 64), ("embed", "", {}, 64),
     ("bias_activation", "", {}, 64), ("bias_activation", "act 1", {"ACTIVATION": 1}, 64),
     tensor(1, "bf16x3", 128, 128, 64, 32), tensor(2, "bf16", 128, 128, 64, 32), tensor(3, "fp16", 128, 128, 64, 32),

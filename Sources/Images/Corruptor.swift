@@ -1,3 +1,5 @@
+import Formats
+
 /// A corruption made ready for the images of one data set and one model.
 ///
 /// What comes out depends on the image, the seed, the image's id and the sample only. All members may be used from
@@ -13,11 +15,11 @@ package struct Corruptor: Sendable {
     ///
     /// - Parameters:
     ///   - dataset: all of `--data`; statistics and partners come from all of it.
-    ///   - patchSize: P, which divides the preprocessor's S.
+    ///   - patchSize: of the model.
     ///   - progress: called with the number of images read and of all, where they are read.
     /// - Throws: ``ImageError``, naming the file or size at fault.
     package init(
-        _ corruption: Corruption, dataset: ImageDataset, preprocessor: Preprocessor, patchSize: Int, seed: UInt64,
+        _ corruption: Corruption, dataset: ImageDataset, preprocessor: Preprocessor, patchSize: PixelSize, seed: UInt64,
         progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
     ) throws {
         self.corruption = corruption

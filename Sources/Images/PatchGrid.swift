@@ -1,37 +1,43 @@
-/// The model's patches of P x P pixels, counted row by row.
+import Formats
+
+/// The model's patches, counted row by row.
 struct PatchGrid: Sendable {
-    let imageSize: Int  // S
-    let patchSize: Int  // P
+    let imageSize: PixelSize
+    let patchSize: PixelSize
 
     /// - Throws: ``ImageError/size(_:)`` where no patch fits.
-    init(imageSize: Int, patchSize: Int) throws {
-        guard patchSize >= 1, imageSize >= patchSize else {
+    init(imageSize: PixelSize, patchSize: PixelSize) throws {
+        guard patchSize.height >= 1, patchSize.width >= 1, imageSize.height >= patchSize.height,
+            imageSize.width >= patchSize.width
+        else {
             throw ImageError.size(
-                "Patches of \(patchSize) x \(patchSize) pixels do not fit into an image of \(imageSize) x \(imageSize)."
+                "Patches of \(patchSize.pixels) pixels do not fit into an image of \(imageSize.pixels)."
             )
         }
         self.imageSize = imageSize
         self.patchSize = patchSize
     }
 
-    /// S / P, rounded down: pixels beyond the last whole patch are not read
-    var side: Int { imageSize / patchSize }
-    var count: Int { side * side }
+    /// Rounded down: pixels beyond the last whole patch are not read
+    var rows: Int { imageSize.height / patchSize.height }
+    var columns: Int { imageSize.width / patchSize.width }
+    var count: Int { rows * columns }
 
-    /// The given image, [3, S, S], with these patches set to 0.
+    /// The given image, [3, height, width], with these patches set to 0.
     /// - Throws: ``ImageError/size(_:)`` when it has another size.
     func zeroing(_ patches: some Sequence<Int>, in image: [Float]) throws -> [Float] {
-        guard image.count == 3 * imageSize * imageSize else {
+        guard image.count == 3 * imageSize.count else {
             throw ImageError.size(
-                "A preprocessed image has \(image.count) values, expected 3 x \(imageSize) x \(imageSize).")
+                "A preprocessed image has \(image.count) values, expected 3 x \(imageSize.height) x \(imageSize.width)."
+            )
         }
         var result = image
         for patch in patches {
-            let x = patch % side * patchSize, y = patch / side * patchSize
+            let x = patch % columns * patchSize.width, y = patch / columns * patchSize.height
             for c in 0..<3 {
-                for row in y..<y + patchSize {
-                    let start = (c * imageSize + row) * imageSize + x
-                    for i in start..<start + patchSize { result[i] = 0 }
+                for row in y..<y + patchSize.height {
+                    let start = (c * imageSize.height + row) * imageSize.width + x
+                    for i in start..<start + patchSize.width { result[i] = 0 }
                 }
             }
         }
@@ -40,7 +46,7 @@ struct PatchGrid: Sendable {
 
     /// The patches where a mask, resized to one pixel each (nearest), is darker than 128.
     func dark(in mask: RGBImage) throws -> [Int] {
-        let gray = try resize(mask.grayscale(), width: side, height: side, filter: .nearest)
+        let gray = try resize(mask.grayscale(), width: columns, height: rows, filter: .nearest)
         return (0..<count).filter { gray.pixels[$0 * 3] < 128 }
     }
 }

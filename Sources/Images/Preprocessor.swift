@@ -1,3 +1,5 @@
+import Formats
+
 #if canImport(FoundationEssentials)
     import FoundationEssentials
 #else
@@ -10,35 +12,28 @@
 /// rescaling in Double rounded to Float, then (x - mean) / std in Float. torchvision: its own resizing on bytes, and
 /// rescaling folded into mean and std.
 package struct Preprocessor: Sendable {
-    /// S, the side of the model's square input
-    package let imageSize: Int
+    /// Of the model's input
+    package let imageSize: PixelSize
     /// Whose bytes resizing gives
     package let library: ResizeLibrary
     /// What was taken for granted because no file says it, one sentence each
     package let notes: [String]
     private let resizing: Resizing
     private let filter: Resample
-    private let crop: Size?
+    private let crop: PixelSize?
     private let table: [Float]  // [3, 256], the normalised value of each byte
     /// Whether the first row and column of a centre crop are rounded to the nearest (torchvision) or down
     private let roundsCrop: Bool
 
-    private struct Size: Sendable, Equatable {
-        var width: Int, height: Int
-
-        init(width: Int, height: Int) { (self.width, self.height) = (width, height) }
-        init(side: Int) { self.init(width: side, height: side) }
-    }
-
     private enum Resizing: Sendable, Equatable {
         case off
-        case to(Size)
+        case to(PixelSize)
         case shortestEdge(Int)
     }
 
     /// What `init` does without a configuration, in words.
-    package static func defaultsText(imageSize: Int) -> String {
-        "resized to \(imageSize) x \(imageSize) pixels (bilinear), scaled by 1/255 and normalised with mean 0.5 and standard "
+    package static func defaultsText(imageSize: PixelSize) -> String {
+        "resized to \(imageSize.pixels) pixels (bilinear), scaled by 1/255 and normalised with mean 0.5 and standard "
             + "deviation 0.5, the defaults of transformers' ViTImageProcessor"
     }
 
@@ -46,18 +41,18 @@ package struct Preprocessor: Sendable {
     ///   - config: the file's contents (`ProcessorFile` says which they may be). Absent keys have the defaults of the
     ///     class that the file names; where it names none, and where there is no file (nil), of ViTImageProcessor at
     ///     the model's size.
-    ///   - imageSize: S, the side of the model's input.
-    ///   - isScaled: whether S is not the size that the file is for: then the file's sizes are scaled to give S.
+    ///   - imageSize: of the model's input.
+    ///   - isScaled: whether that is not the size that the file is for: then the file's sizes are scaled to give it.
     ///   - name: the file name for messages.
     ///   - library: nil for what the class says: torchvision where its name ends in Fast, otherwise Pillow.
     /// - Throws: ``ImageError/preprocessor(name:reason:)`` for what cannot be followed, an unknown class included, or
     ///   when the output of a fixed size is not S x S.
     package init(
-        config: Data?, imageSize: Int, isScaled: Bool = false, name: String = "preprocessor_config.json",
+        config: Data?, imageSize: PixelSize, isScaled: Bool = false, name: String = "preprocessor_config.json",
         library: ResizeLibrary? = nil
     ) throws {
         let file = try ProcessorFile(config, name: name)
-        guard pixelCount(imageSize, imageSize) != nil else {
+        guard pixelCount(imageSize.width, imageSize.height) != nil else {
             throw file.error("the model's image size \(imageSize) is not usable")
         }
         if file.isTimm {
@@ -86,11 +81,11 @@ package struct Preprocessor: Sendable {
         if library == .torchvision, filter != .bilinear, filter != .bicubic {
             throw file.error("resample is \(filter); torchvision's bilinear and bicubic are read")
         }
-        let model = Size(side: imageSize)
+        let model = imageSize
         var (resizing, crop) = try Self.geometry(file, kind, model: model)
         if isScaled { (resizing, crop) = Self.scaled(resizing, crop, to: model) }
         (self.resizing, self.crop) = (resizing, crop)
-        try Self.check(resizing, crop, model: Size(side: imageSize), file)
+        try Self.check(resizing, crop, model: model, file)
 
         for key in ["do_pad", "do_flip_channel_order"] where try file.bool(key) ?? false {
             throw file.error("\(key) is true, which is not supported")
@@ -113,21 +108,23 @@ package struct Preprocessor: Sendable {
     }
 
     /// timm's evaluation transform: the shorter side to S / crop_pct by Pillow, the centre cut out, divided by 255.
-    private init(timm file: ProcessorFile, imageSize: Int, isScaled: Bool, library: ResizeLibrary?) throws {
+    private init(timm file: ProcessorFile, imageSize: PixelSize, isScaled: Bool, library: ResizeLibrary?) throws {
         self.imageSize = imageSize
         self.library = library ?? .pillow
         notes = []
         roundsCrop = true
-        let model = Size(side: imageSize)
-        if !isScaled, let input = try file.ints("input_size"), input != [3, imageSize, imageSize] {
-            throw file.error("input_size is \(input), but the model takes 3 x \(imageSize) x \(imageSize)")
+        let model = imageSize, expected = [3, imageSize.height, imageSize.width]
+        if !isScaled, let input = try file.ints("input_size"), input != expected {
+            throw file.error("input_size is \(input), but the model takes \(expected)")
         }
         let share = try file.number("crop_pct") ?? 0.875
         guard share > 0, share <= 1 else { throw file.error("crop_pct is \(share), expected above 0 and up to 1") }
-        let side = Int((Double(imageSize) / share).rounded(.down))
+        func enlarged(_ side: Int) -> Int { Int((Double(side) / share).rounded(.down)) }
         switch try file.string("crop_mode") ?? "center" {
-        case "center": resizing = .shortestEdge(side)
-        case "squash": resizing = .to(Size(side: side))
+        case "center" where model.isSquare: resizing = .shortestEdge(enlarged(model.height))
+        case "center":
+            throw file.error("crop_mode is center, which is read for square images; the model's are \(model.pixels)")
+        case "squash": resizing = .to(PixelSize(height: enlarged(model.height), width: enlarged(model.width)))
         case let mode: throw file.error("crop_mode is \(mode), expected center or squash")
         }
         crop = model
@@ -142,21 +139,21 @@ package struct Preprocessor: Sendable {
     }
 
     private static func geometry(
-        _ file: ProcessorFile, _ kind: ProcessorClass, model: Size
-    ) throws -> (Resizing, crop: Size?) {
+        _ file: ProcessorFile, _ kind: ProcessorClass, model: PixelSize
+    ) throws -> (Resizing, crop: PixelSize?) {
         var isSquare = if case .square = kind.size { true } else { false }
         isSquare = try file.bool("default_to_square") ?? isSquare
         var resizing: Resizing
         switch try file.size("size") {
         case nil:
             switch kind.size {
-            case .square(let side): resizing = .to(Size(side: side))
+            case .square(let size): resizing = .to(size)
             case .shortestEdge(let side): resizing = .shortestEdge(side)
             }
-        case .side(let side): resizing = isSquare ? .to(Size(side: side)) : .shortestEdge(side)
+        case .side(let side): resizing = isSquare ? .to(PixelSize(side: side)) : .shortestEdge(side)
         case .keys(let keys):
             if keys.count == 2, let height = keys["height"], let width = keys["width"] {
-                resizing = .to(Size(width: width, height: height))
+                resizing = .to(PixelSize(height: height, width: width))
             } else if keys.count == 1, let edge = keys["shortest_edge"] {
                 resizing = .shortestEdge(edge)
             } else {
@@ -164,26 +161,26 @@ package struct Preprocessor: Sendable {
                 throw file.error("size has the keys \(found), expected height and width, or shortest_edge")
             }
         }
-        var crop: Size?
+        var crop: PixelSize?
         if try file.bool("do_center_crop") ?? kind.crops {
             switch try file.size("crop_size") {
-            case nil: crop = kind.crops ? Size(side: kind.crop) : model
-            case .side(let side): crop = Size(side: side)
+            case nil: crop = kind.crops ? PixelSize(side: kind.crop) : model
+            case .side(let side): crop = PixelSize(side: side)
             case .keys(let keys):
                 guard let height = keys["height"], let width = keys["width"] else {
                     throw file.error("crop_size lacks height or width")
                 }
-                crop = Size(width: width, height: height)
+                crop = PixelSize(height: height, width: width)
             }
         }
         if let cropShare = kind.cropShare, case .shortestEdge(let edge) = resizing {
             let share = try file.number("crop_pct") ?? cropShare
             guard share > 0, share <= 1 else { throw file.error("crop_pct is \(share), expected above 0 and up to 1") }
             if edge < 384 {
-                crop = Size(side: edge)
+                crop = PixelSize(side: edge)
                 resizing = .shortestEdge(Int(exactly: (Double(edge) / share).rounded(.down)) ?? 0)
             } else {
-                resizing = .to(Size(side: edge))
+                resizing = .to(PixelSize(side: edge))
             }
         }
         if try !(file.bool("do_resize") ?? true) { resizing = .off }
@@ -191,7 +188,8 @@ package struct Preprocessor: Sendable {
     }
 
     /// What gives images of the model's size, where it gives others of a fixed size: the same at another scale.
-    private static func scaled(_ resizing: Resizing, _ crop: Size?, to model: Size) -> (Resizing, Size?) {
+    private static func scaled(_ resizing: Resizing, _ crop: PixelSize?, to model: PixelSize) -> (Resizing, PixelSize?)
+    {
         var fixed = crop
         if fixed == nil, case .to(let size) = resizing { fixed = size }
         guard let fixed, fixed != model, fixed.width > 0, fixed.height > 0 else { return (resizing, crop) }
@@ -203,16 +201,17 @@ package struct Preprocessor: Sendable {
             case .off: .off
             case .to(let size):
                 .to(
-                    Size(
-                        width: scaled(size.width, fixed.width, model.width),
-                        height: scaled(size.height, fixed.height, model.height)))
+                    PixelSize(
+                        height: scaled(size.height, fixed.height, model.height),
+                        width: scaled(size.width, fixed.width, model.width)))
             case .shortestEdge(let edge): .shortestEdge(scaled(edge, fixed.height, model.height))
             }
         return (resized, crop.map { _ in model })
     }
 
     /// Refuses sizes that cannot be, and an output of a fixed size that is not the model's.
-    private static func check(_ resizing: Resizing, _ crop: Size?, model: Size, _ file: ProcessorFile) throws {
+    private static func check(_ resizing: Resizing, _ crop: PixelSize?, model: PixelSize, _ file: ProcessorFile) throws
+    {
         var fixed = crop
         if case .to(let size) = resizing {
             guard pixelCount(size.width, size.height) != nil else {
@@ -230,8 +229,8 @@ package struct Preprocessor: Sendable {
         }
     }
 
-    /// The model's input, [3, S, S], for an image of any size.
-    /// - Throws: ``ImageError/size(_:)`` when the result would not be S x S, or is too large on the way there.
+    /// The model's input, [3, height, width], for an image of any size.
+    /// - Throws: ``ImageError/size(_:)`` when the result would have another size, or is too large on the way there.
     package func callAsFunction(_ image: RGBImage) throws -> [Float] {
         var image = image
         switch resizing {
@@ -248,12 +247,12 @@ package struct Preprocessor: Sendable {
                 filter: filter, like: library)
         }
         if let crop { image = centerCrop(image, crop) }
-        guard image.width == imageSize, image.height == imageSize else {
+        guard image.width == imageSize.width, image.height == imageSize.height else {
             throw ImageError.size(
-                "Preprocessing gives \(image.width) x \(image.height) pixels, but the model takes \(imageSize) x \(imageSize)."
+                "Preprocessing gives \(image.width) x \(image.height) pixels, but the model takes \(imageSize.pixels)."
             )
         }
-        let plane = imageSize * imageSize
+        let plane = imageSize.count
         return [Float](unsafeUninitializedCapacity: 3 * plane) { out, filled in
             image.pixels.withUnsafeBufferPointer { source in
                 table.withUnsafeBufferPointer { table in
@@ -266,13 +265,14 @@ package struct Preprocessor: Sendable {
         }
     }
 
-    /// A model's input, [3, S, S], as bytes: each value's nearest. Rescaling and normalising are undone, not resizing.
+    /// A model's input, [3, height, width], as bytes: each value's nearest. Rescaling and normalising are undone, not resizing.
     /// - Throws: ``ImageError/size(_:)`` when it has another size.
     package func picture(of input: [Float]) throws -> RGBImage {
-        let plane = imageSize * imageSize
+        let plane = imageSize.count
         guard input.count == 3 * plane else {
             throw ImageError.size(
-                "A preprocessed image has \(input.count) values, expected 3 x \(imageSize) x \(imageSize).")
+                "A preprocessed image has \(input.count) values, expected 3 x \(imageSize.height) x \(imageSize.width)."
+            )
         }
         var pixels = [UInt8](repeating: 0, count: 3 * plane)
         for c in 0..<3 {
@@ -282,11 +282,11 @@ package struct Preprocessor: Sendable {
                 pixels[3 * i + c] = byte.isFinite ? UInt8(max(0, min(255, byte))) : 0
             }
         }
-        return RGBImage(unchecked: imageSize, imageSize, pixels)
+        return RGBImage(unchecked: imageSize.width, imageSize.height, pixels)
     }
 
     /// Cuts the middle out; where the image is smaller it is padded with black, the odd pixel before it.
-    private func centerCrop(_ image: RGBImage, _ size: Size) -> RGBImage {
+    private func centerCrop(_ image: RGBImage, _ size: PixelSize) -> RGBImage {
         func origin(_ inSize: Int, _ outSize: Int) -> Int {
             // floor((in - out) / 2) is where the crop starts; negative where it starts outside the image
             let difference = inSize - outSize

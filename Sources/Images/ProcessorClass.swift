@@ -1,7 +1,9 @@
+import Formats
+
 /// What an image processor of transformers does where its file leaves a key out.
 struct ProcessorClass: Sendable {
     enum DefaultSize: Sendable, Equatable {
-        case square(Int)
+        case square(PixelSize)
         case shortestEdge(Int)
     }
 

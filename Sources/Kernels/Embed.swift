@@ -13,24 +13,25 @@ package struct Embed {
         group = library.tuning.group
     }
 
-    /// Pixels [*, channels, S, S], from element `offset` on, of images `images` to rows [images.count * Np, channels *
-    /// P * P].
+    /// Pixels [*, channels, height, width], from element `offset` on, of images `images` to rows [images.count * Np,
+    /// channels * patch height * patch width].
     package func patches(
-        pixels: Buffer<Float>, offset: Int = 0, images: Range<Int>, channels: Int, imageSize: Int, patchSize: Int,
-        out: Buffer<Float>
+        pixels: Buffer<Float>, offset: Int = 0, images: Range<Int>, channels: Int,
+        image: (height: Int, width: Int), patch: (height: Int, width: Int), out: Buffer<Float>
     ) throws(CLError) {
-        let grid = imageSize / patchSize
-        let needed = images.count * grid * grid * channels * patchSize * patchSize
-        guard offset + images.upperBound * channels * imageSize * imageSize <= pixels.count, needed <= out.count else {
+        let patches = (image.height / patch.height) * (image.width / patch.width)
+        let values = patches * channels * patch.height * patch.width, needed = images.count * values
+        guard offset + images.upperBound * channels * image.height * image.width <= pixels.count, needed <= out.count
+        else {
             throw .shape(operation: "patches", expected: "room for \(needed) values", got: "\(out.count)")
         }
-        let runs = grid * grid * channels * patchSize * patchSize / (patchSize % 4 == 0 ? 4 : 1)
+        let runs = values / (patch.width % 4 == 0 ? 4 : 1)
         try patchesKernel.launch(
-            global: [group > 1 ? wholeGroups(runs) : grid * grid, images.count],
+            global: [group > 1 ? wholeGroups(runs) : patches, images.count],
             local: group > 1 ? [groupSize, 1] : nil,
             [
-                "pixels": pixels, "offset": offset, "first": images.lowerBound, "channels": channels, "S": imageSize,
-                "P": patchSize, "grid": grid, "out": out,
+                "pixels": pixels, "offset": offset, "first": images.lowerBound, "channels": channels,
+                "H": image.height, "W": image.width, "PH": patch.height, "PW": patch.width, "out": out,
             ])
     }
 

@@ -39,10 +39,11 @@ public final class VisionTransformer {
     /// Names of the classes
     public var classes: [String] { encoder.config.labels }
     public var channels: Int { encoder.config.channels }
-    /// Pixels a side
-    public var imageSize: Int { encoder.config.imageSize }
+    /// Pixels of the images that it reads
+    public var imageHeight: Int { encoder.config.imageSize.height }
+    public var imageWidth: Int { encoder.config.imageSize.width }
 
-    /// Reads a PNG or JPEG and prepares it as the model's image processor does: [channels, S, S], normalised.
+    /// Reads a PNG or JPEG and prepares it as the model's image processor does: [channels, height, width], normalised.
     /// - Throws: `VitPatchError`
     public func pixels(file: String) throws -> [Float] {
         try Self.named {
@@ -50,7 +51,7 @@ public final class VisionTransformer {
         }
     }
 
-    /// Prepares an RGB image: [height, width, 3] bytes to [channels, S, S], normalised.
+    /// Prepares an RGB image: [height, width, 3] bytes to [channels, height, width], normalised.
     /// - Throws: `VitPatchError`
     public func pixels(rgb: [UInt8], width: Int, height: Int) throws -> [Float] {
         try Self.named { try preprocessor(try RGBImage(width: width, height: height, pixels: rgb)) }
@@ -58,7 +59,7 @@ public final class VisionTransformer {
 
     /// Runs clean, corrupted and patched passes.
     /// - Parameters:
-    ///   - clean: of each image [channels, S, S], as `pixels` gives them
+    ///   - clean: of each image [channels, height, width], as `pixels` gives them
     ///   - corrupted: as many, of the same shape
     ///   - targets: the class of each image whose probability is measured; nil for the clean pass's prediction
     ///   - memory: bytes of device memory to use at most, weights included; nil for seven tenths of the device's
@@ -76,7 +77,7 @@ public final class VisionTransformer {
             for (index, image) in images.enumerated() where image.count != config.imageValues {
                 throw VitPatchError(
                     "\(name) image \(index) has \(image.count) values; the model takes \(config.imageValues) "
-                        + "([\(config.channels), \(config.imageSize), \(config.imageSize)])")
+                        + "([\(config.channels), \(config.imageSize.height), \(config.imageSize.width)])")
             }
         }
         for target in targets ?? [] where !(0..<config.classes).contains(target) {

@@ -1,4 +1,5 @@
 import CLRuntime
+import Formats
 import Kernels
 import ViT
 
@@ -83,8 +84,11 @@ package struct WaveShape: Sendable, Equatable {
             {
                 config.architecture.readout = donor.architecture.readout
             }
-            config.imageSize = config.grid * max(config.patchSize, donor.patchSize)
-            config.patchSize = max(config.patchSize, donor.patchSize)
+            // As many patches as the model's, of as many values as the larger's: one row of values each
+            let values = max(config.patchSize.count, donor.patchSize.count)
+            (config.imageSize, config.patchSize) = (
+                PixelSize(height: config.grid.count, width: values), PixelSize(height: 1, width: values)
+            )
         }
         return config
     }

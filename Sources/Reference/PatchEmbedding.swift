@@ -1,25 +1,31 @@
-/// An image cut into square patches, row by row, each flattened channel by channel.
+/// An image cut into patches, row by row, each flattened channel by channel; what is beyond the last whole one is left.
 ///
-/// - Parameter pixels: [channels, S, S]
-/// - Returns: [Np, channels * P * P], with Np = (S / P)^2
-package func patches(_ pixels: [Double], channels: Int, imageSize: Int, patchSize: Int) -> [Double] {
-    precondition(pixels.count == channels * imageSize * imageSize && imageSize % patchSize == 0)
-    let grid = imageSize / patchSize
+/// - Parameter pixels: [channels, height, width]
+/// - Returns: [Np, channels * patch height * patch width]
+package func patches(
+    _ pixels: [Double], channels: Int, image: (height: Int, width: Int), patch: (height: Int, width: Int)
+) -> [Double] {
+    precondition(pixels.count == channels * image.height * image.width)
     var out: [Double] = []
-    for patchRow in 0..<grid {
-        for patchColumn in 0..<grid {
+    for patchRow in 0..<(image.height / patch.height) {
+        for patchColumn in 0..<(image.width / patch.width) {
             for channel in 0..<channels {
-                for row in 0..<patchSize {
-                    for column in 0..<patchSize {
-                        let y = patchRow * patchSize + row
-                        let x = patchColumn * patchSize + column
-                        out.append(pixels[(channel * imageSize + y) * imageSize + x])
+                for row in 0..<patch.height {
+                    for column in 0..<patch.width {
+                        let y = patchRow * patch.height + row
+                        let x = patchColumn * patch.width + column
+                        out.append(pixels[(channel * image.height + y) * image.width + x])
                     }
                 }
             }
         }
     }
     return out
+}
+
+/// The same of squares: [channels, S, S] to [(S / P)^2, channels * P * P].
+package func patches(_ pixels: [Double], channels: Int, imageSize: Int, patchSize: Int) -> [Double] {
+    patches(pixels, channels: channels, image: (imageSize, imageSize), patch: (patchSize, patchSize))
 }
 
 /// The encoder's input: CLS and the projected patches, with the position embeddings added.

@@ -11,8 +11,8 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var modelHash: String
     /// The file of texts for classes, as given, whose contents count in `modelHash`; nil: the model's classifier
     package var classes: String?
-    /// Side of the images that the model read; nil: its own
-    package var imageSize: Int?
+    /// Of the images that the model read, S or HEIGHTxWIDTH; nil: its own
+    package var imageSize: String?
     package var donor: String?
     package var donorHash: String?
     /// The file that activations were taken from, as given, and its sha256 (hex)
@@ -170,7 +170,7 @@ extension Manifest {
         }
         compare("vitpatch", stored.version, version)
         compareContent("model", (stored.model, stored.modelHash), (model, modelHash))
-        compare("image-size", stored.imageSize.map(String.init), imageSize.map(String.init))
+        compare("image-size", stored.imageSize, imageSize)
         compareContent("donor", (stored.donor, stored.donorHash), (donor, donorHash))
         compareContent("patch-with file", (stored.patchFile, stored.patchFileHash), (patchFile, patchFileHash))
         compareContent("data", (stored.data, stored.dataHash), (data, dataHash))
@@ -237,7 +237,7 @@ extension Manifest {
         let names = Self.json(classNames)
         let all: [(String, String?)] = [
             ("version", version), ("model", model), ("model_hash", modelHash), ("classes", classes),
-            ("image_size", imageSize.map(String.init)), ("donor", donor),
+            ("image_size", imageSize), ("donor", donor),
             ("donor_hash", donorHash), ("patch_file", patchFile), ("patch_file_hash", patchFileHash), ("data", data),
             ("data_hash", dataHash), ("spec", spec),
             ("class_names", names), ("layers", layers.map(String.init)), ("seed", "\(seed)"),
@@ -308,7 +308,7 @@ extension Manifest {
             tokens = try value("tokens") { try? JSONDecoder().decode(TokenLayout.self, from: Data($0.utf8)) }
         }
         (resize, exif, classes) = (rows["resize"], rows["exif"], rows["classes"])
-        imageSize = try whole(ifThere: "image_size", 1...16384)
+        imageSize = rows["image_size"]
         skipped = try whole(ifThere: "skipped", 0...Int.max)
         if rows["skipped_ids"] != nil { skippedIDs = try value("skipped_ids", names) }
         (patchFile, patchFileHash) = (rows["patch_file"], rows["patch_file_hash"])

@@ -6,11 +6,13 @@ package struct TokenLayout: Codable, Sendable, Equatable {
     package var prefix: [String]
     /// Number of image patches; nil where the store does not say
     package var patches: Int?
+    /// Rows of the patch grid; nil where the store does not say, which is a square's
+    package var rows: Int?
     /// Ranges `[from, below]` of the tokens that the readout reads after the last layer
     package var read: [[Int]]
 
-    package init(prefix: [String], patches: Int?, read: [[Int]]) {
-        (self.prefix, self.patches, self.read) = (prefix, patches, read)
+    package init(prefix: [String], patches: Int?, rows: Int? = nil, read: [[Int]]) {
+        (self.prefix, self.patches, self.rows, self.read) = (prefix, patches, rows, read)
     }
 
     /// One CLS token, which is all that is read: what stores were made of that do not say.
@@ -53,7 +55,7 @@ package struct TokenLayout: Codable, Sendable, Equatable {
     package func grid(of columns: [String]) -> Int? {
         let count = columns.count - prefix.count
         let side = Int(Double(max(count, 0)).squareRoot().rounded())
-        guard side > 1, side * side == count else { return nil }
+        guard side > 1, side * side == count, rows == nil || rows == side else { return nil }
         return Set(columns) == Set(columns.indices.map(String.init)) ? side : nil
     }
 }

@@ -8,7 +8,7 @@ package enum ListError: Error, Equatable, Sendable, CustomStringConvertible {
     /// An index that the model does not have
     case absent(Int, count: Int)
     /// No rectangle of the patch grid
-    case noRectangle(String, grid: Int)
+    case noRectangle(String, rows: Int, columns: Int)
     /// A token by a name that the model has no token of
     case noToken(String, model: String)
     case unknownSite(String)
@@ -19,8 +19,8 @@ package enum ListError: Error, Equatable, Sendable, CustomStringConvertible {
         case .noNumber(let text): "\"\(text)\" is no number; write e.g. 0-11, 3,7 or 0+5"
         case .noRange(let text): "\"\(text)\" is no range; write e.g. 0-11"
         case .absent(let value, let count): "\(value) does not exist; the model has 0-\(count - 1)"
-        case .noRectangle(let text, let grid):
-            "\"\(text)\" is no rectangle; write ROWSxCOLUMNS of the \(grid) x \(grid) patch grid, e.g. 3:6x2:5 for rows 3-5 "
+        case .noRectangle(let text, let rows, let columns):
+            "\"\(text)\" is no rectangle; write ROWSxCOLUMNS of the \(rows) x \(columns) patch grid, e.g. 3:6x2:5 for rows 3-5 "
                 + "and columns 2-4"
         case .noToken(let name, let model):
             "the model has no \(name); in front of its patches stand \(model.isEmpty ? "no tokens" : model)"
@@ -100,19 +100,20 @@ package enum ListText {
         return items
     }
 
-    private static func rectangle(_ part: Substring, grid: Int, first: Int) throws(ListError) -> [Int] {
+    private static func rectangle(_ part: Substring, grid: ViTConfig.Grid, first: Int) throws(ListError) -> [Int] {
         var ranges: [Range<Int>] = []
         for side in part.split(separator: "x", omittingEmptySubsequences: false) {
             let ends = side.split(separator: ":", omittingEmptySubsequences: false).map { Int($0) }
-            guard ends.count == 2, let low = ends[0], let high = ends[1], low >= 0, low < high, high <= grid
+            let most = ranges.isEmpty ? grid.rows : grid.columns
+            guard ends.count == 2, let low = ends[0], let high = ends[1], low >= 0, low < high, high <= most
             else {
                 ranges = []
                 break
             }
             ranges.append(low..<high)
         }
-        guard ranges.count == 2 else { throw .noRectangle(String(part), grid: grid) }
-        return ranges[0].flatMap { row in ranges[1].map { first + row * grid + $0 } }
+        guard ranges.count == 2 else { throw .noRectangle(String(part), rows: grid.rows, columns: grid.columns) }
+        return ranges[0].flatMap { row in ranges[1].map { first + row * grid.columns + $0 } }
     }
 
     private static func parse(item part: Substring, below count: Int) throws(ListError) -> [Item] {

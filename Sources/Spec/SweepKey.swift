@@ -82,8 +82,8 @@ package enum SweepKey: String, Sendable, CaseIterable {
                 "second model that gives the patched-in activations, a folder; demo is the demo's gray one")
         case .imageSize:
             row(
-                .whole, "pixels", absent: "the model's",
-                "side of the images that the model reads; its position embeddings are interpolated as transformers (timm) does"
+                .text, "pixels", absent: "the model's",
+                "S, or HEIGHTxWIDTH of the images that the model reads; its position embeddings are interpolated as transformers (timm) does"
             )
         case .classes:
             row(

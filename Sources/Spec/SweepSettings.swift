@@ -1,3 +1,4 @@
+import Formats
 import Images
 import Patch
 
@@ -5,8 +6,8 @@ import Patch
 package struct SweepSettings: Sendable, Equatable {
     /// Folders; nil: the demo's model and images, no donor
     package var model: String?, donor: String?, data: String?
-    /// Side of the images that the model reads; nil: its own
-    package var imageSize: Int?
+    /// Of the images that the model reads; nil: its own
+    package var imageSize: PixelSize?
     /// Texts for classes, a file; nil: the model's classifier
     package var classes: String?
     /// What `--patch-with file:` names
@@ -50,7 +51,7 @@ extension SweepOptions {
         let estimates = try estimates()
         return SweepSettings(
             model: text(.model), donor: text(.donor), data: text(.data),
-            imageSize: try whole(.imageSize, 1...16384, "1 to 16384"), classes: text(.classes),
+            imageSize: try imageSize(), classes: text(.classes),
             patchFile: try patchWith().file,
             classMap: text(.classMap),
             resize: try written(.resize)?.first.map { (item) throws(SpecError) in try item.choice(ResizeLibrary.self) },
@@ -119,6 +120,14 @@ extension SweepOptions {
     }
 
     func control() throws(SpecError) -> Int { try whole(.control, 0...1000, "0 to 1000") ?? 0 }
+
+    private func imageSize() throws(SpecError) -> PixelSize? {
+        guard let item = written(.imageSize)?.first else { return nil }
+        guard let size = PixelSize(item.text), 1...16384 ~= size.height, 1...16384 ~= size.width else {
+            throw item.fail("expected a number of pixels from 1 to 16384, or HEIGHTxWIDTH")
+        }
+        return size
+    }
 
     private func text(_ key: SweepKey) -> String? { written(key)?.first?.text }
 

@@ -6,12 +6,15 @@ extension OpCase {
     /// Patches of images `images` out of `stored`; the other images hold poison.
     /// - Parameter offset: floats in front of the pixels
     package static func patches(
-        stored: Int, images: Range<Int>, channels: Int, imageSize: Int, patchSize: Int, offset: Int = 0
+        stored: Int, images: Range<Int>, channels: Int, image: (height: Int, width: Int),
+        patch: (height: Int, width: Int), offset: Int = 0
     ) -> OpCase {
-        let values = channels * imageSize * imageSize
+        let values = channels * image.height * image.width
+        let read = channels * (image.height / patch.height * patch.height) * (image.width / patch.width * patch.width)
         return OpCase(
             name: "patches",
-            shape: "images \(images) of \(stored), [\(channels), \(imageSize), \(imageSize)], P \(patchSize)"
+            shape:
+                "images \(images) of \(stored), [\(channels), \(image.height), \(image.width)], P \(patch.height) x \(patch.width)"
                 + (offset > 0 ? ", from \(offset)" : ""),
             flops: 0, bytes: 4 * 2 * images.count * values,
             tolerance: 0  // a copy
@@ -22,20 +25,20 @@ extension OpCase {
             let input = pixels
             let operation = try Embed(library)
             let pixelsBuffer = try Buffer(library.context, .poison(offset) + pixels)
-            let out = try Buffer(library.context, [Float].poison(used.count + margin))
+            let out = try Buffer(library.context, [Float].poison(images.count * read + margin))
             return PreparedOp(
                 launch: {
                     try operation.patches(
-                        pixels: pixelsBuffer, offset: offset, images: images, channels: channels, imageSize: imageSize,
-                        patchSize: patchSize, out: out)
+                        pixels: pixelsBuffer, offset: offset, images: images, channels: channels, image: image,
+                        patch: patch, out: out)
                 },
                 output: { try out.read() },
                 expected: {
                     var expected = Expected(
-                        exact: images.flatMap { image in
+                        exact: images.flatMap { index in
                             Reference.patches(
-                                input[(image * values)..<((image + 1) * values)].map(Double.init), channels: channels,
-                                imageSize: imageSize, patchSize: patchSize)
+                                input[(index * values)..<((index + 1) * values)].map(Double.init), channels: channels,
+                                image: image, patch: patch)
                         })
                     expected.appendPoison(margin)
                     return expected
@@ -83,11 +86,13 @@ extension OpCase {
 
     package static var embedCases: [OpCase] {
         [
-            patches(stored: 5, images: 1..<4, channels: 3, imageSize: 15, patchSize: 5),
-            patches(stored: 2, images: 0..<2, channels: 1, imageSize: 7, patchSize: 1),
-            patches(stored: 1, images: 0..<1, channels: 2, imageSize: 11, patchSize: 11),
-            patches(stored: 3, images: 1..<3, channels: 3, imageSize: 24, patchSize: 8),
-            patches(stored: 2, images: 0..<2, channels: 3, imageSize: 20, patchSize: 4, offset: 5),
+            patches(stored: 5, images: 1..<4, channels: 3, image: (15, 15), patch: (5, 5)),
+            patches(stored: 2, images: 0..<2, channels: 1, image: (7, 7), patch: (1, 1)),
+            patches(stored: 1, images: 0..<1, channels: 2, image: (11, 11), patch: (11, 11)),
+            patches(stored: 3, images: 1..<3, channels: 3, image: (24, 24), patch: (8, 8)),
+            patches(stored: 2, images: 0..<2, channels: 3, image: (20, 20), patch: (4, 4), offset: 5),
+            patches(stored: 3, images: 1..<3, channels: 3, image: (13, 22), patch: (3, 4)),
+            patches(stored: 2, images: 0..<2, channels: 2, image: (25, 9), patch: (8, 2), offset: 1),
             embed(first: 2, count: 3, tokens: 10, width: 37),
             embed(first: 0, count: 1, tokens: 2, width: 131),
             embed(first: 1, count: 2, tokens: 5, width: 1),

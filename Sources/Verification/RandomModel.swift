@@ -1,3 +1,4 @@
+import Formats
 import Reference
 import ViT
 
@@ -26,8 +27,9 @@ package struct RandomModel: Sendable {
         architecture.hasQKNorm = pieces.contains(.qkNorm)
         architecture.hasScoreBias = pieces.contains(.scoreBias)
         config = ViTConfig(
-            hiddenSize: d, layers: layers, heads: heads, intermediateSize: intermediateSize, imageSize: imageSize,
-            patchSize: patchSize, channels: channels, activation: activation, layerNormEps: 1e-6, qkvBias: qkvBias,
+            hiddenSize: d, layers: layers, heads: heads, intermediateSize: intermediateSize,
+            imageSize: PixelSize(side: imageSize), patchSize: PixelSize(side: patchSize), channels: channels,
+            activation: activation, layerNormEps: 1e-6, qkvBias: qkvBias,
             architecture: architecture, labels: (0..<classes).map { "class \($0)" })
         let (m, hidden, config) = (intermediateSize, config.fc1Size, config)
 
@@ -60,7 +62,7 @@ package struct RandomModel: Sendable {
 
     /// [channels, S, S] of one image
     package func pixels(using random: inout SplitMix64) -> [Float] {
-        random.normals(config.channels * config.imageSize * config.imageSize)
+        random.normals(config.imageValues)
     }
 
     /// The same model in Double.
@@ -77,7 +79,8 @@ package struct RandomModel: Sendable {
             }
         return ReferenceModel(
             hiddenSize: config.hiddenSize, heads: config.heads, intermediateSize: config.intermediateSize,
-            imageSize: config.imageSize, patchSize: config.patchSize, channels: config.channels, activation: activation,
+            imageSize: config.imageSize.height, patchSize: config.patchSize.height, channels: config.channels,
+            activation: activation,
             layerNormEps: Double(config.layerNormEps), patchWeight: wide(weights.patchWeight),
             patchBias: wide(weights.patchBias), cls: wide(weights.prefix), position: wide(weights.position),
             layers: weights.layers.map { layer in

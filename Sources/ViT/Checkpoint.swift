@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 
 /// A classifier of one of the families (`Family`): its configuration, its weights, and the raw contents of its
@@ -30,11 +31,11 @@ package struct Checkpoint: Sendable {
     ///
     /// - Parameters:
     ///   - classes: of a model that compares images with texts; nil for those of its classifier
-    ///   - imageSize: S, pixels of a side; nil for the model's own. Position embeddings are interpolated.
+    ///   - imageSize: nil for the model's own. Position embeddings are interpolated.
     /// - Throws: `CheckpointError`; every shape is compared with the configuration before memory is taken for it,
     ///   and a weight that is NaN or infinite is refused.
     package static func load(
-        folder: String, classes: TextClasses? = nil, imageSize: Int? = nil
+        folder: String, classes: TextClasses? = nil, imageSize: PixelSize? = nil
     ) throws(CheckpointError) -> Checkpoint {
         let model = try ModelFolder(folder)
         let preprocessor = try model.preprocessor()

@@ -20,6 +20,13 @@ extension ViTConfig {
         if let reason = invalidity {
             throw CheckpointError.config(file: name, reason: "at another image size: \(reason)")
         }
+        if trainedGrid != grid, trainedGrid.rows != trainedGrid.columns {
+            throw CheckpointError.config(
+                file: name,
+                reason:
+                    "image_size is \(trainedImageSize) and \(size) is asked for, but position embeddings are interpolated "
+                    + "from square grids only, as in transformers")
+        }
         if architecture.hasScoreBias {
             throw CheckpointError.config(
                 file: name,
@@ -41,7 +48,8 @@ extension ViTConfig {
         let limits = [
             ("hidden_size", hiddenSize, 1 << 16), ("num_hidden_layers", layers, 1 << 10),
             ("num_attention_heads", heads, 1 << 10), ("intermediate_size", intermediateSize, 1 << 18),
-            ("image_size", imageSize, 1 << 14), ("patch_size", patchSize, 1 << 14),
+            ("image_size", imageSize.height, 1 << 14), ("image_size", imageSize.width, 1 << 14),
+            ("patch_size", patchSize.height, 1 << 14), ("patch_size", patchSize.width, 1 << 14),
             ("the number of labels", classes, maxClasses),
         ]
         for (key, value, limit) in limits where value < 1 || value > limit {
@@ -53,7 +61,7 @@ extension ViTConfig {
         if hiddenSize % heads != 0 {
             return "hidden_size \(hiddenSize) is not divisible by num_attention_heads \(heads)"
         }
-        if imageSize < patchSize {
+        if imageSize.height < patchSize.height || imageSize.width < patchSize.width {
             return "image_size \(imageSize) is smaller than patch_size \(patchSize)"
         }
         if tokens > maxTokens {

@@ -1,3 +1,5 @@
+import Formats
+
 /// A model's sizes, class names and architecture. Field names follow transformers' `ViTConfig`.
 package struct ViTConfig: Sendable, Equatable {
     package enum Activation: String, Sendable, CaseIterable {
@@ -18,10 +20,10 @@ package struct ViTConfig: Sendable, Equatable {
     package var layers: Int  // L
     package var heads: Int  // H
     package var intermediateSize: Int  // M
-    package var imageSize: Int  // S, square
-    /// S that the position embeddings of the checkpoint are for
-    package var trainedImageSize: Int
-    package var patchSize: Int  // P
+    package var imageSize: PixelSize
+    /// The image size that the position embeddings of the checkpoint are for
+    package var trainedImageSize: PixelSize
+    package var patchSize: PixelSize
     package var channels: Int
     package var activation: Activation
     package var layerNormEps: Float
@@ -34,7 +36,8 @@ package struct ViTConfig: Sendable, Equatable {
     package var computesAllTokens = false
 
     package init(
-        hiddenSize: Int, layers: Int, heads: Int, intermediateSize: Int, imageSize: Int, patchSize: Int,
+        hiddenSize: Int, layers: Int, heads: Int, intermediateSize: Int, imageSize: PixelSize,
+        patchSize: PixelSize,
         channels: Int = 3, activation: Activation = .gelu, layerNormEps: Float = 1e-12, qkvBias: Bool = true,
         architecture: Architecture = .vit, labels: [String]
     ) {
@@ -54,12 +57,20 @@ package struct ViTConfig: Sendable, Equatable {
 
     /// Dh, the width of one head
     package var headDim: Int { hiddenSize / heads }
-    /// Patches along one side of the image; pixels beyond the last whole patch are not read
-    package var grid: Int { imageSize / patchSize }
+    /// Rows and columns of patches; pixels beyond the last whole patch are not read
+    package struct Grid: Sendable, Hashable {
+        package var rows: Int, columns: Int
+        package var count: Int { rows * columns }
+
+        package init(_ image: PixelSize, patch: PixelSize) {
+            (rows, columns) = (image.height / patch.height, image.width / patch.width)
+        }
+    }
+    package var grid: Grid { Grid(imageSize, patch: patchSize) }
     /// The same of the images that the position embeddings of the checkpoint are for
-    var trainedGrid: Int { trainedImageSize / patchSize }
+    var trainedGrid: Grid { Grid(trainedImageSize, patch: patchSize) }
     /// Np, patches an image
-    package var patches: Int { grid * grid }
+    package var patches: Int { grid.count }
     /// Tokens in front of the patches
     package var prefixTokens: Int { architecture.prefix.count }
     /// T, prefix tokens and patches
@@ -79,8 +90,8 @@ package struct ViTConfig: Sendable, Equatable {
     package var fc1Size: Int { architecture.hasGatedMLP ? 2 * intermediateSize : intermediateSize }
     /// C
     package var classes: Int { labels.count }
-    /// Values of one image: channels * S * S
-    package var imageValues: Int { channels * imageSize * imageSize }
-    /// Values in one flattened patch, channel-major: channels * P * P
-    package var patchValues: Int { channels * patchSize * patchSize }
+    /// Values of one image, [channels, height, width]
+    package var imageValues: Int { channels * imageSize.count }
+    /// Values in one flattened patch, channel-major
+    package var patchValues: Int { channels * patchSize.count }
 }

@@ -19,8 +19,9 @@ extension Encoder {
         pixels: Buffer<Float>, offset: Int, chunk: Range<Int>, workspace: Workspace
     ) throws(CLError) {
         try embedding.patches(
-            pixels: pixels, offset: offset, images: chunk, channels: config.channels, imageSize: config.imageSize,
-            patchSize: config.patchSize, out: workspace.patches)
+            pixels: pixels, offset: offset, images: chunk, channels: config.channels,
+            image: (config.imageSize.height, config.imageSize.width),
+            patch: (config.patchSize.height, config.patchSize.width), out: workspace.patches)
         try gemm(
             a: Matrix(workspace.patches, stride: config.patchValues), weight: patchProjection,
             rows: chunk.count * config.patches, activation: .none,
@@ -28,7 +29,7 @@ extension Encoder {
     }
 
     /// Hands every image's patch projections, [patches, D], to `body`.
-    /// - Parameter pixels: [images, channels, S, S], normalised
+    /// - Parameter pixels: [images, channels, height, width], normalised
     package func forEachProjection(
         pixels: Buffer<Float>, images: Int, workspace: Workspace, _ body: (ArraySlice<Float>) -> Void
     ) throws(CLError) {
@@ -42,7 +43,7 @@ extension Encoder {
 
     /// The encoder's input for `images` images of the pixels: as many rows of x.
     /// - Parameters:
-    ///   - pixels: [images, channels, S, S], normalised, from element `offset` on
+    ///   - pixels: [images, channels, height, width], normalised, from element `offset` on
     ///   - row: the first row of x
     ///   - noise: added to the patch projections, before prefix tokens and positions
     package func embed(

@@ -110,4 +110,20 @@ struct FamiliesTests {
         #expect(
             small.code == 1 && small.errors.contains("image_size 3 is smaller than patch_size 4"), "\(small.errors)")
     }
+
+    /// A grid of 3 x 4 patches
+    @Test func imagesNeedNotBeSquare() throws {
+        let run = try sweep(
+            "vit-wide", "--site", "resid_post", "--layers", "0", "--tokens", "each,0:3x3:4", "--corruption", "mask:0.5",
+            "--report")
+        #expect(run.code == 0, "\(run.errors)")
+        let tokens = try Set(Table(export(folder("out")))["token"])
+        #expect(tokens.count == 14 && tokens.contains("0:3x3:4"))
+        let refused = try sweep("vit-wide", "--site", "resid_post", "--tokens", "0:4x0:3")
+        #expect(refused.code == 64 && refused.errors.contains("3 x 4 patch grid"), "\(refused.errors)")
+        let inspected = try runVitpatch(["inspect", Fixture.directory("families/vit-wide").path])
+        #expect(inspected.output.contains("21 x 13 pixels, patches of 5 x 4: 13 tokens"), "\(inspected.output)")
+        let size = try sweep("dinov2", "--image-size", "8x20", "--site", "embed")
+        #expect(size.code == 0, "\(size.errors)")
+    }
 }

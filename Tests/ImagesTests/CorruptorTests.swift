@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Testing
 
@@ -18,7 +19,7 @@ private func memory(_ count: Int, using random: inout Random) throws -> ImageDat
 }
 
 private func corruptor(
-    _ spec: String, _ dataset: ImageDataset? = nil, patchSize: Int = 4, seed: UInt64 = 7
+    _ spec: String, _ dataset: ImageDataset? = nil, patchSize: PixelSize = 4, seed: UInt64 = 7
 ) throws -> Corruptor {
     var random = Random(seed: 1)
     return try Corruptor(

@@ -25,16 +25,14 @@ private let names = fixtureNames("formats", ".webp", ".gif", ".bmp", ".tiff")
 
     /// Kinds of TIFF that Pillow reads in its own way, or not at all
     @Test func otherKindsOfTIFFAreRefusedInASentence() throws {
-        let bytes = try fixture("formats/gray12.tiff")
         let photometric: [UInt8] = [6, 1, 3, 0, 1, 0, 0, 0]  // the tag, before its value
-        let at = try #require(
-            (0..<bytes.count - 8).first { Array(bytes[$0..<$0 + 8]) == photometric }.map { $0 + 8 })
-        for (value, reason) in [
-            (6, "TIFF's YCbCr is read in JPEG compression only"),
-            (0, "1 samples of 12 bits with TIFF's colours 0 are not read"),
-        ] as [(UInt8, String)] {
-            var other = bytes
-            other[at] = value
+        for (file, value, reason) in [
+            ("rgb-raw", 6, "TIFF's YCbCr is read in JPEG compression only"),
+            ("gray12", 0, "1 samples of 12 bits with TIFF's colours 0 are not read"),
+        ] as [(String, UInt8, String)] {
+            var other = try fixture("formats/\(file).tiff")
+            let at = try #require((0..<other.count - 8).first { Array(other[$0..<$0 + 8]) == photometric })
+            other[at + 8] = value
             let error = #expect(throws: ImageError.self) { try decodeImage(other, name: "x.tiff") }
             #expect(error.map { "\($0)".contains(reason) } == true, "\(String(describing: error))")
         }

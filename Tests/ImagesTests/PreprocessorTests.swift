@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Testing
 
@@ -10,7 +11,7 @@ import Testing
             JSONSerialization.jsonObject(with: Data(fixture("preprocess/\(file)"))) as? [String: Any])
         let size = try #require(json["model_image_size"] as? Int)
         let config = try json["config"].map { try JSONSerialization.data(withJSONObject: $0) }
-        let values = try Preprocessor(config: config, imageSize: size)(source())
+        let values = try Preprocessor(config: config, imageSize: PixelSize(side: size))(source())
         let bytes = try fixture("preprocess/\(file.dropLast(5)).f32")
         let expected = stride(from: 0, to: bytes.count, by: 4).map { i in
             Float(bitPattern: (0..<4).reduce(0) { $0 | UInt32(bytes[i + $1]) << (8 * UInt32($1)) })
@@ -35,7 +36,7 @@ import Testing
             JSONSerialization.jsonObject(with: Data(fixture("preprocess-torchvision/\(file)"))) as? [String: Any])
         let size = try #require(json["model_image_size"] as? Int)
         let config = try JSONSerialization.data(withJSONObject: json["config"] ?? [:])
-        var values = try Preprocessor(config: config, imageSize: size)(source())
+        var values = try Preprocessor(config: config, imageSize: PixelSize(side: size))(source())
         if size == 224 {  // every 16th row and column
             values = (0..<3 * 14 * 14).map { i in values[i / 196 * 224 * 224 + i / 14 % 14 * 16 * 224 + i % 14 * 16] }
         }
@@ -55,6 +56,36 @@ import Testing
         let made = try resize(
             source(), width: expected.width, height: expected.height, filter: filter, like: .torchvision)
         #expect(made == expected)
+    }
+
+    @Test func imagesNeedNotBeSquare() throws {
+        let size = PixelSize(height: 12, width: 20), image = try source()
+        let config = Data(#"{"image_processor_type": "ViTImageProcessor", "size": {"height": 12, "width": 20}}"#.utf8)
+        let wide = try Preprocessor(config: config, imageSize: size)
+        let made = try wide.picture(of: wide(image))
+        #expect(made == (try resize(image, width: 20, height: 12, filter: .bilinear)))
+        let turned = PixelSize(height: 20, width: 12)
+        let error = #expect(throws: ImageError.self) { try Preprocessor(config: config, imageSize: turned) }
+        #expect(
+            error.map { "\($0)".contains("it makes images of 20 x 12 pixels, but the model takes 12 x 20") } == true)
+        // Without a file, of the model's size
+        #expect(try Preprocessor(config: nil, imageSize: turned)(image).count == 3 * 240)
+    }
+
+    /// Sizes of the file at another scale
+    @Test func sizesAreScaledWhereAsked() throws {
+        func text(_ size: String) -> Data { Data(#"{"image_processor_type": "ViTImageProcessor", \#(size)}"#.utf8) }
+        let image = try source()
+        func made(_ size: String, _ imageSize: PixelSize, isScaled: Bool = true) throws -> [Float] {
+            try Preprocessor(config: text(size), imageSize: imageSize, isScaled: isScaled)(image)
+        }
+        #expect(throws: ImageError.self) { try made(#""size": 16"#, 24, isScaled: false) }
+        #expect(try made(#""size": 16"#, 24) == made(#""size": 24"#, 24, isScaled: false))
+        let crop = #""size": {"shortest_edge": 32}, "do_center_crop": true, "crop_size": 28"#
+        let larger = #""size": {"shortest_edge": 16}, "do_center_crop": true, "crop_size": 14"#
+        #expect(try made(crop, 14) == made(larger, 14, isScaled: false))
+        // What fits already stays.
+        #expect(try made(crop, 28) == made(crop, 28, isScaled: false))
     }
 
     @Test func theLibraryIsThatOfTheClassUnlessGiven() throws {

@@ -13,7 +13,7 @@ struct EmbedTests {
         let operation = try Embed(library)
         let pixels = try Buffer<Float>(context, count: 2 * 3 * 36), small = try Buffer<Float>(context, count: 107)
         func patches(_ images: Range<Int>, out: Buffer<Float>) throws {
-            try operation.patches(pixels: pixels, images: images, channels: 3, imageSize: 6, patchSize: 2, out: out)
+            try operation.patches(pixels: pixels, images: images, channels: 3, image: (6, 6), patch: (2, 2), out: out)
         }
         expectShapeError(context) { try patches(1..<3, out: pixels) }
         expectShapeError(context) { try patches(0..<1, out: small) }

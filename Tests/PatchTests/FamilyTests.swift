@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Patch
 import Reference
@@ -14,11 +15,11 @@ import ViT
     static let names = [
         "deit", "deit-distilled", "vit-msn", "dinov2", "dinov2-registers", "clip", "siglip", "timm", "timm-average",
         "timm-pre-norm", "timm-no-class", "dinov2-swiglu", "beit", "beit-cls", "clip-zero-shot", "siglip-zero-shot",
-        "timm-distilled", "timm-qk-norm", "timm-swiglu", "timm-siglip",
+        "timm-distilled", "timm-qk-norm", "timm-swiglu", "timm-siglip", "vit-wide",
     ]
 
     /// The family's model, with its texts for classes where it has them
-    static func checkpoint(_ name: String, imageSize: Int? = nil) throws -> Checkpoint {
+    static func checkpoint(_ name: String, imageSize: PixelSize? = nil) throws -> Checkpoint {
         let folder = Fixture.directory("families/\(name)").path, texts = "\(folder)/classes.safetensors"
         return try Checkpoint.load(
             folder: folder,
@@ -95,16 +96,41 @@ import ViT
     @Test func otherSizesMatchTheLibrary() throws {
         let expected = try SafetensorsFile(Fixture.directory("families").appendingPathComponent("sizes.safetensors"))
         let passes = expected.entries.keys.filter { $0.hasSuffix(".logits") }.sorted()
-        #expect(passes.count == 2 * Self.names.count { !$0.hasPrefix("beit") })
+        #expect(passes.count == 3 * Self.names.count { !$0.hasPrefix("beit") && $0 != "vit-wide" })
         for pass in passes {
-            let parts = pass.split(separator: "."), name = String(parts[0]), size = try #require(Int(parts[1]))
-            let rig = try Rig(Self.checkpoint(name, imageSize: size))
+            let parts = pass.split(separator: "."), name = String(parts[0]), size = String(parts[1])
+            let rig = try Rig(Self.checkpoint(name, imageSize: PixelSize(size)))
             let pixels = try expected.doubles("\(name).\(size).pixels").map(Float.init)
             let found = try rig.wavefront(images: 1, patches: []).run(
                 .init(clean: [pixels], corrupted: nil, labels: [-1]), patches: [], keepLogits: true)
             let difference = maxAbsDiff(found.cleanLogits.map(Double.init), try expected.doubles(pass))
             #expect(difference < Self.tolerance, "\(pass) by \(difference)")
         }
+    }
+
+    /// The pieces that no backward pass is written for, named in one error
+    @Test(arguments: [
+        ("dinov2-swiglu", "gated MLPs"), ("timm-qk-norm", "norms of queries and keys"),
+        ("beit", "biases of attention scores"), ("timm-siglip", "a readout by attention"),
+        ("siglip-zero-shot", "a readout by attention, texts for classes"), ("clip-zero-shot", "texts for classes"),
+    ])
+    func gradientsAreRefusedByName(_ name: String, _ pieces: String) throws {
+        let config = try Self.checkpoint(name).config
+        let error = #expect(throws: NoGradient.self) { try config.architecture.checkGradients() }
+        #expect(
+            error?.description
+                == "gradients are not there for \(pieces), which this \(config.architecture.family) has")
+    }
+
+    @Test func gradientsOfTheOthersAreNotRefused() throws {
+        for name in ["deit-distilled", "dinov2-registers", "clip", "timm-distilled", "vit-wide"] {
+            try Self.checkpoint(name).config.architecture.checkGradients()
+        }
+    }
+
+    @Test func whatIsNotSquareIsNotInterpolated() throws {
+        let error = try #require(throws: CheckpointError.self) { try Self.checkpoint("vit-wide", imageSize: 25) }
+        #expect(error.description.contains("interpolated from square grids only"))
     }
 
     @Test func biasesByPositionAreNotInterpolated() throws {

@@ -167,7 +167,7 @@ import ViT
         let after = rig.context.counters
         #expect(after.uploads - before.uploads == 2 * 4)  // pixels; classes and words
         #expect(after.reads - before.reads == 4)
-        let values = 3 * (2 * rig.config.channels * rig.config.imageSize * rig.config.imageSize + 2)
+        let values = 3 * (2 * rig.config.imageValues + 2)
         #expect(after.uploadedBytes - before.uploadedBytes == 4 * 4 * values)
         // Six metrics a row, and target and foil of each image; equal patches share a row.
         #expect(after.readBytes - before.readBytes <= 4 * 4 * (3 * (2 + patches.count) * 6 + 3 * 2))

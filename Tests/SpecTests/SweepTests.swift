@@ -192,6 +192,15 @@ struct SweepTests {
         #expect(try both.spec(for: config) == spec)
     }
 
+    @Test func imageSizes() throws {
+        #expect(try flags([.imageSize: "192x256"]).settings().imageSize == .init(height: 192, width: 256))
+        for text in ["0", "-1", "x", "12x", "x12", "1x2x3", "+5", "16385", "99999999999999999999"] {
+            let error = #expect(throws: SpecError.self) { try flags([.imageSize: text]).settings() }
+            #expect(
+                error.map { "\($0)".contains("expected a number of pixels from 1 to 16384, or HEIGHTxWIDTH") } == true)
+        }
+    }
+
     /// Further names of values, which the columns do not show
     @Test func aliases() throws {
         let spec = try sweep("direction: [denoise, noising]\npatch-with: other\n")

@@ -520,6 +520,9 @@ import Testing
         let layout = TokenLayout(prefix: ["cls", "register"], patches: 9, read: [])
         #expect(layout.grid(of: (0..<11).map(String.init)) == 3 && layout.grid(of: (0..<10).map(String.init)) == nil)
         #expect(TokenLayout.cls.grid(of: (0..<10).map(String.init)) == 3)
+        // 2 x 8 patches are no square of 16.
+        let wide = TokenLayout(prefix: [], patches: 16, rows: 2, read: [])
+        #expect(wide.grid(of: (0..<16).map(String.init)) == nil)
         #expect(layout.grid(of: (1..<12).map(String.init)) == nil && layout.grid(of: []) == nil)
         #expect(layout.name(0) == "CLS" && layout.name(1) == "register" && layout.name(2) == "token 2")
     }

@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Testing
 
@@ -74,7 +75,7 @@ import Testing
         #expect(message { _ = try read("{}") } == "config.json: model_type is missing; vitpatch reads \(families)")
     }
 
-    private let families = "vit, deit, vit_msn, dinov2, dinov2_with_registers, clip, siglip, timm"
+    private let families = "vit, deit, vit_msn, dinov2, dinov2_with_registers, beit, clip, siglip, timm"
 
     /// Each family's defaults are those of its class in transformers; timm's sizes are in the tensors.
     @Test(arguments: [
@@ -83,26 +84,32 @@ import Testing
         ("clip", 32, 1e-5, .quickGelu, 50), ("siglip", 16, 1e-6, .geluNew, 196),
     ])
     func defaultsOfFamilies(
-        type: String, patchSize: Int, eps: Float, activation: ViTConfig.Activation, tokens: Int
+        type: String, patchSize: PixelSize, eps: Float, activation: ViTConfig.Activation, tokens: Int
     ) throws {
         let config = try read("{\"model_type\": \"\(type)\"}")
         #expect(config.patchSize == patchSize && config.layerNormEps == eps && config.activation == activation)
         #expect(config.tokens == tokens && config.hiddenSize == 768 && config.intermediateSize == 3072)
     }
 
+    /// A gated MLP has two thirds of the hidden size, in eights, and silu.
+    @Test func gatedMLPs() throws {
+        let config = try read(
+            "{\"model_type\": \"dinov2\", \"use_swiglu_ffn\": true, \"hidden_size\": 1536, \"num_attention_heads\": 24}"
+        )
+        #expect(config.intermediateSize == 4096 && config.fc1Size == 8192 && config.activation == .silu)
+    }
+
     @Test func whatFamiliesDoNotRead() {
         #expect(
-            message { _ = try read("{\"model_type\": \"dinov2\", \"use_swiglu_ffn\": true}") }
-                == "config.json: use_swiglu_ffn is true; vitpatch reads plain MLPs")
-        #expect(
-            message { _ = try read("{\"architecture\": \"vit_base_patch16_siglip_224\"}") }
-                == "config.json: architecture is vit_base_patch16_siglip_224, which is not among timm's "
+            message { _ = try read("{\"architecture\": \"vit_base_patch16_rope_224\"}") }
+                == "config.json: architecture is vit_base_patch16_rope_224, which is not among timm's "
                 + "VisionTransformers that vitpatch reads")
         #expect(
             message {
-                _ = try read("{\"architecture\": \"vit_base_patch16_224\", \"model_args\": {\"qk_norm\": true}}")
+                _ = try read(
+                    "{\"architecture\": \"vit_base_patch16_224\", \"model_args\": {\"scale_attn_norm\": true}}")
             }
-                == "config.json: model_args has qk_norm, which vitpatch does not read")
+                == "config.json: model_args has scale_attn_norm, which vitpatch does not read")
     }
 
     @Test func tableOfFamilies() {
@@ -175,7 +182,10 @@ import Testing
     @Test func sizesAsPairs() throws {
         let config = try read("{\"model_type\": \"vit\", \"image_size\": [384, 384], \"patch_size\": [32, 32]}")
         #expect(config.imageSize == 384 && config.patchSize == 32)
-        #expect(fault("\"image_size\": [224, 192]") == "config.json: image_size is [224, 192], expected a square")
+        let wide = try read("{\"model_type\": \"vit\", \"image_size\": [32, 48], \"patch_size\": [16, 8]}")
+        #expect(wide.grid.rows == 2 && wide.grid.columns == 6 && wide.tokens == 13 && wide.imageValues == 3 * 32 * 48)
+        let beit = "{\"model_type\": \"beit\", \"image_size\": [32, 48], \"use_relative_position_bias\": true}"
+        #expect(message { _ = try read(beit) }?.contains("BEiT's bias by relative position for squares") == true)
         #expect(fault("\"patch_size\": [16]")?.contains("expected a whole number or a pair") == true)
     }
 

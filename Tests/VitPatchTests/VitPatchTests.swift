@@ -8,7 +8,7 @@ import VitPatch
         .appendingPathComponent("Fixtures/tiny").path
 
     private func images(_ model: VisionTransformer, _ count: Int, seed: Float) -> [[Float]] {
-        let values = model.channels * model.imageSize * model.imageSize
+        let values = model.channels * model.imageHeight * model.imageWidth
         return (0..<count).map { image in (0..<values).map { sin(seed + Float(image * values + $0)) } }
     }
 

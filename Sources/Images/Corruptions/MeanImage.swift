@@ -14,14 +14,14 @@ struct MeanImage: CorruptionKind {
 }
 
 extension ImageDataset {
-    /// The mean over all images, but those that ``onUnreadable`` takes, as the model reads them, [3, S, S]: summed in
+    /// The mean over all images, but those that ``onUnreadable`` takes, as the model reads them, [3, height, width]: summed in
     /// Double in the data's order, so that the number of threads, which decode and preprocess, does not show.
     ///
     /// - Parameter progress: called with the number of images done and of all, now and then.
     /// - Throws: ``ImageError`` of the first image, in that order, that cannot be read; or when there is none.
     func meanInput(_ preprocessor: Preprocessor, progress: (Int, Int) -> Void = { _, _ in }) throws -> [Float] {
         guard count > 0 else { throw ImageError.dataset(path: name, reason: "it has no images to average") }
-        let values = 3 * preprocessor.imageSize * preprocessor.imageSize
+        let values = 3 * preprocessor.imageSize.count
         let atOnce = max(1, min(64, (64 << 20) / values))  // at most 256 MiB, or one image
         var sums = [Double](repeating: 0, count: values)
         var averaged = 0

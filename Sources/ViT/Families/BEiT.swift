@@ -11,6 +11,13 @@ extension Family {
             for key in ["use_relative_position_bias", "use_shared_relative_position_bias"]
             where try reader.bool(key, default: false) { architecture.hasScoreBias = true }
             var config = try ViTFamily.config(reader, architecture, eps: 1e-12)
+            if architecture.hasScoreBias, config.imageSize.isSquare != true || config.patchSize.isSquare != true {
+                throw .config(
+                    file: reader.file,
+                    reason:
+                        "image_size is \(config.imageSize) and patch_size \(config.patchSize); vitpatch reads BEiT's bias by "
+                        + "relative position for squares")
+            }
             config.qkvBias = true
             return config
         },
@@ -22,7 +29,7 @@ private enum BEiT {
         let (d, p) = (config.hiddenSize, config.patchSize), base = "beit", embeddings = "\(base).embeddings"
         let head = try reader.head("classifier", config)
         let patch = "\(embeddings).patch_embeddings.projection"
-        let patchWeight = try reader.tensor(["\(patch).weight"], [d, config.channels, p, p])
+        let patchWeight = try reader.tensor(["\(patch).weight"], [d, config.channels, p.height, p.width])
         let patchBias = try reader.tensor(["\(patch).bias"], [d])
         let prefix = try reader.tensor(["\(embeddings).cls_token"], [1, 1, d])
         let positions = "\(embeddings).position_embeddings"
@@ -71,30 +78,32 @@ private enum BEiT {
         return layer
     }
 
-    /// A bias for each relative position and head: [(2 grid - 1)^2 + 3, H]. nil where there is none.
+    /// A bias for each relative position and head: [(2 rows - 1) (2 columns - 1) + 3, H]. nil where there is none.
     private static func table(
         _ modules: [String], _ reader: inout TensorReader, _ config: ViTConfig
     ) throws(CheckpointError) -> Weight? {
         let names = modules.map { "\($0).relative_position_bias_table" }
         guard reader.has(names) else { return nil }
-        let side = 2 * config.grid - 1
+        let grid = config.grid
         return try reader.tensor(
-            names, [side * side + 3, config.heads],
+            names, [(2 * grid.rows - 1) * (2 * grid.columns - 1) + 3, config.heads],
             because: "image_size \(config.imageSize) and patch_size \(config.patchSize)")
     }
 
     /// The sum of tables by query and key [H, T, T]. The last three rows are CLS to a patch, a patch to CLS, CLS to CLS.
     private static func scoreBias(_ tables: [Weight], _ config: ViTConfig) -> Weight {
-        let (t, heads, grid) = (config.tokens, config.heads, config.grid), side = 2 * grid - 1
+        let (t, heads, grid) = (config.tokens, config.heads, config.grid), across = 2 * grid.columns - 1
+        let positions = (2 * grid.rows - 1) * across
         return Weight(count: heads * t * t) {
             var sum = tables[0].floats
             for table in tables.dropFirst() {
                 for (i, value) in table.floats.enumerated() { sum[i] += value }
             }
             func row(_ query: Int, _ key: Int) -> Int {
-                if query == 0 || key == 0 { return side * side + (query > 0 ? 1 : key > 0 ? 0 : 2) }
+                if query == 0 || key == 0 { return positions + (query > 0 ? 1 : key > 0 ? 0 : 2) }
                 let (i, j) = (query - 1, key - 1)
-                return (i / grid - j / grid + grid - 1) * side + i % grid - j % grid + grid - 1
+                let (down, right) = (i / grid.columns - j / grid.columns, i % grid.columns - j % grid.columns)
+                return (down + grid.rows - 1) * across + right + grid.columns - 1
             }
             var bias = [Float](repeating: 0, count: heads * t * t)
             for query in 0..<t {

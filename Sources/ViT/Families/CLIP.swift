@@ -1,3 +1,5 @@
+import Formats
+
 extension Family {
     /// transformers' `CLIPForImageClassification`: the vision model of a CLIP, a norm in front of its layers, and a
     /// classifier on the mean of the patches, which no norm precedes.
@@ -33,7 +35,7 @@ extension Family {
             }
             var weights = ViTWeights(
                 patchWeight: try reader.tensor(
-                    ["\(base).embeddings.patch_embedding.weight"], [d, config.channels, p, p]),
+                    ["\(base).embeddings.patch_embedding.weight"], [d, config.channels, p.height, p.width]),
                 patchBias: .zeros(d), prefix: try reader.tensor(["\(base).embeddings.class_embedding"], [d]),
                 position: try VisionModel.position(&reader, config), layers: try VisionModel.layers(&reader, config),
                 lnWeight: norm.weight, lnBias: norm.bias, headWeight: head.weight, headBias: head.bias,
@@ -62,7 +64,7 @@ extension Family {
             let head = try VisionModel.head(&reader, config)
             let norm = try reader.vector(["vision_model.post_layernorm"], d)
             var weights = ViTWeights(
-                patchWeight: try reader.tensor(["\(patch).weight"], [d, config.channels, p, p]),
+                patchWeight: try reader.tensor(["\(patch).weight"], [d, config.channels, p.height, p.width]),
                 patchBias: try reader.tensor(["\(patch).bias"], [d]), prefix: Weight([Float]()),
                 position: try VisionModel.position(&reader, config), layers: try VisionModel.layers(&reader, config),
                 lnWeight: norm.weight, lnBias: norm.bias, headWeight: head.weight, headBias: head.bias)
@@ -76,7 +78,7 @@ extension Family {
 /// What the vision models of CLIP and SigLIP share.
 private enum VisionModel {
     static func config(
-        _ reader: ConfigReader, patchSize: Int, activation: ViTConfig.Activation, eps: Float,
+        _ reader: ConfigReader, patchSize: PixelSize, activation: ViTConfig.Activation, eps: Float,
         architecture: Architecture
     ) throws(CheckpointError) -> ViTConfig {
         let vision = try reader.object("vision_config")
@@ -85,8 +87,8 @@ private enum VisionModel {
             layers: try vision.int("num_hidden_layers", default: 12),
             heads: try vision.int("num_attention_heads", default: 12),
             intermediateSize: try vision.int("intermediate_size", default: 3072),
-            imageSize: try vision.side("image_size", default: 224),
-            patchSize: try vision.side("patch_size", default: patchSize),
+            imageSize: try vision.size("image_size", default: 224),
+            patchSize: try vision.size("patch_size", default: patchSize),
             channels: try vision.int("num_channels", default: 3),
             activation: try vision.activation(default: activation),
             layerNormEps: try vision.epsilon("layer_norm_eps", default: eps), architecture: architecture,

@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 
 /// `hidden_act` as transformers spells it. The names of one function differ in rounding only.
@@ -16,7 +17,7 @@ struct ConfigReader {
     /// The classes of a model that compares images with texts
     var classes: TextClasses?
     /// Another size of images than the model was trained on
-    var imageSize: Int?
+    var imageSize: PixelSize?
 
     /// - Throws: `CheckpointError.config` where the file is not a JSON object
     init(json: Data, file: String) throws(CheckpointError) {
@@ -52,15 +53,14 @@ struct ConfigReader {
         return int
     }
 
-    /// The side of a square: S or [S, S].
-    func side(_ key: String, default absent: Int) throws(CheckpointError) -> Int {
+    /// Of an image or patch: S or [height, width].
+    func size(_ key: String, default absent: PixelSize) throws(CheckpointError) -> PixelSize {
         guard let value = value(key) else { return absent }
-        if let int = value.int { return int }
+        if let int = value.int { return PixelSize(side: int) }
         guard let pair = value.ints, pair.count == 2 else {
             throw wrong(key, value, expected: "a whole number or a pair [height, width]")
         }
-        guard pair[0] == pair[1] else { throw wrong(key, value, expected: "a square") }
-        return pair[0]
+        return PixelSize(height: pair[0], width: pair[1])
     }
 
     func bool(_ key: String, default absent: Bool) throws(CheckpointError) -> Bool {

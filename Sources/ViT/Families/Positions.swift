@@ -12,38 +12,42 @@ extension TensorReader {
         _ names: [String], prefix: Int, isBatched: Bool = true, antialias: Bool = false, _ config: ViTConfig
     ) throws(CheckpointError) -> Weight {
         let d = config.hiddenSize, (old, new) = (config.trainedGrid, config.grid)
-        let rows = prefix + old * old
+        let rows = prefix + old.count
         let stored = try tensor(
             names, (isBatched ? [1] : []) + [rows, d],
             because: "image_size \(config.trainedImageSize) and patch_size \(config.patchSize) make \(rows) positions")
         guard old != new else { return stored }
-        return Weight(count: (prefix + new * new) * d) {
+        return Weight(count: (prefix + new.count) * d) {
             let values = stored.floats
             return Array(values[..<(prefix * d)])
-                + interpolated(Array(values[(prefix * d)...]), side: old, to: new, width: d, antialias: antialias)
+                + interpolated(
+                    Array(values[(prefix * d)...]), grid: old, to: new, width: d, antialias: antialias)
         }
     }
 }
 
-/// Embeddings of a square grid resized by bicubic interpolation as torch's `interpolate(mode="bicubic",
+/// Embeddings of a grid resized by bicubic interpolation as torch's `interpolate(mode="bicubic",
 /// align_corners=False)`: cubics with a = -0.75 and edges repeated, or with antialiasing a = -0.5, stretched to the scale
 /// where the grid shrinks, and cut at the edges.
 ///
-/// - Parameter values: [side * side, width]
-/// - Returns: [to * to, width]
-func interpolated(_ values: [Float], side old: Int, to new: Int, width: Int, antialias: Bool) -> [Float] {
-    let taps = (0..<new).map { cubicTaps($0, from: old, to: new, antialias: antialias) }
-    var rows = [Double](repeating: 0, count: new * old * width)  // [new, old, width]
-    for (y, taps) in taps.enumerated() {
-        for (from, weight) in taps {
-            for i in 0..<(old * width) { rows[y * old * width + i] += weight * Double(values[from * old * width + i]) }
+/// - Parameter values: [rows * columns, width]
+/// - Returns: [rows * columns, width] of the other grid
+private func interpolated(
+    _ values: [Float], grid old: ViTConfig.Grid, to new: ViTConfig.Grid, width: Int, antialias: Bool
+) -> [Float] {
+    let line = old.columns * width
+    var rows = [Double](repeating: 0, count: new.rows * line)  // [new rows, old columns, width]
+    for y in 0..<new.rows {
+        for (from, weight) in cubicTaps(y, from: old.rows, to: new.rows, antialias: antialias) {
+            for i in 0..<line { rows[y * line + i] += weight * Double(values[from * line + i]) }
         }
     }
-    var out = [Double](repeating: 0, count: new * new * width)
-    for y in 0..<new {
+    let taps = (0..<new.columns).map { cubicTaps($0, from: old.columns, to: new.columns, antialias: antialias) }
+    var out = [Double](repeating: 0, count: new.count * width)
+    for y in 0..<new.rows {
         for (x, taps) in taps.enumerated() {
             for (from, weight) in taps {
-                let (to, source) = ((y * new + x) * width, (y * old + from) * width)
+                let (to, source) = ((y * new.columns + x) * width, y * line + from * width)
                 for i in 0..<width { out[to + i] += weight * rows[source + i] }
             }
         }

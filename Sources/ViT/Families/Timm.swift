@@ -1,3 +1,5 @@
+import Formats
+
 extension Family {
     /// timm's `VisionTransformer`, with the config.json of its models on the hub (architecture, model_args, pretrained_cfg).
     ///
@@ -53,7 +55,6 @@ private enum Timm {
         for tensor in ["mlp.norm.weight", "attn.norm.weight", "attn.gate.weight"].map({ "blocks.0.\($0)" })
         where reader.shape(tensor) != nil { throw fault("the weights have \(tensor), which vitpatch does not read") }
         let patch = try shape("patch_embed.proj.weight", 4)
-        guard patch[2] == patch[3] else { throw fault("patches are \(patch[2]) x \(patch[3]), expected a square") }
         var layers = 0
         while reader.shape("blocks.\(layers).norm1.weight") != nil { layers += 1 }
 
@@ -102,7 +103,8 @@ private enum Timm {
         return ViTConfig(
             hiddenSize: patch[0], layers: layers, heads: heads,
             intermediateSize: hidden,
-            imageSize: try imageSize(arguments, pretrained), patchSize: patch[2], channels: patch[1],
+            imageSize: try imageSize(arguments, pretrained), patchSize: PixelSize(height: patch[2], width: patch[3]),
+            channels: patch[1],
             activation: try activation(arguments, parts, isGated: architecture.hasGatedMLP),
             // timm's models with a norm before the layers are CLIPs.
             layerNormEps: hasPreNorm && parts.contains("clip") ? 1e-5 : 1e-6,
@@ -115,14 +117,15 @@ private enum Timm {
         parts.contains("giant") && width == 1536
     }
 
-    private static func imageSize(_ arguments: ConfigReader, _ pretrained: ConfigReader) throws(CheckpointError) -> Int
+    private static func imageSize(_ arguments: ConfigReader, _ pretrained: ConfigReader) throws(CheckpointError)
+        -> PixelSize
     {
-        if arguments.value("img_size") != nil { return try arguments.side("img_size", default: 224) }
+        if arguments.value("img_size") != nil { return try arguments.size("img_size", default: 224) }
         guard let value = pretrained.value("input_size") else { return 224 }
-        guard let size = value.ints, size.count == 3, size[1] == size[2] else {
-            throw pretrained.wrong("input_size", value, expected: "[channels, side, side]")
+        guard let size = value.ints, size.count == 3 else {
+            throw pretrained.wrong("input_size", value, expected: "[channels, height, width]")
         }
-        return size[1]
+        return PixelSize(height: size[1], width: size[2])
     }
 
     private static func activation(
@@ -177,7 +180,7 @@ private enum Timm {
         let (d, p, architecture) = (config.hiddenSize, config.patchSize, config.architecture)
         let isDistilled = architecture.prefix.contains(.distillation)
         let head = isDistilled ? try meanHead("head", "head_dist", &reader, config) : try reader.head("head", config)
-        let patchWeight = try reader.tensor(["patch_embed.proj.weight"], [d, config.channels, p, p])
+        let patchWeight = try reader.tensor(["patch_embed.proj.weight"], [d, config.channels, p.height, p.width])
         let patchBias =
             reader.has("patch_embed.proj.bias") ? try reader.tensor(["patch_embed.proj.bias"], [d]) : .zeros(d)
         var prefix: [StoredTensor] = []
@@ -227,7 +230,7 @@ private enum Timm {
     private static func position(_ reader: inout TensorReader, _ config: ViTConfig) throws(CheckpointError) -> Weight {
         let d = config.hiddenSize, prefix = config.prefixTokens
         guard reader.has("pos_embed") else { return .zeros(config.tokens * d) }
-        let shape = reader.source.shape(of: "pos_embed") ?? [], patches = config.trainedGrid * config.trainedGrid
+        let shape = reader.source.shape(of: "pos_embed") ?? [], patches = config.trainedGrid.count
         let own = prefix > 0 && shape == [1, patches, d] ? 0 : prefix
         let position = try reader.positions(["pos_embed"], prefix: own, antialias: true, config)
         if own == prefix { return position }

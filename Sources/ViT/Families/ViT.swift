@@ -22,8 +22,8 @@ enum ViTFamily {
             layers: try reader.int("num_hidden_layers", default: 12),
             heads: try reader.int("num_attention_heads", default: 12),
             intermediateSize: try reader.int("intermediate_size", default: 3072),
-            imageSize: try reader.side("image_size", default: 224),
-            patchSize: try reader.side("patch_size", default: 16),
+            imageSize: try reader.size("image_size", default: 224),
+            patchSize: try reader.size("patch_size", default: 16),
             channels: try reader.int("num_channels", default: 3),
             activation: try reader.activation(),
             layerNormEps: try reader.epsilon("layer_norm_eps", default: eps),
@@ -69,7 +69,7 @@ enum ViTFamily {
     ) throws(CheckpointError) -> ViTWeights {
         let (d, p) = (config.hiddenSize, config.patchSize)
         let patch = "\(base).embeddings.patch_embeddings.projection"
-        let patchWeight = try reader.tensor(["\(patch).weight"], [d, config.channels, p, p])
+        let patchWeight = try reader.tensor(["\(patch).weight"], [d, config.channels, p.height, p.width])
         let patchBias = try reader.tensor(["\(patch).bias"], [d])
         var prefix = prefix, position = position
         if prefix == nil { prefix = try reader.tensor(["\(base).embeddings.cls_token"], [1, 1, d]) }

@@ -40,11 +40,13 @@ struct BenchOperations {
 
     private static func kernels(_ config: ViTConfig, rows: Int) -> [OpCase] {
         let t = config.tokens, d = config.hiddenSize, m = config.intermediateSize
-        let (h, dh, p) = (config.heads, config.headDim, config.patchSize)
+        let (h, dh) = (config.heads, config.headDim)
         let list = (0..<Int32(rows)).map { $0 }, born = list.map { $0 + Int32(rows) }, tokens = Array(0..<t)
         return [
             .patches(
-                stored: rows, images: 0..<rows, channels: config.channels, imageSize: config.imageSize, patchSize: p),
+                stored: rows, images: 0..<rows, channels: config.channels,
+                image: (config.imageSize.height, config.imageSize.width),
+                patch: (config.patchSize.height, config.patchSize.width)),
             .embed(first: 0, count: rows, tokens: t, width: d),
             .layerNorm(stream: rows, rows: list, tokens: t, of: t, width: d),
             .attention(images: rows, heads: h, headDim: dh, tokens: t, queries: t, apart: false),

@@ -48,7 +48,7 @@ struct Inspect: ParsableCommand {
         line("", "\(config.activation.rawValue), layer_norm_eps \(config.layerNormEps), qkv_bias \(config.qkvBias)")
         line(
             "input",
-            "\(config.imageSize) x \(config.imageSize) pixels, patches of \(config.patchSize): \(config.tokens) tokens"
+            "\(config.imageSize.pixels) pixels, patches of \(config.patchSize.isSquare ? "\(config.patchSize)" : config.patchSize.pixels): \(config.tokens) tokens"
                 + (config.prefixTokens > 0 ? " with \(config.architecture.prefixText)" : ""))
         line("readout", config.architecture.readout.text)
         let shown = config.labels.prefix(8).joined(separator: ", ")

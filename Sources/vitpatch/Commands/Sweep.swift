@@ -456,10 +456,11 @@ struct Sweep: ParsableCommand {
         let architecture = model.checkpoint.config.architecture
         manifest.tokens = TokenLayout(
             prefix: architecture.prefix.map(\.rawValue), patches: model.checkpoint.config.patches,
+            rows: model.checkpoint.config.grid.rows,
             read: architecture.readout.ranges(of: model.checkpoint.config.tokens).map {
                 [$0.lowerBound, $0.upperBound]
             })
-        (manifest.classes, manifest.imageSize) = (settings.classes, settings.imageSize)
+        (manifest.classes, manifest.imageSize) = (settings.classes, settings.imageSize?.option)
         manifest.resize = model.preprocessor.library.rawValue
         manifest.exif = settings.exif == .ignore ? nil : settings.exif.rawValue
         manifest.classMatch = data.match.lines.isEmpty ? nil : data.match.lines

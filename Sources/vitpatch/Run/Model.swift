@@ -1,4 +1,5 @@
 import CLRuntime
+import Formats
 import Foundation
 import Images
 import Kernels
@@ -15,7 +16,7 @@ struct Model {
     let encoder: Encoder
 
     /// - Parameter folder: nil for the demo's colour model
-    static func checkpoint(folder: String?, classes: String? = nil, imageSize: Int? = nil) throws -> Checkpoint {
+    static func checkpoint(folder: String?, classes: String? = nil, imageSize: PixelSize? = nil) throws -> Checkpoint {
         guard let folder else {
             if classes != nil || imageSize != nil {
                 throw UsageError("--\(classes != nil ? "classes" : "image-size") goes with --model")

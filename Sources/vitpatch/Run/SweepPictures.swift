@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Images
 import Report
@@ -44,7 +45,7 @@ struct SweepPictures {
 
         let corruptions = try manifest.corruptions.map { try Corruption(spec: $0) }
         let showsPatches = manifest.ownPatches.contains { Int($0.token) != nil }
-        var model: Result<(preprocessor: Preprocessor, patchSize: Int), CommandError>?
+        var model: Result<(preprocessor: Preprocessor, patchSize: PixelSize), CommandError>?
         if showsPatches || corruptions.contains(where: { $0.stage == .tensor }) {
             model = Self.result { try Self.model(manifest) }
         }
@@ -92,10 +93,10 @@ struct SweepPictures {
 
     private func png(_ image: RGBImage) throws -> Data { try encodePNG(image.fitted(longest: longest)) }
 
-    private static func model(_ manifest: Manifest) throws -> (Preprocessor, Int) {
+    private static func model(_ manifest: Manifest) throws -> (Preprocessor, PixelSize) {
         let checkpoint = try Model.checkpoint(
             folder: manifest.model == "demo" ? nil : manifest.model, classes: manifest.classes,
-            imageSize: manifest.imageSize)
+            imageSize: manifest.imageSize.flatMap(PixelSize.init))
         guard checkpoint.sha256 == manifest.modelHash else {
             throw CommandError("\(manifest.model) is not the model of the sweep: its SHA-256 differs")
         }
