@@ -74,6 +74,14 @@ let package = Package(
 
         // Tests. Tiers: unit (no OpenCL), device (any OpenCL device, PoCL in CI).
         .target(name: "TestSupport", dependencies: ["Reference"], path: "Tests/TestSupport"),
+        .target(name: "StoreTestSupport", dependencies: ["Results"], path: "Tests/StoreTestSupport"),
+        .target(
+            name: "FuzzReaders",
+            dependencies: [
+                "Formats", "ViT", "Images", "Spec", "Patch", "Kernels", "Results", "Statistics", "Report",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ], path: "Tests/FuzzReaders"),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzReaders"]),
         .testTarget(name: "FilesTests", dependencies: ["Files"]),
         .testTarget(name: "CDemoTests", dependencies: ["CDemo"]),
         .testTarget(name: "CLRuntimeTests", dependencies: ["CLRuntime", "COpenCL"]),
@@ -83,17 +91,22 @@ let package = Package(
         .testTarget(name: "FormatsTests", dependencies: ["Formats"]),
         .testTarget(name: "ViTTests", dependencies: ["ViT", "Formats"]),
         .testTarget(name: "ImagesTests", dependencies: ["Images"]),
-        .testTarget(name: "SpecTests", dependencies: ["Spec", "Patch", "Images", "ViT"]),
+        .testTarget(name: "SpecTests", dependencies: ["Spec", "Patch", "Images", "ViT", "Files"]),
         .testTarget(
             name: "PatchTests",
             dependencies: ["Patch", "ViT", "Kernels", "CLRuntime", "Reference", "Verification", "TestSupport"]),
         .testTarget(name: "VitPatchTests", dependencies: ["VitPatch", "Heads"]),
         .testTarget(
             name: "ResultsTests", dependencies: ["Results", "Files", .product(name: "GRDB", package: "GRDB.swift")]),
-        .testTarget(name: "StatisticsTests", dependencies: ["Statistics", "Results"]),
-        .testTarget(name: "ReportTests", dependencies: ["Report", "Statistics", "Results"]),
+        .testTarget(name: "StatisticsTests", dependencies: ["Statistics", "Results", "StoreTestSupport"]),
+        .testTarget(name: "ReportTests", dependencies: ["Report", "Statistics", "Results", "StoreTestSupport"]),
         .testTarget(name: "ReferenceTests", dependencies: ["Reference", "TestSupport"]),
         .testTarget(name: "CLITests", dependencies: ["Kernels", "CLRuntime", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )
+
+// scripts/fuzz.sh: only there is libFuzzer linked.
+if Context.environment["VITPATCH_FUZZ"] != nil {
+    package.targets.append(.executableTarget(name: "fuzz", dependencies: ["FuzzReaders"], path: "Tests/Fuzz"))
+}

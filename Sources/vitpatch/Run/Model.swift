@@ -1,4 +1,5 @@
 import CLRuntime
+import Files
 import Foundation
 import Images
 import Kernels

@@ -1,0 +1,19 @@
+import Foundation
+import FuzzReaders
+import Testing
+
+/// Damaged files are errors or are read; nothing traps, hangs or takes memory without limit. A moment of what `make fuzz`
+/// does for longer.
+@Suite struct FuzzTests {
+    @Test(arguments: FuzzReader.all) func damaged(reader: FuzzReader) throws {
+        var random = SystemRandomNumberGenerator()
+        let seeds = try reader.seeds()
+        try #require(!seeds.isEmpty)
+        for seed in seeds.prefix(8) {
+            try reader.read(Data(seed))
+            for _ in 0..<(reader.name.hasPrefix("store") ? 2 : 12) {
+                try? reader.read(Data(mutated(seed, &random)))
+            }
+        }
+    }
+}
