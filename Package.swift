@@ -54,7 +54,7 @@ let package = Package(
         .target(
             name: "Results",
             dependencies: [
-                "CZlib", "Files",
+                "CZlib", "Files", "Formats",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]),
         // The bootstrap's loops: optimised in debug builds too, or tests of the report wait for them.
@@ -86,7 +86,10 @@ let package = Package(
         .testTarget(name: "CDemoTests", dependencies: ["CDemo"]),
         .testTarget(name: "CLRuntimeTests", dependencies: ["CLRuntime", "COpenCL"]),
         .testTarget(name: "ProfilingTests", dependencies: ["Profiling", "CLRuntime", "Files"]),
-        .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CLRuntime", "Verification", "Reference"]),
+        // kernels/mma_layout.cl as C
+        .target(name: "CMMALayout", path: "Tests/CMMALayout"),
+        .testTarget(
+            name: "KernelsTests", dependencies: ["Kernels", "CLRuntime", "Verification", "Reference", "CMMALayout"]),
         .testTarget(name: "VerificationTests", dependencies: ["Verification", "ViT", "Kernels", "CLRuntime"]),
         .testTarget(name: "FormatsTests", dependencies: ["Formats"]),
         .testTarget(name: "ViTTests", dependencies: ["ViT", "Formats"]),

@@ -8,9 +8,8 @@ package struct Embed {
     private let group: Int
 
     package init(_ library: KernelLibrary) throws(CLError) {
-        patchesKernel = try library.kernel(.embed, "patches")
-        embedKernel = try library.kernel(.embed, "embed")
-        group = library.tuning.group
+        let (kernels, group) = try library.grouped(.embed, "patches", "embed")
+        (patchesKernel, embedKernel, self.group) = (kernels[0], kernels[1], group)
     }
 
     /// Pixels [*, channels, S, S], from element `offset` on, of images `images` to rows [images.count * Np, channels *
@@ -24,10 +23,11 @@ package struct Embed {
         guard offset + images.upperBound * channels * imageSize * imageSize <= pixels.count, needed <= out.count else {
             throw .shape(operation: "patches", expected: "room for \(needed) values", got: "\(out.count)")
         }
+        let items = groupSize(patchesKernel)
         let runs = grid * grid * channels * patchSize * patchSize / (patchSize % 4 == 0 ? 4 : 1)
         try patchesKernel.launch(
-            global: [group > 1 ? wholeGroups(runs) : grid * grid, images.count],
-            local: group > 1 ? [groupSize, 1] : nil,
+            global: [group > 1 ? wholeGroups(runs, of: items) : grid * grid, images.count],
+            local: group > 1 ? [items, 1] : nil,
             [
                 "pixels": pixels, "offset": offset, "first": images.lowerBound, "channels": channels, "S": imageSize,
                 "P": patchSize, "grid": grid, "out": out,

@@ -6,8 +6,8 @@ package struct Pool {
     private let group: Int
 
     package init(_ library: KernelLibrary) throws(CLError) {
-        kernel = try library.kernel(.pool, "pool")
-        group = library.tuning.group
+        let (kernels, group) = try library.grouped(.pool, "pool")
+        (kernel, self.group) = (kernels[0], group)
     }
 
     /// - Parameters:

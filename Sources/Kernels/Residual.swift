@@ -7,9 +7,8 @@ package struct Residual {
     private let group: Int
 
     package init(_ library: KernelLibrary) throws(CLError) {
-        addKernel = try library.kernel(.residual, "residual_add")
-        copyKernel = try library.kernel(.residual, "residual_copy")
-        group = library.tuning.group
+        let (kernels, group) = try library.grouped(.residual, "residual_add", "residual_copy")
+        (addKernel, copyKernel, self.group) = (kernels[0], kernels[1], group)
     }
 
     /// `x[dst[i], t] = o[src[i], t] + x[base[i], t]` for the first `tokens` tokens.

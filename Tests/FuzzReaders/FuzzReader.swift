@@ -25,6 +25,16 @@ package struct FuzzReader: Sendable, CustomStringConvertible {
     }
 }
 
+extension FuzzReader {
+    /// Inputs that were found once, `Tests/Fixtures/fuzz/READER-WHAT`
+    static func found(_ reader: String) throws -> [[UInt8]] {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("Fixtures/fuzz")
+        return try FileManager.default.contentsOfDirectory(atPath: root.path).sorted()
+            .filter { $0.hasPrefix(reader + "-") }.map { Array(try Data(contentsOf: root.appendingPathComponent($0))) }
+    }
+}
+
 /// A folder for readers that want paths.
 final class FuzzFolder: Sendable {
     let path: String

@@ -40,7 +40,7 @@ extension FuzzReader {
         FuzzReader(name: "weights", seeds: { try fixtures("families/timm/model.safetensors", largest: 1 << 20) }) {
             let model = try Checkpoint(
                 config: Data(fixtures("families/timm/config.json")[0]), weights: $0, preprocessor: nil, name: "timm")
-            _ = model.weights.classifierWeight.floats
+            _ = model.weights.position.floats
         },
         // A whole model in shards, by a damaged list of them
         FuzzReader(name: "index", seeds: { try fixtures("pytorch/sharded", ".index.json") }) { index in

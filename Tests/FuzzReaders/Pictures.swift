@@ -8,7 +8,7 @@ extension FuzzReader {
             ("jpeg", "images/decode", ".jpg"), ("png", "images/decode", ".png"), ("bmp", "images/formats", ".bmp"),
             ("gif", "images/formats", ".gif"), ("tiff", "images/formats", ".tiff"), ("webp", "images/formats", ".webp"),
         ].map { (name, folder, suffix) in
-            FuzzReader(name: name, seeds: { try fixtures(folder, suffix) }) {
+            FuzzReader(name: name, seeds: { try fixtures(folder, suffix) + found(name) }) {
                 _ = try decodeImage($0, name: "image", reading: ImageReading(appliesEXIF: true))
             }
         } + [

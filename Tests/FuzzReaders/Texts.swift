@@ -12,7 +12,12 @@ extension FuzzReader {
         FuzzReader(
             name: "json", seeds: { texts(#"{"a": [1, -2.5e3, true, null, "x\u00e9\ud83e\udd89"], "b": {"c": {}}}"#) }
         ) {
-            _ = JSON.object($0)
+            let members = JSONMembers($0)
+            let whole = try? JSONReader.read($0) { try $0.value() }.object
+            precondition(members?.names.count == whole?.count, "members and the whole object differ")
+            for (name, value) in whole ?? [:] {
+                precondition(members?[name] == value, "members and the whole object differ")
+            }
         },
         FuzzReader(name: "csv", seeds: { texts("a,b\r\n\"x,\"\"y\",2\n3,\n") }) { _ = try CSV($0) },
         FuzzReader(
@@ -30,7 +35,7 @@ extension FuzzReader {
                 _ = (key, pickle.string(value), pickle.integers(value))
             }
         },
-        FuzzReader(name: "spec", seeds: { texts(yaml...) }) { data in
+        FuzzReader(name: "spec", seeds: { yaml.map { Array($0.utf8) } }) { data in
             let options = try SweepOptions(yaml: String(decoding: data, as: UTF8.self), name: "spec.yaml")
             _ = try? options.settings()
             _ = try? options.spec(for: config).items(config: config)

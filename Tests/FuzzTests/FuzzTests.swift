@@ -9,8 +9,10 @@ import Testing
         var random = SystemRandomNumberGenerator()
         let seeds = try reader.seeds()
         try #require(!seeds.isEmpty)
+        // The first is whole; some are what was found once.
+        try reader.read(Data(seeds[0]))
         for seed in seeds.prefix(8) {
-            try reader.read(Data(seed))
+            try? reader.read(Data(seed))
             for _ in 0..<(reader.name.hasPrefix("store") ? 2 : 12) {
                 try? reader.read(Data(mutated(seed, &random)))
             }

@@ -104,10 +104,7 @@ struct LabelledData: Sendable {
                 Terminal.warning("the column \(column) of \(dataset.name) has more than 100 values and makes no groups")
                 return nil
             }
-            return ImageGroups(
-                column: column,
-                values: Dictionary(
-                    uniqueKeysWithValues: values.enumerated().filter { !$0.element.isEmpty }.map { ($0, $1) }))
+            return ImageGroups(column: column, values: values)
         }
     }
 
