@@ -44,7 +44,7 @@ extension FuzzReader {
         },
         // A whole model in shards, by a damaged list of them
         FuzzReader(name: "index", seeds: { try fixtures("pytorch/sharded", ".index.json") }) { index in
-            let folder = try folder()
+            let folder = try indexFolder.get()
             for file in ["config.json", "pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"]
             where access("\(folder.path)/\(file)", F_OK) != 0 {
                 try folder.write(Data(fixtures("pytorch/sharded/\(file)")[0]), file)
@@ -73,12 +73,14 @@ extension FuzzReader {
         FuzzReader(
             name: "tuned",
             seeds: {
-                texts(
-                    #"{"provider": "packed", "tile": {"rows": 6, "columns": 16, "depth": 768}}"#,
-                    String(decoding: try JSONEncoder().encode(GEMMChoice(provider: .tiled)), as: UTF8.self))
+                try [GEMMChoice(provider: .packed, tile: .init(vectorWidth: 8)), GEMMChoice(provider: .tiled)].map {
+                    Array(try JSONEncoder().encode($0))
+                }
             }
         ) { _ = try JSONDecoder().decode(GEMMChoice.self, from: $0).isSound },
     ]
+
+    private static let indexFolder = Result { try FuzzFolder() }
 
     private static let families =
         ["tiny", "gelu-new"]

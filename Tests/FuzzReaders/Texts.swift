@@ -24,7 +24,7 @@ extension FuzzReader {
             name: "pickle",
             seeds: {
                 texts(
-                    "(lp0\nI1\naS'x\\x41'\np1\na(dp2\nV\\u00e9\nL5L\nsas.",
+                    "(dp0\nS'x\\x41'\np1\n(lp2\nI1\naL5L\naV\\u00e9\nas.",
                     "\u{2}}q\u{1}(U\u{1}aK\u{1}U\u{1}b]q\u{2}(K\u{2}K\u{3}eu.",
                     "c_codecs\nencode\n(V\\u00e9\nVlatin1\ntR.")
                     + (try fixtures("images/cifar/10/test_batch"))

@@ -4,7 +4,7 @@ import Testing
 
 /// Damaged files are errors or are read; nothing traps, hangs or takes memory without limit. A moment of what `make fuzz`
 /// does for longer.
-@Suite struct FuzzTests {
+@Suite(.serialized) struct FuzzTests {
     @Test(arguments: FuzzReader.all) func damaged(reader: FuzzReader) throws {
         var random = SystemRandomNumberGenerator()
         let seeds = try reader.seeds()

@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", "first line"), ("id,sex\na,f", "image,<column>"), ("image\na", "image,<column>"),
+        ("", "it is empty"), ("id,sex\na,f", "image,<column>"), ("image\na", "image,<column>"),
         ("image,a,a\nx,1,2", "differ"),
         ("image,\na,f", "differ"), ("image,sex\na", "line 2: 1 fields"),
         ("image,sex\n\na,f\nb,f,g", "line 4: 3 fields"),
