@@ -21,7 +21,7 @@ package struct CSV: Sendable {
     private let lines: [UInt32]
 
     /// Rows below the header
-    package var count: Int { lines.count }
+    package var count: Int { ends.count / max(header.count, 1) }
 
     /// - Throws: `Malformed`, with the line, for a row that has not as many fields as the header, text after a closing
     ///   quote, a quote that is never closed, or bytes that are not UTF-8
@@ -46,14 +46,14 @@ package struct CSV: Sendable {
             ends.append(UInt32(truncatingIfNeeded: text.count))
         }
         (self.header, self.text, self.ends) = ([header], text, ends)
-        lines = ends.indices.map { UInt32(truncatingIfNeeded: $0 + 2) }
+        lines = []
     }
 
     /// Position of a column
     package func column(_ name: String) -> Int? { header.firstIndex(of: name) }
 
     /// In which line of the file a row starts, from 1
-    package func line(_ row: Int) -> Int { Int(lines[row]) }
+    package func line(_ row: Int) -> Int { row < lines.count ? Int(lines[row]) : row + 2 }
 
     package subscript(row: Int, column: Int) -> String {
         let range = range(row, column)

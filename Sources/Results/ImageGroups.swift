@@ -13,9 +13,20 @@ package struct ImageGroups: Sendable, Equatable {
 
     /// - Parameter values: image (position in the data's order) to the group it is in; images without one are not there
     package init(column: String, values: [Int: String]) {
-        let images = values.keys.sorted()
-        let csv = CSV(header: column, values: images.lazy.map { values[$0] ?? "" })
-        self.init(column: column, values: csv.values(0), images: images, rows: Array(images.indices))
+        let members = values.sorted { $0.key < $1.key }
+        self.init(column: column, images: members.map(\.key), values: members.map(\.value), beside: nil)
+    }
+
+    /// - Parameters:
+    ///   - images: ascending
+    ///   - values: of each of them
+    ///   - other: whose list of images is shared, if it is the same
+    init(column: String, images: [Int], values: [String], beside other: ImageGroups?) {
+        let csv = CSV(header: column, values: values)
+        let isShared = other?.images == images && other?.rows == Array(images.indices)
+        self.init(
+            column: column, values: csv.values(0), images: isShared ? other?.images ?? images : images,
+            rows: isShared ? other?.rows ?? [] : Array(images.indices))
     }
 
     /// - Parameter values: of every image of the data, empty for those that are in no group

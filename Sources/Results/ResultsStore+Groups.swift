@@ -33,14 +33,27 @@ extension ResultsStore {
             guard try Cursor(db, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'groups'").next() else {
                 return []
             }
-            var groups: [(column: String, values: [Int: String])] = []
+            var groups: [ImageGroups] = [], column: String?, members: [(image: Int, value: String)] = []
+            func endColumn() {
+                guard let column else { return }
+                members.sort { $0.image < $1.image }
+                groups.append(
+                    ImageGroups(
+                        column: column, images: members.map(\.image), values: members.map(\.value),
+                        beside: groups.last))
+                members.removeAll(keepingCapacity: true)
+            }
             let cursor = try Cursor(db, "SELECT image, \"column\", value FROM \"groups\" ORDER BY rowid")
             while try cursor.next() {
                 let name = cursor.text(1)
-                if groups.last?.column != name { groups.append((name, [:])) }
-                groups[groups.count - 1].values[cursor.int(0)] = cursor.text(2)
+                if column != name {
+                    endColumn()
+                    column = name
+                }
+                members.append((cursor.int(0), cursor.text(2)))
             }
-            return groups.map { ImageGroups(column: $0.column, values: $0.values) }
+            endColumn()
+            return groups
         }
     }
 
