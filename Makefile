@@ -8,7 +8,7 @@ DEMO_OUTPUT ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test lint format readme check-readme test-scripts bundle clean kill-test full-disk-test \
-    slurm-test benchmark test-intel check-gpu wheel test-python notebooks fuzz man
+    slurm-test benchmark test-intel test-loopvec check-rusticl check-gpu wheel test-python notebooks fuzz man
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -78,9 +78,18 @@ full-disk-test: build  ## Sweep into a full and into a read-only disk (a small t
 slurm-test: build  ## Run examples/slurm on a Slurm of its own (installs it), compare with a sweep without shards
 	@scripts/slurm-test.sh
 
-fuzz:  ## Mutate files for FUZZ_SECONDS (60) and read them; FUZZ_FLAGS=--sanitize=address checks memory too
-	VITPATCH_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) $(SWIFT) test --disable-xctest $(FUZZ_FLAGS) \
-	    --scratch-path .build$(if $(FUZZ_FLAGS),-fuzz) --filter '(FormatsFuzzTests|ImagesFuzzTests|ViTFuzzTests)'
+# Builds into .build-fuzz, minutes the first time; inputs that reached new code stay in .build-fuzz/corpus.
+fuzz: setup  ## Fuzz every reader of files by libFuzzer with AddressSanitizer, FUZZ_SECONDS (60) in all
+	@SWIFT=$(SWIFT) scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
+
+# PoCL's other way to run work-groups, compiled anew.
+test-loopvec: build  ## Run verify on PoCL with its loop vectoriser for work-groups (POCL_WORK_GROUP_METHOD=loopvec)
+	@cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && \
+	    { POCL_WORK_GROUP_METHOD=loopvec POCL_CACHE_DIR=$$cache XDG_CACHE_HOME=$$cache $(RELEASE) verify > $$cache/out || \
+	        { cat $$cache/out; exit 1; }; } && tail -n 1 $$cache/out
+
+check-rusticl: build  ## Check the small kernels on Mesa's rusticl and llvmpipe (downloads 62 MB, installs nothing)
+	@scripts/rusticl.sh $(abspath $(RELEASE)) verify --only kernel --max-size 20000
 
 test-intel: setup  ## Run all tests on Intel's OpenCL runtime for CPUs (installs it from PyPI)
 	@scripts/intel-opencl.sh $(SWIFT) test --disable-xctest
@@ -93,4 +102,4 @@ benchmark: build  ## Compare with PyTorch and TransformerLens (downloads them); 
 	@Benchmarks/run.sh $(BENCHMARK_OPTIONS)
 
 clean:  ## Delete what was built; runs/ stays
-	rm -rf .build .build-bundle dist
+	rm -rf .build .build-bundle .build-fuzz dist

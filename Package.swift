@@ -54,7 +54,7 @@ let package = Package(
         .target(
             name: "Results",
             dependencies: [
-                "CZlib", "Files",
+                "CZlib", "Files", "Formats",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]),
         // The bootstrap's loops: optimised in debug builds too, or tests of the report wait for them.
@@ -74,26 +74,42 @@ let package = Package(
 
         // Tests. Tiers: unit (no OpenCL), device (any OpenCL device, PoCL in CI).
         .target(name: "TestSupport", dependencies: ["Reference"], path: "Tests/TestSupport"),
+        .target(name: "StoreTestSupport", dependencies: ["Results"], path: "Tests/StoreTestSupport"),
+        .target(
+            name: "FuzzReaders",
+            dependencies: [
+                "Formats", "ViT", "Images", "Spec", "Patch", "Kernels", "Results", "Statistics", "Report",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ], path: "Tests/FuzzReaders"),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzReaders"]),
         .testTarget(name: "FilesTests", dependencies: ["Files"]),
         .testTarget(name: "CDemoTests", dependencies: ["CDemo"]),
         .testTarget(name: "CLRuntimeTests", dependencies: ["CLRuntime", "COpenCL"]),
         .testTarget(name: "ProfilingTests", dependencies: ["Profiling", "CLRuntime", "Files"]),
-        .testTarget(name: "KernelsTests", dependencies: ["Kernels", "CLRuntime", "Verification", "Reference"]),
+        // kernels/mma_layout.cl as C
+        .target(name: "CMMALayout", path: "Tests/CMMALayout"),
+        .testTarget(
+            name: "KernelsTests", dependencies: ["Kernels", "CLRuntime", "Verification", "Reference", "CMMALayout"]),
         .testTarget(name: "VerificationTests", dependencies: ["Verification", "ViT", "Kernels", "CLRuntime"]),
         .testTarget(name: "FormatsTests", dependencies: ["Formats"]),
         .testTarget(name: "ViTTests", dependencies: ["ViT", "Formats"]),
         .testTarget(name: "ImagesTests", dependencies: ["Images", "Formats"]),
-        .testTarget(name: "SpecTests", dependencies: ["Spec", "Patch", "Images", "ViT"]),
+        .testTarget(name: "SpecTests", dependencies: ["Spec", "Patch", "Images", "ViT", "Files"]),
         .testTarget(
             name: "PatchTests",
             dependencies: ["Patch", "ViT", "Formats", "Kernels", "CLRuntime", "Reference", "Verification", "TestSupport"]),
         .testTarget(name: "VitPatchTests", dependencies: ["VitPatch", "Heads"]),
         .testTarget(
             name: "ResultsTests", dependencies: ["Results", "Files", .product(name: "GRDB", package: "GRDB.swift")]),
-        .testTarget(name: "StatisticsTests", dependencies: ["Statistics", "Results"]),
-        .testTarget(name: "ReportTests", dependencies: ["Report", "Statistics", "Results"]),
+        .testTarget(name: "StatisticsTests", dependencies: ["Statistics", "Results", "StoreTestSupport"]),
+        .testTarget(name: "ReportTests", dependencies: ["Report", "Statistics", "Results", "StoreTestSupport"]),
         .testTarget(name: "ReferenceTests", dependencies: ["Reference", "TestSupport"]),
         .testTarget(name: "CLITests", dependencies: ["Kernels", "CLRuntime", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )
+
+// scripts/fuzz.sh: only there is libFuzzer linked.
+if Context.environment["VITPATCH_FUZZ"] != nil {
+    package.targets.append(.executableTarget(name: "fuzz", dependencies: ["FuzzReaders"], path: "Tests/Fuzz"))
+}

@@ -12,8 +12,7 @@
 //   FP16    fp16         hi hi'                            32     the same
 //   TF32    tf32         hi hi'                            16     k 0-3, 4-7, 8-11, 12-15
 //
-// So a row of a block is 64 bytes in every mode, and each ldmatrix finds 8 rows x 16 bytes. Chunk c of row r stands at
-// chunk c ^ (r / 2 % 4): the eight rows of an ldmatrix lie in different banks.
+// So a row of a block is 64 bytes in every mode, and each ldmatrix finds 8 rows x 16 bytes (mma_layout.cl).
 //
 // weight lies split and in that order, padded with zeros:
 //   weight [N, K]  ->  w [paddedN / 64, paddedK / STEP, 64, 4 chunks]
@@ -66,12 +65,12 @@ static inline void fetch(float4 *x, __global const float *a, int aStride, bool a
 static inline void put(const float4 *x, __local uint4 *as, int item) {
 #pragma unroll
   for (int i = 0; i < A_LOADS; i++) {
-    int at = item + i * ITEMS, row = at / QUADS, quad = at % QUADS, turn = row / 2 % 4;
+    int at = item + i * ITEMS, row = at / QUADS, quad = at % QUADS;
     float4 v = x[i];
 #if MODE == TF32
-    as[row * 4 + (quad ^ turn)] = (uint4)(tf32(v.x), tf32(v.y), tf32(v.z), tf32(v.w));
+    as[row * 4 + chunk_place(row, quad)] = (uint4)(tf32(v.x), tf32(v.y), tf32(v.z), tf32(v.w));
 #else
-    __local uint2 *to = (__local uint2 *)(as + row * 4 + (quad / 2 ^ turn)) + quad % 2;
+    __local uint2 *to = (__local uint2 *)(as + row * 4 + chunk_place(row, quad / 2)) + quad % 2;
 #if MODE == BF16 || MODE == BF16X3
     uint2 hi = (uint2)(bf16x2(v.x, v.y), bf16x2(v.z, v.w));
 #else
@@ -79,7 +78,7 @@ static inline void put(const float4 *x, __local uint4 *as, int item) {
 #endif
     *to = hi;
 #if SPLIT
-    to = (__local uint2 *)(as + row * 4 + ((2 + quad / 2) ^ turn)) + quad % 2;
+    to = (__local uint2 *)(as + row * 4 + chunk_place(row, 2 + quad / 2)) + quad % 2;
 #if MODE == BF16X3
     *to = (uint2)(bf16x2(v.x - as_float(hi.x << 16), v.y - as_float(hi.x & 0xffff0000u)),
                   bf16x2(v.z - as_float(hi.y << 16), v.w - as_float(hi.y & 0xffff0000u)));
@@ -118,10 +117,9 @@ __kernel void gemm_mma(
   bool aligned = (size_t)a % 16 == 0 && aStride % 4 == 0;
 
   // Where this lane's row of an ldmatrix starts, in buffer 0, for the first and the second pair of chunks
-  int rowA = lane % 16, rowB = lane % 8 + lane / 16 * 8, turnA = rowA / 2 % 4, turnB = rowB / 2 % 4;
-  uint baseA = local_address(as) + (warpM + rowA) * 64, baseB = local_address(bs) + (warpN + rowB) * 64;
-  uint atA[2] = {baseA + ((lane / 16) ^ turnA) * 16, baseA + ((2 + lane / 16) ^ turnA) * 16};
-  uint atB[2] = {baseB + ((lane / 8 % 2) ^ turnB) * 16, baseB + ((2 + lane / 8 % 2) ^ turnB) * 16};
+  uint baseA = local_address(as) + warpM * 64, baseB = local_address(bs) + warpN * 64;
+  uint atA[2] = {baseA + a_offset(lane, 0), baseA + a_offset(lane, 1)};
+  uint atB[2] = {baseB + w_offset(lane, 0), baseB + w_offset(lane, 1)};
 
   float acc[TILES_M][TILES_N][4];
 #if MODE == FP16X3
@@ -190,13 +188,13 @@ __kernel void gemm_mma(
   for (int i = 0; i < TILES_M; i++)
 #pragma unroll
     for (int half_ = 0; half_ < 2; half_++) {
-      int m = m0 + warpM + i * 16 + half_ * 8 + lane / 4;
+      int m = m0 + warpM + i * 16 + sum_row(lane, half_ * 2);
       if (m >= M) continue;
       __global float *residual = residual_row(x, rowStride, lists, first, tokens, m, N);
       __global float *to = residual ? residual : out + (size_t)m * outStride;
 #pragma unroll
       for (int j = 0; j < TILES_N; j++) {
-        int n = n0 + warpN + j * 8 + lane % 4 * 2;
+        int n = n0 + warpN + j * 8 + sum_column(lane, 0);
         if (n >= N) continue;
         float2 y = (float2)(acc[i][j][half_ * 2], acc[i][j][half_ * 2 + 1]);
 #if MODE == FP16X3

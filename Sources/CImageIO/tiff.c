@@ -49,7 +49,8 @@ static void set_handlers(void) {
 
 static tmsize_t read_bytes(thandle_t handle, void *out, tmsize_t count) {
     Reader *reader = handle;
-    if (count < 0 || reader->position > reader->count) return -1;
+    // Past the end there is nothing, which is no error: for -1, libtiff 4.5 writes in front of its buffer.
+    if (count < 0 || reader->position > reader->count) return 0;
     size_t left = reader->count - reader->position, read = (size_t)count < left ? (size_t)count : left;
     memcpy(out, reader->data + reader->position, read);
     reader->position += read;

@@ -17,6 +17,8 @@ package final class Context {
     /// Buffers that would hold more than this fail as on a device that is full: tests make a small device of a large
     /// one.
     package var allocationLimit = Int.max
+    /// Kernels made from now on may have no larger groups: tests make a device of few registers of one of many.
+    package var groupLimit = Int.max
     /// Called before the first program is compiled, which takes seconds, and not where all come from the cache.
     package var onFirstCompile: (() -> Void)?
     /// Timed commands, where profiling is on.

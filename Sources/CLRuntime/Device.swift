@@ -40,6 +40,9 @@ package struct Device: @unchecked Sendable {
     /// NVIDIA's compute capability, e.g. (9, 0); nil on other devices
     package let computeCapability: (major: Int, minor: Int)?
 
+    /// Work-items that run in step: NVIDIA's warps, AMD's waves; nil where the device does not say
+    package let warpWidth: Int?
+
     /// Whether kernels may use NVIDIA's tensor cores by inline PTX for compute capability 8.0.
     package var hasTensorCores: Bool { (computeCapability?.major ?? 0) >= 8 }
 
@@ -158,10 +161,20 @@ package struct Device: @unchecked Sendable {
         localMemory = Int(clamping: try Self.value(id, CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong(0)))
         maxWorkGroupSize = try Self.value(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, 0)
         vectorWidth = Int(try Self.value(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, cl_uint(0)))
-        // CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV and _MINOR_NV of cl_nv_device_attribute_query
-        computeCapability =
-            try Self.string(id, CL_DEVICE_EXTENSIONS).contains("cl_nv_device_attribute_query")
-            ? (Int(try Self.value(id, 0x4000, cl_uint(0))), Int(try Self.value(id, 0x4001, cl_uint(0)))) : nil
+        let extensions = try Self.string(id, CL_DEVICE_EXTENSIONS)
+        // Of cl_nv_device_attribute_query: CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV, _MINOR_NV and CL_DEVICE_WARP_SIZE_NV;
+        // of cl_amd_device_attribute_query: CL_DEVICE_WAVEFRONT_WIDTH_AMD
+        if extensions.contains("cl_nv_device_attribute_query") {
+            computeCapability = (
+                Int(try Self.value(id, 0x4000, cl_uint(0))), Int(try Self.value(id, 0x4001, cl_uint(0)))
+            )
+            warpWidth = Int(try Self.value(id, 0x4003, cl_uint(0)))
+        } else {
+            computeCapability = nil
+            warpWidth =
+                extensions.contains("cl_amd_device_attribute_query")
+                ? Int(try Self.value(id, 0x4043, cl_uint(0))) : nil
+        }
     }
 
     private static func string(_ id: cl_device_id, _ info: Int32) throws(CLError) -> String {

@@ -76,7 +76,9 @@ package final class Kernel {
         let known = clGetKernelWorkGroupInfo(
             handle, program.context.device.id, cl_kernel_work_group_info(CL_KERNEL_WORK_GROUP_SIZE),
             MemoryLayout<Int>.size, &size, nil)
-        maxGroupSize = known == CLStatus.success.rawValue && size > 0 ? size : program.context.device.maxWorkGroupSize
+        maxGroupSize = min(
+            known == CLStatus.success.rawValue && size > 0 ? size : program.context.device.maxWorkGroupSize,
+            program.context.groupLimit)
     }
 
     deinit { clReleaseKernel(handle) }

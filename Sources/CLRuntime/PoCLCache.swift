@@ -45,20 +45,23 @@ enum PoCLCache {
         if isPrivate, info.st_mode & S_IFMT != S_IFDIR || info.st_uid != getuid() || info.st_mode & 0o022 != 0 {
             return "it is not this user's alone"
         }
-        // PoCL makes folders and files in it and in its folders of before.
-        let inner = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        for path in [folder] + inner.map({ "\(folder)/\($0)" }) {
-            var isFolder: ObjCBool = false
-            guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
-                continue
-            }
-            if access(path, R_OK | W_OK | X_OK) != 0 { return "no permission to write to \(path)" }
-        }
+        if let path = unwritable(folder) { return "no permission to write to \(path)" }
         let probe = "\(folder)/vitpatch-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         let descriptor = open(probe, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { return String(cString: strerror(errno)) }
         close(descriptor)
         unlink(probe)
         return nil
+    }
+
+    /// The first folder in which PoCL, which writes to those that it made before, could not: of programs, kernels and
+    /// group sizes. Other users' can only lie where others may write.
+    private static func unwritable(_ folder: String, depth: Int = 0) -> String? {
+        var info = stat()
+        guard stat(folder, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else { return nil }
+        if access(folder, R_OK | W_OK | X_OK) != 0 { return folder }
+        if depth > 0, depth == 4 || info.st_uid == getuid() && info.st_mode & 0o022 == 0 { return nil }
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return names.lazy.compactMap { unwritable("\(folder)/\($0)", depth: depth + 1) }.first
     }
 }

@@ -5,8 +5,10 @@ package enum FileKind: Equatable, Sendable {
     case missing, folder
     /// A regular file of that many bytes
     case file(size: Int)
-    /// A FIFO, socket or device, in words
+    /// A named pipe, socket or device, in words
     case special(String)
+
+    static let device = "a device"
 
     package init(_ path: String) {
         var info = stat()
@@ -17,9 +19,9 @@ package enum FileKind: Equatable, Sendable {
         switch info.st_mode & S_IFMT {
         case S_IFREG: self = .file(size: Int(info.st_size))
         case S_IFDIR: self = .folder
-        case S_IFIFO: self = .special("a FIFO")
+        case S_IFIFO: self = .special("a named pipe")
         case S_IFSOCK: self = .special("a socket")
-        default: self = .special("a device")
+        default: self = .special(Self.device)
         }
     }
 }
@@ -60,43 +62,5 @@ package struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
             default: String(cString: strerror(code))
             }
         self.init(action: action, path: path, reason: reason)
-    }
-}
-
-/// The bytes of a regular file. Anything else is refused before it is opened: opening a FIFO waits for its writer.
-///
-/// - Parameter limit: the most bytes that are read
-/// - Throws: `FileError` for a file that is missing, is no regular file, is larger than `limit` or cannot be read
-package func readFile(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
-    func failure(_ reason: String) -> FileError { FileError(action: "read", path: path, reason: reason) }
-    switch FileKind(path) {
-    case .file(let size) where size <= limit: break
-    case .file(let size): throw failure("it has \(size) bytes, more than the limit of \(limit)")
-    case .missing: throw failure(path.isEmpty ? "the name is empty" : "there is no such file")
-    case .folder: throw failure("it is a folder")
-    case .special(let kind): throw failure("it is \(kind); a regular file is needed")
-    }
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { throw FileError("read", path) }
-    defer { close(descriptor) }
-    var info = stat()
-    guard fstat(descriptor, &info) == 0, case .file(let size) = FileKind(info) else {
-        throw failure("it is no regular file")
-    }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(min(size, limit) + 1)
-    while true {
-        var failed = false
-        let wanted = max(1, min(size - bytes.count + 1, 1 << 22))
-        let piece = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, count in
-            var got = read(descriptor, buffer.baseAddress, wanted)
-            while got < 0, errno == EINTR { got = read(descriptor, buffer.baseAddress, wanted) }
-            failed = got < 0
-            count = max(got, 0)
-        }
-        if failed { throw FileError("read", path) }
-        if piece.isEmpty { return bytes }
-        bytes += piece
-        if bytes.count > limit { throw failure("it has more than \(limit) bytes, the limit") }
     }
 }

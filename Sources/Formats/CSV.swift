@@ -1,8 +1,10 @@
 import Foundation
 
-/// A CSV file (RFC 4180, in UTF-8) with a header, read in linear time.
+/// A CSV file (RFC 4180, in UTF-8) with a header: commas, quotes with "" inside for one, lines that end in \n, \r\n or
+/// \r. A byte order mark and empty lines are skipped.
 ///
-/// Limits: `maxFields` fields in all.
+/// Time is linear in the file's size. Fields stay one text with their ends beside it, as a string for each would take
+/// many times the file. Limits: `maxFields` fields in all, and 4 GiB of text.
 package struct CSV: Sendable {
     package struct Malformed: Error, Equatable {
         package let reason: String
@@ -12,72 +14,169 @@ package struct CSV: Sendable {
 
     /// Names of the columns
     package let header: [String]
-    /// The rows below the header, each with as many fields as it; blank lines are left out
-    package let rows: [[String]]
+    private let text: [UInt8]
+    /// Of the fields below the header, [rows, columns], in `text`
+    private let ends: [UInt32]
+    /// Where each row starts, from 1
+    private let lines: [UInt32]
 
-    package init(_ data: Data) throws(Malformed) {
-        var lines: [[String]] = []
-        let bytes = data.starts(with: [0xef, 0xbb, 0xbf]) ? data.dropFirst(3) : data
-        var problem: Malformed?
-        bytes.withUnsafeBytes { bytes in
-            do throws(Malformed) { lines = try Self.lines(bytes) } catch { problem = error }
+    /// Rows below the header
+    package var count: Int { ends.count / max(header.count, 1) }
+
+    /// - Throws: `Malformed`, with the line, for a row that has not as many fields as the header, text after a closing
+    ///   quote, a quote that is never closed, or bytes that are not UTF-8
+    package init(_ bytes: some ContiguousBytes) throws(Malformed) {
+        let result: Result<CSVParser, Malformed> = bytes.withUnsafeBytes { bytes in
+            var parser = CSVParser(bytes)
+            do throws(Malformed) {
+                try parser.run()
+                return .success(parser)
+            } catch { return .failure(error) }
         }
-        if let problem { throw problem }
-        guard let header = lines.first else { throw Malformed(reason: "it is empty") }
-        self.header = header
-        rows = Array(lines.dropFirst())
-        for (i, row) in rows.enumerated() where row.count != header.count {
-            throw Malformed(reason: "row \(i + 1) has \(row.count) fields, the header has \(header.count)")
+        let parser = try result.get()
+        guard let header = parser.header else { throw Malformed(reason: "it is empty") }
+        (self.header, text, ends, lines) = (header, parser.text, parser.ends, parser.lines)
+    }
+
+    /// One column
+    package init(header: String, values: some Sequence<String>) {
+        var text: [UInt8] = [], ends: [UInt32] = []
+        for value in values {
+            text += value.utf8
+            ends.append(UInt32(truncatingIfNeeded: text.count))
         }
+        (self.header, self.text, self.ends) = ([header], text, ends)
+        lines = []
     }
 
     /// Position of a column
     package func column(_ name: String) -> Int? { header.firstIndex(of: name) }
 
-    private static func lines(_ bytes: UnsafeRawBufferPointer) throws(Malformed) -> [[String]] {
-        var lines: [[String]] = [], line: [String] = [], fields = 0
-        var position = 0
-        func text(_ bytes: some Collection<UInt8>) throws(Malformed) -> String {
-            guard let text = String(validating: bytes, as: UTF8.self) else {
-                throw Malformed(reason: "it is not UTF-8")
-            }
-            return text
-        }
+    /// In which line of the file a row starts, from 1
+    package func line(_ row: Int) -> Int { row < lines.count ? Int(lines[row]) : row + 2 }
+
+    package subscript(row: Int, column: Int) -> String {
+        let range = range(row, column)
+        return String(decoding: text[range], as: UTF8.self)
+    }
+
+    package func isEmpty(_ row: Int, _ column: Int) -> Bool { range(row, column).isEmpty }
+
+    private func range(_ row: Int, _ column: Int) -> Range<Int> {
+        let at = row * header.count + column
+        return (at == 0 ? 0 : Int(ends[at - 1]))..<Int(ends[at])
+    }
+
+    /// A column's values, made as they are asked for
+    package struct Column: RandomAccessCollection, Sendable {
+        let csv: CSV
+        let column: Int
+        package var startIndex: Int { 0 }
+        package var endIndex: Int { csv.count }
+        package subscript(row: Int) -> String { csv[row, column] }
+    }
+
+    package func values(_ column: Int) -> Column { Column(csv: self, column: column) }
+}
+
+/// Reads a CSV's bytes from front to back.
+private struct CSVParser {
+    private let bytes: UnsafeRawBufferPointer
+    private(set) var header: [String]?
+    private(set) var text: [UInt8] = []
+    private(set) var ends: [UInt32] = []
+    private(set) var lines: [UInt32] = []
+    private var position = 0, line = 1
+    /// Fields of the row that is read
+    private var fields: [String] = [], count = 0
+
+    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    private func malformed(_ line: Int, _ what: String) -> CSV.Malformed {
+        CSV.Malformed(reason: "line \(line): \(what)")
+    }
+
+    private func isEnd(_ byte: UInt8) -> Bool { byte == 0x2c || byte == 0x0a || byte == 0x0d }
+
+    mutating func run() throws(CSV.Malformed) {
+        if bytes.starts(with: [0xef, 0xbb, 0xbf]) { position = 3 }
+        // Reserved, as growing would hold two copies.
+        text.reserveCapacity(bytes.count)
+        ends.reserveCapacity(min(bytes.count { $0 == 0x2c || $0 == 0x0a || $0 == 0x0d } + 1, CSV.maxFields))
         while position < bytes.count {
-            if bytes[position] == UInt8(ascii: "\"") {
-                var field: [UInt8] = []
+            let first = line, start = position
+            while true {
+                try field()
+                guard position < bytes.count, bytes[position] == 0x2c else { break }
                 position += 1
-                while true {
-                    guard let quote = bytes[position...].firstIndex(of: UInt8(ascii: "\"")) else {
-                        throw Malformed(reason: "a quoted field does not end")
-                    }
-                    field += bytes[position..<quote]
-                    position = quote + 1
-                    guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else { break }
-                    field.append(UInt8(ascii: "\""))
-                    position += 1
-                }
-                line.append(try text(field))
-            } else {
-                let start = position
-                while position < bytes.count, ![0x2c, 0x0a, 0x0d].contains(bytes[position]) { position += 1 }
-                line.append(try text(bytes[start..<position]))
             }
-            fields += 1
-            guard fields <= maxFields else { throw Malformed(reason: "it has more than \(maxFields) fields") }
-            if position < bytes.count, bytes[position] == UInt8(ascii: ",") {
-                position += 1
-                if position == bytes.count { line.append("") }
-                continue
-            }
-            let isEnd = position == bytes.count || bytes[position] == 0x0a || bytes[position] == 0x0d
-            guard isEnd else { throw Malformed(reason: "text follows a quoted field") }
+            try endRow(first, isBlank: position == start)
             if position < bytes.count, bytes[position] == 0x0d { position += 1 }
             if position < bytes.count, bytes[position] == 0x0a { position += 1 }
-            if line != [""] { lines.append(line) }
-            line = []
+            line += 1
         }
-        if !line.isEmpty, line != [""] { lines.append(line) }
-        return lines
+    }
+
+    private mutating func field() throws(CSV.Malformed) {
+        let start = text.count
+        if position < bytes.count, bytes[position] == UInt8(ascii: "\"") {
+            try quoted()
+        } else {
+            let end = bytes[position...].firstIndex(where: isEnd) ?? bytes.count
+            text += bytes[position..<end]
+            position = end
+        }
+        count += 1
+        let isASCII = text[start...].allSatisfy { $0 < 0x80 }
+        if header == nil || !isASCII {
+            guard let string = String(validating: text[start...], as: UTF8.self) else {
+                throw malformed(line, "the text is not UTF-8")
+            }
+            if header == nil {
+                fields.append(string)
+                text.removeSubrange(start...)
+                return
+            }
+        }
+        guard ends.count < CSV.maxFields else {
+            throw CSV.Malformed(reason: "it has more than \(CSV.maxFields) fields")
+        }
+        guard let end = UInt32(exactly: text.count) else {
+            throw CSV.Malformed(reason: "it has more than 4 GiB of text")
+        }
+        ends.append(end)
+    }
+
+    private mutating func quoted() throws(CSV.Malformed) {
+        let opened = line
+        position += 1
+        while true {
+            guard let quote = bytes[position...].firstIndex(of: UInt8(ascii: "\"")) else {
+                throw malformed(opened, "a quote is opened and never closed")
+            }
+            text += bytes[position..<quote]
+            line += bytes[position..<quote].count { $0 == 0x0a }
+            position = quote + 1
+            guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else { break }
+            text.append(UInt8(ascii: "\""))
+            position += 1
+        }
+        if position < bytes.count, !isEnd(bytes[position]) { throw malformed(line, "text follows a closing quote") }
+    }
+
+    private mutating func endRow(_ first: Int, isBlank: Bool) throws(CSV.Malformed) {
+        defer { (fields, count) = ([], 0) }
+        guard let header else {
+            if !isBlank { self.header = fields }
+            return
+        }
+        if isBlank {
+            ends.removeLast()
+        } else {
+            guard count == header.count else {
+                throw malformed(first, "\(count) fields, the header has \(header.count)")
+            }
+            lines.append(UInt32(truncatingIfNeeded: first))
+        }
     }
 }

@@ -9,13 +9,6 @@ package enum JSON: Sendable, Equatable {
     case array([JSON])
     case object([String: JSON])
 
-    /// The members of the object that `data` must hold; nil if it is not UTF-8, not JSON, not an object, or beyond the
-    /// limits of `JSONReader`. Of members with one name the last counts.
-    package static func object(_ data: Data) -> [String: JSON]? {
-        guard case .object(let members)? = try? JSONReader.read(data, { try $0.value() }) else { return nil }
-        return members
-    }
-
     package var string: String? { if case .string(let string) = self { string } else { nil } }
     package var bool: Bool? { if case .bool(let bool) = self { bool } else { nil } }
     package var number: Double? { if case .number(let number) = self { number } else { nil } }

@@ -77,6 +77,22 @@ package struct JSONReader: ~Copyable {
         }
     }
 
+    /// Passes over a whole value, which is checked as `value` checks it.
+    /// - Returns: where it stands
+    package mutating func skip() throws -> Range<Int> {
+        values += 1
+        guard values <= Self.maxValues else { throw malformed }
+        let next = try peek(), start = position
+        switch next {
+        case UInt8(ascii: "{"): try members { _, reader in _ = try reader.skip() }
+        case UInt8(ascii: "["): try array { reader in _ = try reader.skip() }
+        default:
+            values -= 1
+            _ = try value()
+        }
+        return start..<position
+    }
+
     /// Hands every member's name to `body`, which must read its value.
     package mutating func members(_ body: (String, inout JSONReader) throws -> Void) throws {
         guard try peek() == UInt8(ascii: "{") else { throw malformed }

@@ -46,8 +46,8 @@ package struct Pickle: Sendable {
         package let position: Int
     }
 
-    package static let maxValues = 8_000_000
-    package static let maxNodes = 1_000_000
+    package static let maxValues = 4_000_000
+    package static let maxNodes = 250_000
 
     package let root: Value
     package let nodes: [Node]

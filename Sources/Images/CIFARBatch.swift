@@ -7,7 +7,7 @@ import Formats
 #endif
 
 /// The dictionary in a CIFAR python batch: lists of numbers and strings, and one NumPy array of bytes.
-struct CIFARBatch {
+package struct CIFARBatch {
     private let pickle: Pickle
     private let members: [(key: String, value: Pickle.Value)]
     private let path: String
@@ -17,7 +17,7 @@ struct CIFARBatch {
         "numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer", "_codecs.encode",
     ]
 
-    init(_ bytes: [UInt8], path: String) throws {
+    package init(_ bytes: [UInt8], path: String) throws {
         self.path = path
         do {
             pickle = try Pickle(Data(bytes), functions: Self.functions)
@@ -42,7 +42,7 @@ struct CIFARBatch {
         return list.items
     }
 
-    func integers(_ key: String) throws -> [Int] {
+    package func integers(_ key: String) throws -> [Int] {
         try list(key).map {
             guard let integer = pickle.integer($0) else {
                 throw ImageError.dataset(path: path, reason: "'\(key)' does not hold integers only")
@@ -51,7 +51,7 @@ struct CIFARBatch {
         }
     }
 
-    func strings(_ key: String) throws -> [String] {
+    package func strings(_ key: String) throws -> [String] {
         try list(key).map {
             guard let string = pickle.string($0) else {
                 throw ImageError.dataset(path: path, reason: "'\(key)' does not hold strings only")
@@ -62,7 +62,7 @@ struct CIFARBatch {
 
     /// A NumPy array of bytes, [N, columns] in C order: where it lies in the file, or its bytes where they were escaped
     /// there.
-    func byteArray(_ key: String, columns: Int) throws -> Pickle.Text {
+    package func byteArray(_ key: String, columns: Int) throws -> Pickle.Text {
         guard let call = pickle.node(value(key), .call),
             let array = fromBuffer(call) ?? reconstructed(call),
             let type = pickle.node(array.type, .call), type.function == "numpy.dtype",

@@ -60,12 +60,12 @@ package func decodeImage(
     }
 }
 
-enum ImageFormat: String, CaseIterable {
+package enum ImageFormat: String, CaseIterable {
     case png = "PNG", jpeg = "JPEG", webp = "WebP", gif = "GIF", bmp = "BMP", tiff = "TIFF"
 
     static let list = "PNG, JPEG, WebP, GIF, BMP or TIFF"
 
-    init?(_ bytes: UnsafeBufferPointer<UInt8>) {
+    package init?(_ bytes: UnsafeBufferPointer<UInt8>) {
         func starts(_ text: String, at offset: Int = 0) -> Bool { bytes.dropFirst(offset).starts(with: text.utf8) }
         if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
             self = .png

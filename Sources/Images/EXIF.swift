@@ -1,5 +1,5 @@
 /// EXIF's orientation of a JPEG, PNG or WebP file, 1 to 8; 1 where there is none or it cannot be read.
-func exifOrientation(_ bytes: UnsafeBufferPointer<UInt8>, _ format: ImageFormat) -> Int {
+package func exifOrientation(_ bytes: UnsafeBufferPointer<UInt8>, _ format: ImageFormat) -> Int {
     let block: Range<Int>? =
         switch format {
         case .jpeg: jpegBlock(bytes)

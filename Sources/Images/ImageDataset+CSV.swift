@@ -16,23 +16,23 @@ extension ImageDataset {
         }
         let label = csv.column("label")
         let root = path.contains("/") ? String(path.prefix(upTo: path.lastIndex(of: "/") ?? path.endIndex)) : "."
-        let labels = label.map { column in csv.rows.map { $0[column] } } ?? []
-        let classNames = Set(labels.filter { !$0.isEmpty }).sorted(by: precedes)
+        let labels = label.map(csv.values)
+        let classNames = Set(labels?.filter { !$0.isEmpty } ?? []).sorted(by: precedes)
         let classIndices = Dictionary(uniqueKeysWithValues: zip(classNames, 0...))
         var seen: Set<String> = []
         var entries: [Entry] = []
-        for (i, row) in csv.rows.enumerated() {
-            let id = row[image]
-            guard !id.isEmpty else { throw fail("row \(i + 1) names no image") }
-            guard seen.insert(id).inserted else { throw fail("the image \(id) is there twice (row \(i + 1))") }
+        for row in 0..<csv.count {
+            let id = csv[row, image]
+            guard !id.isEmpty else { throw fail("line \(csv.line(row)) names no image") }
+            guard seen.insert(id).inserted else { throw fail("the image \(id) is there twice (line \(csv.line(row)))") }
             let file = join(root, id)
             let bytes = allowsMissing && !FileManager.default.fileExists(atPath: file) ? -1 : try fileSize(file)
-            entries.append(Entry(id: id, classIndex: label.flatMap { classIndices[row[$0]] }, bytes: bytes))
+            entries.append(Entry(id: id, classIndex: labels.flatMap { classIndices[$0[row]] }, bytes: bytes))
         }
         guard !entries.isEmpty else { throw fail("it lists no image") }
-        var columns: [String: [String]] = [:]
+        var columns: [String: CSV.Column] = [:]
         for (c, name) in csv.header.enumerated() where c != image && c != label {
-            guard columns.updateValue(csv.rows.map { $0[c] }, forKey: name) == nil else {
+            guard columns.updateValue(csv.values(c), forKey: name) == nil else {
                 throw fail("the column \(name) is there twice")
             }
         }

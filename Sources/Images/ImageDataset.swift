@@ -1,3 +1,5 @@
+import Formats
+
 #if canImport(FoundationEssentials)
     import FoundationEssentials
 #else
@@ -17,7 +19,7 @@ package struct ImageDataset: Sendable {
     /// What was left out, one sentence each
     package private(set) var notes: [String] = []
     /// Further columns of a CSV file by their names, a value for each image
-    package private(set) var columns: [String: [String]] = [:]
+    package private(set) var columns: [String: CSV.Column] = [:]
     /// How its files are read
     package var reading = ImageReading()
     /// Called with an image's id and the reason where means over all images leave it out; nil: it is an error
@@ -100,7 +102,7 @@ package struct ImageDataset: Sendable {
 
     init(
         name: String, classNames: [String], entries: [Entry], source: Source, notes: [String] = [],
-        columns: [String: [String]] = [:]
+        columns: [String: CSV.Column] = [:]
     ) {
         (self.notes, self.columns) = (notes, columns)
         self.name = name

@@ -11,7 +11,7 @@ import Formats
 struct ProcessorFile {
     /// For messages
     let name: String
-    private let members: [String: JSON]
+    private let members: JSONMembers
     /// Whether the keys are timm's
     let isTimm: Bool
 
@@ -19,17 +19,14 @@ struct ProcessorFile {
     init(_ data: Data?, name: String) throws {
         self.name = name
         guard let data else {
-            (members, isTimm) = ([:], false)
+            (members, isTimm) = (JSONMembers([:]), false)
             return
         }
-        guard let value = try? JSONReader.read(data, { try $0.value() }) else {
-            throw ImageError.preprocessor(name: name, reason: "it is not valid JSON")
-        }
-        guard let root = value.object else {
-            throw ImageError.preprocessor(name: name, reason: "the file has an unexpected type")
+        guard let root = JSONMembers(data) else {
+            throw ImageError.preprocessor(name: name, reason: "it is not valid JSON, or no object")
         }
         let timm = root["pretrained_cfg"]?.object
-        members = timm ?? root["image_processor"]?.object ?? root
+        members = (timm ?? root["image_processor"]?.object).map { JSONMembers($0) } ?? root
         isTimm = timm != nil
     }
 

@@ -7,20 +7,22 @@ package enum ActivationKind: Int32, Sendable, CaseIterable {
 
 /// A kernel that ends in the epilogue, compiled for each activation where that is first used. See `epilogue.cl`.
 final class EpilogueKernel {
-    private let compile: (ActivationKind) throws(CLError) -> Kernel
-    private var kernels: [ActivationKind: Kernel] = [:]
+    private let compile: (ActivationKind) throws(CLError) -> (kernel: Kernel, group: Int)
+    private var kernels: [ActivationKind: (kernel: Kernel, group: Int)] = [:]
 
     init(
         _ library: KernelLibrary, _ file: KernelFile, _ name: String, defines: [String: Int] = [:]
     ) throws(CLError) {
         compile = { activation throws(CLError) in
-            try library.kernel(
+            let (kernels, group) = try library.grouped(
                 file, name, defines: defines.merging(["ACTIVATION": Int(activation.rawValue)]) { $1 })
+            return (kernels[0], group)
         }
         kernels[.none] = try compile(.none)
     }
 
-    func callAsFunction(_ activation: ActivationKind) throws(CLError) -> Kernel {
+    /// The kernel and its groups' work-items
+    func callAsFunction(_ activation: ActivationKind) throws(CLError) -> (kernel: Kernel, group: Int) {
         if let kernel = kernels[activation] { return kernel }
         let kernel = try compile(activation)
         kernels[activation] = kernel
@@ -32,11 +34,9 @@ final class EpilogueKernel {
 /// have none. See `bias_activation.cl`.
 package struct BiasActivation {
     private let kernel: EpilogueKernel
-    private let group: Int
 
     package init(_ library: KernelLibrary) throws(CLError) {
         kernel = try EpilogueKernel(library, .biasActivation, "bias_activation")
-        group = library.tuning.group
     }
 
     /// - Parameters:
@@ -54,7 +54,8 @@ package struct BiasActivation {
                 operation: "bias_activation", expected: "\(rows) rows of \(width)",
                 got: "\(out.count) and bias \(bias.count)")
         }
-        try kernel(activation).launch(
+        let (kernel, group) = try kernel(activation)
+        try kernel.launch(
             global: [group, rows], local: [group, 1],
             [
                 "out": out, "offset": offset, "stride": stride, "width": width, "bias": bias, "x": residual.buffer,

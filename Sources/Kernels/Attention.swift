@@ -39,15 +39,30 @@ package struct Attention {
     package init(_ library: KernelLibrary, headDim: Int, hasScoreBias: Bool = false) throws(CLError) {
         self.headDim = headDim
         self.hasScoreBias = hasScoreBias
-        var variant =
-            Self.tensorVariant(library, headDim: headDim) ?? Self.groupVariant(library, headDim: headDim)
-            ?? Self.rowVariant(library, headDim: headDim)
-        if hasScoreBias { variant.defines["SCORE_BIAS"] = 1 }
-        (queries, items) = (variant.queries, variant.items)
-        kernel = try library.kernel(
-            variant.file, "attention_online" + variant.suffix, defines: variant.defines, options: variant.options)
-        patternKernel = try library.kernel(
-            variant.file, "attention_pattern" + variant.suffix, defines: variant.defines, options: variant.options)
+        var variants =
+            [Self.tensorVariant(library, headDim: headDim)].compactMap { $0 }
+            + Self.groupVariants(library, headDim: headDim) + [Self.rowVariant(library, headDim: headDim)]
+        if hasScoreBias { for index in variants.indices { variants[index].defines["SCORE_BIAS"] = 1 } }
+        for variant in variants.dropLast() {
+            let kernels = try Self.kernels(variant, library)
+            // Tensor cores decide the arithmetic, so they are not left for want of registers: the launch says so.
+            if variant.file == .attentionMMA || kernels.allSatisfy({ $0.maxGroupSize >= variant.items }) {
+                (queries, items, kernel, patternKernel) = (variant.queries, variant.items, kernels[0], kernels[1])
+                return
+            }
+        }
+        let variant = variants[variants.count - 1], kernels = try Self.kernels(variant, library)
+        (queries, items, kernel, patternKernel) = (variant.queries, variant.items, kernels[0], kernels[1])
+    }
+
+    private static func kernels(_ variant: Variant, _ library: KernelLibrary) throws(CLError) -> [Kernel] {
+        var kernels: [Kernel] = []
+        for name in ["attention_online", "attention_pattern"] {
+            kernels.append(
+                try library.kernel(
+                    variant.file, name + variant.suffix, defines: variant.defines, options: variant.options))
+        }
+        return kernels
     }
 
     /// Tensor cores, in the precisions that they take at least twice as fast as fp32 units do: tf32 and fp16x3 have
@@ -65,16 +80,16 @@ package struct Attention {
             options: headDim <= 64 ? ["-cl-nv-maxrregcount=128"] : [])
     }
 
-    /// Work-groups that share keys and values, of as many queries as local memory has room for beside their keys
-    private static func groupVariant(_ library: KernelLibrary, headDim: Int) -> Variant? {
+    /// Work-groups that share keys and values, of as many queries as local memory has room for beside their keys, and
+    /// smaller ones
+    private static func groupVariants(_ library: KernelLibrary, headDim: Int) -> [Variant] {
         let most = library.tuning.attentionGroup, memory = library.context.device.localMemory
         let sizes = [most, 32, 16, 8, 4].filter { $0 <= most && $0 % 4 == 0 }
-        guard let group = sizes.first(where: { localBytes(headDim: headDim, queries: $0) <= memory }) else {
-            return nil
+        return sizes.filter { localBytes(headDim: headDim, queries: $0) <= memory }.map {
+            Variant(
+                file: .attentionGroup, suffix: "_group", queries: $0, items: $0 * 2,
+                defines: ["DH": headDim, "BQ": $0])
         }
-        return Variant(
-            file: .attentionGroup, suffix: "_group", queries: group, items: group * 2,
-            defines: ["DH": headDim, "BQ": group])
     }
 
     /// A work-item for each query, or for a vector of them

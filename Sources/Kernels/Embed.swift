@@ -8,9 +8,8 @@ package struct Embed {
     private let group: Int
 
     package init(_ library: KernelLibrary) throws(CLError) {
-        patchesKernel = try library.kernel(.embed, "patches")
-        embedKernel = try library.kernel(.embed, "embed")
-        group = library.tuning.group
+        let (kernels, group) = try library.grouped(.embed, "patches", "embed")
+        (patchesKernel, embedKernel, self.group) = (kernels[0], kernels[1], group)
     }
 
     /// Pixels [*, channels, height, width], from element `offset` on, of images `images` to rows [images.count * Np,
@@ -25,10 +24,11 @@ package struct Embed {
         else {
             throw .shape(operation: "patches", expected: "room for \(needed) values", got: "\(out.count)")
         }
+        let items = groupSize(patchesKernel)
         let runs = values / (patch.width % 4 == 0 ? 4 : 1)
         try patchesKernel.launch(
-            global: [group > 1 ? wholeGroups(runs) : patches, images.count],
-            local: group > 1 ? [groupSize, 1] : nil,
+            global: [group > 1 ? wholeGroups(runs, of: items) : patches, images.count],
+            local: group > 1 ? [items, 1] : nil,
             [
                 "pixels": pixels, "offset": offset, "first": images.lowerBound, "channels": channels,
                 "H": image.height, "W": image.width, "PH": patch.height, "PW": patch.width, "out": out,

@@ -38,7 +38,7 @@ package struct GEMMChoice: Codable, Sendable, Equatable {
     }
 
     /// Whether all can be built: read from a file, they may be anything.
-    var isSound: Bool { (tile?.isSound ?? true) && (clblast?.isSound ?? true) && (tiled?.isSound ?? true) }
+    package var isSound: Bool { (tile?.isSound ?? true) && (clblast?.isSound ?? true) && (tiled?.isSound ?? true) }
 }
 
 /// Choices that `vitpatch tune` measured, one file a device in the cache folder, keyed by device, platform and driver.

@@ -1,37 +1,5 @@
 import CLRuntime
 
-/// How our kernels are compiled for a device. Fixed for a context, so that no result depends on the work it ran with.
-package struct Tuning: Sendable, Equatable, Codable {
-    /// Floats in a vector load: `V`
-    package var vector: Int
-    /// Work-items that share one token: `WG`
-    package var group: Int
-    /// Queries in a vector of the attention kernel (`QL`), and queries of a work-group that shares keys and values
-    /// through local memory (`BQ`); one of them is 1
-    package var attentionLanes: Int
-    package var attentionGroup: Int
-
-    /// CPUs: one work-item a row, vectors as wide as the machine's. GPUs: a group a row, 16-byte loads.
-    package init(device: Device) {
-        if device.isGPU {
-            (vector, group, attentionLanes, attentionGroup) = (4, 64, 1, 64)
-        } else {
-            let width = [16, 8, 4].first { $0 <= device.vectorWidth } ?? 4
-            (vector, group, attentionLanes, attentionGroup) = (width, 1, width, 1)
-        }
-    }
-
-    /// One float, one work-item: what the naive kernels are written for.
-    package static let scalar = Tuning(vector: 1, group: 1, attentionLanes: 1, attentionGroup: 1)
-
-    package init(vector: Int, group: Int, attentionLanes: Int, attentionGroup: Int) {
-        self.vector = vector
-        self.group = group
-        self.attentionLanes = attentionLanes
-        self.attentionGroup = attentionGroup
-    }
-}
-
 /// Compiles our kernels for one context; each program once.
 package final class KernelLibrary {
     package let context: Context
@@ -79,6 +47,23 @@ package final class KernelLibrary {
         programs[key] = program
         return try Kernel(program, name)
     }
+
+    /// Kernels whose work-groups of `WG` items share a row or an image: `group` of them, or the largest power of two
+    /// below it that the device allows each of these kernels (`Kernel.maxGroupSize`).
+    func grouped(
+        _ file: KernelFile, _ names: String..., defines: [String: Int] = [:], group: Int? = nil
+    ) throws(CLError) -> (kernels: [Kernel], group: Int) {
+        var group = group ?? tuning.group
+        while true {
+            var kernels: [Kernel] = []
+            for name in names {
+                kernels.append(try kernel(file, name, defines: defines.merging(["WG": group]) { $1 }))
+            }
+            let most = kernels.map(\.maxGroupSize).min() ?? group
+            if group <= most || group == 1 { return (kernels, group) }
+            group = powerOfTwo(atMost: most)
+        }
+    }
 }
 
 /// The files under `kernels/` that have kernels.
@@ -101,13 +86,14 @@ enum KernelFile: String, CaseIterable {
 
     /// Files without kernels, of which others need the functions
     private enum Header {
-        case epilogue, lanes, mma
+        case epilogue, lanes, mma, mmaLayout
 
         var source: [UInt8] {
             switch self {
             case .epilogue: PackageResources.epilogue_cl
             case .lanes: PackageResources.lanes_cl
             case .mma: PackageResources.mma_cl
+            case .mmaLayout: PackageResources.mma_layout_cl
             }
         }
     }
@@ -124,7 +110,7 @@ enum KernelFile: String, CaseIterable {
         case .biasActivation: ([.epilogue], PackageResources.bias_activation_cl)
         case .contract: ([], PackageResources.contract_cl)
         case .embed: ([], PackageResources.embed_cl)
-        case .gemmMMA: ([.epilogue, .mma], PackageResources.gemm_mma_cl)
+        case .gemmMMA: ([.epilogue, .mma, .mmaLayout], PackageResources.gemm_mma_cl)
         case .gemmPacked: ([.epilogue], PackageResources.gemm_packed_cl)
         case .gemmTiled: ([.epilogue], PackageResources.gemm_tiled_cl)
         case .keyTokens: ([.lanes], PackageResources.key_tokens_cl)
@@ -142,16 +128,11 @@ enum KernelFile: String, CaseIterable {
     }
 }
 
-/// Work-items of a group where they have nothing to do with each other
-let groupSize = 64
+/// Work-items of a group of `kernel` where they have nothing to do with each other
+func groupSize(_ kernel: Kernel) -> Int { powerOfTwo(atMost: min(64, kernel.maxGroupSize)) }
 
-extension Device {
-    /// The largest power of two that neither the device nor `limit` forbids as a group's size
-    func groupSize(atMost limit: Int) -> Int {
-        let most = max(min(limit, maxWorkGroupSize), 1)
-        return 1 << (Int.bitWidth - 1 - most.leadingZeroBitCount)
-    }
-}
+/// The largest power of two up to `limit`, at least 1
+func powerOfTwo(atMost limit: Int) -> Int { 1 << (Int.bitWidth - 1 - max(limit, 1).leadingZeroBitCount) }
 
 /// `items`, filled up to whole groups
-func wholeGroups(_ items: Int) -> Int { (items + groupSize - 1) / groupSize * groupSize }
+func wholeGroups(_ items: Int, of group: Int) -> Int { (items + group - 1) / group * group }

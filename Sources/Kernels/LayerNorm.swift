@@ -6,8 +6,8 @@ package struct LayerNorm {
     private let group: Int
 
     package init(_ library: KernelLibrary) throws(CLError) {
-        kernel = try library.kernel(.layernorm, "layernorm_rows")
-        group = library.tuning.group
+        let (kernels, group) = try library.grouped(.layernorm, "layernorm_rows")
+        (kernel, self.group) = (kernels[0], group)
     }
 
     /// - Parameters:

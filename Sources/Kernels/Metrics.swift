@@ -9,9 +9,8 @@ package struct Metrics {
     package static let valuesPerRow = 6
 
     package init(_ library: KernelLibrary) throws(CLError) {
-        targetsKernel = try library.kernel(.metrics, "metric_targets")
-        rowsKernel = try library.kernel(.metrics, "metric_rows")
-        group = library.tuning.group
+        let (kernels, group) = try library.grouped(.metrics, "metric_targets", "metric_rows")
+        (targetsKernel, rowsKernel, self.group) = (kernels[0], kernels[1], group)
     }
 
     /// Floats of `out` for so many rows and images

@@ -35,7 +35,7 @@ package final class NaiveGEMM: GEMM {
             throw .shape(operation: "gemm", expected: "a weight of this provider", got: "another provider's")
         }
         try validate(a, weight, rows, out, residual)
-        try kernel(activation).launch(
+        try kernel(activation).kernel.launch(
             global: [weight.outputs, rows],
             [
                 "a": a.buffer, "aOffset": a.offset, "aStride": a.stride, "w": weight.weight, "bias": weight.bias,

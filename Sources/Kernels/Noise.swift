@@ -13,9 +13,10 @@ package struct Noise {
         let tuning = library.tuning
         width = 4 * (tuning.group > 1 ? 1 : tuning.vector)
         // NVIDIA's compiler gives kernels without a required group size registers for groups of 256.
-        group = tuning.group > 1 ? library.context.device.groupSize(atMost: min(256, 16 * tuning.group)) : 1
-        deviationKernel = try library.kernel(.noise, "noise_deviation", defines: ["WG": group])
-        addKernel = try library.kernel(.noise, "noise_add", defines: ["WG": group])
+        let most = powerOfTwo(atMost: min(256, 16 * tuning.group, library.context.device.maxWorkGroupSize))
+        let (kernels, group) = try library.grouped(
+            .noise, "noise_deviation", "noise_add", group: tuning.group > 1 ? most : 1)
+        (deviationKernel, addKernel, self.group) = (kernels[0], kernels[1], group)
     }
 
     /// `e[i, j] += strength * deviation(e[i, :]) * normal(i, j)`, or with the `deviation` that is given
@@ -41,9 +42,10 @@ package struct Noise {
                 global: [group * images.count], local: group > 1 ? [group] : nil,
                 ["e": e, "values": values, "deviations": deviations])
         }
-        let blocks = (values + width - 1) / width
+        let blocks = (values + width - 1) / width, items = groupSize(addKernel)
         try addKernel.launch(
-            global: [group > 1 ? wholeGroups(blocks) : blocks, images.count], local: group > 1 ? [groupSize, 1] : nil,
+            global: [group > 1 ? wholeGroups(blocks, of: items) : blocks, images.count],
+            local: group > 1 ? [items, 1] : nil,
             [
                 "e": e, "values": values, "deviations": deviations, "strength": strength, "keys": keys,
                 "offset": offset,

@@ -7,9 +7,8 @@ package struct Pool {
     private let group: Int
 
     package init(_ library: KernelLibrary) throws(CLError) {
-        kernel = try library.kernel(.pool, "pool")
-        backwardKernel = try library.kernel(.pool, "pool_backward")
-        group = library.tuning.group
+        let (kernels, group) = try library.grouped(.pool, "pool", "pool_backward")
+        (kernel, backwardKernel, self.group) = (kernels[0], kernels[1], group)
     }
 
     /// - Parameters:

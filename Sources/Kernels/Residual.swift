@@ -9,11 +9,10 @@ package struct Residual {
     private let group: Int, vector: Int
 
     package init(_ library: KernelLibrary) throws(CLError) {
-        addKernel = try library.kernel(.residual, "residual_add")
-        copyKernel = try library.kernel(.residual, "residual_copy")
-        blendKernel = try library.kernel(.residual, "residual_blend")
-        differenceKernel = try library.kernel(.residual, "residual_difference")
-        (group, vector) = (library.tuning.group, library.tuning.vector)
+        let (kernels, group) = try library.grouped(
+            .residual, "residual_add", "residual_copy", "residual_blend", "residual_difference")
+        (addKernel, copyKernel, blendKernel, differenceKernel) = (kernels[0], kernels[1], kernels[2], kernels[3])
+        (self.group, vector) = (group, library.tuning.vector)
     }
 
     /// `x[dst[i], t] = o[src[i], t] + x[base[i], t]` for the first `tokens` tokens.

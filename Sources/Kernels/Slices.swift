@@ -48,8 +48,8 @@ package struct Slices {
     private let group: Int
 
     package init(_ library: KernelLibrary) throws(CLError) {
-        kernel = try library.kernel(.slices, "slices_copy")
-        group = library.tuning.group
+        let (kernels, group) = try library.grouped(.slices, "slices_copy")
+        (kernel, self.group) = (kernels[0], group)
     }
 
     /// - Parameters:

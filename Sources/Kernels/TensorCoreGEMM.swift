@@ -87,8 +87,12 @@ package final class TensorCoreGEMM: GEMM {
         try validate(a, weight, rows, out, residual)
         if rows == 0 { return }
         // Every tile gives the same bits.
-        let choice = tiles.indices.min { cost(tiles[$0], rows, weight.outputs) < cost(tiles[$1], rows, weight.outputs) }
-        let tile = tiles[choice ?? 0]
+        let byCost = tiles.sorted { cost($0, rows, weight.outputs) < cost($1, rows, weight.outputs) }
+        var tile = byCost[0]
+        for candidate in byCost {
+            tile = candidate
+            if try kernel(tile, activation).maxGroupSize >= tile.items { break }
+        }
         try kernel(tile, activation).launch(
             global: [
                 (weight.outputs + tile.columns - 1) / tile.columns * tile.items, (rows + tile.rows - 1) / tile.rows,

@@ -14,12 +14,6 @@ package final class TiledGEMM: GEMM {
             (self.rowsPerItem, self.columnsPerItem) = (rowsPerItem, columnsPerItem)
         }
 
-        /// The largest whose accumulators stay in registers; for fewer rows, where larger ones would leave most of a
-        /// device idle, the others
-        static let large = Tile(rows: 256, columns: 128, depth: 16, rowsPerItem: 16, columnsPerItem: 8)
-        static let medium = Tile(rows: 64, columns: 64, depth: 16, rowsPerItem: 8, columnsPerItem: 8)
-        static let small = Tile(rows: 32, columns: 32, depth: 16, rowsPerItem: 4, columnsPerItem: 4)
-
         var items: Int { rows / rowsPerItem * (columns / columnsPerItem) }
         /// Local memory, in bytes
         var localBytes: Int {
@@ -61,21 +55,19 @@ package final class TiledGEMM: GEMM {
         }
     }
 
-    /// - Parameter tile: nil for 256 x 128 by 256 work-items, or what of it fits the device
+    /// - Parameter tile: nil for the largest of the device's family (`DeviceFamily.tiles`) that fits
     package init(_ library: KernelLibrary, tile: Tile? = nil) throws(CLError) {
         self.library = library
         let device = library.context.device
-        // On CPUs, where this one only stands for GPUs in tests, large tiles take minutes to compile.
-        let own = device.isGPU ? [.large, Tile(rows: 128, columns: 128), .medium] : [Tile(rows: 64, columns: 64)]
-        let tile = tile ?? own.first { $0.fits(device) } ?? .small
-        guard tile.isSound, tile.fits(device), Tile.small.fits(device) else {
+        let family = DeviceFamily(isGPU: device.isGPU, vendor: device.vendor).tiles.filter { $0.fits(device) }
+        guard let tile = tile ?? family.first, tile.isSound, tile.fits(device), !family.isEmpty else {
             throw .shape(
                 operation: "gemm_tiled",
                 expected: "a tile of at most \(device.maxWorkGroupSize) work-items and \(device.localMemory) bytes",
-                got: tile.name)
+                got: tile?.name ?? "none")
         }
         self.tile = tile
-        tiles = [tile] + [.medium, .small].filter { $0.fits(device) && $0.rows < tile.rows }
+        tiles = [tile] + family.filter { $0.rows < tile.rows }
     }
 
     private func kernel(_ tile: Tile, _ activation: ActivationKind) throws(CLError) -> Kernel {
@@ -131,8 +123,13 @@ package final class TiledGEMM: GEMM {
                 rows: rows, columns: weight.outputs, tileRows: tile.rows, tileColumns: tile.columns,
                 efficiency: tile.efficiency, units: context.device.computeUnits)
         }
-        // Every tile gives the same bits.
-        let tile = tiles.min { cost($0) < cost($1) } ?? tile
+        // Every tile gives the same bits, also the next best where the compiler takes more registers for one than its
+        // group has.
+        var tile = tile
+        for candidate in tiles.sorted(by: { cost($0) < cost($1) }) {
+            tile = candidate
+            if try kernel(tile, activation).maxGroupSize >= tile.items { break }
+        }
         let items = (tile.columns / tile.columnsPerItem, tile.rows / tile.rowsPerItem)
         try kernel(tile, activation).launch(
             global: [

@@ -1,68 +1,108 @@
 import Files
+import Formats
+import Foundation
 
-/// One way to group images: a column of a groups file.
+/// One way to group images: a column of a groups file. The columns of a file share what they hold.
 package struct ImageGroups: Sendable, Equatable {
     package var column: String
-    /// Image (position in the data's order) to the group it is in; images without one are not there
-    package var values: [Int: String]
+    private let values: CSV.Column
+    /// The images of the rows that have one, ascending, and those rows
+    private let images: [Int], rows: [Int]
 
     private static let maxBytes = 64 << 20
 
-    package init(column: String, values: [Int: String]) { (self.column, self.values) = (column, values) }
+    /// - Parameter values: image (position in the data's order) to the group it is in; images without one are not there
+    package init(column: String, values: [Int: String]) {
+        let members = values.sorted { $0.key < $1.key }
+        self.init(column: column, images: members.map(\.key), values: members.map(\.value), beside: nil)
+    }
+
+    /// - Parameters:
+    ///   - images: ascending
+    ///   - values: of each of them
+    ///   - other: whose list of images is shared, if it is the same
+    init(column: String, images: [Int], values: [String], beside other: ImageGroups?) {
+        let csv = CSV(header: column, values: values)
+        let isShared = other?.images == images && other?.rows == Array(images.indices)
+        self.init(
+            column: column, values: csv.values(0), images: isShared ? other?.images ?? images : images,
+            rows: isShared ? other?.rows ?? [] : Array(images.indices))
+    }
+
+    /// - Parameter values: of every image of the data, empty for those that are in no group
+    package init(column: String, values: CSV.Column) {
+        self.init(column: column, values: values, images: Array(values.indices), rows: Array(values.indices))
+    }
+
+    private init(column: String, values: CSV.Column, images: [Int], rows: [Int]) {
+        (self.column, self.values, self.images, self.rows) = (column, values, images, rows)
+    }
+
+    /// The group of an image; nil: it is in none.
+    package subscript(image: Int) -> String? {
+        var low = 0, high = images.count
+        while low < high {
+            let middle = (low + high) / 2
+            if images[middle] < image { low = middle + 1 } else { high = middle }
+        }
+        guard low < images.count, images[low] == image else { return nil }
+        let value = values[rows[low]]
+        return value.isEmpty ? nil : value
+    }
+
+    /// Images that are in a group, ascending, with it
+    package var members: some Sequence<(image: Int, value: String)> {
+        zip(images, rows).lazy.map { (image: $0, value: values[$1]) }.filter { !$0.value.isEmpty }
+    }
+
+    package static func == (a: ImageGroups, b: ImageGroups) -> Bool {
+        a.column == b.column && a.members.elementsEqual(b.members) { $0 == $1 }
+    }
 
     /// Reads a CSV whose header is `image,<column>,...` and whose rows name images by their ids. An empty field leaves
     /// its image out of that column's groups.
     ///
-    /// The file has at most 64 MiB. Linear in its size.
+    /// The file has at most 64 MiB. Time is linear in its size, and memory at most four times it.
     ///
     /// - Parameter ids: of all images of the data, in their order
     /// - Returns: the columns, and how many of the file's ids are not in the data
-    /// - Throws: `FileError` for a file that cannot be read; `ResultsError.failed` for one that is no such table, names
-    ///   an image twice or none of the data
+    /// - Throws: `ResultsError.failed` for a file that cannot be read, is no such table, names an image twice or none
+    ///   of the data
     package static func read(path: String, ids: [String]) throws -> (groups: [ImageGroups], unknown: Int) {
         func failure(_ what: String) -> ResultsError { .failed(action: "read", path: path, detail: what) }
-        func check(_ header: [String]) throws {
-            guard header.count > 1, header[0] == "image" else {
-                throw failure(
-                    "the first line is to be image,<column>,... and is \"\(header.joined(separator: ",").prefix(60))\"")
-            }
-            guard Set(header).count == header.count, !header.contains("") else {
-                throw failure(
-                    "the names of the columns are to be there and to differ, and are "
-                        + "\(header.joined(separator: ",").prefix(1000))")
-            }
+        let csv: CSV
+        do {
+            csv = try CSV(InputFile.read(path, limit: maxBytes))
+        } catch let error as CSV.Malformed { throw failure(error.reason) } catch { throw failure("\(error)") }
+        let header = csv.header
+        guard header.count > 1, header[0] == "image" else {
+            throw failure(
+                "the first line is to be image,<column>,... and is \"\(header.joined(separator: ",").prefix(60))\"")
+        }
+        guard Set(header).count == header.count, !header.contains("") else {
+            throw failure(
+                "the names of the columns are to be there and to differ, and are "
+                    + "\(header.joined(separator: ",").prefix(1000))")
         }
         let positions = Dictionary(ids.enumerated().map { ($1, $0) }) { first, _ in first }
-        var header: [String] = [], groups: [ImageGroups] = []
-        var seen: Set<String> = [], unknown = 0, firstID: String?
-        try CSVText.forEachRow(readFile(path, limit: maxBytes), path: path) { row in
-            if header.isEmpty {
-                header = row.fields
-                try check(header)
-                groups = header.dropFirst().map { ImageGroups(column: $0, values: [:]) }
-                return
+        var found: [(image: Int, row: Int)] = [], seen: Set<Int> = [], strangers: Set<String> = []
+        for row in 0..<csv.count {
+            let id = csv[row, 0], image = positions[id]
+            guard image.map({ seen.insert($0).inserted }) ?? strangers.insert(id).inserted else {
+                throw failure("line \(csv.line(row)): the image \(id) is there twice")
             }
-            guard row.fields.count == header.count else {
-                throw failure("line \(row.line): \(row.fields.count) fields, the header has \(header.count)")
-            }
-            firstID = firstID ?? row.fields[0]
-            guard seen.insert(row.fields[0]).inserted else {
-                throw failure("line \(row.line): the image \(row.fields[0]) is there twice")
-            }
-            guard let image = positions[row.fields[0]] else {
-                unknown += 1
-                return
-            }
-            for index in groups.indices where !row.fields[index + 1].isEmpty {
-                groups[index].values[image] = row.fields[index + 1]
-            }
+            if let image { found.append((image, row)) }
         }
-        if header.isEmpty { try check([]) }
-        if unknown == seen.count {
+        if found.isEmpty {
             throw failure(
-                "none of its \(seen.count) images is in the data, whose first is \(ids.first ?? "missing")"
-                    + (firstID.map { ", and the file's first \($0)" } ?? ""))
+                "none of its \(csv.count) images is in the data, whose first is \(ids.first ?? "missing")"
+                    + (csv.count == 0 ? "" : ", and the file's first \(csv[0, 0])"))
         }
-        return (groups, unknown)
+        found.sort { $0.image < $1.image }
+        let images = found.map(\.image), rows = found.map(\.row)
+        let groups = header.indices.dropFirst().map {
+            ImageGroups(column: header[$0], values: csv.values($0), images: images, rows: rows)
+        }
+        return (groups, strangers.count)
     }
 }

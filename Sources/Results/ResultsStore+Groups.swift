@@ -13,7 +13,7 @@ extension [ImageGroups] {
                 """)
         let insert = try Cursor(db, "INSERT INTO \"groups\" VALUES (?, ?, ?)")
         for group in self {
-            for (image, value) in group.values.sorted(by: { $0.key < $1.key }) {
+            for (image, value) in group.members {
                 insert.bind(1, image)
                 insert.bind(2, group.column)
                 insert.bind(3, value)
@@ -33,13 +33,26 @@ extension ResultsStore {
             guard try Cursor(db, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'groups'").next() else {
                 return []
             }
-            var groups: [ImageGroups] = []
+            var groups: [ImageGroups] = [], column: String?, members: [(image: Int, value: String)] = []
+            func endColumn() {
+                guard let column else { return }
+                members.sort { $0.image < $1.image }
+                groups.append(
+                    ImageGroups(
+                        column: column, images: members.map(\.image), values: members.map(\.value),
+                        beside: groups.last))
+                members.removeAll(keepingCapacity: true)
+            }
             let cursor = try Cursor(db, "SELECT image, \"column\", value FROM \"groups\" ORDER BY rowid")
             while try cursor.next() {
                 let name = cursor.text(1)
-                if groups.last?.column != name { groups.append(ImageGroups(column: name, values: [:])) }
-                groups[groups.count - 1].values[cursor.int(0)] = cursor.text(2)
+                if column != name {
+                    endColumn()
+                    column = name
+                }
+                members.append((cursor.int(0), cursor.text(2)))
             }
+            endColumn()
             return groups
         }
     }

@@ -41,8 +41,8 @@ package func groupStatistics(
 ) throws -> [GroupStatistics] {
     let bootstrap = bootstrap ?? Bootstrap(seed: store.manifest.seed)
     return try store.manifest.corruptions.enumerated().map { corruption, spec in
-        let images = try store.completeImages(corruption: corruption).filter { groups.values[$0.image] != nil }
-        let members = Members(images.map { groups.values[$0.image] ?? "" }, bootstrap: bootstrap)
+        let images = try store.completeImages(corruption: corruption).filter { groups[$0.image] != nil }
+        let members = Members(images.map { groups[$0.image] ?? "" }, bootstrap: bootstrap)
         let totals = images.map { Double($0.clean.p) - Double($0.corrupted.p) }
         var rows = members.statistics(totals, columns: 1).map { GroupStatistics.Row(record: nil, values: $0) }
         let places = try store.ownExactPatches(), patches = places.map { store.manifest.patches[$0] }

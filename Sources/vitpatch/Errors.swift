@@ -1,5 +1,6 @@
 import ArgumentParser
 import CLRuntime
+import Files
 import Foundation
 import Patch
 import Results

@@ -42,4 +42,29 @@ struct NoDeviceTests {
                 "Warning: PoCL cannot keep compiled kernels in /proc/x (it cannot be made); they go to "),
             "\(devices.errors)")
     }
+
+    /// PoCL ends the process where a program's folder in its cache is another user's.
+    @Test(.enabled(if: getuid() == 0 && access("/usr/bin/setpriv", X_OK) == 0, "needs root and setpriv"))
+    func anotherUsersCache() throws {
+        guard try runVitpatch(["devices"]).output.contains("Portable Computing Language") else { return }
+        let folder = try TemporaryFolder(), program = folder("cache/AB/PROGRAM")
+        try FileManager.default.createDirectory(atPath: program, withIntermediateDirectories: true)
+        for path in ["", "cache", "cache/AB"] { #expect(chmod(folder(path), 0o777) == 0) }
+        #expect(chmod(program, 0o755) == 0)
+        func devices() throws -> VitpatchResult {
+            let user = ["--reuid", "65534", "--regid", "65534", "--clear-groups", vitpatch.path, "devices"]
+            return try run(
+                URL(fileURLWithPath: "/usr/bin/setpriv"), user,
+                environment: ["POCL_CACHE_DIR": folder("cache"), "TMPDIR": folder(""), "HOME": folder("")])
+        }
+        let result = try devices()
+        #expect(result.code == 0 && result.output.contains("Portable Computing Language"), "\(result)")
+        #expect(
+            result.errors.hasPrefix(
+                "Warning: PoCL cannot keep compiled kernels in \(folder("cache")) (no permission to write to \(program)); "
+            ),
+            "\(result.errors)")
+        #expect(chmod(program, 0o777) == 0)
+        #expect(try devices().errors == "")
+    }
 }

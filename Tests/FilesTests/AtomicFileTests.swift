@@ -11,7 +11,7 @@ struct AtomicFileTests {
 
     private func names() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: folder).sorted() }
     private func text(_ path: String) throws -> String {
-        String(decoding: try readFile(path, limit: 1 << 24), as: UTF8.self)
+        String(decoding: try InputFile.read(path, limit: 1 << 24), as: UTF8.self)
     }
     private func remove() { try? FileManager.default.removeItem(atPath: folder) }
 
@@ -126,21 +126,23 @@ struct AtomicFileTests {
         try AtomicFile.write("through".utf8, to: path)
         done.wait()
         #expect(read.withLock { $0 } == Data("through".utf8))
-        #expect(FileKind(path) == .special("a FIFO"))
+        #expect(FileKind(path) == .special("a named pipe"))
     }
 
     @Test func onlyRegularFilesAreRead() throws {
         defer { remove() }
         #expect(mkfifo(folder + "/fifo", 0o600) == 0)
-        for (path, reason) in [
-            (folder + "/fifo", "it is a FIFO; a regular file is needed"), (folder, "it is a folder"),
-            ("/dev/zero", "it is a device; a regular file is needed"), (folder + "/none", "there is no such file"),
+        for (path, error) in [
+            (folder + "/fifo", InputError.special("a named pipe")), (folder, .folder),
+            ("/dev/zero", .special("a device")), (folder + "/none", .missing), ("", .unnamed),
         ] {
-            #expect(throws: FileError(action: "read", path: path, reason: reason)) { try readFile(path, limit: 100) }
+            #expect(throws: error) { try InputFile.read(path, limit: 100) }
         }
         let bytes = (0..<9_000_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
         try AtomicFile.write(bytes, to: folder + "/large")
-        #expect(try readFile(folder + "/large", limit: bytes.count) == bytes)
-        #expect(throws: FileError.self) { try readFile(folder + "/large", limit: bytes.count - 1) }
+        #expect(try InputFile.read(folder + "/large", limit: bytes.count) == Data(bytes))
+        #expect(throws: InputError.tooLarge(limit: bytes.count - 1)) {
+            try InputFile.read(folder + "/large", limit: bytes.count - 1)
+        }
     }
 }

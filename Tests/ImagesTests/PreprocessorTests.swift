@@ -159,7 +159,7 @@ import Testing
             (#"{"do_pad": true}"#, "do_pad"),
             (#"{"do_resize": "yes"}"#, "do_resize has an unexpected type"),
             (#"{"size""#, "not valid JSON"),
-            ("[]", "unexpected type"),
+            ("[]", "no object"),
             ("", "not valid JSON"),
         ])
     func errors(json: String, part: String) {

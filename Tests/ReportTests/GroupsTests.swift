@@ -1,6 +1,7 @@
 import Foundation
 import Results
 import Statistics
+import StoreTestSupport
 import Testing
 
 @testable import Report
@@ -49,11 +50,11 @@ import Testing
         #expect(statistics.column == "sex" && statistics.rows.count == 4)
         for (index, row) in statistics.rows.enumerated() {
             #expect(row.record == (index == 0 ? nil : patches[index - 1]))
-            #expect(row.values.map(\.value) == names.filter(groups.values.values.contains).sorted())
+            #expect(row.values.map(\.value) == Set(groups.members.map(\.value)).sorted())
             for value in row.values {
                 func effect(_ image: Int) -> Double { index == 0 ? totals[image] : effects[image][index - 1] }
-                let own = groups.values.filter { $0.value == value.value }.map { effect($0.key) }
-                let rest = groups.values.filter { $0.value != value.value }.map { effect($0.key) }
+                let own = groups.members.filter { $0.value == value.value }.map { effect($0.image) }
+                let rest = groups.members.filter { $0.value != value.value }.map { effect($0.image) }
                 #expect(value.n == own.count)
                 #expect(abs(value.effect.mean - mean(own)) < 1e-12, "seed \(random.seed)")
                 let difference = try #require(value.difference)

@@ -1,4 +1,5 @@
 import Report
+import StoreTestSupport
 import Testing
 
 struct PrintableTests {

@@ -2,6 +2,7 @@ import Foundation
 import FoundationXML
 import Results
 import Statistics
+import StoreTestSupport
 import Testing
 
 @testable import Report

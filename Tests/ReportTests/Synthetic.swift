@@ -1,5 +1,6 @@
 import Foundation
 import Results
+import StoreTestSupport
 
 /// Sweeps made up for tests of the report: images of ten classes, effects that depend on the place, the image and
 /// chance.

@@ -54,14 +54,14 @@ import Testing
             for column in 0..<2 {
                 for image in ids.indices {
                     let expected = values[image][column]
-                    #expect(groups[column].values[image] == (expected.isEmpty ? nil : expected), "seed \(random.seed)")
+                    #expect(groups[column][image] == (expected.isEmpty ? nil : expected), "seed \(random.seed)")
                 }
             }
         }
     }
 
     @Test(arguments: [
-        ("", "first line"), ("id,sex\na,f", "image,<column>"), ("image\na", "image,<column>"),
+        ("", "it is empty"), ("id,sex\na,f", "image,<column>"), ("image\na", "image,<column>"),
         ("image,a,a\nx,1,2", "differ"),
         ("image,\na,f", "differ"), ("image,sex\na", "line 2: 1 fields"),
         ("image,sex\n\na,f\nb,f,g", "line 4: 3 fields"),
@@ -96,7 +96,7 @@ import Testing
         #expect(mkfifo(path, 0o600) == 0)
         #expect(
             performing: { try ImageGroups.read(path: path, ids: ["a"]) },
-            throws: { "\($0)" == "cannot read \(path): it is a FIFO; a regular file is needed" })
+            throws: { "\($0)" == "cannot read \(path): it is a named pipe, not a regular file" })
     }
 
     /// Four times the columns and four times the images take about 16 times as long, not 64.
@@ -127,7 +127,7 @@ import Testing
         try store.setGroups(groups)
         #expect(try store.groups() == groups)
         try store.append(images: [randomImage(4, &random), randomImage(11, &random)], effects: [])
-        #expect(try store.classGroups().values == [4: "4", 11: "dog, \"wild\""])
+        #expect(try store.classGroups() == ImageGroups(column: "class", values: [4: "4", 11: "dog, \"wild\""]))
         try store.close()
         #expect(try ResultsStore.open(folder: folder.path).groups() == groups)
     }

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Testing
 
@@ -186,8 +187,8 @@ struct ProblemTests {
         #expect(
             try problem("link", nil)
                 == "the spec F/link cannot be read: it is a symbolic link to gone, which does not exist")
-        #expect(throws: InputError.special("device")) { try InputFile.read("/dev/zero", limit: 10) }
-        #expect(throws: InputError.special("device")) { try InputFile.read("/dev/zero", limit: 10, pipes: true) }
+        #expect(throws: InputError.special("a device")) { try InputFile.read("/dev/zero", limit: 10) }
+        #expect(throws: InputError.special("a device")) { try InputFile.read("/dev/zero", limit: 10, pipes: true) }
         #expect(try problem("utf16", Data([0xFF, 0xFE, 0x61, 0])) == "F/utf16: the file is not UTF-8 text")
         let comment = Data("site: z\n#".utf8)
         let full = comment + Data(repeating: 0x61, count: (1 << 20) - comment.count)

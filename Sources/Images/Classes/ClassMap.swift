@@ -1,5 +1,4 @@
 import Formats
-import Foundation
 
 /// The file of `--class-map`: a CSV with the columns `folder` and `label`, a label's name or its index.
 package struct ClassMap: Sendable {
@@ -16,8 +15,8 @@ package struct ClassMap: Sendable {
             throw ImageError.dataset(path: path, reason: "it lacks the columns folder,label")
         }
         var labels: [String: String] = [:]
-        for row in csv.rows where labels.updateValue(row[label], forKey: row[folder]) != nil {
-            throw ImageError.dataset(path: path, reason: "the folder '\(row[folder])' is there twice")
+        for row in 0..<csv.count where labels.updateValue(csv[row, label], forKey: csv[row, folder]) != nil {
+            throw ImageError.dataset(path: path, reason: "the folder '\(csv[row, folder])' is there twice")
         }
         self.labels = labels
     }
@@ -27,7 +26,7 @@ package struct ClassMap: Sendable {
 func readCSV(_ path: String) throws -> CSV {
     let bytes = try readFile(path)
     do {
-        return try CSV(Data(bytes))
+        return try CSV(bytes)
     } catch {
         throw ImageError.dataset(path: path, reason: error.reason)
     }

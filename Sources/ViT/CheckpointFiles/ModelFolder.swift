@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 
 /// Where a model's files are.
@@ -114,12 +115,12 @@ package struct ModelFolder: Sendable {
     func preprocessor() throws(CheckpointError) -> (file: String, contents: Data)? {
         if has("processor_config.json") {
             let contents = try json("processor_config.json")
-            if JSON.object(contents)?["image_processor"]?.object != nil { return ("processor_config.json", contents) }
+            if JSONMembers(contents)?["image_processor"]?.object != nil { return ("processor_config.json", contents) }
         }
         guard has("preprocessor_config.json") else {
             // timm says it in config.json.
             let config = try json("config.json")
-            return JSON.object(config)?["pretrained_cfg"]?.object == nil ? nil : ("config.json", config)
+            return JSONMembers(config)?["pretrained_cfg"]?.object == nil ? nil : ("config.json", config)
         }
         return ("preprocessor_config.json", try json("preprocessor_config.json"))
     }

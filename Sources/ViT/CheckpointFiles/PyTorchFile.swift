@@ -6,26 +6,26 @@ import Foundation
 ///
 /// Its pickle is read and never run: tensors, storages and OrderedDict are known, anything else is refused by its name.
 /// The values stay in the file, which is mapped.
-struct PyTorchFile: WeightFile {
+package struct PyTorchFile: WeightFile {
     /// A tensor: a view of a storage
-    struct View: Sendable, Equatable {
-        let type: String  // PyTorch's name: FloatStorage
-        let shape: [Int]
+    package struct View: Sendable, Equatable {
+        package let type: String  // PyTorch's name: FloatStorage
+        package let shape: [Int]
         /// Elements from one index to the next, for each dimension
-        let strides: [Int]
+        package let strides: [Int]
         /// Bytes of the file, from the first value to the last
-        let range: Range<Int>
+        package let range: Range<Int>
         /// Whether the values lie one after the other, in row-major order
-        let isContiguous: Bool
+        package let isContiguous: Bool
     }
 
-    let name: String
-    let views: [String: View]
+    package let name: String
+    package let views: [String: View]
     private let file: MappedFile
 
     var shapes: [String: [Int]] { views.mapValues(\.shape) }
 
-    init(path: String) throws(CheckpointError) {
+    package init(path: String) throws(CheckpointError) {
         name = path
         file = try MappedFile(path: path)
         do {
@@ -35,7 +35,7 @@ struct PyTorchFile: WeightFile {
         }
     }
 
-    func tensor(_ tensor: String, shape: [Int]) throws(CheckpointError) -> StoredTensor {
+    package func tensor(_ tensor: String, shape: [Int]) throws(CheckpointError) -> StoredTensor {
         func fail(_ reason: String) -> CheckpointError { .tensor(name: tensor, file: name, reason: reason) }
         guard let view = views[tensor] else { throw fail("the file does not have it") }
         guard view.shape == shape else { throw fail("expected shape \(shape), found \(shapeText(view.shape))") }

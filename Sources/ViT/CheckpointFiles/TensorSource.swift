@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 
 /// The tensors of a checkpoint by the names that its family uses: which file each is in, and what it is called there.
@@ -38,7 +39,7 @@ struct TensorSource {
     }
 
     private init(index: String, of model: ModelFolder, base: String) throws(CheckpointError) {
-        guard let map = JSON.object(try model.json(index))?["weight_map"]?.object else {
+        guard let map = JSONMembers(try model.json(index))?["weight_map"]?.object else {
             throw CheckpointError.file(path: model.path(index), reason: "not a JSON object with an object weight_map")
         }
         var shardOf: [String: String] = [:]

@@ -10,7 +10,7 @@ private let activations: KeyValuePairs<String, ViTConfig.Activation> = [
 
 /// Typed reads from the members of a config.json; null counts as absent, as in transformers.
 struct ConfigReader {
-    let values: [String: JSON]
+    private let members: JSONMembers
     let file: String
     /// Shapes of the model's tensors by name, for what a family reads from them
     var shape: (String) -> [Int]? = { _ in nil }
@@ -21,14 +21,14 @@ struct ConfigReader {
 
     /// - Throws: `CheckpointError.config` where the file is not a JSON object
     init(json: Data, file: String) throws(CheckpointError) {
-        guard let values = JSON.object(json) else {
+        guard let members = JSONMembers(json) else {
             throw CheckpointError.config(file: file, reason: "not a JSON object in UTF-8")
         }
-        (self.values, self.file) = (values, file)
+        (self.members, self.file) = (members, file)
     }
 
     private init(values: [String: JSON], of other: ConfigReader) {
-        (self.values, file, shape) = (values, other.file, other.shape)
+        (members, file, shape) = (JSONMembers(values), other.file, other.shape)
         (classes, imageSize) = (other.classes, other.imageSize)
     }
 
@@ -39,9 +39,9 @@ struct ConfigReader {
         return ConfigReader(values: values, of: self)
     }
 
-    func value(_ key: String) -> JSON? {
-        if case .null? = values[key] { nil } else { values[key] }
-    }
+    func value(_ key: String) -> JSON? { members[key].flatMap { $0.isNull ? nil : $0 } }
+
+    var keys: [String] { members.names }
 
     func wrong(_ key: String, _ value: JSON, expected: String) -> CheckpointError {
         .config(file: file, reason: "\(key) is \(value.text), expected \(expected)")

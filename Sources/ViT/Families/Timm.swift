@@ -41,7 +41,7 @@ private enum Timm {
             throw fault(
                 "architecture is \(printable(name)), which is not among timm's VisionTransformers that vitpatch reads")
         }
-        if let other = arguments.values.keys.sorted().first(where: { !Self.arguments.contains($0) }) {
+        if let other = arguments.keys.sorted().first(where: { !Self.arguments.contains($0) }) {
             throw fault("model_args has \(printable(other)), which vitpatch does not read")
         }
         func shape(_ tensor: String, _ rank: Int) throws(CheckpointError) -> [Int] {

@@ -1,4 +1,5 @@
 import CLRuntime
+import Files
 import Formats
 import Foundation
 import Images
@@ -150,10 +151,7 @@ struct LabelledData: Sendable {
                 Terminal.warning("the column \(column) of \(dataset.name) has more than 100 values and makes no groups")
                 return nil
             }
-            return ImageGroups(
-                column: column,
-                values: Dictionary(
-                    uniqueKeysWithValues: values.enumerated().filter { !$0.element.isEmpty }.map { ($0, $1) }))
+            return ImageGroups(column: column, values: values)
         }
     }
 

@@ -2,10 +2,10 @@ import Foundation
 import Results
 
 /// A store in a folder of its own, removed with it.
-final class TemporaryStore {
-    let store: ResultsStore
+package final class TemporaryStore {
+    package let store: ResultsStore
 
-    init(_ manifest: Manifest) throws {
+    package init(_ manifest: Manifest) throws {
         store = try ResultsStore.create(
             folder: FileManager.default.temporaryDirectory.path + "/vitpatch-\(UUID().uuidString)",
             manifest: manifest)
@@ -14,36 +14,37 @@ final class TemporaryStore {
     deinit { try? FileManager.default.removeItem(atPath: store.folder) }
 }
 
-struct SeededRandom: RandomNumberGenerator {
-    let seed: UInt64
+/// Fresh numbers every run; tests name `seed` in what they expect, so that a failure can be repeated.
+package struct SeededRandom: RandomNumberGenerator {
+    package let seed: UInt64
     private var state: UInt64
 
-    init(seed: UInt64 = .random(in: 0...(.max))) {
+    package init(seed: UInt64 = .random(in: 0...(.max))) {
         self.seed = seed
         state = seed
     }
 
-    mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
         return (state ^ (state >> 29)) &* 0xBF58_476D_1CE4_E5B9
     }
 }
 
-func testManifest(patches: [PatchRecord], corruptions: [String] = ["grayscale"]) -> Manifest {
+package func testManifest(patches: [PatchRecord], corruptions: [String] = ["grayscale"]) -> Manifest {
     Manifest(
         version: "0.1.0", model: "models/tiny", modelHash: "aa11bb22cc33dd44", data: "images",
         dataHash: "ff00112233445566", spec: "{}", corruptions: corruptions, patches: patches,
         classNames: ["cat", "dog"], seed: 7, device: "some device")
 }
 
-func patch(
+package func patch(
     _ layer: Int, _ direction: String = "restore", site: String = "attn_out", head: String = "", token: String = "",
     window: String = "1"
 ) -> PatchRecord {
     PatchRecord(direction: direction, site: site, layer: "\(layer)", head: head, token: token, window: window)
 }
 
-func image(_ index: Int, clean: PassMetrics, corrupted: PassMetrics, kept: Bool = true) -> ImageRecord {
+package func image(_ index: Int, clean: PassMetrics, corrupted: PassMetrics, kept: Bool = true) -> ImageRecord {
     ImageRecord(
         image: index, id: "\(index)", corruption: 0, label: 0, target: 0, foil: 1, clean: clean,
         corrupted: corrupted, kept: kept)

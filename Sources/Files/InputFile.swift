@@ -2,7 +2,7 @@ import Foundation
 
 /// Why an input file cannot be read, in words that follow its name.
 package enum InputError: Error, Equatable, Sendable, CustomStringConvertible {
-    case missing
+    case missing, unnamed
     /// A symbolic link to nothing
     case dangling(to: String)
     case folder
@@ -14,9 +14,10 @@ package enum InputError: Error, Equatable, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .missing: "there is no such file"
+        case .unnamed: "the name is empty"
         case .dangling(let target): "it is a symbolic link to \(target), which does not exist"
         case .folder: "it is a folder"
-        case .special(let kind): "it is a \(kind), not a regular file"
+        case .special(let kind): "it is \(kind), not a regular file"
         case .tooLarge(let limit): "it is larger than \(limit >> 20) MB"
         case .failed(let reason): reason
         }
@@ -31,12 +32,17 @@ package enum InputFile {
     ///   - pipes: a pipe that the caller has opened already (`/dev/stdin`, `/dev/fd/N`) will do
     package static func read(_ path: String, limit: Int, pipes: Bool = false) throws(InputError) -> Data {
         let isOpen = path == "/dev/stdin" || path.hasPrefix("/dev/fd/") || path.hasPrefix("/proc/self/fd/")
-        try check(path, pipes: pipes && isOpen)
+        var data = Data()
+        // One byte more than it has, so that its end is met without growing.
+        if let size = try check(path, pipes: pipes && isOpen) {
+            if size > limit { throw .tooLarge(limit: limit) }
+            data.reserveCapacity(size + 1)
+        }
         // Without waiting: a named pipe may have taken the file's place meanwhile.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | (isOpen ? 0 : O_NONBLOCK))
         guard descriptor >= 0 else { throw .failed(reason(errno)) }
         defer { close(descriptor) }
-        var data = Data(), piece = [UInt8](repeating: 0, count: 1 << 16)
+        var piece = [UInt8](repeating: 0, count: 1 << 16)
         while true {
             let count = Glibc.read(descriptor, &piece, piece.count)
             if count < 0, errno == EINTR { continue }
@@ -48,23 +54,22 @@ package enum InputFile {
     }
 
     /// Whether it can be opened as a file: links are followed, nothing is opened.
-    package static func check(_ path: String, pipes: Bool = false) throws(InputError) {
+    /// - Returns: the size of a regular file, nil of a pipe
+    @discardableResult
+    package static func check(_ path: String, pipes: Bool = false) throws(InputError) -> Int? {
+        switch FileKind(path) {
+        case .file(let size): return size
+        case .folder: throw .folder
+        case .special(let kind):
+            if pipes, kind != FileKind.device { return nil }
+            throw .special(kind)
+        case .missing: break
+        }
+        if path.isEmpty { throw .unnamed }
         var info = stat()
-        guard stat(path, &info) == 0 else {
-            let code = errno
-            if let target = try? FileManager.default.destinationOfSymbolicLink(atPath: path) {
-                throw .dangling(to: target)
-            }
-            throw code == ENOENT || code == ENOTDIR ? .missing : .failed(reason(code))
-        }
-        switch info.st_mode & S_IFMT {
-        case S_IFREG: return
-        case S_IFDIR: throw .folder
-        case S_IFIFO: if !pipes { throw .special("named pipe") }
-        case S_IFSOCK: if !pipes { throw .special("socket") }
-        case S_IFCHR, S_IFBLK: throw .special("device")
-        default: throw .special("special file")
-        }
+        let code = stat(path, &info) == 0 ? ENOENT : errno
+        if let target = try? FileManager.default.destinationOfSymbolicLink(atPath: path) { throw .dangling(to: target) }
+        throw code == ENOENT || code == ENOTDIR ? .missing : .failed(reason(code))
     }
 
     /// What the system says, without a capital letter.

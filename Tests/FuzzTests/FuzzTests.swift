@@ -1,0 +1,21 @@
+import Foundation
+import FuzzReaders
+import Testing
+
+/// Damaged files are errors or are read; nothing traps, hangs or takes memory without limit. A moment of what `make fuzz`
+/// does for longer.
+@Suite(.serialized) struct FuzzTests {
+    @Test(arguments: FuzzReader.all) func damaged(reader: FuzzReader) throws {
+        var random = SystemRandomNumberGenerator()
+        let seeds = try reader.seeds()
+        try #require(!seeds.isEmpty)
+        // The first is whole; some are what was found once.
+        try reader.read(Data(seeds[0]))
+        for seed in seeds.prefix(8) {
+            try? reader.read(Data(seed))
+            for _ in 0..<(reader.name.hasPrefix("store") ? 2 : 12) {
+                try? reader.read(Data(mutated(seed, &random)))
+            }
+        }
+    }
+}
