@@ -8,12 +8,12 @@ package enum SummaryFormat: String, CaseIterable, Sendable {
 /// The summary for other programs: one row per corruption and patch, `summaryColumns` in that order. JSON is an array
 /// of objects with null for what is not a number.
 package func summaryData(
-    _ statistics: [CorruptionStatistics], format: SummaryFormat
+    _ statistics: [CorruptionStatistics], choice: SummaryChoice = SummaryChoice(), format: SummaryFormat
 ) -> String {
     var out = TableText(format == .csv ? .csv : .jsonl)
     out.header(summaryColumns)
     for corruption in statistics {
-        for patch in corruption.patches {
+        for patch in choice.patches(corruption) {
             out.beginRow()
             out.field("corruption", corruption.spec, first: true)
             out.field("direction", patch.record.direction)

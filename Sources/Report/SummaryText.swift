@@ -7,30 +7,41 @@ import Statistics
 /// - Parameters:
 ///   - colour: what the terminal shows; the caller knows whether this goes to one
 ///   - width: columns to fill; tables need 60
-package func summaryText(store: ResultsStore, colour: TerminalColour = .none, width: Int = 80) throws -> String {
-    try summaryText(store: store, statistics: statistics(of: store, significance: false), colour: colour, width: width)
+package func summaryText(
+    store: ResultsStore, choice: SummaryChoice = SummaryChoice(), colour: TerminalColour = .none, width: Int = 80
+) throws -> String {
+    try summaryText(
+        store: store, statistics: statistics(of: store, significance: false), choice: choice, colour: colour,
+        width: width)
 }
 
 /// The same with statistics at hand.
 package func summaryText(
-    store: ResultsStore, statistics: [CorruptionStatistics], colour: TerminalColour = .none, width: Int = 80
+    store: ResultsStore, statistics: [CorruptionStatistics], choice: SummaryChoice = SummaryChoice(),
+    colour: TerminalColour = .none, width: Int = 80
 ) throws -> String {
     var text = SummaryWriter(
-        manifest: store.manifest, terminal: TerminalText(colour: colour), width: max(60, width))
+        manifest: store.manifest, terminal: TerminalText(colour: colour), width: max(60, width), choice: choice)
     text.header(isFinished: try store.isFinished())
-    let doses = DoseSeries.all(statistics, store.manifest)
+    let doses = choice.isList ? [] : DoseSeries.all(statistics, store.manifest)
     for series in doses { text.strengths(series) }
     let shown = doses.flatMap(\.doses).map(\.statistics.spec)
     for corruption in statistics where !shown.contains(corruption.spec) {
         text.totals(corruption)
         guard corruption.images > 0 else { continue }
-        for group in groups(corruption, store.manifest) {
-            text.group(group, of: corruption)
-            text.controls(group, of: corruption)
+        if choice.isList {
+            text.ranked(corruption)
+            continue
         }
+        for group in groups(corruption, store.manifest) where choice.holds(group.patches[0]) {
+            text.group(group, of: corruption)
+            if choice.metric == .p { text.controls(group, of: corruption) }
+        }
+        guard choice.isWhole else { continue }
         text.bothDirections(corruption)
         text.reliability(corruption)
     }
+    guard choice.isWhole else { return text.output }
     text.agreement(statistics)
     text.output += try groupText(store: store, by: store.groups(), colour: colour)
     return text.output
@@ -84,7 +95,17 @@ struct SummaryWriter {
     let manifest: Manifest
     let terminal: TerminalText
     let width: Int
+    var choice = SummaryChoice()
     var output = ""
+
+    /// The effect that is shown
+    func effect(_ patch: PatchStatistics) -> EffectStatistics { patch[choice.metric] }
+
+    /// The largest of those whose effect is a finding, in size
+    func strongest(_ patches: [PatchStatistics]) -> PatchStatistics? {
+        patches.filter { effect($0).mean.isFinite && $0.construction == nil }
+            .max { abs(effect($0).mean) < abs(effect($1).mean) }
+    }
 
     mutating func line(_ text: String = "") {
         var text = text
@@ -167,11 +188,11 @@ struct SummaryWriter {
         line(
             "  " + terminal.bold(printable(group.title))
                 + terminal.dim(
-                    "   mean p patched - \(group.words.base)"
+                    "   \(title(group.words))"
                         + (corruption.images < fewestImages ? "" : ", [95% interval]")))
         let best = strongest(group.patches)
         if group.patches.allSatisfy({ $0.construction == .everything }) {
-            line("  every place is the other pass by construction: \(interval(group.patches[0].p, 3))")
+            line("  every place is the other pass by construction: \(interval(effect(group.patches[0]), 3))")
             return
         }
         switch group.shape {
@@ -198,7 +219,7 @@ struct SummaryWriter {
             terminal.dim(
                 "  the strongest" + (shares.isEmpty ? ": " : " \(group.words.verb) \(shares.joined(separator: ", ")); ")
                     + "accuracy \(percent(best.accuracy))"))
-        if let warning = SampleWords.warning(best.p) { line(terminal.dim("  warning: \(warning)")) }
+        if let warning = SampleWords.warning(effect(best)) { line(terminal.dim("  warning: \(warning)")) }
     }
 
     /// What places of the same extent do.
