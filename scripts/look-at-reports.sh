@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The reports of eight kinds of sweep of the demo as pictures, at 1280 and 390 pixels, light and dark, to be looked at:
-# OUT/KIND-WIDTH-THEME.png. Says where a page is wider than its window, where a figure's text leaves its figure, and where
-# labels lie on each other; ends with 1 if there is such a place. Needs Chromium (CHROMIUM names it).
+# OUT/KIND-WIDTH-THEME.png. Says where a page is wider than its window, where a figure's text leaves its figure, where
+# labels lie on each other, and whether tables and cells answer; ends with 1 if there is such a place. Needs Chromium (CHROMIUM names it).
 #
 #   scripts/look-at-reports.sh OUT [KIND...]
 #   VITPATCH=.build/debug/vitpatch scripts/look-at-reports.sh OUT
@@ -50,6 +50,13 @@ for(var i=0;i<t.length;i++)for(var j=0;j<i;j++){var a=t[i].b,b=t[j].b,
 x=Math.min(a.right,b.right)-Math.max(a.left,b.left),y=Math.min(a.bottom,b.bottom)-Math.max(a.top,b.top);
 if(x>1.5&&y>3)r.push("labels on each other: "+t[i].t+" / "+t[j].t+" ("+(s.getAttribute("aria-label")||"")+")")}});
 d.querySelectorAll("details").forEach(function(e){e.open=false});
+var h=d.querySelector(".scroll th[role=button]");if(h){h.click();var c=[].map.call(h.closest("table").tBodies[0].rows,function(x){return x.cells[h.cellIndex].textContent});
+if(h.getAttribute("aria-sort")!=="descending"||c.length>1&&c[0]<c[c.length-1]&&isNaN(parseFloat(c[0])))r.push("a table does not sort: "+c.join(" "))}
+var f=d.querySelector(".filter input");if(f){var b=f.parentNode.nextElementSibling.querySelector("tbody"),n=b.rows.length;f.value="no such row";f.dispatchEvent(new Event("input"));
+if([].some.call(b.rows,function(x){return !x.hidden}))r.push("a table does not filter");f.value="";f.dispatchEvent(new Event("input"))}
+var m=d.querySelector("svg[tabindex]");if(m){["ArrowRight","ArrowDown","Enter"].forEach(function(k){m.dispatchEvent(new KeyboardEvent("keydown",{key:k,bubbles:true}))});
+var g=d.querySelector("dialog");if(!g||!g.open||!g.querySelector("figcaption"))r.push("a cell does not open");else g.close()}
+else if(d.querySelector("[data-c]"))r.push("cells do not open");
 var p=d.createElement("pre");p.setAttribute("id","found");p.textContent=d.documentElement.scrollHeight+"\n"+r.join("\n");p.hidden=true;d.body.appendChild(p)})</script>'
 
 browse() { "$chromium" --headless --no-sandbox --disable-gpu --hide-scrollbars --virtual-time-budget=4000 "$@" 2> /dev/null; }

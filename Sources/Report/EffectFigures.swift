@@ -176,7 +176,7 @@ struct EffectFigures {
         let count = patches.count { $0.construction != nil }
         return count == 0
             ? ""
-            : " \(counted(count, "place")) recover everything or nothing by construction: without a point, not tested, "
+            : " \(counted(count, "place")) recover\(count == 1 ? "s" : "") everything or nothing by construction: without a point, not tested, "
                 + "never the strongest."
     }
 

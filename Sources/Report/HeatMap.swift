@@ -19,7 +19,7 @@ struct HeatMap {
         rows: [String], columns: [String], rowTitle: String, columnTitle: String, margins: Bool = false,
         cell: (Int, Int) -> Cell?
     ) -> Panel {
-        let left = 12 + max(14, (rows.map { SVG.width($0, size: 10.5) }.max() ?? 0)) + 8
+        let left = 12 + max(margins ? 28 : 14, (rows.map { SVG.width($0, size: 10.5) }.max() ?? 0)) + 8
         let strip = margins ? 46.0 : 0
         // Wide matrices get a wider panel, so that cells stay large enough to point at.
         let width = max(340, min(1000, left + Double(columns.count) * 14 + 8 + strip))

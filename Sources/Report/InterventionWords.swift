@@ -17,7 +17,7 @@ struct InterventionWords {
         intervention = Intervention(manifest, direction: direction)
         let corruptions = corruption.map { [$0] } ?? manifest.corruptions
         receivesClean = direction == "noise" || corruptions.allSatisfy { $0 == "none" }
-        donor = manifest.donor.map(ReportWords.name)
+        donor = manifest.donor.map { $0 == "demo" ? "demo (gray)" : ReportWords.name($0) }
         file = manifest.patchFile.map(ReportWords.name)
     }
 
@@ -109,9 +109,18 @@ extension PatchRecord {
         var text = site
         if !layer.isEmpty { text += " L\(layer)" }
         if !head.isEmpty { text += (layer.isEmpty ? " " : "") + "H\(head)" }
-        if !token.isEmpty { text += token == "0" ? " CLS" : " token \(token)" }
+        if !token.isEmpty { text += " " + tokenText(token) }
         if !window.isEmpty, window != "1" { text += ", window \(window)" }
         return text
+    }
+}
+
+/// Of the `token` column: `CLS`, `token 5`, `tokens 0+5`, `patches`
+func tokenText(_ token: String) -> String {
+    switch token {
+    case "0", "cls": "CLS"
+    case let name where name.allSatisfy(\.isLetter): name
+    default: Int(token) == nil ? "tokens \(token)" : "token \(token)"
     }
 }
 

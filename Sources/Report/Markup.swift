@@ -85,5 +85,11 @@ enum SVG {
     }
 
     /// About how wide a text is in a sans-serif face of `size`.
-    static func width(_ text: String, size: Double) -> Double { Double(text.count) * size * 0.56 }
+    static func width(_ text: String, size: Double) -> Double {
+        text.reduce(0) { sum, character in
+            sum + size
+                * (character == "%"
+                    ? 0.95 : "−+∞".contains(character) ? 0.84 : ".,: []".contains(character) ? 0.32 : 0.6)
+        }
+    }
 }

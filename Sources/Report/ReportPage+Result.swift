@@ -60,7 +60,10 @@ extension ReportPage {
         for item in s.directions {
             guard let best = s.strongest(item.direction) else { continue }
             let share = recovered(best, s).map { "; \($0) of the total" } ?? ""
-            let sure = item.reliability.map { "; in both halves \(shareText($0.sameStrongest))" } ?? ""
+            let sure =
+                item.reliability.map {
+                    $0.standsOut ? "; in both halves \(shareText($0.sameStrongest))" : "; no single place stands out"
+                } ?? ""
             cards.append(
                 (
                     plus(best.p.mean, 3),
@@ -106,7 +109,7 @@ extension ReportPage {
                     ]
                     return row
                 }
-            })
+            }, wraps: true)
     }
 
     /// Which places matter, corruption against corruption
@@ -147,7 +150,7 @@ extension ReportPage {
             }
             return row
         }
-        return "<p>Apart by whether the clean pass is right:</p>"
+        return "<p>Images whose clean pass is right, and those whose is wrong:</p>"
             + Table(columns: columns.map { Table.Column($0) }, rows: rows).html()
     }
 

@@ -143,6 +143,11 @@ struct ReportPage {
     }
 
     var title: String {
-        "Activation patching of \(ReportWords.name(manifest.model)): \(ReportWords.list(manifest.corruptions))"
+        let corruptions = manifest.corruptions.filter { $0 != "none" }
+        let names = unique(
+            manifest.ownPatches.map { InterventionWords(manifest, direction: $0.direction).name })
+        let what = corruptions.isEmpty ? ReportWords.list(names) : "activation patching"
+        return what.prefix(1).uppercased() + what.dropFirst() + " of \(ReportWords.name(manifest.model))"
+            + (corruptions.isEmpty ? "" : ": \(ReportWords.list(manifest.corruptions))")
     }
 }

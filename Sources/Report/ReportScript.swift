@@ -59,7 +59,8 @@ enum ReportScript {
         else if(e.key==='Enter'||e.key===' '){open(here);e.preventDefault()}})});
         """
 
-    /// Headings sort, numbers by what they say; a field above tables of more than eight rows filters by all its words.
+    /// Headings sort, numbers by what they say; a field above tables of more than eight rows filters by all its
+    /// words, and by `layer:1` for a column's value.
     private static let tables = """
         function value(cell){var t=cell.textContent.replace(/\\u2212/g,'-').trim(),m=/^[<\\u2264]?\\s*([+-]?[\\d.]+)/.exec(t);
         return m?{n:parseFloat(m[1])-(/^[<\\u2264]/.test(t)?1e-12:0),t:t}:{n:NaN,t:t}}
@@ -79,10 +80,12 @@ enum ReportScript {
         th.addEventListener('keydown',function(e){if(e.key==='Enter'||e.key===' '){e.preventDefault();sort()}})});
         if(rows.length<9)return;
         var bar=d.createElement('div'),field=make('input',bar),count=make('span',bar);bar.className='filter';count.className='note';
-        count.setAttribute('role','status');field.type='search';field.placeholder='Filter rows';field.setAttribute('aria-label','Filter rows');
+        count.setAttribute('role','status');var heads=[].map.call(table.tHead.rows[0].cells,function(c){return c.textContent.toLowerCase()});
+        field.type='search';field.placeholder='Filter rows, e.g. '+heads[0]+':'+rows[0].cells[0].textContent;field.setAttribute('aria-label','Filter rows');
         field.addEventListener('input',function(){var words=field.value.toLowerCase().split(/\\s+/).filter(Boolean),shown=0;
         rows.forEach(function(row){var t=[].map.call(row.cells,function(c){return c.textContent.toLowerCase()});
-        row.hidden=!words.every(function(w){return t.some(function(c){return c.indexOf(w)>=0})});if(!row.hidden)shown++});
+        row.hidden=!words.every(function(w){var k=w.indexOf(':'),at=k>0?heads.indexOf(w.slice(0,k)):-1;
+        return at>=0?t[at]===w.slice(k+1):t.some(function(c){return c.indexOf(w)>=0})});if(!row.hidden)shown++});
         count.textContent=words.length?shown+' of '+rows.length+' rows':''});
         table.parentNode.parentNode.insertBefore(bar,table.parentNode)});
         """

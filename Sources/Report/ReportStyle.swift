@@ -30,7 +30,7 @@ enum ReportStyle {
         .scroll{overflow-x:auto;max-height:30em;overflow-y:auto;margin:.5em 0;border:1px solid var(--rule)}
         table{border-collapse:collapse;font:.8rem/1.35 system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif;font-variant-numeric:tabular-nums;width:100%}
         th,td{padding:.3em .6em;text-align:right;white-space:nowrap;border-bottom:1px solid var(--rule)}th{white-space:normal;vertical-align:bottom;line-height:1.2;position:sticky;top:0;background:var(--faint);font-weight:600}
-        th:first-child,td:first-child{text-align:left}
+        th:first-child,td:first-child{text-align:left}.wraps td{white-space:normal}.wraps td,.wraps th{padding:.3em .45em}
         .examples{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,320px),1fr));gap:26px 20px}.examples article{min-width:0}
         .examples h5{font:600 .84rem/1.4 system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif;margin:0 0 .4em;overflow-wrap:anywhere}
         .pictures{display:flex;gap:10px;margin:.3em 0;align-items:flex-start}.pictures figure{margin:0;flex:0 1 156px;min-width:0}

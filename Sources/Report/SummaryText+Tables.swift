@@ -165,7 +165,11 @@ extension SummaryWriter {
             for item in dose.statistics.directions {
                 guard let best = dose.statistics.strongest(item.direction) else { continue }
                 let words = InterventionWords(manifest, direction: item.direction)
-                let sure = item.reliability.map { ", in both halves \(percent($0.sameStrongest))" } ?? ""
+                let sure =
+                    item.reliability.map {
+                        $0.standsOut
+                            ? ", in both halves \(percent($0.sameStrongest))" : ", none stands out"
+                    } ?? ""
                 line(
                     "  \(paddedLeft(label, strength))  \(words.name) \(best.record.short) \(interval(best.p, 3))\(sure)"
                 )

@@ -74,7 +74,9 @@ private func groups(_ corruption: CorruptionStatistics, _ manifest: Manifest) ->
         func group(_ patches: [PatchStatistics], _ shape: SummaryGroup.Shape, _ parts: [(String, String)])
             -> SummaryGroup
         {
-            let named = parts.filter { !$0.1.isEmpty && $0 != ("window", "1") }.map { "\($0.0) \($0.1)" }
+            let named = parts.filter { !$0.1.isEmpty && $0 != ("window", "1") }.map {
+                $0.0 == "token" ? tokenText($0.1) : "\($0.0) \($0.1)"
+            }
             return SummaryGroup(
                 title: (["\(words.name) \(place[0].record.site)"] + named).joined(separator: ", "), words: words,
                 shape: shape, patches: patches)
@@ -205,7 +207,10 @@ struct SummaryWriter {
         }
         let constructed = group.patches.count { $0.construction != nil }
         if constructed > 0 {
-            line(terminal.dim("  = \(counted(constructed, "place")) recover everything or nothing by construction"))
+            line(
+                terminal.dim(
+                    "  = \(counted(constructed, "place")) recover\(constructed == 1 ? "s" : "") everything or nothing by construction"
+                ))
         }
         guard let best else { return }
         // A share of a total effect that may well be zero says nothing.
@@ -283,7 +288,7 @@ struct SummaryWriter {
             let best = item.strongest.map { corruption.patches[$0].record.short } ?? "-"
             line("  \(words.name): \(best)")
             line(
-                "    the same in both halves \(percent(found.sameStrongest)), profiles r \(fixed(found.correlation, 2)), "
+                "    \(found.standsOut ? "" : "no single place stands out: ")the same in both halves \(percent(found.sameStrongest)), profiles r \(fixed(found.correlation, 2)), "
                     + "held-out effect \(signed(found.heldOut, 3))")
         }
     }

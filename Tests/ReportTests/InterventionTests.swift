@@ -26,14 +26,14 @@ import Testing
             never: ["denoising:", "ablation", "zeros", "donor"]),
         Kind(
             intervention: .zero, direction: "noise", corruption: "none",
-            says: ["zero ablation", "zeros", "the clean pass", "p clean"],
+            says: ["zero ablation", "zeros", "the clean pass", "p clean", "Zero ablation of"],
             never: [
                 "corrupted activations", "clean activations", "restore", "corrupted input", "of the total effect",
                 "donor",
             ]),
         Kind(
             intervention: .mean, direction: "noise", corruption: "none",
-            says: ["mean ablation", "the mean activations over all images", "the clean pass"],
+            says: ["mean ablation", "Mean ablation of", "the mean activations over all images", "the clean pass"],
             never: ["corrupted activations", "restore", "of the total effect", "donor", "by &quot;none&quot;"]),
         Kind(
             intervention: .resample, direction: "restore", corruption: "grayscale",
@@ -41,7 +41,7 @@ import Testing
             never: ["corrupted activations", "of the total effect", "donor"]),
         Kind(
             intervention: .donor, direction: "restore", corruption: "none",
-            says: ["donor patching", "the donor other-vit", "the clean pass"],
+            says: ["donor patching", "Donor patching of", "the donor other-vit", "the clean pass"],
             never: [
                 "corrupted activations", "corrupted inputs", "of the total effect", "ablation",
             ]),
