@@ -3,7 +3,7 @@
 # network nor root.
 set -eu
 
-# librsvg2-2: loaded for `report --png` and `--pdf` alone. binutils: PoCL calls ld to link its kernels, `make bundle` strip and readelf.
+# binutils: PoCL calls ld to link its kernels, `make bundle` strip and readelf. librsvg2-2: for `report --png` and `--pdf`.
 packages="ocl-icd-opencl-dev opencl-headers libclblast-dev pocl-opencl-icd libjpeg-dev libpng-dev libwebp-dev libgif-dev
     libtiff-dev zlib1g-dev libsqlite3-dev libssl-dev binutils xz-utils pkg-config librsvg2-2"
 

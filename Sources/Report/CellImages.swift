@@ -102,7 +102,7 @@ struct CellImages {
     /// For the page's script, which opens them
     var html: String {
         let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let json = (try? encoder.encode(content)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
         return "<script type=\"application/json\" id=\"cells\">\(json.replacing("<", with: "\\u003c"))</script>"
     }

@@ -44,7 +44,7 @@ extension ReportPage {
             rows.append(
                 (
                     "Control",
-                    "\(m.patches.count - m.ownPatches.count) patches at random places, at most \(m.control) for every size that covers several places"
+                    "\(m.patches.count(where: \.control)) patches at random places, at most \(m.control) for every size that covers several places"
                 ))
         }
         for group in groups { rows.append(("Groups", escaped(group))) }

@@ -51,6 +51,10 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var logits: Bool
     /// Random places asked for, for every size of patch that covers several places
     package var control: Int
+    /// all | top:K: which of the sweep's patches were patched two at a time; nil: none
+    package var pairs: String?
+    /// Orders in which the sweep's patches were put together one after the other; nil: none
+    package var shapley: Int?
     /// How images are read, where the model's folder does not say
     package var preprocessing: String?
     /// Whose bytes resizing gives: pillow | torchvision; nil in stores of versions that had Pillow's alone
@@ -117,8 +121,8 @@ package struct Manifest: Codable, Sendable, Equatable {
         self.ended = ended
     }
 
-    /// What the sweep was asked to patch; random places to compare them with come after them.
-    package var ownPatches: ArraySlice<PatchRecord> { patches.prefix { !$0.control } }
+    /// What the sweep was asked to patch; random places to compare them with, and sets of them, come after them.
+    package var ownPatches: ArraySlice<PatchRecord> { patches.prefix(while: \.isOwn) }
 
     /// What is put in: `clean` (the other pass), `zero` ...
     package var putIn: String {
@@ -170,6 +174,8 @@ extension Manifest {
         compare("partner", stored.partner ?? "any", partner ?? "any")
         compare("noise-sd", stored.noiseSD ?? "image", noiseSD ?? "image")
         compare("control", "\(stored.control)", "\(control)")
+        compare("pairs", stored.pairs ?? "none", pairs ?? "none")
+        compare("shapley", "\(stored.shapley ?? 0)", "\(shapley ?? 0)")
         compare("logits", stored.logits ? "kept" : "not kept", logits ? "kept" : "not kept")
         compare("device", stored.device, device)
         compare("driver", stored.driver, driver)
@@ -200,7 +206,7 @@ extension PatchRecord {
 
     /// The columns that are set, in words: `restore attn_out layer 5 window 3`
     package var text: String {
-        var parts = [control ? "control" : "", direction, site].filter { !$0.isEmpty }
+        var parts = [control ? "control" : members == nil ? "" : "set", direction, site].filter { !$0.isEmpty }
         for (name, value) in [("layer", layer), ("head", head), ("token", token), ("window", window)]
         where !value.isEmpty {
             parts.append("\(name) \(value)")
@@ -223,6 +229,8 @@ extension Manifest {
             ("limit", limit.map(String.init)), ("shard", shard), ("keep", keep), ("target", target),
             ("foil", foil), ("patch_with", patchWith), ("partner", partner), ("noise_sd", noiseSD),
             ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil),
+            ("pairs", pairs), ("shapley", shapley.map(String.init)),
+            ("sets", patches.contains { $0.members != nil } ? Self.json(patches.compactMap(\.members)) : nil),
             ("preprocessing", preprocessing), ("resize", resize), ("exif", exif),
             ("skipped", skipped.map(String.init)), ("class_match", classMatch.flatMap(Self.json)),
             ("tokens", tokens.flatMap(Self.json)), ("device", device),
@@ -273,8 +281,24 @@ extension Manifest {
         }
         (resize, exif) = (rows["resize"], rows["exif"])
         skipped = try whole(ifThere: "skipped", 0...Int.max)
+        pairs = rows["pairs"]
+        shapley = try whole(ifThere: "shapley", 0...Int.max)
+        try readSets(rows["sets"], path: path)
         (patchFile, patchFileHash) = (rows["patch_file"], rows["patch_file_hash"])
         (foil, patchWith, partner, noiseSD) = (rows["foil"], rows["patch_with"], rows["partner"], rows["noise_sd"])
         if rows["class_match"] != nil { classMatch = try value("class_match", names) }
+    }
+
+    /// Gives patches of several places, whose `members` are empty so far, theirs.
+    private mutating func readSets(_ text: String?, path: String) throws {
+        let indices = patches.indices.filter { patches[$0].members != nil }
+        let sets = text.flatMap { try? JSONDecoder().decode([[Int]].self, from: Data($0.utf8)) } ?? []
+        let own = ownPatches.count
+        guard sets.count == indices.count,
+            sets.allSatisfy({ set in
+                set.count > 1 && set.allSatisfy((0..<own).contains) && zip(set, set.dropFirst()).allSatisfy(<)
+            })
+        else { throw ResultsError.corrupt(path: path, detail: "its manifest has sets that are not of its patches") }
+        for (index, set) in zip(indices, sets) { patches[index].members = set }
     }
 }

@@ -9,7 +9,7 @@ extension ResultsStore {
     /// [rows, patches];
     /// `image corruption` (text), `label target foil pred_clean pred_corrupted` (int32) and the clean and corrupted
     /// metrics (float32) are [rows]; `direction site layer head token window extent` (text) and `control` (int32) are
-    /// [patches]; `class_names` is [classes]. Effects that an interrupted sweep lacks are nan and -1. Constant memory.
+    /// [patches]; `class_names` is [classes]; `patch_with donor` (text) are [1], the same for all. Effects that an interrupted sweep lacks are nan and -1. Constant memory.
     ///
     /// - Throws: `FileError` naming `path`; `ResultsError` naming the store
     package func exportNPZ(to path: String? = nil) throws {
@@ -101,10 +101,12 @@ extension ResultsStore {
         try zip.add("control.npy") { sink in
             try sink(NPY.header("<i4", [patches.count]))
             var bytes: [UInt8] = []
-            for patch in patches { bytes.little(UInt32(patch.control ? 1 : 0)) }
+            for patch in patches { bytes.little(UInt32(patch.controlCode)) }
             try sink(bytes)
         }
         try text("class_names", manifest.classNames)
+        try text("patch_with", [manifest.putIn])
+        try text("donor", [manifest.donor ?? ""])
         try zip.finish()
     }
 

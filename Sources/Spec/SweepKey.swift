@@ -11,7 +11,7 @@ package enum SweepKey: String, Sendable, CaseIterable {
     case site, window, layers, heads, tokens, neurons
     case patchWith = "patch-with"
     case partner
-    case control
+    case control, pairs, shapley
     case target, foil, keep
     case limit, offset, seed, samples
     case noiseSD = "noise-sd"
@@ -127,6 +127,16 @@ package enum SweepKey: String, Sendable, CaseIterable {
             row(
                 .whole, "count", "0",
                 "so many random places for every size of patch that covers several places, to compare it with")
+        case .pairs:
+            row(
+                .text, "which", Pairs.none.description, values: ["none", "all", "top"],
+                "none | all | top:K: which of the sweep's places are patched two at a time too, to compare each pair with "
+                    + "the sum of its two; top:K takes those among the K strongest places")
+        case .shapley:
+            row(
+                .whole, "count", "0",
+                "Shapley values of the sweep's places, 2 to 32 of each direction, from so many orders (an even number) in "
+                    + "which they are patched one after the other")
         case .target:
             row(
                 .text, "class", "label", values: Target.words,

@@ -15,6 +15,10 @@ package struct SweepSettings: Sendable, Equatable {
     package var corruptions: [Corruption]
     /// Random places for every size of patch that covers several places
     package var control: Int
+    /// Which places are patched two at a time too
+    package var pairs: Pairs
+    /// Orders in which the sweep's places are put together; 0: none
+    package var shapley: Int
     package var keep: Keep
     /// At most so many images; nil: all
     package var limit: Int?
@@ -43,6 +47,7 @@ extension SweepOptions {
             exif: try choice(.exif, EXIFOrientation.self),
             corruptions: try corruptions(),
             control: try whole(.control, 0...1000, "0 to 1000") ?? 0,
+            pairs: try pairs(), shapley: try shapley(),
             keep: try choice(.keep, Keep.self),
             limit: try whole(.limit, 1...Int.max, "at least 1"),
             offset: try whole(.offset, 0...Int.max, "at least 0") ?? 0,
@@ -155,6 +160,21 @@ extension SweepOptions {
             throw item.fail("it goes with --corruption noise:K")
         }
         return deviation
+    }
+
+    private func pairs() throws(SpecError) -> Pairs {
+        let item = written(.pairs)?.first ?? Written(text: Pairs.none.description, name: SweepKey.pairs.flag)
+        guard let pairs = Pairs(item.text) else {
+            throw item.fail("expected none, all or top:K with K from 2 to \(Pairs.mostStrongest), e.g. top:10")
+        }
+        return pairs
+    }
+
+    private func shapley() throws(SpecError) -> Int {
+        let expected = "0 or an even number to 10000, as every order is run forwards and backwards"
+        let orders = try whole(.shapley, 0...10_000, expected) ?? 0
+        if orders % 2 == 1, let item = written(.shapley)?.first { throw item.fail("expected " + expected) }
+        return orders
     }
 
     private func partner() throws(SpecError) -> Partner {

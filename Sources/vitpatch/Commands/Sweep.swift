@@ -39,6 +39,8 @@ struct Sweep: ParsableCommand {
     var ablate: String?
 
     @Option(.control) var control: String?
+    @Option(.pairs) var pairs: String?
+    @Option(.shapley) var shapley: String?
     @OptionGroup var measure: MeasureOptions
 
     @Option(
@@ -122,12 +124,13 @@ struct Sweep: ParsableCommand {
                 "--samples \(settings.samples): no corruption of this sweep is random, so every image is run once")
         }
         var items = try spec.items(config: checkpoint.config)
+        let own = items
         items += controls(of: items, settings, checkpoint.config)
-        let patches = items.map(\.patch)
+        let places = items.map(\.patch)
         let images = try chosenImages(settings, count: data.dataset.count)
         let file = try settings.patchFile.map { path in
             let file = try ActivationFile(
-                path: path, patches: patches, config: checkpoint.config, modelHash: checkpoint.sha256)
+                path: path, patches: places, config: checkpoint.config, modelHash: checkpoint.sha256)
             for image in images { _ = try file.position(of: data.dataset.id(image)) }
             return file
         }
@@ -138,7 +141,7 @@ struct Sweep: ParsableCommand {
         let groups = try groups.map { try data.groups(path: $0) } ?? (ownGroups.isEmpty ? nil : ownGroups)
         if let donorCheckpoint {
             donorCheckpoint.warnOfDefaults()
-            try Patch.checkDonor(donorCheckpoint.config, recipient: checkpoint.config, patches: patches)
+            try Patch.checkDonor(donorCheckpoint.config, recipient: checkpoint.config, patches: places)
             donorCheckpoint.warnOfOtherClasses(than: checkpoint)
         }
 
@@ -164,20 +167,61 @@ struct Sweep: ParsableCommand {
             ).print(images: Array(images.prefix(8)), fp32: try running.device.fp32(for: contexts[0].device))
         }
         let memory = try running.memoryBytes()
-        let means = ActivationMeans.bytes(patches, config: checkpoint.config)
-        func planned(images: Int) throws -> WavePlan {
+        let means = ActivationMeans.bytes(places, config: checkpoint.config)
+        func planned(_ patches: [Patch], images: Int) throws -> WavePlan {
             try WavePlan(
                 encoder: model.encoder, donor: donor?.encoder, patches: patches, images: images,
                 memory: memory.map { $0 - means })
         }
         func share(_ count: Int, among parts: Int) -> Int { (count + parts - 1) / parts }
         // As many images for every device, and then as many in every wave.
-        let most = share(images.count, among: devices.count)
-        let plan = try planned(images: share(most, among: share(most, among: planned(images: most).shape.images)))
+        func plan(_ patches: [Patch], images: Int) throws -> WavePlan {
+            let most = share(images, among: devices.count)
+            return try planned(
+                patches, images: share(most, among: share(most, among: planned(patches, images: most).shape.images)))
+        }
+        func sweepRun(_ items: [SweepSpec.Item], images: Int, into store: SweepStore, isScreening: Bool = false) throws
+            -> SweepRun
+        {
+            let patches = items.map(\.patch)
+            return SweepRun(
+                devices: devices, data: data, corruptions: corruptions, keep: settings.keep, target: target, foil: foil,
+                partner: settings.partner, noiseDeviation: settings.noiseDeviation, seed: settings.seed,
+                samples: settings.samples, patches: patches, file: file, store: store,
+                plan: try plan(patches, images: images), memory: memory, profiler: isScreening ? nil : profiler,
+                skipped: isScreening ? skipped.map { _ in SkippedImages() } : skipped)
+        }
+        func described(_ items: [SweepSpec.Item]) throws -> Manifest {
+            var manifest = try self.manifest(
+                settings, target: target, foil: foil, model: model, donor: donor, data: data, spec: spec, items: items)
+            (manifest.patchFile, manifest.patchFileHash) = (file?.name, file?.sha256)
+            return manifest
+        }
+        if settings.pairs != .none || settings.shapley > 0 {
+            if !resume {
+                // What is wrong with the folder is said before the places are screened.
+                try ResultsError.naming("--resume goes on with it, --overwrite replaces it") {
+                    _ = try NewStore(folder: folder, manifest: described(items), overwrite: overwrite)
+                }
+            }
+            let sets = PlaceSets(
+                manifest: try described(own), items: own, pairs: settings.pairs, orders: settings.shapley)
+            items += try sets.items(stored: resume ? ResultsStore.open(folder: folder).manifest : nil) {
+                // Before shards, which must all have the same pairs.
+                let images = Array(
+                    try OptionText.images(settings, count: data.dataset.count).prefix(PlaceSets.screened))
+                return try sets.screen(images: images.count) { store in
+                    try sweepRun(
+                        own, images: images.count,
+                        into: SweepStore(
+                            store, data: data, classes: checkpoint.config.classes, keepLogits: false, profiler: nil),
+                        isScreening: true
+                    ).run(images: corruptions.map { _ in images }, interruption: Interruption())
+                }
+            }
+        }
 
-        var manifest = try manifest(
-            settings, target: target, foil: foil, model: model, donor: donor, data: data, spec: spec, items: items)
-        (manifest.patchFile, manifest.patchFileHash) = (file?.name, file?.sha256)
+        var manifest = try described(items)
         if resume {
             manifest.dataHash = data.hash(resuming: try ResultsStore.open(folder: folder).manifest.dataHash)
         }
@@ -198,11 +242,7 @@ struct Sweep: ParsableCommand {
         let all = images.count * corruptions.count, done = all - todo.map(\.count).reduce(0, +)
         if resume { Terminal.standardError("\(done) of \(all) images are done already.\n") }
 
-        let run = SweepRun(
-            devices: devices, data: data, corruptions: corruptions, keep: settings.keep, target: target, foil: foil,
-            partner: settings.partner, noiseDeviation: settings.noiseDeviation, seed: settings.seed,
-            samples: settings.samples, patches: patches, file: file, store: store, plan: plan, memory: memory,
-            profiler: profiler, skipped: skipped)
+        let run = try sweepRun(items, images: images.count, into: store)
         let outcome = try run.run(images: todo, interruption: Interruption())
         skipped?.report()
         if let profiler { Terminal.standardError(try profiler.finish()) }
@@ -259,7 +299,8 @@ struct Sweep: ParsableCommand {
         var options = SweepOptions(input, places, measure)
         let texts: [(SweepKey, [String])] = [
             (.donor, one(donor)), (.corruption, corruption), (.window, window), (.neurons, one(neurons)),
-            (.patchWith, one(patchWith)), (.partner, one(partner)), (.control, one(control)), (.shard, one(shard)),
+            (.patchWith, one(patchWith)), (.partner, one(partner)), (.control, one(control)), (.pairs, one(pairs)),
+            (.shapley, one(shapley)), (.shard, one(shard)),
         ]
         for (key, texts) in texts { options.set(flag: key, texts) }
         try options.set(ablate: ablate)
@@ -331,7 +372,8 @@ struct Sweep: ParsableCommand {
             patches: items.map {
                 PatchRecord(
                     direction: $0.direction, site: $0.site, layer: $0.layer, head: $0.head, token: $0.token,
-                    window: $0.window, control: $0.isControl, extent: $0.patch.extent(model.checkpoint.config))
+                    window: $0.window, control: $0.isControl, extent: $0.patch.extent(model.checkpoint.config),
+                    members: $0.members)
             },
             classNames: model.checkpoint.config.labels, seed: settings.seed, samples: settings.samples,
             offset: settings.offset, limit: settings.limit, shard: settings.shard?.description,
@@ -344,6 +386,8 @@ struct Sweep: ParsableCommand {
         (manifest.foil, manifest.patchWith) = (
             foil.description, settings.patchFile.map { "file:\($0)" } ?? spec.patchWith.rawValue
         )
+        manifest.pairs = settings.pairs == .none ? nil : settings.pairs.description
+        manifest.shapley = settings.shapley == 0 ? nil : settings.shapley
         (manifest.partner, manifest.noiseSD) = (settings.partner.rawValue, settings.noiseDeviation.rawValue)
         let architecture = model.checkpoint.config.architecture
         manifest.tokens = TokenLayout(
