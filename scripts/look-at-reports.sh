@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The reports of eight kinds of sweep of the demo as pictures, at 1280 and 390 pixels, light and dark, to be looked at:
+# The reports of nine kinds of sweep of the demo as pictures, at 1280 and 390 pixels, light and dark, to be looked at:
 # OUT/KIND-WIDTH-THEME.png. Says where a page is wider than its window, where a figure's text leaves its figure, where
 # labels lie on each other, and whether tables and cells answer; ends with 1 if there is such a place. Needs Chromium (CHROMIUM names it).
 #
@@ -11,7 +11,7 @@ out=${1:?usage: $0 OUT [KIND...]}
 shift
 vitpatch=${VITPATCH:-.build/release/vitpatch}
 chromium=${CHROMIUM:-chromium}
-kinds=${*:-heads windows tokens dose ablation donor groups both}
+kinds=${*:-heads windows tokens dose ablation donor groups both interactions}
 mkdir -p "$out"
 
 command -v "$chromium" > /dev/null || { echo "$0: there is no $chromium; CHROMIUM names one" >&2; exit 1; }
@@ -26,6 +26,7 @@ sweep() {
     donor) set -- --donor demo --corruption none --site resid_post --tokens cls --site attn_out ;;
     groups) set -- --site attn_out --window 1 --groups "$out/groups.csv" ;;
     both) set -- --site z --site mlp_out --window 1 --direction restore --direction noise ;;
+    interactions) set -- --site z --layers 0-1 --pairs top:6 --shapley 40 ;;
     esac
     "$vitpatch" sweep "$@" --out "$out/$kind" --overwrite > /dev/null 2> "$out/$kind.log" || { cat "$out/$kind.log"; exit 1; }
     "$vitpatch" report "$out/$kind" --images 6 > /dev/null 2>> "$out/$kind.log"

@@ -102,7 +102,10 @@ extension ReportPage {
                     if hasLogOdds { row.append(Table.Cell(withInterval(s[.logOdds], 2))) }
                     row += [
                         .value(-s[.kl].mean, 3), .share(s.saturatedCorrupted),
-                        Table.Cell(best.map { "\(words(s, item.direction).name) \($0.record.short)" } ?? "–"),
+                        Table.Cell(
+                            best.map {
+                                (s.directions.count > 1 ? words(s, item.direction).name + " " : "") + $0.record.short
+                            } ?? "–"),
                         Table.Cell(best.map { withInterval($0.p, 3) } ?? "–"),
                         Table.Cell(best.flatMap { recovered($0, s) == nil ? nil : shareText($0.p.recovered) } ?? "–"),
                         item.reliability.map { .share($0.sameStrongest) } ?? .missing,

@@ -21,14 +21,16 @@ struct ReportPage {
     /// What one corruption shows.
     struct Section {
         var statistics: CorruptionStatistics
-        var layers, windows, heads, tokens, places, directions, controls, metrics, classes, groups: [Figure]
+        var layers, windows, heads, tokens, places, directions, interactions, controls, metrics, classes,
+            groups: [Figure]
         var examples: Examples?
 
         /// Headings and what is below them, in the page's order
         var parts: [(title: String, figures: [Figure])] {
             [
                 ("Layers", layers), ("Windows", windows), ("Heads", heads), ("Tokens", tokens), ("Places", places),
-                ("Both directions", directions), ("Random places", controls), ("Metrics", metrics),
+                ("Both directions", directions), ("Interactions", interactions),
+                ("Random places", controls), ("Metrics", metrics),
                 ("Classes", classes),
                 ("Groups", groups),
             ]
@@ -53,6 +55,7 @@ struct ReportPage {
         }
         doses = series.flatMap(\.figures)
         doseSpecs = Set(series.flatMap(\.doses).map(\.statistics.spec))
+        let interactions = try Statistics.interactions(of: store, bootstrap: bootstrap)
         let groups = try store.groups().map { try groupStatistics(of: store, by: $0, bootstrap: bootstrap) }
         var room = Self.mostBytes / 2
         sections = try statistics.filter { $0.images > 0 }.map { item in
@@ -64,7 +67,11 @@ struct ReportPage {
             return Section(
                 statistics: item, layers: figures.layers(), windows: try figures.windowSums(perImage),
                 heads: figures.heads(), tokens: figures.tokens(), places: figures.strongestPlaces(),
-                directions: figures.directions(), controls: figures.controls(), metrics: figures.metrics(),
+                directions: figures.directions(),
+                interactions: interactions.first { $0.corruption == item.corruption }.map {
+                    InteractionFigures(found: $0, figures: figures).all
+                } ?? [],
+                controls: figures.controls(), metrics: figures.metrics(),
                 classes: try figures.classes(perImage, names: store.manifest.classNames),
                 groups: groups.flatMap { $0.filter { $0.corruption == item.spec }.compactMap(figures.groupFigure) },
                 examples: examples)

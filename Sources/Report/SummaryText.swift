@@ -26,6 +26,7 @@ package func summaryText(
     let doses = choice.isList ? [] : DoseSeries.all(statistics, store.manifest)
     for series in doses { text.strengths(series) }
     let shown = doses.flatMap(\.doses).map(\.statistics.spec)
+    let interactions = choice.isWhole ? try Statistics.interactions(of: store) : []
     for corruption in statistics where !shown.contains(corruption.spec) {
         text.totals(corruption)
         guard corruption.images > 0 else { continue }
@@ -39,6 +40,9 @@ package func summaryText(
         }
         guard choice.isWhole else { continue }
         text.bothDirections(corruption)
+        if let found = interactions.first(where: { $0.corruption == corruption.corruption }) {
+            text.interactions(found)
+        }
         text.reliability(corruption)
     }
     guard choice.isWhole else { return text.output }

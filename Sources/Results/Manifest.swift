@@ -53,6 +53,8 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var control: Int
     /// all | top:K: which of the sweep's patches were patched two at a time; nil: none
     package var pairs: String?
+    /// How many there are: the first of the patches that have members
+    package var pairCount: Int?
     /// Orders in which the sweep's patches were put together one after the other; nil: none
     package var shapley: Int?
     /// How images are read, where the model's folder does not say
@@ -123,6 +125,11 @@ package struct Manifest: Codable, Sendable, Equatable {
 
     /// What the sweep was asked to patch; random places to compare them with, and sets of them, come after them.
     package var ownPatches: ArraySlice<PatchRecord> { patches.prefix(while: \.isOwn) }
+
+    /// Positions of the patches of two places that `--pairs` asked for
+    package var pairPatches: ArraySlice<Int> {
+        patches.indices.filter { patches[$0].members != nil }.prefix(pairCount ?? 0)
+    }
 
     /// What is put in: `clean` (the other pass), `zero` ...
     package var putIn: String {
@@ -229,7 +236,7 @@ extension Manifest {
             ("limit", limit.map(String.init)), ("shard", shard), ("keep", keep), ("target", target),
             ("foil", foil), ("patch_with", patchWith), ("partner", partner), ("noise_sd", noiseSD),
             ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil),
-            ("pairs", pairs), ("shapley", shapley.map(String.init)),
+            ("pairs", pairs), ("pair_count", pairCount.map(String.init)), ("shapley", shapley.map(String.init)),
             ("sets", patches.contains { $0.members != nil } ? Self.json(patches.compactMap(\.members)) : nil),
             ("preprocessing", preprocessing), ("resize", resize), ("exif", exif),
             ("skipped", skipped.map(String.init)), ("class_match", classMatch.flatMap(Self.json)),
@@ -282,6 +289,7 @@ extension Manifest {
         (resize, exif) = (rows["resize"], rows["exif"])
         skipped = try whole(ifThere: "skipped", 0...Int.max)
         pairs = rows["pairs"]
+        pairCount = try whole(ifThere: "pair_count", 0...Int.max)
         shapley = try whole(ifThere: "shapley", 0...Int.max)
         try readSets(rows["sets"], path: path)
         (patchFile, patchFileHash) = (rows["patch_file"], rows["patch_file_hash"])
@@ -300,5 +308,8 @@ extension Manifest {
             })
         else { throw ResultsError.corrupt(path: path, detail: "its manifest has sets that are not of its patches") }
         for (index, set) in zip(indices, sets) { patches[index].members = set }
+        guard (pairCount ?? 0) <= sets.count, sets.prefix(pairCount ?? 0).allSatisfy({ $0.count == 2 }) else {
+            throw ResultsError.corrupt(path: path, detail: "its manifest has pair_count = \(pairCount ?? 0)")
+        }
     }
 }

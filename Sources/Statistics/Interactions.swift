@@ -102,7 +102,7 @@ private struct SetEffects {
     }
 
     func pairs(_ bootstrap: Bootstrap) -> [PairStatistics] {
-        let all = manifest.patches.indices.filter { manifest.patches[$0].members?.count == 2 }
+        let all = Array(manifest.pairPatches)
         return unique(all.map { manifest.patches[$0].direction }).flatMap { direction -> [PairStatistics] in
             let chosen = all.filter { manifest.patches[$0].direction == direction }
             var beyond: [[Float]] = []

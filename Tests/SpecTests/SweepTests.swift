@@ -165,7 +165,8 @@ struct SweepTests {
     @Test func everyKeyCanBeAFlag() throws {
         let values: [SweepKey: String] = [
             .model: "m", .donor: "d", .data: "i", .corruption: "mean", .direction: "noise", .site: "q", .window: "2",
-            .layers: "1", .heads: "2", .tokens: "3", .neurons: "4", .patchWith: "zero", .control: "9", .target: "clean",
+            .layers: "1", .heads: "2", .tokens: "3", .neurons: "4", .patchWith: "zero", .control: "9",
+            .pairs: "top:4", .shapley: "6", .target: "clean",
             .foil: "pooled", .partner: "any", .noiseSD: "image",
             .keep: "flipped",
             .classMap: "c.csv", .resize: "torchvision", .exif: "apply",
@@ -179,7 +180,7 @@ struct SweepTests {
         #expect(
             settings.model == "m" && settings.donor == "d" && settings.data == "i"
                 && settings.corruptions.map(\.spec) == ["mean"]
-                && settings.control == 9 && settings.classMap == "c.csv" && settings.resize == .torchvision
+                && settings.control == 9 && settings.pairs == .top(4) && settings.shapley == 6 && settings.classMap == "c.csv" && settings.resize == .torchvision
                 && settings.exif == .apply)
         #expect(try both.target(among: ["a", "b"]) == .clean)
         #expect(settings.keep == .flipped && settings.limit == 5 && settings.offset == 6)

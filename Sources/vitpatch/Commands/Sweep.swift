@@ -197,6 +197,7 @@ struct Sweep: ParsableCommand {
             (manifest.patchFile, manifest.patchFileHash) = (file?.name, file?.sha256)
             return manifest
         }
+        var pairCount: Int?
         if settings.pairs != .none || settings.shapley > 0 {
             if !resume {
                 // What is wrong with the folder is said before the places are screened.
@@ -206,7 +207,7 @@ struct Sweep: ParsableCommand {
             }
             let sets = PlaceSets(
                 manifest: try described(own), items: own, pairs: settings.pairs, orders: settings.shapley)
-            items += try sets.items(stored: resume ? ResultsStore.open(folder: folder).manifest : nil) {
+            let found = try sets.items(stored: resume ? ResultsStore.open(folder: folder).manifest : nil) {
                 // Before shards, which must all have the same pairs.
                 let images = Array(
                     try OptionText.images(settings, count: data.dataset.count).prefix(PlaceSets.screened))
@@ -219,9 +220,12 @@ struct Sweep: ParsableCommand {
                     ).run(images: corruptions.map { _ in images }, interruption: Interruption())
                 }
             }
+            items += found.items
+            if settings.pairs != .none { pairCount = found.pairs }
         }
 
         var manifest = try described(items)
+        manifest.pairCount = pairCount
         if resume {
             manifest.dataHash = data.hash(resuming: try ResultsStore.open(folder: folder).manifest.dataHash)
         }

@@ -28,20 +28,20 @@ struct PlaceSets {
         }
     }
 
-    /// The sets as patches, pairs first.
+    /// The sets as patches, pairs first, and how many pairs there are.
     ///
     /// - Parameters:
     ///   - stored: of an interrupted sweep that is gone on with, whose choice of the strongest holds
     ///   - strengths: of every place, for the choice of the strongest
-    func items(stored: Manifest?, strengths: () throws -> [Double]) throws -> [SweepSpec.Item] {
+    func items(stored: Manifest?, strengths: () throws -> [Double]) throws -> (items: [SweepSpec.Item], pairs: Int) {
         var sets: [[Int]] = []
         switch pairs {
         case .none: break
         case .all: for places in places { sets += try SweepSpec.pairs(of: places, among: items, pairs) }
         case .top(let count):
             if let stored {
-                let known = stored.patches.compactMap(\.members)
-                sets = known.allSatisfy { $0.allSatisfy(items.indices.contains) } ? known.filter { $0.count == 2 } : []
+                let known = stored.pairPatches.compactMap { stored.patches[$0].members }
+                sets = known.allSatisfy { $0.allSatisfy(items.indices.contains) } ? known : []
                 break
             }
             let strengths = try strengths()
@@ -50,6 +50,7 @@ struct PlaceSets {
                 sets += try SweepSpec.pairs(of: Array(strongest), among: items, pairs)
             }
         }
+        let count = sets.count
         if orders > 0 {
             for places in places {
                 sets += try SweepSpec.shapleySets(
@@ -57,7 +58,7 @@ struct PlaceSets {
                     orders: shapleyOrders(places: places.count, orders: orders, seed: manifest.seed))
             }
         }
-        return unique(sets).map { SweepSpec.item(of: $0, among: items) }
+        return (unique(sets).map { SweepSpec.item(of: $0, among: items) }, count)
     }
 
     /// The size of every place's mean effect on p, summed over corruptions, from a sweep of the places alone.

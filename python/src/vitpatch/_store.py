@@ -242,7 +242,7 @@ def _manifest(rows: dict[str, str]) -> dict[str, Any]:
     for key, value in rows.items():
         if key in ("spec", "class_names"):
             out[key] = json.loads(value)
-        elif key in ("layers", "seed", "samples", "offset", "limit", "control"):
+        elif key in ("layers", "seed", "samples", "offset", "limit", "control", "shapley", "pair_count"):
             out[key] = int(value)
         elif key == "logits":
             out[key] = value == "1"
