@@ -47,10 +47,13 @@ struct CellImages {
             for start in stride(from: 0, to: item.patches.count, by: perBlock) {
                 let block = item.patches[start..<min(start + perBlock, item.patches.count)]
                 guard let first = block.first, let last = block.last else { continue }
+                let columns = Dictionary(
+                    zip(block.map(\.patch), block.indices.map { $0 - start }), uniquingKeysWith: { first, _ in first })
                 var values = [Double](repeating: .nan, count: n * block.count)  // [block, n]
                 try store.forEachEffect(
                     corruption: item.corruption, images: images, patches: first.patch..<last.patch + 1
-                ) { row, column, patched in
+                ) { row, index, patched in
+                    guard let column = columns[first.patch + index] else { return }
                     let isNoise = item.patches[start + column].record.direction == "noise"
                     let base = isNoise ? images[row].clean.p : images[row].corrupted.p
                     values[column * n + row] = Double(patched.p) - Double(base)
