@@ -290,9 +290,9 @@ struct SummaryWriter {
         for (item, found) in known {
             let words = InterventionWords(manifest, direction: item.direction, corruption: corruption.spec)
             let best = item.strongest.map { corruption.patches[$0].record.short } ?? "-"
-            line("  \(words.name): \(best)")
+            line("  \(words.name): \(best)\(found.standsOut ? "" : " leads, but no single place stands out")")
             line(
-                "    \(found.standsOut ? "" : "no single place stands out: ")the same in both halves \(percent(found.sameStrongest)), profiles r \(fixed(found.correlation, 2)), "
+                "    the same in both halves \(percent(found.sameStrongest)), profiles r \(fixed(found.correlation, 2)), "
                     + "held-out effect \(signed(found.heldOut, 3))")
         }
     }
