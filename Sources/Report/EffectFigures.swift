@@ -90,7 +90,9 @@ struct EffectFigures {
         return Figure(
             name: name("effect-by-layer", kind(direction), part),
             title: "Effect on p by layer: \(words.name)",
-            caption: "Δp is p patched − \(words.base), by the centre of the patched window. \(intervals) "
+            caption: "Δp is p patched − \(words.base), by the "
+                + (all.allSatisfy { $0.record.window == "1" } ? "patched layer. " : "centre of the patched window. ")
+                + "\(intervals) "
                 + "\(words.sharesNote)\(constructed(all))",
             panels: panels,
             legend: legend, table: patchTable(all, statistics))

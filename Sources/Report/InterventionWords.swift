@@ -7,6 +7,8 @@ struct InterventionWords {
     let intervention: Intervention
     /// The pass that is patched into is the clean one.
     let receivesClean: Bool
+    /// There is a corrupted pass that differs from the clean one.
+    let isCorrupted: Bool
     /// The second model's name, where activations come from one
     let donor: String?
     /// The file's name, likewise
@@ -16,7 +18,8 @@ struct InterventionWords {
     init(_ manifest: Manifest, direction: String, corruption: String? = nil) {
         intervention = Intervention(manifest, direction: direction)
         let corruptions = corruption.map { [$0] } ?? manifest.corruptions
-        receivesClean = direction == "noise" || corruptions.allSatisfy { $0 == "none" }
+        isCorrupted = corruptions.contains { $0 != "none" }
+        receivesClean = direction == "noise" || !isCorrupted
         donor = manifest.donor.map { $0 == "demo" ? "demo (gray)" : ReportWords.name($0) }
         file = manifest.patchFile.map(ReportWords.name)
     }
@@ -71,7 +74,9 @@ struct InterventionWords {
     var sharesNote: String {
         intervention.exchangesPasses
             ? ""
-            : "What is patched in is not the other pass, so the total effect is no bound and there are no shares of it."
+            : isCorrupted
+                ? "What is patched in is not the other pass, so the total effect is no bound and there are no shares of it."
+                : "There is no corrupted pass, so no total effect that there could be shares of."
     }
 }
 
