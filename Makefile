@@ -53,10 +53,8 @@ readme: demo  ## Run the demo and put its output into README.md
 bundle: setup  ## Make dist/vitpatch-VERSION-linux-ARCH.tar.xz for a machine without Swift
 	@sh scripts/bundle.sh
 
-man: setup  ## Write a man page for every command to dist/man
-	@rm -rf dist/man && mkdir -p dist/man/man1
-	$(SWIFT) package --allow-writing-to-directory dist/man/man1 generate-manual --multi-page \
-	    --output-directory dist/man/man1
+man: build  ## Write a man page for every command to dist/man
+	@SWIFT=$(SWIFT) sh scripts/man.sh $(RELEASE) dist/man/man1
 
 # A bundle that is there already, instead of a new one: make wheel BUNDLE=dist/vitpatch-...
 wheel: $(if $(BUNDLE),,bundle)  ## Make dist/vitpatch-VERSION-py3-none-manylinux_2_NN_ARCH.whl, the bundle for pip

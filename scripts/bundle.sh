@@ -65,6 +65,8 @@ for file in README.md CHANGELOG.md LICENSE THIRD_PARTY.md docs/original-study.md
     [ ! -f "$file" ] || cp --parents "$file" "$folder/"
 done
 
+sh scripts/man.sh "$folder/vitpatch" "$folder/man/man1"
+
 # The licences of what is linked in: Debian's copyright files, the Swift packages' and the toolchain's own.
 for file in "$static"/*.a "$folder/libOpenCL.so.1"; do
     case $file in

@@ -3,9 +3,9 @@
 # network nor root.
 set -eu
 
-# binutils: PoCL calls ld to link its kernels, `make bundle` strip and readelf.
+# binutils: PoCL calls ld to link its kernels, `make bundle` strip and readelf. librsvg2-2: for `report --png` and `--pdf`.
 packages="ocl-icd-opencl-dev opencl-headers libclblast-dev pocl-opencl-icd libjpeg-dev libpng-dev libwebp-dev libgif-dev
-    libtiff-dev zlib1g-dev libsqlite3-dev libssl-dev binutils xz-utils pkg-config"
+    libtiff-dev zlib1g-dev libsqlite3-dev libssl-dev binutils xz-utils pkg-config librsvg2-2"
 
 fail() { echo "setup: $*" >&2; exit 1; }
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Tests the Python package as a user gets it: a fresh virtual environment, the wheel in dist/, what the tests and
-# notebooks need, then ruff, mypy --strict and pytest. usage: scripts/test-python.sh [PYTEST-OPTION ...]
+# notebooks need, then ruff, mypy --strict and pytest, and the numbers that summary and report show, recomputed
+# (scripts/recompute.py). usage: scripts/test-python.sh [PYTEST-OPTION ...]
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -13,11 +14,13 @@ bin=$PWD/$environment/bin
 "$bin/pip" install --quiet --disable-pip-version-check -r python/requirements-test.txt
 "$bin/pip" install --quiet --disable-pip-version-check --no-deps "$wheel"
 
-"$bin/ruff" format --check --config python/pyproject.toml python scripts/wheel.py
-"$bin/ruff" check --config python/pyproject.toml python scripts/wheel.py
+"$bin/ruff" format --check --config python/pyproject.toml python scripts/wheel.py scripts/recompute.py scripts/corruption-pictures.py
+"$bin/ruff" check --config python/pyproject.toml python scripts/wheel.py scripts/recompute.py scripts/corruption-pictures.py
 cd python
 "$bin/mypy" src tests
 "$bin/mypy" --python-version 3.11 ../scripts/wheel.py
 # The package under test is the installed one: python/src is not on the path.
 unset VITPATCH_EXE PYTHONPATH || true
-exec "$bin/python" -m pytest "$@"
+"$bin/python" -m pytest "$@"
+# With options only some tests are asked for.
+[ $# -gt 0 ] || "$bin/python" ../scripts/recompute.py --vitpatch "$bin/vitpatch"

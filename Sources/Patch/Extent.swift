@@ -59,6 +59,22 @@ extension Patch {
     }
 }
 
+extension Patch {
+    /// Whether both replace something of the same activation, so that one of them would undo the other there.
+    package func overlaps(_ other: Patch) -> Bool {
+        func meet(_ a: [Int]?, _ b: [Int]?) -> Bool {
+            guard let a, let b else { return true }
+            return !Set(a).isDisjoint(with: b)
+        }
+        return parts.contains { a in
+            other.parts.contains { b in
+                a.site == b.site && (a.layers.isEmpty || meet(a.layers, b.layers)) && meet(a.heads, b.heads)
+                    && meet(a.tokens, b.tokens) && meet(a.neurons, b.neurons)
+            }
+        }
+    }
+}
+
 extension Part {
     /// ` 3 layers 2 heads`
     fileprivate func amount(_ config: ViTConfig) -> String {

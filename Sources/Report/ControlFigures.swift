@@ -39,8 +39,14 @@ extension EffectFigures {
                     LegendItem(mark: .dot, series: 0, text: "beyond the maximum of as many random places, p ≤ 0.05"),
                     LegendItem(mark: .hollow, series: 0, text: "not beyond"),
                     LegendItem(mark: .line, series: 1, text: "mean of random places"),
-                    LegendItem(mark: .dashed, series: 2, text: "\(percentileName(group.direction)) of random places"),
-                ], table: Self.table(patches))
+                ]
+                    + (patches.contains { $0.control?.p95.isFinite == true }
+                        ? [
+                            LegendItem(
+                                mark: .dashed, series: 2,
+                                text: "\(percentileName(group.direction)) of random places")
+                        ] : []),
+                table: Self.table(patches))
         }
     }
 

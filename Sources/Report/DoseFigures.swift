@@ -7,6 +7,8 @@ struct DoseSeries {
     typealias Dose = (dose: Double, statistics: CorruptionStatistics)
     var doses: [Dose]
     let manifest: Manifest
+    /// Cells of maps open the images behind them.
+    var cellsOpen = false
 
     static func all(_ statistics: [CorruptionStatistics], _ manifest: Manifest) -> [DoseSeries] {
         let parsed = statistics.filter { $0.images > 0 }.compactMap { item -> (String, Double, CorruptionStatistics)? in
@@ -173,7 +175,9 @@ struct DoseSeries {
                     let patch = effects[row][index]
                     return HeatMap.Cell(
                         value: patch.p.mean, significant: patch.isSignificant,
-                        tooltip: "\(kind):\(labels[row]), \(patch.record.short)\n\(withInterval(patch.p, digits))")
+                        tooltip: "\(kind):\(labels[row]), \(patch.record.short)\n\(withInterval(patch.p, digits))",
+                        key: cellsOpen
+                            ? CellImages.key(doses[row].statistics.corruption, patch.patch) : nil)
                 }
             }
             let rows = zip(labels, effects).flatMap { label, patches in

@@ -35,9 +35,9 @@ extension EffectFigures {
                 name: name("window-sums", kind(group.direction), group.site, group.detail),
                 title: "Windows beside the sum of their layers: \(group.title)",
                 caption: """
-                    A window above the sum of its layers patched one at a time does more together than apart: the \
-                    amplification of sliding windows that Zhang and Nanda (2024) warn of. Below it, its layers carry in \
-                    part the same. \(intervals)
+                    A window whose effect is larger, in size, than the sum of its layers patched one at a time does more \
+                    together than apart: the amplification of sliding windows that Zhang and Nanda (2024) warn of. Where \
+                    it is smaller, its layers carry in part the same. \(intervals)
                     """,
                 panels: panels,
                 legend: [

@@ -7,8 +7,11 @@ struct EffectFigures {
     let manifest: Manifest
     let groups: [PlaceGroup]
     let tag: String
+    /// Cells of maps open the images behind them.
+    let cellsOpen: Bool
 
-    init(_ statistics: CorruptionStatistics, _ manifest: Manifest, tag: String) {
+    init(_ statistics: CorruptionStatistics, _ manifest: Manifest, tag: String, cellsOpen: Bool = false) {
+        self.cellsOpen = cellsOpen
         self.statistics = statistics
         self.manifest = manifest
         groups = PlaceGroup.all(statistics, manifest)
@@ -87,7 +90,9 @@ struct EffectFigures {
         return Figure(
             name: name("effect-by-layer", kind(direction), part),
             title: "Effect on p by layer: \(words.name)",
-            caption: "Δp is p patched − \(words.base), by the centre of the patched window. \(intervals) "
+            caption: "Δp is p patched − \(words.base), by the "
+                + (all.allSatisfy { $0.record.window == "1" } ? "patched layer. " : "centre of the patched window. ")
+                + "\(intervals) "
                 + "\(words.sharesNote)\(constructed(all))",
             panels: panels,
             legend: legend, table: patchTable(all, statistics))
@@ -99,13 +104,19 @@ struct EffectFigures {
         groups.compactMap { group in
             guard case .heads = group.shape else { return nil }
             let layers = group.layers, heads = unique(group.patches.map(\.record.head))
-            let map = HeatMap(title: "", limit: limit(group.patches))
+            let scale = sharedScale(group)
+            let map = HeatMap(title: "", limit: limit(scale))
             let cells = cellsByPlace(group, digits: decimals(for: group.patches.map(\.p.mean))) { [$0.layer, $0.head] }
-            let panel = map.matrix(rows: layers, columns: heads, rowTitle: "layer", columnTitle: "head") {
+            let panel = map.matrix(
+                rows: layers, columns: heads, rowTitle: "layer", columnTitle: "head",
+                margins: layers.count > 1 && heads.count > 1
+            ) {
                 cells[[layers[$0], heads[$1]]]
             }
             return heatFigure(
-                group, kind: "heads", what: "Effect on p by layer and head", panels: [panel], scale: group.patches)
+                group, kind: "heads", what: "Effect on p by layer and head", panels: [panel], scale: scale,
+                note: layers.count > 1 && heads.count > 1
+                    ? " Bars are means over a layer's heads and over a head's layers, on one scale of their own." : "")
         }
     }
 
@@ -132,7 +143,7 @@ struct EffectFigures {
                 panels = [
                     map("").matrix(
                         rows: layers.map { $0.isEmpty ? group.site : $0 }, columns: tokens, rowTitle: "layer",
-                        columnTitle: "token"
+                        columnTitle: "token", margins: layers.count > 1
                     ) { cells[[layers[$0], tokens[$1]]] }
                 ]
             }
@@ -141,10 +152,19 @@ struct EffectFigures {
                 what: grid == nil ? "Effect on p by layer and token" : "Effect on p by image patch",
                 panels: panels, scale: patches,
                 note: grid == nil || group.layout.prefix.isEmpty
-                    ? ""
+                    ? (grid == nil && layers.count > 1
+                        ? " Bars are means over a layer's tokens and over a token's layers, on one scale of their own."
+                        : "")
                     : " Colours are scaled to the image patches; \(group.layout.prefix == ["cls"] ? "CLS" : "a token") beyond them has the last colour."
             )
         }
+    }
+
+    /// Maps of the same site in both directions have one scale.
+    private func sharedScale(_ group: PlaceGroup) -> [PatchStatistics] {
+        groups.filter { other in
+            if case .heads = other.shape { other.site == group.site && other.detail == group.detail } else { false }
+        }.flatMap(\.patches)
     }
 
     /// Places by construction do not set the scale, unless there are no others.
@@ -158,7 +178,7 @@ struct EffectFigures {
         let count = patches.count { $0.construction != nil }
         return count == 0
             ? ""
-            : " \(counted(count, "place")) recover everything or nothing by construction: without a point, not tested, "
+            : " \(counted(count, "place")) recover\(count == 1 ? "s" : "") everything or nothing by construction: without a point, not tested, "
                 + "never the strongest."
     }
 
@@ -176,7 +196,8 @@ struct EffectFigures {
             cells[key(record)] = HeatMap.Cell(
                 value: patch.p.mean, significant: patch.isSignificant,
                 tooltip: "\(place)\n\(withInterval(patch.p, digits))"
-                    + (patch.construction.map { "\n\($0.text)" } ?? ""))
+                    + (patch.construction.map { "\n\($0.text)" } ?? ""),
+                key: cellsOpen ? CellImages.key(statistics.corruption, patch.patch) : nil)
         }
         return cells
     }

@@ -10,6 +10,8 @@ struct Examples {
         var chart: Panel?
         /// The image's own effects by image patch, or by head
         var map: Panel?
+        /// Effect of the map's last colour
+        var mapLimit = 0.0
         var pictures: ExamplePictures?
     }
 
@@ -23,8 +25,7 @@ struct Examples {
     let views: [View]
     /// Of the charts
     let windows: [String]
-    /// Effect of the maps' last colour; nil: there are no maps
-    let mapLimit: Double?
+    /// What the maps are of; empty: there are no maps
     let mapTitle: String
     let hasLeftOutPictures: Bool
     let classNames: [String]
@@ -53,7 +54,8 @@ struct Examples {
             views.append(
                 View(
                     example: example, chart: byLayer.isEmpty ? nil : try Self.chart(example, group, perImage),
-                    map: maps?.panel(index, over: pictures?.input.map(Picture.init)), pictures: pictures))
+                    map: maps?.panel(index, over: pictures?.input.map(Picture.init)),
+                    mapLimit: maps?.limits[index] ?? 0, pictures: pictures))
         }
         self.patch = patch
         self.group = group
@@ -64,7 +66,6 @@ struct Examples {
             } else { "the strongest patch" }
         self.views = views
         windows = byLayer.isEmpty ? [] : Array(group.windows.prefix(6))
-        mapLimit = maps?.limit
         mapTitle = maps?.title ?? ""
         hasLeftOutPictures = leftOut
         self.classNames = classNames
@@ -105,7 +106,7 @@ struct Examples {
         var out =
             "<p>Single images, \(escaped(group.words.name)): chosen by \(escaped(patch.record.short)), \(escaped(choice)). Its mean effect is "
             + "\(escaped(withInterval(patch.p, 3))). “Patched” is that patch; p is the probability of the target, and a prediction "
-            + "in bold is the target.\(mapLimit == nil ? "" : " The maps show the image's own effects, all on one scale.")</p>"
+            + "in bold is the target.\(mapTitle.isEmpty ? "" : " The maps show the image's own effects, each on a scale of its own, which stands below it.")</p>"
             + legend
         if hasLeftOutPictures {
             out += "<p class=\"note\">Some pictures are left out, as the page would be too large.</p>"
@@ -131,8 +132,7 @@ struct Examples {
                 LegendItem(mark: .reference2, series: 0, text: "corrupted pass"),
             ]
         }
-        let bar = mapLimit.map { Figure.colourBarHTML($0, title: "effect on p, \(mapTitle)") } ?? ""
-        return items.isEmpty && bar.isEmpty ? "" : "<div class=\"legend\">\(bar)\(items.map(\.html).joined())</div>"
+        return items.isEmpty ? "" : "<div class=\"legend\">\(items.map(\.html).joined())</div>"
     }
 
     private func article(_ view: View) -> String {
@@ -160,7 +160,10 @@ struct Examples {
                 "<tr><td>\(name)</td><td\(hit)>\(escaped(className(pass.prediction)))</td><td>\(number(Double(pass.p), 3))</td></tr>"
         }
         out += "</tbody></table>"
-        if let map = view.map { out += map.width < 300 ? "<div class=\"map\">\(map.html)</div>" : map.html }
+        if let map = view.map {
+            out += map.width < 300 ? "<div class=\"map\">\(map.html)</div>" : map.html
+            out += "<div class=\"legend\">\(Figure.colourBarHTML(view.mapLimit, title: "effect on p"))</div>"
+        }
         return out + (view.chart?.html ?? "") + "</article>"
     }
 
@@ -180,10 +183,11 @@ extension Example.Kind {
     }
 }
 
-/// Effects on single images as heat maps, all with one scale.
+/// Effects on single images as heat maps, each with a scale of its own.
 private struct ImageMaps {
     let title: String
-    let limit: Double
+    /// [images]: the largest effect of each, in size, with prefix tokens left out
+    let limits: [Double]
     private let layout: Layout
     /// [images][places]
     private let effects: [[Double]]
@@ -221,13 +225,8 @@ private struct ImageMaps {
             var next = p.makeIterator()
             return chosen.map { $0 == nil ? .nan : (next.next() ?? .nan) - base }
         }
-        let scaled =
-            if case .patches(_, let tokens) = layout {
-                effects.flatMap { $0.dropFirst(tokens.prefix.count) }
-            } else {
-                effects.flatMap { $0 }
-            }
-        limit = scaled.filter(\.isFinite).map(abs).max() ?? 0
+        let prefix = if case .patches(_, let tokens) = layout { tokens.prefix.count } else { 0 }
+        limits = effects.map { $0.dropFirst(prefix).filter(\.isFinite).map(abs).max() ?? 0 }
     }
 
     private static func index<Key: Hashable>(_ patches: [PatchStatistics], _ key: (PatchRecord) -> Key) -> [Key: Int] {
@@ -235,7 +234,7 @@ private struct ImageMaps {
     }
 
     func panel(_ image: Int, over picture: Picture?) -> Panel {
-        let values = effects[image]
+        let values = effects[image], limit = limits[image]
         let digits = decimals(for: [limit])
         func cell(_ place: Int, _ name: String) -> HeatMap.Cell? {
             guard values[place].isFinite else { return nil }

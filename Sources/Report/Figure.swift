@@ -77,8 +77,10 @@ struct Figure {
 
     /// For the page.
     ///
-    /// - Parameter rows: at most so many of the table's
-    func html(rows limit: Int) -> String {
+    /// - Parameters:
+    ///   - rows: at most so many of the table's
+    ///   - formats: the files that are there besides SVG and CSV
+    func html(rows limit: Int, formats: [PictureFormat] = []) -> String {
         var out = "<figure id=\"\(name)\"><h4>\(escaped(title))</h4>"
         out +=
             "<div class=\"panels\(panelWidth < 260 ? " small" : "")\" style=\"--n:\(columns);--w:\(SVG.number(panelWidth))px\">"
@@ -87,13 +89,15 @@ struct Figure {
             let bar = colourLimit.map { Self.colourBarHTML($0, title: colourTitle, isEstimate: isEstimate) } ?? ""
             out += "<div class=\"legend\">\(bar)\(legend.map(\.html).joined())</div>"
         }
-        out += "<figcaption>\(escaped(caption))</figcaption>"
+        let files = ["svg"] + formats.map(\.rawValue) + (table == nil ? [] : ["csv"])
+        let links = files.map { "<a href=\"figures/\(name).\($0)\">\($0.uppercased())</a>" }.joined(separator: " ")
+        out += "<figcaption>\(escaped(caption)) <span class=\"files\">\(links)</span></figcaption>"
         if let table, limit > 0 { out += table.html(name: name, limit: limit) }
         return out + "</figure>\n"
     }
 
-    /// A file of its own: the panels in a grid, title and legend in place.
-    var file: String {
+    /// A file of its own: the panels in a grid, title and legend in place. Its size is in pixels.
+    var drawing: (svg: String, width: Double, height: Double) {
         let gap = 16.0
         let columns = Double(columns)
         let margin = 12.0
@@ -125,7 +129,7 @@ struct Figure {
         }
         let height = y + (legend.isEmpty ? 0 : 20) + margin
         let size = "\(SVG.number(width))\" height=\"\(SVG.number(height))"
-        return """
+        let svg = """
             <?xml version="1.0" encoding="UTF-8"?>
             <svg xmlns="http://www.w3.org/2000/svg" width="\(size)" viewBox="0 0 \(SVG.number(width)) \(SVG.number(height))">
             <style>\(FigureStyle.fileSheet)</style><rect class="page" width="\(size)"/>
@@ -133,6 +137,7 @@ struct Figure {
             </svg>
 
             """
+        return (svg, width, height)
     }
 
     /// The scale from -limit to limit, for the page

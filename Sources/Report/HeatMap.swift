@@ -5,6 +5,8 @@ struct HeatMap {
         var value: Double
         var significant: Bool
         var tooltip: String
+        /// Which images it opens on the page; nil: none
+        var key: String?
     }
 
     var title: String
@@ -13,25 +15,30 @@ struct HeatMap {
     var isEstimate = false
 
     /// Rows (layers) by columns (heads).
+    ///
+    /// - Parameter margins: bars at the right and below: the means of every row's and of every column's cells
     func matrix(
-        rows: [String], columns: [String], rowTitle: String, columnTitle: String, cell: (Int, Int) -> Cell?
+        rows: [String], columns: [String], rowTitle: String, columnTitle: String, margins: Bool = false,
+        cell: (Int, Int) -> Cell?
     ) -> Panel {
-        let left = 12 + max(14, (rows.map { SVG.width($0, size: 10.5) }.max() ?? 0)) + 8
+        let left = 12 + max(margins ? 28 : 14, (rows.map { SVG.width($0, size: 10.5) }.max() ?? 0)) + 8
+        let strip = margins ? 46.0 : 0
         // Wide matrices get a wider panel, so that cells stay large enough to point at.
-        let width = max(340, min(1000, left + Double(columns.count) * 14 + 8))
-        let side = (width - left - 8) / Double(max(1, columns.count))
+        let width = max(340, min(1000, left + Double(columns.count) * 14 + 8 + strip))
+        let side = (width - left - 8 - strip) / Double(max(1, columns.count))
         let rowHeight = min(34, max(12, side))
-        let top = title.isEmpty ? 6.0 : 24
+        let top = title.isEmpty ? (margins ? 18.0 : 6) : 24
+        let cells = rows.indices.map { row in columns.indices.map { cell(row, $0) } }
         var out = SVG.text(left, 14, title, "head")
         for row in rows.indices {
             let y = top + Double(row) * rowHeight
             for column in columns.indices {
-                guard let cell = cell(row, column) else { continue }
+                guard let cell = cells[row][column] else { continue }
                 let x = left + Double(column) * side
                 out += SVG.rect(
                     x, y, side - 0.6, rowHeight - 0.6,
                     FigureStyle.colourClass(cell.value, limit: limit, isEstimate: isEstimate),
-                    title: cell.tooltip)
+                    title: cell.tooltip, key: cell.key)
                 if cell.significant {
                     out += SVG.circle(x + side / 2 - 0.3, y + rowHeight / 2 - 0.3, min(2.2, rowHeight / 6), "sig")
                 }
@@ -40,16 +47,66 @@ struct HeatMap {
                 out += SVG.text(left - 5, y + rowHeight / 2 + 3.5, rows[row], "tick", .end)
             }
         }
-        let bottom = top + Double(rows.count) * rowHeight
+        var bottom = top + Double(rows.count) * rowHeight
+        let middle = (top + bottom) / 2
+        if margins {
+            out += self.margins(
+                cells, names: (rows.map { "\(rowTitle) \($0)" }, columns.map { "\(columnTitle) \($0)" }),
+                left: left, top: top, side: side, rowHeight: rowHeight, strip: strip - 10)
+            bottom += strip
+        }
         let widest = columns.map { SVG.width($0, size: 10.5) }.max() ?? 0
         let every = max(1, Int(((widest + 4) / side).rounded(.up)))
         for column in columns.indices where column % every == 0 {
             out += SVG.text(left + (Double(column) + 0.5) * side, bottom + 13, columns[column], "tick", .middle)
         }
-        out += SVG.text(left + (width - left) / 2, bottom + 28, columnTitle, "axis", .middle)
-        out += SVG.vertical(10, (top + bottom) / 2, rowTitle, "axis")
+        out += SVG.text(left + (width - strip - left) / 2, bottom + 28, columnTitle, "axis", .middle)
+        out += SVG.vertical(10, middle, rowTitle, "axis")
         return Panel(
             width: width, height: bottom + 34, body: out, label: "\(title): heat map, \(rowTitle) by \(columnTitle)")
+    }
+
+    /// Means of rows and columns as bars, all on one scale of their own.
+    private func margins(
+        _ cells: [[Cell?]], names: (rows: [String], columns: [String]), left: Double, top: Double, side: Double,
+        rowHeight: Double, strip: Double
+    ) -> String {
+        let rows = cells.map(Self.mean)
+        let columns = names.columns.indices.map { column in Self.mean(cells.map { $0[column] }) }
+        let largest = (rows + columns).filter(\.isFinite).map(abs).max() ?? 0
+        guard largest > 0 else { return "" }
+        let (right, bottom) = (
+            left + Double(columns.count) * side + 6, top + Double(rows.count) * rowHeight + 6
+        )
+        // Bars start from the edge, or from the middle where there are both signs.
+        let all = (rows + columns).filter(\.isFinite)
+        let low = min(0, all.min() ?? 0), high = max(0, all.max() ?? 0), length = strip / (high - low)
+        let digits = decimals(for: [largest])
+        func style(_ value: Double) -> String { value < 0 ? "d1" : "d0" }
+        var out = SVG.text(right, top - 5, "mean", "tick")
+        out += SVG.line(right - low * length, top, right - low * length, bottom - 6, "frame")
+        for (row, value) in rows.enumerated() where value.isFinite {
+            out += SVG.rect(
+                right + (min(0, value) - low) * length, top + Double(row) * rowHeight + 0.15 * rowHeight,
+                max(0.4, abs(value) * length), 0.7 * rowHeight, style(value),
+                title: "\(names.rows[row]), mean\n\(plus(value, digits))")
+        }
+        let zero = bottom + high * length
+        out += SVG.line(left, zero, left + Double(columns.count) * side, zero, "frame")
+        out += SVG.text(left - 5, bottom + strip / 2 + 3.5, "mean", "tick", .end)
+        for (column, value) in columns.enumerated() where value.isFinite {
+            out += SVG.rect(
+                left + Double(column) * side + 0.15 * side, zero - max(0, value) * length, 0.7 * side,
+                max(0.4, abs(value) * length), style(value),
+                title: "\(names.columns[column]), mean\n\(plus(value, digits))")
+        }
+        return out
+    }
+
+    /// Of those that are numbers
+    static func mean(_ cells: [Cell?]) -> Double {
+        let values = cells.compactMap { $0?.value }.filter(\.isFinite)
+        return values.reduce(0, +) / Double(values.count)
     }
 
     /// Tokens where their patches lie in the image, row by row; the prefix tokens (CLS ...) apart, above left, the first with
@@ -71,7 +128,7 @@ struct HeatMap {
             out += SVG.rect(
                 x, y, side - 0.4, side - 0.4, FigureStyle.colourClass(cell.value, limit: limit, isEstimate: isEstimate),
                 opacity: opacity,
-                title: cell.tooltip)
+                title: cell.tooltip, key: cell.key)
             if cell.significant { out += SVG.circle(x + side / 2, y + side / 2, min(1.8, side / 6), "sig") }
         }
         for token in 0..<prefix { square(token, left + Double(token) * (size + 2), top - 28, size) }

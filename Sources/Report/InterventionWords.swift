@@ -7,6 +7,8 @@ struct InterventionWords {
     let intervention: Intervention
     /// The pass that is patched into is the clean one.
     let receivesClean: Bool
+    /// There is a corrupted pass that differs from the clean one.
+    let isCorrupted: Bool
     /// The second model's name, where activations come from one
     let donor: String?
     /// The file's name, likewise
@@ -16,8 +18,9 @@ struct InterventionWords {
     init(_ manifest: Manifest, direction: String, corruption: String? = nil) {
         intervention = Intervention(manifest, direction: direction)
         let corruptions = corruption.map { [$0] } ?? manifest.corruptions
-        receivesClean = direction == "noise" || corruptions.allSatisfy { $0 == "none" }
-        donor = manifest.donor.map(ReportWords.name)
+        isCorrupted = corruptions.contains { $0 != "none" }
+        receivesClean = direction == "noise" || !isCorrupted
+        donor = manifest.donor.map { $0 == "demo" ? "demo (gray)" : ReportWords.name($0) }
         file = manifest.patchFile.map(ReportWords.name)
     }
 
@@ -71,7 +74,9 @@ struct InterventionWords {
     var sharesNote: String {
         intervention.exchangesPasses
             ? ""
-            : "What is patched in is not the other pass, so the total effect is no bound and there are no shares of it."
+            : isCorrupted
+                ? "What is patched in is not the other pass, so the total effect is no bound and there are no shares of it."
+                : "There is no corrupted pass, so no total effect that there could be shares of."
     }
 }
 
@@ -109,9 +114,18 @@ extension PatchRecord {
         var text = site
         if !layer.isEmpty { text += " L\(layer)" }
         if !head.isEmpty { text += (layer.isEmpty ? " " : "") + "H\(head)" }
-        if !token.isEmpty { text += token == "0" ? " CLS" : " token \(token)" }
+        if !token.isEmpty { text += " " + tokenText(token) }
         if !window.isEmpty, window != "1" { text += ", window \(window)" }
         return text
+    }
+}
+
+/// Of the `token` column: `CLS`, `token 5`, `tokens 0+5`, `patches`
+func tokenText(_ token: String) -> String {
+    switch token {
+    case "0", "cls": "CLS"
+    case let name where name.allSatisfy(\.isLetter): name
+    default: Int(token) == nil ? "tokens \(token)" : "token \(token)"
     }
 }
 

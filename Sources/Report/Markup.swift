@@ -56,11 +56,12 @@ enum SVG {
 
     static func rect(
         _ x: Double, _ y: Double, _ width: Double, _ height: Double, _ style: String,
-        opacity: Double? = nil, title: String = ""
+        opacity: Double? = nil, title: String = "", key: String? = nil
     ) -> String {
         let shape =
             "<rect class=\"\(style)\" x=\"\(number(x))\" y=\"\(number(y))\" width=\"\(number(width))\" "
             + "height=\"\(number(height))\"" + (opacity.map { " fill-opacity=\"\(fixed($0, 2))\"" } ?? "")
+            + (key.map { " data-c=\"\($0)\"" } ?? "")
         return title.isEmpty ? shape + "/>" : shape + "><title>\(escaped(title))</title></rect>"
     }
 
@@ -84,5 +85,11 @@ enum SVG {
     }
 
     /// About how wide a text is in a sans-serif face of `size`.
-    static func width(_ text: String, size: Double) -> Double { Double(text.count) * size * 0.56 }
+    static func width(_ text: String, size: Double) -> Double {
+        text.reduce(0) { sum, character in
+            sum + size
+                * (character == "%"
+                    ? 0.95 : "−+∞".contains(character) ? 0.84 : ".,: []".contains(character) ? 0.32 : 0.6)
+        }
+    }
 }

@@ -66,7 +66,9 @@ struct PlaceGroup {
                     words: InterventionWords(
                         manifest, direction: place[0].record.direction, corruption: statistics.spec),
                     site: isNeurons ? place[0].record.baseSite : place[0].record.site,
-                    detail: names.filter { !$0.1.isEmpty && $0 != ("window", "1") }.map { "\($0.0) \($0.1)" }.joined(
+                    detail: names.filter { !$0.1.isEmpty && $0 != ("window", "1") }.map {
+                        $0.0 == "token" ? tokenText($0.1) : "\($0.0) \($0.1)"
+                    }.joined(
                         separator: ", "),
                     shape: shape, patches: patches, layout: manifest.tokens ?? .cls)
             }

@@ -44,10 +44,17 @@ extension ReportPage {
             rows.append(
                 (
                     "Control",
-                    "\(m.patches.count - m.ownPatches.count) patches at random places, at most \(m.control) for every size that covers several places"
+                    "\(m.patches.count(where: \.control)) patches at random places, at most \(m.control) for every size that covers several places"
                 ))
         }
         rows += EstimateWords.settings(m).map { ($0, escaped($1)) }
+        if let pairs = m.pairs {
+            let which = pairs.hasPrefix("top:") ? "of the \(pairs.dropFirst(4)) strongest places" : "of all places"
+            rows.append(("Pairs", "\(counted(m.pairPatches.count, "pair")) \(which), patched together"))
+        }
+        if let orders = m.shapley {
+            rows.append(("Shapley values", "\(orders) orders, \(m.patches.count { $0.members != nil }) sets of places"))
+        }
         for group in groups { rows.append(("Groups", escaped(group))) }
         if m.samples > 1 { rows.append(("Noise draws", "\(m.samples) an image, averaged")) }
         if m.noiseSD == "data" { rows.append(("Noise", "in standard deviations over all images of the data")) }

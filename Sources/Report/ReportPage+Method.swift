@@ -17,6 +17,21 @@ extension ReportPage {
             """
     }
 
+    private var interactionMethod: String {
+        var text = ""
+        if manifest.pairs != nil {
+            text +=
+                "<p><b>Interactions</b> of two places are the effect of patching both less the sum of the effects of patching each, image by "
+                + "image. Adjusted p-values are held over all pairs of one corruption and direction.</p>"
+        }
+        if manifest.shapley != nil {
+            text +=
+                "<p><b>Shapley values</b> (Shapley 1953) are a place’s mean gain over orders in which the places are patched one after the other "
+                + "(Castro et al. 2009), each order also run backwards (Mitchell et al. 2022), drawn from seed \(manifest.seed).</p>"
+        }
+        return text
+    }
+
     /// What the total effect and shares of it are; empty where there is no other pass to share
     private var shares: String {
         guard manifest.corruptions.contains(where: { $0 != "none" }) else { return "" }
@@ -55,17 +70,20 @@ extension ReportPage {
             are skewed or few images carry them. A p-value that is as small as the draws allow is written as a bound. Patches that recover everything \
             or nothing by construction are not tested and never the strongest. Colours of signed values are symmetric \
             around 0 and evenly spaced in Oklab.</p>\(controlMethod)\(EstimateWords.method(m, statistics))
-            <p><b>To cite:</b> vitpatch \(escaped(m.version)); model \(escaped(ReportWords.name(m.model))), sha256 <span class="mono">\(escaped(m.modelHash))</span>; \
+            \(interactionMethod)<p><b>To cite:</b> vitpatch \(escaped(m.version)); model \(escaped(ReportWords.name(m.model))), sha256 <span class="mono">\(escaped(m.modelHash))</span>; \
             data \(escaped(ReportWords.name(m.data))), fingerprint <span class="mono">\(escaped(m.dataHash))</span>; seed \(m.seed)\
             \(m.device.isEmpty ? "" : "; \(escaped(m.device))\(m.driver.isEmpty ? "" : ", driver \(escaped(m.driver))"), \(escaped(m.precision)), GEMM \(escaped(m.gemm))").</p>
             <pre>\(escaped(bibTeX))</pre>
             <p>Run it again:</p><pre>\(escaped(m.command))</pre>
             <ul class="note">
             \(m.estimates.isEmpty ? "" : EstimateWords.sources)
+            \(manifest.shapley == nil ? "" : "<li>J. Castro, D. Gómez, J. Tejada. Polynomial calculation of the Shapley value based on sampling. Computers &amp; Operations Research 36, 2009.</li>")
             <li>B. Efron. Better bootstrap confidence intervals. JASA 82, 1987.</li>
             <li>T. Hesterberg. What teachers should know about the bootstrap. The American Statistician 69, 2015.</li>
             <li>K. Meng et al. Locating and editing factual associations in GPT. NeurIPS 2022.</li>
+            \(manifest.shapley == nil ? "" : "<li>R. Mitchell, J. Cooper, E. Frank, G. Holmes. Sampling permutations for Shapley value estimation. JMLR 23, 2022.</li>")
             \(m.control > 0 ? "<li>B. Phipson, G. K. Smyth. Permutation p-values should never be zero. SAGMB 9, 2010.</li>" : "")
+            \(manifest.shapley == nil ? "" : "<li>L. S. Shapley. A value for n-person games. Contributions to the Theory of Games II, 1953.</li>")
             <li>J. Vig et al. Investigating gender bias in language models using causal mediation analysis. NeurIPS 2020.</li>
             <li>P. H. Westfall, S. S. Young. Resampling-based multiple testing. Wiley, 1993.</li>
             <li>F. Zhang, N. Nanda. Towards best practices of activation patching in language models. ICLR 2024.</li>

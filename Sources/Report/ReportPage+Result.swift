@@ -60,7 +60,10 @@ extension ReportPage {
         for item in s.directions {
             guard let best = s.strongest(item.direction) else { continue }
             let share = recovered(best, s).map { "; \($0) of the total" } ?? ""
-            let sure = item.reliability.map { "; in both halves \(shareText($0.sameStrongest))" } ?? ""
+            let sure =
+                item.reliability.map {
+                    $0.standsOut ? "; in both halves \(shareText($0.sameStrongest))" : "; no single place stands out"
+                } ?? ""
             cards.append(
                 (
                     plus(best.p.mean, 3),
@@ -99,14 +102,17 @@ extension ReportPage {
                     if hasLogOdds { row.append(Table.Cell(withInterval(s[.logOdds], 2))) }
                     row += [
                         .value(-s[.kl].mean, 3), .share(s.saturatedCorrupted),
-                        Table.Cell(best.map { "\(words(s, item.direction).name) \($0.record.short)" } ?? "–"),
+                        Table.Cell(
+                            best.map {
+                                (s.directions.count > 1 ? words(s, item.direction).name + " " : "") + $0.record.short
+                            } ?? "–"),
                         Table.Cell(best.map { withInterval($0.p, 3) } ?? "–"),
                         Table.Cell(best.flatMap { recovered($0, s) == nil ? nil : shareText($0.p.recovered) } ?? "–"),
                         item.reliability.map { .share($0.sameStrongest) } ?? .missing,
                     ]
                     return row
                 }
-            })
+            }, wraps: true)
     }
 
     /// Which places matter, corruption against corruption
@@ -147,7 +153,7 @@ extension ReportPage {
             }
             return row
         }
-        return "<p>Apart by whether the clean pass is right:</p>"
+        return "<p>Images whose clean pass is right, and those whose is wrong:</p>"
             + Table(columns: columns.map { Table.Column($0) }, rows: rows).html()
     }
 

@@ -15,11 +15,14 @@ struct ReportPage {
     let doses: [Figure]
     /// Corruptions that are strengths of one kind: the dose figures lead, the rest of them is folded.
     let doseSpecs: Set<String>
+    /// What cells of heat maps open; nil: nothing
+    let cells: CellImages?
 
     /// What one corruption shows.
     struct Section {
         var statistics: CorruptionStatistics
-        var layers, windows, heads, tokens, places, directions, controls, metrics, classes, groups: [Figure]
+        var layers, windows, heads, tokens, places, directions, interactions, controls, metrics, classes,
+            groups: [Figure]
         var examples: Examples?
         var estimates: EstimateFigures?
 
@@ -27,8 +30,8 @@ struct ReportPage {
         var parts: [(title: String, figures: [Figure])] {
             [
                 ("Layers", layers), ("Windows", windows), ("Heads", heads), ("Tokens", tokens), ("Places", places),
-                ("Both directions", directions), ("Random places", controls), ("Estimates", estimates?.figures ?? []),
-                ("Metrics", metrics),
+                ("Both directions", directions), ("Interactions", interactions),
+                ("Random places", controls), ("Estimates", estimates?.figures ?? []), ("Metrics", metrics),
                 ("Classes", classes),
                 ("Groups", groups),
             ]
@@ -36,33 +39,52 @@ struct ReportPage {
         var figures: [Figure] { parts.flatMap(\.figures) }
     }
 
-    init(store: ResultsStore, images: ExampleImages?, bootstrap: Bootstrap? = nil) throws {
+    init(
+        store: ResultsStore, images: ExampleImages?, cellImages: Int = 0, thumbnails: Thumbnails? = nil,
+        bootstrap: Bootstrap? = nil
+    ) throws {
         let bootstrap = bootstrap ?? Bootstrap(seed: store.manifest.seed)
         let statistics = try Statistics.statistics(of: store, bootstrap: bootstrap)
         manifest = store.manifest
         self.statistics = statistics
         self.bootstrap = bootstrap
         isFinished = try store.isFinished()
-        let series = DoseSeries.all(statistics, store.manifest)
+        let series = DoseSeries.all(statistics, store.manifest).map { series in
+            var series = series
+            series.cellsOpen = cellImages > 0
+            return series
+        }
         doses = series.flatMap(\.figures)
         doseSpecs = Set(series.flatMap(\.doses).map(\.statistics.spec))
+        let interactions = try Statistics.interactions(of: store, bootstrap: bootstrap)
         let groups = try store.groups().map { try groupStatistics(of: store, by: $0, bootstrap: bootstrap) }
         var room = Self.mostBytes / 2
         sections = try statistics.filter { $0.images > 0 }.map { item in
-            let figures = EffectFigures(item, store.manifest, tag: statistics.count > 1 ? item.spec : "")
+            let figures = EffectFigures(
+                item, store.manifest, tag: statistics.count > 1 ? item.spec : "", cellsOpen: cellImages > 0)
             let perImage = try PerImage(store: store, corruption: item.corruption, bootstrap: bootstrap)
             let examples = try Examples(
                 figures, perImage, images, classNames: store.manifest.classNames, room: &room)
             return Section(
                 statistics: item, layers: figures.layers(), windows: try figures.windowSums(perImage),
                 heads: figures.heads(), tokens: figures.tokens(), places: figures.strongestPlaces(),
-                directions: figures.directions(), controls: figures.controls(), metrics: figures.metrics(),
+                directions: figures.directions(),
+                interactions: interactions.first { $0.corruption == item.corruption }.map {
+                    InteractionFigures(found: $0, figures: figures).all
+                } ?? [],
+                controls: figures.controls(), metrics: figures.metrics(),
                 classes: try figures.classes(perImage, names: store.manifest.classNames),
                 groups: groups.flatMap { $0.filter { $0.corruption == item.spec }.compactMap(figures.groupFigure) },
                 examples: examples,
                 estimates: try EstimateFigures(
                     item, store, images, tag: statistics.count > 1 ? item.spec : "", room: &room))
         }
+        cells =
+            cellImages == 0
+            ? nil
+            : try CellImages(
+                store: store, statistics: statistics, count: cellImages, thumbnails: thumbnails,
+                room: Self.mostBytes / 4)
     }
 
     var figures: [Figure] { sections.flatMap(\.figures) + doses }
@@ -70,27 +92,29 @@ struct ReportPage {
     // MARK: - The page
 
     /// The page, with as much of the tables as keeps it below `mostBytes`.
-    func html() -> String {
+    ///
+    /// - Parameter formats: the figures' files that are there besides SVG and CSV
+    func html(formats: [PictureFormat] = []) -> String {
         for rows in [1000, 200, 40, 0] {
-            let page = html(rows: rows, figures: .max)
+            let page = html(rows: rows, figures: .max, formats)
             if page.utf8.count < Self.mostBytes { return page }
         }
         var figures = self.figures.count
         while figures > 1 {
             figures /= 2
-            let page = html(rows: 0, figures: figures)
+            let page = html(rows: 0, figures: figures, formats)
             if page.utf8.count < Self.mostBytes { return page }
         }
-        return html(rows: 0, figures: 0)
+        return html(rows: 0, figures: 0, formats)
     }
 
-    private func html(rows: Int, figures limit: Int) -> String {
+    private func html(rows: Int, figures limit: Int, _ formats: [PictureFormat]) -> String {
         var shown = 0
         func figures(_ list: [Figure]) -> String {
             list.map { figure in
                 shown += 1
                 return shown <= limit
-                    ? figure.html(rows: rows)
+                    ? figure.html(rows: rows, formats: formats)
                     : "<p class=\"note\">\(escaped(figure.title)): figures/\(escaped(figure.name)).svg</p>\n"
             }.joined()
         }
@@ -127,12 +151,17 @@ struct ReportPage {
             \(head)
             \(headline)
             \(dose)\(body)\(method)
-            </main><script>\(ReportStyle.script)</script></body></html>
+            </main>\(cells?.html ?? "")<script>\(ReportScript.text)</script></body></html>
 
             """
     }
 
     var title: String {
-        "Activation patching of \(ReportWords.name(manifest.model)): \(ReportWords.list(manifest.corruptions))"
+        let corruptions = manifest.corruptions.filter { $0 != "none" }
+        let names = unique(
+            manifest.ownPatches.map { InterventionWords(manifest, direction: $0.direction).name })
+        let what = corruptions.isEmpty ? ReportWords.list(names) : "activation patching"
+        return what.prefix(1).uppercased() + what.dropFirst() + " of \(ReportWords.name(manifest.model))"
+            + (corruptions.isEmpty ? "" : ": \(ReportWords.list(manifest.corruptions))")
     }
 }

@@ -1,4 +1,4 @@
-/// The page's own style sheet and script.
+/// The page's own style sheet.
 enum ReportStyle {
     static let sheet = """
         *{box-sizing:border-box}html{-webkit-text-size-adjust:100%}
@@ -30,7 +30,7 @@ enum ReportStyle {
         .scroll{overflow-x:auto;max-height:30em;overflow-y:auto;margin:.5em 0;border:1px solid var(--rule)}
         table{border-collapse:collapse;font:.8rem/1.35 system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif;font-variant-numeric:tabular-nums;width:100%}
         th,td{padding:.3em .6em;text-align:right;white-space:nowrap;border-bottom:1px solid var(--rule)}th{white-space:normal;vertical-align:bottom;line-height:1.2;position:sticky;top:0;background:var(--faint);font-weight:600}
-        th:first-child,td:first-child{text-align:left}
+        th:first-child,td:first-child{text-align:left}.wraps td{white-space:normal}.wraps td,.wraps th{padding:.3em .45em}
         .examples{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,320px),1fr));gap:26px 20px}.examples article{min-width:0}
         .examples h5{font:600 .84rem/1.4 system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif;margin:0 0 .4em;overflow-wrap:anywhere}
         .pictures{display:flex;gap:10px;margin:.3em 0;align-items:flex-start}.pictures figure{margin:0;flex:0 1 156px;min-width:0}
@@ -39,31 +39,21 @@ enum ReportStyle {
         .examples svg{width:100%;max-width:440px;height:auto;display:block;margin-top:.5em}.examples p{margin:.3em 0;font-size:.86rem;line-height:1.4;overflow-wrap:anywhere}
         .examples table{max-width:440px;margin:.3em 0}.examples th{position:static;background:none;font-weight:400;color:var(--soft)}.examples th,.examples td{padding:.14em .9em .14em 0}.examples th:last-child,.examples td:last-child{padding-right:0}
         .examples td:nth-child(2),.examples th:nth-child(2){text-align:left;white-space:normal;width:100%}.examples td.hit{font-weight:600}
-        button{position:absolute;top:14px;right:16px;font-size:.78rem;color:var(--soft);background:none;border:1px solid var(--rule);border-radius:3px;padding:.3em .7em;cursor:pointer}
+        .theme{position:absolute;top:14px;right:16px}button,input{font:.78rem system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif}
+        button{color:var(--soft);background:none;border:1px solid var(--rule);border-radius:3px;padding:.3em .7em;cursor:pointer}
+        input{color:var(--ink);background:var(--paper);border:1px solid var(--rule);border-radius:3px;padding:.3em .5em;width:min(100%,22em)}
+        .filter{display:flex;flex-wrap:wrap;gap:.3em .8em;align-items:center;margin:.5em 0}
+        th[role=button]{cursor:pointer}th[aria-sort=ascending]::after{content:" ▲"}th[aria-sort=descending]::after{content:" ▼"}
+        :focus-visible{outline:2px solid var(--s0);outline-offset:1px}.files{white-space:nowrap}.files a{margin-left:.5em}
+        [data-c].opens{cursor:pointer}.at{stroke:var(--ink);stroke-width:1.6}
+        dialog{color:var(--ink);background:var(--paper);border:1px solid var(--rule);border-radius:4px;padding:1em 1.2em;max-width:min(46em,94vw);max-height:88vh}
+        dialog::backdrop{background:#0006}dialog h4{white-space:pre-line;padding-right:5em}dialog button{position:absolute;top:.9em;right:1em}
+        .behind{display:flex;flex-wrap:wrap;gap:12px}.behind figure{margin:0;width:104px}.behind img{width:100%;display:block;border:1px solid var(--rule);image-rendering:pixelated}
+        .behind figcaption{margin:.2em 0 0;font-size:.74rem;overflow-wrap:anywhere}.behind b{color:var(--ink);font-variant-numeric:tabular-nums}
         #tip{position:fixed;pointer-events:none;z-index:9;background:var(--ink);color:var(--paper);font:12px/1.4 system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif;padding:5px 8px;border-radius:3px;white-space:pre;max-width:92vw;overflow:hidden;display:none;font-variant-numeric:tabular-nums}
         rect[data-t]:hover{stroke:var(--ink);stroke-width:.8}.hit[data-t]:hover{stroke:none;fill:var(--ink);fill-opacity:.06}
         @media(max-width:480px){body{font-size:16px}h1{font-size:1.5rem;padding-right:4.2em}dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5em}}
-        @media print{button,nav{display:none}figure,article{break-inside:avoid}}
+        @media print{button,nav,.filter,.files{display:none}figure,article{break-inside:avoid}}
 
-        """
-
-    /// Tooltips in place of the browser's own slow ones, and the theme's button. The page needs neither.
-    static let script = """
-        (function(){var d=document,r=d.documentElement,b=d.createElement('button');b.type='button';
-        function dark(){return r.dataset.theme?r.dataset.theme==='dark':matchMedia('(prefers-color-scheme: dark)').matches}
-        function name(){b.textContent=dark()?'Light':'Dark'}
-        b.onclick=function(){r.dataset.theme=dark()?'light':'dark';name()};name();d.body.appendChild(b);
-        d.querySelectorAll('svg title').forEach(function(t){var p=t.parentNode;p.dataset.t=t.textContent;p.removeChild(t)});
-        var tip=d.createElement('div');tip.id='tip';d.body.appendChild(tip);
-        function move(e){var t=e.target.closest&&e.target.closest('[data-t]');
-        if(!t){tip.style.display='none';return}
-        tip.textContent=t.dataset.t;tip.style.display='block';
-        var w=tip.offsetWidth,h=tip.offsetHeight,x=e.clientX+14,y=e.clientY+14;
-        if(x+w>innerWidth-6)x=Math.max(6,e.clientX-w-14);if(y+h>innerHeight-6)y=Math.max(6,e.clientY-h-14);
-        tip.style.left=x+'px';tip.style.top=y+'px'}
-        function open(){var e=location.hash&&d.getElementById(decodeURIComponent(location.hash.slice(1)));if(e){e=e.closest('details');if(e)e.open=true}}
-        addEventListener('hashchange',open);open();
-        d.addEventListener('pointermove',move);d.addEventListener('pointerdown',move);
-        d.addEventListener('scroll',function(){tip.style.display='none'},true)})();
         """
 }

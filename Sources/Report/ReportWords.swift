@@ -73,7 +73,8 @@ enum ReportWords {
     /// How sure it is which patch is the strongest, as a sentence; nil where it was not measured.
     static func reliability(_ direction: DirectionStatistics) -> String? {
         direction.reliability.map {
-            "Of \($0.splits) random splits of the images in halves, both halves have the same strongest place in "
+            ($0.standsOut ? "Of" : "No single place stands out: of")
+                + " \($0.splits) random splits of the images in halves, both halves have the same strongest place in "
                 + "\(shareText($0.sameStrongest)) (a half agrees with all images in \(shareText($0.agreesWithAll))), their "
                 + "profiles correlate with r = \(number($0.correlation, 2)), and a half's strongest place has an effect of "
                 + "\(plus($0.heldOut, 3)) on the half that did not choose it."

@@ -8,12 +8,13 @@ package enum SummaryFormat: String, CaseIterable, Sendable {
 /// The summary for other programs: one row per corruption and patch, `summaryColumns` in that order, and after them
 /// what is estimated, where the sweep estimates. JSON is an array of objects with null for what is not a number.
 package func summaryData(
-    _ statistics: [CorruptionStatistics], manifest: Manifest, format: SummaryFormat
+    _ statistics: [CorruptionStatistics], manifest: Manifest, choice: SummaryChoice = SummaryChoice(),
+    format: SummaryFormat
 ) -> String {
     var out = TableText(format == .csv ? .csv : .jsonl)
     out.header(summaryColumns + estimateColumns(manifest))
     for corruption in statistics {
-        for patch in corruption.withEstimates(manifest) {
+        for patch in choice.patches(corruption.withEstimates(manifest)) {
             out.beginRow()
             out.field("corruption", corruption.spec, first: true)
             out.field("direction", patch.record.direction)

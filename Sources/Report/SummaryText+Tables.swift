@@ -4,9 +4,9 @@ import Statistics
 extension SummaryWriter {
     /// Rows are layers, columns windows; as many windows side by side as fit.
     mutating func layers(_ patches: [PatchStatistics], best: PatchStatistics?) {
-        let digits = decimals(for: patches.lazy.map(\.p.mean))
+        let digits = decimals(for: patches.map { effect($0).mean })
         let number = digits + 3
-        let hasIntervals = patches.contains(where: \.p.hasInterval)
+        let hasIntervals = patches.contains { effect($0).hasInterval }
         let fixedWidth = number + 1 + (hasIntervals ? 2 * number + 5 : 0) + 2 + 2  // value, interval, mark, gap
         let layers = unique(patches.map(\.record.layer))
         let windows = unique(patches.map(\.record.window))
@@ -14,7 +14,7 @@ extension SummaryWriter {
         let room = width - 2 - labels - 2
         let perTable = max(1, min(windows.count, room / (fixedWidth + 5)))
         let barWidth = max(4, min(20, room / perTable - fixedWidth))
-        let bars = BarScale(patches.map(\.p.mean), width: barWidth)
+        let bars = BarScale(patches.map { effect($0).mean }, width: barWidth)
         for start in stride(from: 0, to: windows.count, by: perTable) {
             let shown = windows[start..<min(start + perTable, windows.count)]
             let cell = fixedWidth + barWidth
@@ -32,10 +32,10 @@ extension SummaryWriter {
                         continue
                     }
                     let isBest = patch.patch == best?.patch
-                    let value = paddedLeft(signed(patch.p.mean, digits), number)
-                    let bar = bars.bar(patch.p.mean)
+                    let value = paddedLeft(signed(effect(patch).mean, digits), number)
+                    let bar = bars.bar(effect(patch).mean)
                     row += (isBest ? terminal.bold(value) : value) + " "
-                    if hasIntervals { row += terminal.dim(range(patch.p, digits)) + " " }
+                    if hasIntervals { row += terminal.dim(range(effect(patch), digits)) + " " }
                     row += terminal.negative(bar.left) + terminal.positive(bar.right)
                     let mark = patch.construction != nil ? "=" : isBest ? "◀" : " "
                     row += " \(mark)\(patch.control?.isAbove == true ? "▲" : " ") "
@@ -48,7 +48,7 @@ extension SummaryWriter {
     /// A heat map: rows are layers, columns heads, without intervals and without the zero before the point.
     mutating func heads(_ patches: [PatchStatistics], best: PatchStatistics?) {
         // One digit less than elsewhere: 12 heads then fit 80 columns.
-        let digits = max(3, decimals(for: patches.lazy.map(\.p.mean)) - 1)
+        let digits = max(3, decimals(for: patches.map { effect($0).mean }) - 1)
         func short(_ value: Double) -> String {
             let text = signed(value, digits)
             let tail = text.dropFirst()
@@ -61,7 +61,7 @@ extension SummaryWriter {
         if (cell + 1) * heads.count <= width - 2 - labels - 1 { cell += 1 }  // air, where there is room
         let fitting = max(1, (width - 2 - labels - 1) / cell)
         let map = TerminalHeatMap(
-            terminal: terminal, limit: patches.map(\.p.mean).filter(\.isFinite).map(abs).max() ?? 0)
+            terminal: terminal, limit: patches.map { effect($0).mean }.filter(\.isFinite).map(abs).max() ?? 0)
         let tables = (heads.count + fitting - 1) / fitting
         let perTable = (heads.count + tables - 1) / tables  // about as many in each
         var byPlace: [[String]: PatchStatistics] = [:]
@@ -78,7 +78,7 @@ extension SummaryWriter {
                         continue
                     }
                     row += map.cell(
-                        short(patch.p.mean), patch.p.mean, width: cell, isSoft: !patch.p.excludesZero,
+                        short(effect(patch).mean), effect(patch).mean, width: cell, isSoft: !effect(patch).excludesZero,
                         isBold: patch.patch == best?.patch)
                 }
                 line(row)
@@ -89,10 +89,10 @@ extension SummaryWriter {
 
     /// The strongest patches, by the size of their effect.
     mutating func list(_ patches: [PatchStatistics], limit: Int) {
-        let shown = patches.filter { $0.p.mean.isFinite && $0.construction == nil }.sorted {
-            abs($0.p.mean) > abs($1.p.mean)
+        let shown = patches.filter { effect($0).mean.isFinite && $0.construction == nil }.sorted {
+            abs(effect($0).mean) > abs(effect($1).mean)
         }.prefix(limit)
-        let digits = decimals(for: shown.map(\.p.mean))
+        let digits = decimals(for: shown.map { effect($0).mean })
         let columns: [(name: String, value: (PatchRecord) -> String)] = [
             ("neuron", \.neuron), ("layer", \.layer), ("head", \.head), ("token", \.token), ("window", \.window),
         ].filter { column in
@@ -100,26 +100,27 @@ extension SummaryWriter {
             if column.0 == "neuron" { return unique(shown.map(\.record.site)).count > 1 }
             return shown.contains { !column.1($0.record).isEmpty && (column.0 != "window" || $0.record.window != "1") }
         }
-        let hasIntervals = shown.contains(where: \.p.hasInterval)
+        let hasIntervals = shown.contains { effect($0).hasInterval }
         func cells(_ value: (String, (PatchRecord) -> String), _ text: String) -> String {
             let widest = shown.map { value.1($0.record).count }.max() ?? 0
             return paddedLeft(text, max(value.0.count, widest) + 2)
         }
         let names = columns.map { cells($0, $0.name) }.joined()
         let used = names.count + 2 + 3 * (digits + 3) + 7
-        let bars = BarScale(shown.map(\.p.mean), width: max(4, min(30, width - used)))
+        let bars = BarScale(shown.map { effect($0).mean }, width: max(4, min(30, width - used)))
         line(names + "  strongest \(shown.count) of \(patches.count)")
         for patch in shown {
-            let bar = bars.bar(patch.p.mean)
+            let bar = bars.bar(effect(patch).mean)
             line(
                 columns.map { cells($0, $0.value(patch.record)) }.joined()
-                    + "  \(paddedLeft(signed(patch.p.mean, digits), digits + 3)) "
-                    + (hasIntervals ? terminal.dim(range(patch.p, digits)) + " " : "") + terminal.negative(bar.left)
+                    + "  \(paddedLeft(signed(effect(patch).mean, digits), digits + 3)) "
+                    + (hasIntervals ? terminal.dim(range(effect(patch), digits)) + " " : "")
+                    + terminal.negative(bar.left)
                     + terminal.positive(bar.right))
         }
     }
 
-    private func range(_ effect: EffectStatistics, _ digits: Int) -> String {
+    func range(_ effect: EffectStatistics, _ digits: Int) -> String {
         intervalText(effect.low, effect.high, digits, width: digits + 3)
     }
 
@@ -156,14 +157,21 @@ extension SummaryWriter {
         if let few = series.doses.map(\.statistics.images).min(), let warning = SampleWords.warning(images: few) {
             line("  warning: \(warning)")
         }
-        for group in PlaceGroup.all(series.doses[0].statistics, manifest) { strengthMap(series, group) }
+        for group in PlaceGroup.all(series.doses[0].statistics, manifest) where choice.holds(group.patches[0]) {
+            strengthMap(series, group)
+        }
+        guard choice.isWhole else { return }
         line()
         line("  " + terminal.bold("strongest place"))
         for (label, dose) in zip(series.labels, series.doses) {
             for item in dose.statistics.directions {
                 guard let best = dose.statistics.strongest(item.direction) else { continue }
                 let words = InterventionWords(manifest, direction: item.direction)
-                let sure = item.reliability.map { ", in both halves \(percent($0.sameStrongest))" } ?? ""
+                let sure =
+                    item.reliability.map {
+                        $0.standsOut
+                            ? ", in both halves \(percent($0.sameStrongest))" : ", none stands out"
+                    } ?? ""
                 line(
                     "  \(paddedLeft(label, strength))  \(words.name) \(best.record.short) \(interval(best.p, 3))\(sure)"
                 )
@@ -179,7 +187,7 @@ extension SummaryWriter {
             let values = series.doses.map { dose in
                 indices.map { $0.flatMap { dose.statistics.patch($0) } }
             }
-            let all = values.joined().compactMap { $0 }.filter { $0.construction == nil }.map(\.p.mean)
+            let all = values.joined().compactMap { $0 }.filter { $0.construction == nil }.map { effect($0).mean }
             let map = TerminalHeatMap(terminal: terminal, limit: all.filter(\.isFinite).map(abs).max() ?? 0)
             let digits = max(2, decimals(for: all) - 1)
             let labels = max(8, series.labels.map(\.count).max() ?? 0)
@@ -188,7 +196,7 @@ extension SummaryWriter {
             line()
             line(
                 "  " + terminal.bold(group.title + (window.isEmpty || window == "1" ? "" : ", window \(window)"))
-                    + terminal.dim("   mean p patched - \(group.words.base)"))
+                    + terminal.dim("   \(title(group.words))"))
             for start in stride(from: 0, to: group.layers.count, by: fitting) {
                 let shown = start..<min(start + fitting, group.layers.count)
                 line(
@@ -202,7 +210,8 @@ extension SummaryWriter {
                             continue
                         }
                         text += map.cell(
-                            short(patch.p.mean, digits), patch.p.mean, width: cell, isSoft: !patch.p.excludesZero,
+                            short(effect(patch).mean, digits), effect(patch).mean, width: cell,
+                            isSoft: !effect(patch).excludesZero,
                             isBold: false)
                     }
                     line(text)

@@ -7,28 +7,42 @@ import Statistics
 /// - Parameters:
 ///   - colour: what the terminal shows; the caller knows whether this goes to one
 ///   - width: columns to fill; tables need 60
-package func summaryText(store: ResultsStore, colour: TerminalColour = .none, width: Int = 80) throws -> String {
-    try summaryText(store: store, statistics: statistics(of: store, significance: false), colour: colour, width: width)
+package func summaryText(
+    store: ResultsStore, choice: SummaryChoice = SummaryChoice(), colour: TerminalColour = .none, width: Int = 80
+) throws -> String {
+    try summaryText(
+        store: store, statistics: statistics(of: store, significance: false), choice: choice, colour: colour,
+        width: width)
 }
 
 /// The same with statistics at hand.
 package func summaryText(
-    store: ResultsStore, statistics: [CorruptionStatistics], colour: TerminalColour = .none, width: Int = 80
+    store: ResultsStore, statistics: [CorruptionStatistics], choice: SummaryChoice = SummaryChoice(),
+    colour: TerminalColour = .none, width: Int = 80
 ) throws -> String {
     var text = SummaryWriter(
-        manifest: store.manifest, terminal: TerminalText(colour: colour), width: max(60, width))
+        manifest: store.manifest, terminal: TerminalText(colour: colour), width: max(60, width), choice: choice)
     text.header(isFinished: try store.isFinished())
-    let doses = DoseSeries.all(statistics, store.manifest)
+    let doses = choice.isList ? [] : DoseSeries.all(statistics, store.manifest)
     for series in doses { text.strengths(series) }
     let shown = doses.flatMap(\.doses).map(\.statistics.spec)
+    let interactions = choice.isWhole ? try Statistics.interactions(of: store) : []
     for corruption in statistics where !shown.contains(corruption.spec) {
         text.totals(corruption)
         guard corruption.images > 0 else { continue }
-        for group in groups(corruption, store.manifest) {
-            text.group(group, of: corruption)
-            text.controls(group, of: corruption)
+        if choice.isList {
+            text.ranked(corruption)
+            continue
         }
+        for group in groups(corruption, store.manifest) where choice.holds(group.patches[0]) {
+            text.group(group, of: corruption)
+            if choice.metric == .p { text.controls(group, of: corruption) }
+        }
+        guard choice.isWhole else { continue }
         text.bothDirections(corruption)
+        if let found = interactions.first(where: { $0.corruption == corruption.corruption }) {
+            text.interactions(found)
+        }
         text.reliability(corruption)
         text.estimates(corruption)
     }
@@ -37,6 +51,7 @@ package func summaryText(
         text.line(text.terminal.bold("corruption \(corruption.spec)"))
         text.estimates(corruption)
     }
+    guard choice.isWhole else { return text.output }
     text.agreement(statistics)
     text.output += try groupText(store: store, by: store.groups(), colour: colour)
     text.savings(statistics)
@@ -72,7 +87,9 @@ private func groups(_ corruption: CorruptionStatistics, _ manifest: Manifest) ->
         func group(_ patches: [PatchStatistics], _ shape: SummaryGroup.Shape, _ parts: [(String, String)])
             -> SummaryGroup
         {
-            let named = parts.filter { !$0.1.isEmpty && $0 != ("window", "1") }.map { "\($0.0) \($0.1)" }
+            let named = parts.filter { !$0.1.isEmpty && $0 != ("window", "1") }.map {
+                $0.0 == "token" ? tokenText($0.1) : "\($0.0) \($0.1)"
+            }
             return SummaryGroup(
                 title: (["\(words.name) \(isNeurons ? place[0].record.baseSite : place[0].record.site)"] + named)
                     .joined(separator: ", "), words: words,
@@ -94,7 +111,17 @@ struct SummaryWriter {
     let manifest: Manifest
     let terminal: TerminalText
     let width: Int
+    var choice = SummaryChoice()
     var output = ""
+
+    /// The effect that is shown
+    func effect(_ patch: PatchStatistics) -> EffectStatistics { patch[choice.metric] }
+
+    /// The largest of those whose effect is a finding, in size
+    func strongest(_ patches: [PatchStatistics]) -> PatchStatistics? {
+        patches.filter { effect($0).mean.isFinite && $0.construction == nil }
+            .max { abs(effect($0).mean) < abs(effect($1).mean) }
+    }
 
     mutating func line(_ text: String = "") {
         var text = text
@@ -183,12 +210,12 @@ struct SummaryWriter {
         line(
             "  " + terminal.bold(printable(group.title))
                 + terminal.dim(
-                    "   mean p patched - \(group.words.base)"
+                    "   \(title(group.words))"
                         + (corruption.exactImages < fewestImages ? "" : ", [95% interval]")
                         + (corruption.isPowered ? ", prediction-powered" : "")))
         let best = strongest(group.patches)
         if group.patches.allSatisfy({ $0.construction == .everything }) {
-            line("  every place is the other pass by construction: \(interval(group.patches[0].p, 3))")
+            line("  every place is the other pass by construction: \(interval(effect(group.patches[0]), 3))")
             return
         }
         switch group.shape {
@@ -201,7 +228,10 @@ struct SummaryWriter {
         }
         let constructed = group.patches.count { $0.construction != nil }
         if constructed > 0 {
-            line(terminal.dim("  = \(counted(constructed, "place")) recover everything or nothing by construction"))
+            line(
+                terminal.dim(
+                    "  = \(counted(constructed, "place")) recover\(constructed == 1 ? "s" : "") everything or nothing by construction"
+                ))
         }
         guard let best else { return }
         // A share of a total effect that may well be zero says nothing.
@@ -215,7 +245,7 @@ struct SummaryWriter {
             terminal.dim(
                 "  the strongest" + (shares.isEmpty ? ": " : " \(group.words.verb) \(shares.joined(separator: ", ")); ")
                     + "accuracy \(percent(best.accuracy))"))
-        if let warning = SampleWords.warning(best.p) { line(terminal.dim("  warning: \(warning)")) }
+        if let warning = SampleWords.warning(effect(best)) { line(terminal.dim("  warning: \(warning)")) }
     }
 
     /// What places of the same extent do.
@@ -277,7 +307,7 @@ struct SummaryWriter {
         for (item, found) in known {
             let words = InterventionWords(manifest, direction: item.direction, corruption: corruption.spec)
             let best = item.strongest.map { corruption.patches[$0].record.short } ?? "-"
-            line("  \(words.name): \(best)")
+            line("  \(words.name): \(best)\(found.standsOut ? "" : " leads, but no single place stands out")")
             line(
                 "    the same in both halves \(percent(found.sameStrongest)), profiles r \(fixed(found.correlation, 2)), "
                     + "held-out effect \(signed(found.heldOut, 3))")

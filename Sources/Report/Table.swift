@@ -37,6 +37,8 @@ struct Table {
 
     var columns: [Column]
     var rows: [[Cell]]
+    /// Cells may take two lines, as there are many columns
+    var wraps = false
 }
 
 /// A statistic's column and those of its interval.
@@ -54,11 +56,14 @@ func cells(_ effect: EffectStatistics, _ digits: Int) -> [Table.Cell] {
 extension Table {
     /// - Parameter limit: at most so many rows
     func html(limit: Int = .max) -> String {
-        var out = "<div class=\"scroll\"><table><thead><tr>"
+        var out = "<div class=\"scroll\"><table\(wraps ? " class=\"wraps\"" : "")><thead><tr>"
         for column in columns { out += "<th>\(escaped(column.title))</th>" }
         out += "</tr></thead><tbody>"
         for row in rows.prefix(limit) {
-            out += "<tr>" + row.map { "<td>\(escaped($0.shown))</td>" }.joined() + "</tr>"
+            out +=
+                "<tr>"
+                + row.map { "<td>\(escaped(wraps ? $0.shown.replacing(", ", with: ",\u{A0}") : $0.shown))</td>" }
+                .joined() + "</tr>"
         }
         return out + "</tbody></table></div>"
     }

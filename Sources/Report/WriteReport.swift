@@ -5,14 +5,15 @@ import Results
 /// Why a report could not be written; one sentence each.
 package enum ReportError: Error, Equatable, Sendable, CustomStringConvertible {
     case write(path: String, detail: String)
-    case noConverter
-    case convert(path: String, detail: String)
+    case noVectorLibrary(option: String)
+    case convert(path: String)
 
     package var description: String {
         switch self {
         case .write(let path, let detail): "cannot write \(path): \(detail)"
-        case .noConverter: "--png needs the program rsvg-convert (Debian: librsvg2-bin), which is not in the PATH"
-        case .convert(let path, let detail): "rsvg-convert cannot read \(path): \(detail)"
+        case .noVectorLibrary(let option):
+            "\(option) needs librsvg and cairo (Debian and Ubuntu: librsvg2-2), which are not installed"
+        case .convert(let path): "librsvg and cairo could not make \(path)"
         }
     }
 }
@@ -32,15 +33,18 @@ package struct ReportFiles: Sendable {
 ///
 /// - Parameters:
 ///   - images: pictures for the examples; without them the page shows numbers only
-///   - png: NAME.png too, by `rsvg-convert`
+///   - thumbnails: small pictures for the cells
+///   - cellImages: images that a heat map's cell lists when it is opened, at most; 0: cells do not open
+///   - formats: `png` and `pdf` of every figure too, by librsvg
 /// - Throws: `ReportError`, `ResultsError`, and what `images` throws
 @discardableResult
 package func writeReport(
-    of store: ResultsStore, to folder: String? = nil, images: ExampleImages? = nil, png: Bool = false
+    of store: ResultsStore, to folder: String? = nil, images: ExampleImages? = nil, thumbnails: Thumbnails? = nil,
+    cellImages: Int = 0, formats: [PictureFormat] = []
 ) throws -> ReportFiles {
-    let converter = png ? findProgram("rsvg-convert") : nil
-    if png, converter == nil { throw ReportError.noConverter }
-    let page = try ReportPage(store: store, images: images)
+    let library = formats.isEmpty ? nil : VectorLibrary()
+    if let format = formats.first, library == nil { throw ReportError.noVectorLibrary(option: "--\(format)") }
+    let page = try ReportPage(store: store, images: images, cellImages: cellImages, thumbnails: thumbnails)
     let folder = folder ?? store.folder
     let figureFolder = folder + "/figures"
     func write(_ bytes: some Collection<UInt8>, to path: String) throws {
@@ -59,17 +63,24 @@ package func writeReport(
     var files = ReportFiles(page: folder + "/report.html", pageBytes: 0, figures: [], others: [])
     var written: Set<String> = []
     for figure in page.figures {
-        let path = "\(figureFolder)/\(figure.name)"
-        try write(figure.file.utf8, to: path + ".svg")
+        let path = "\(figureFolder)/\(figure.name)", drawing = figure.drawing
+        try write(drawing.svg.utf8, to: path + ".svg")
         if let table = figure.table { try write(table.csv.utf8, to: path + ".csv") }
-        if let converter { try write(picture(path + ".svg", by: converter), to: path + ".png") }
+        for format in formats {
+            let file = "\(path).\(format)"
+            guard
+                let bytes = library?.picture(
+                    of: drawing.svg, width: drawing.width, height: drawing.height, as: format)
+            else { throw ReportError.convert(path: file) }
+            try write(bytes, to: file)
+        }
         files.figures.append(path + ".svg")
-        written.formUnion((["svg", "csv"] + (png ? ["png"] : [])).map { "\(figure.name).\($0)" })
+        written.formUnion((["svg", "csv"] + formats.map(\.rawValue)).map { "\(figure.name).\($0)" })
     }
     files.others = ((try? FileManager.default.contentsOfDirectory(atPath: figureFolder)) ?? []).filter { name in
-        [".svg", ".csv", ".png"].contains(where: name.hasSuffix) && !written.contains(name)
+        [".svg", ".csv", ".png", ".pdf"].contains(where: name.hasSuffix) && !written.contains(name)
     }.sorted()
-    let html = page.html()
+    let html = page.html(formats: formats)
     try write(html.utf8, to: files.page)
     files.pageBytes = html.utf8.count
     return files
@@ -88,33 +99,4 @@ private func writeError(_ error: any Error, path: String) -> ReportError {
         default: isFolder(path) ? "a folder has that name" : error.localizedDescription
         }
     return .write(path: path, detail: detail)
-}
-
-private func findProgram(_ name: String) -> String? {
-    (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map { "\($0)/\(name)" }
-        .first { FileManager.default.isExecutableFile(atPath: $0) }
-}
-
-/// The figure as PNG, twice the size in pixels, for print and sharp screens.
-private func picture(_ path: String, by program: String) throws -> Data {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: program)
-    process.arguments = ["--zoom", "2", path]
-    let output = Pipe(), errors = Pipe()
-    process.standardOutput = output
-    process.standardError = errors
-    do {
-        try process.run()
-    } catch {
-        throw ReportError.convert(path: path, detail: error.localizedDescription)
-    }
-    // A message is shorter than what a pipe holds.
-    let picture = output.fileHandleForReading.readDataToEndOfFile()
-    let message = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else {
-        throw ReportError.convert(
-            path: path, detail: message.split(separator: "\n").first.map(String.init) ?? "it failed")
-    }
-    return picture
 }

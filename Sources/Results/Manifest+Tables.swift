@@ -16,7 +16,7 @@ extension Manifest {
         for (index, p) in patches.enumerated() {
             try db.execute(
                 sql: "INSERT INTO patches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                arguments: [index, p.direction, p.site, p.layer, p.head, p.token, p.window, p.control, p.extent])
+                arguments: [index, p.direction, p.site, p.layer, p.head, p.token, p.window, p.controlCode, p.extent])
         }
     }
 
@@ -44,7 +44,8 @@ extension Manifest {
             }
             let patch = PatchRecord(
                 direction: cursor.text(1), site: cursor.text(2), layer: cursor.text(3), head: cursor.text(4),
-                token: cursor.text(5), window: cursor.text(6), control: cursor.int(7) != 0, extent: cursor.text(8))
+                token: cursor.text(5), window: cursor.text(6), control: cursor.int(7) == 1, extent: cursor.text(8),
+                members: cursor.int(7) == 2 ? [] : nil)
             if let column = patch.outOfRange {
                 throw ResultsError.corrupt(
                     path: path, detail: "patch \(patches.count) has a number out of range in \(column)")

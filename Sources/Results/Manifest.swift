@@ -61,6 +61,12 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var exact: String?
     /// So many images get them; nil: all
     package var exactImages: Int?
+    /// all | top:K: which of the sweep's patches were patched two at a time; nil: none
+    package var pairs: String?
+    /// How many there are: the first of the patches that have members
+    package var pairCount: Int?
+    /// Orders in which the sweep's patches were put together one after the other; nil: none
+    package var shapley: Int?
     /// How images are read, where the model's folder does not say
     package var preprocessing: String?
     /// Whose bytes resizing gives: pillow | torchvision; nil in stores of versions that had Pillow's alone
@@ -129,8 +135,13 @@ package struct Manifest: Codable, Sendable, Equatable {
         self.ended = ended
     }
 
-    /// What the sweep was asked to patch; random places to compare them with come after them.
-    package var ownPatches: ArraySlice<PatchRecord> { patches.prefix { !$0.control } }
+    /// What the sweep was asked to patch; random places to compare them with, and sets of them, come after them.
+    package var ownPatches: ArraySlice<PatchRecord> { patches.prefix(while: \.isOwn) }
+
+    /// Positions of the patches of two places that `--pairs` asked for
+    package var pairPatches: ArraySlice<Int> {
+        patches.indices.filter { patches[$0].members != nil }.prefix(pairCount ?? 0)
+    }
 
     /// Whether every patch gets exact passes
     package var hasAllExact: Bool { exact == nil || exact == "all" }
@@ -189,6 +200,8 @@ extension Manifest {
         compare("estimate", stored.estimateText, estimateText)
         compare("exact", stored.hasAllExact ? "all" : stored.exact, hasAllExact ? "all" : exact)
         compare("exact-images", stored.exactImages.map(String.init) ?? "all", exactImages.map(String.init) ?? "all")
+        compare("pairs", stored.pairs ?? "none", pairs ?? "none")
+        compare("shapley", "\(stored.shapley ?? 0)", "\(shapley ?? 0)")
         compare("logits", stored.logits ? "kept" : "not kept", logits ? "kept" : "not kept")
         compare("device", stored.device, device)
         compare("driver", stored.driver, driver)
@@ -221,7 +234,7 @@ extension PatchRecord {
 
     /// The columns that are set, in words: `restore attn_out layer 5 window 3`
     package var text: String {
-        var parts = [control ? "control" : "", direction, site].filter { !$0.isEmpty }
+        var parts = [control ? "control" : members == nil ? "" : "set", direction, site].filter { !$0.isEmpty }
         for (name, value) in [("layer", layer), ("head", head), ("token", token), ("window", window)]
         where !value.isEmpty {
             parts.append("\(name) \(value)")
@@ -247,6 +260,8 @@ extension Manifest {
             ("logits", logits ? "1" : nil), ("control", control > 0 ? "\(control)" : nil),
             ("estimates", estimates.isEmpty ? nil : Self.json(estimates)), ("exact", hasAllExact ? nil : exact),
             ("exact_images", exactImages.map(String.init)),
+            ("pairs", pairs), ("pair_count", pairCount.map(String.init)), ("shapley", shapley.map(String.init)),
+            ("sets", patches.contains { $0.members != nil } ? Self.json(patches.compactMap(\.members)) : nil),
             ("preprocessing", preprocessing), ("resize", resize), ("exif", exif),
             ("skipped", skipped.map(String.init)),
             ("skipped_ids", skippedIDs.isEmpty ? nil : Self.json(skippedIDs)),
@@ -311,11 +326,31 @@ extension Manifest {
         imageSize = rows["image_size"]
         skipped = try whole(ifThere: "skipped", 0...Int.max)
         if rows["skipped_ids"] != nil { skippedIDs = try value("skipped_ids", names) }
+        pairs = rows["pairs"]
+        pairCount = try whole(ifThere: "pair_count", 0...Int.max)
+        shapley = try whole(ifThere: "shapley", 0...Int.max)
+        try readSets(rows["sets"], path: path)
         (patchFile, patchFileHash) = (rows["patch_file"], rows["patch_file_hash"])
         if rows["estimates"] != nil { estimates = try value("estimates") { names($0).flatMap(Self.estimates) } }
         exact = rows["exact"]
         exactImages = try whole(ifThere: "exact_images", 1...Int.max)
         (foil, patchWith, partner, noiseSD) = (rows["foil"], rows["patch_with"], rows["partner"], rows["noise_sd"])
         if rows["class_match"] != nil { classMatch = try value("class_match", names) }
+    }
+
+    /// Gives patches of several places, whose `members` are empty so far, theirs.
+    private mutating func readSets(_ text: String?, path: String) throws {
+        let indices = patches.indices.filter { patches[$0].members != nil }
+        let sets = text.flatMap { try? JSONDecoder().decode([[Int]].self, from: Data($0.utf8)) } ?? []
+        let own = ownPatches.count
+        guard sets.count == indices.count,
+            sets.allSatisfy({ set in
+                set.count > 1 && set.allSatisfy((0..<own).contains) && zip(set, set.dropFirst()).allSatisfy(<)
+            })
+        else { throw ResultsError.corrupt(path: path, detail: "its manifest has sets that are not of its patches") }
+        for (index, set) in zip(indices, sets) { patches[index].members = set }
+        guard (pairCount ?? 0) <= sets.count, sets.prefix(pairCount ?? 0).allSatisfy({ $0.count == 2 }) else {
+            throw ResultsError.corrupt(path: path, detail: "its manifest has pair_count = \(pairCount ?? 0)")
+        }
     }
 }

@@ -96,11 +96,14 @@ package struct PatchRecord: Sendable, Hashable, Codable {
     package var control: Bool
     /// How much it covers, in words: `attn_out 3 layers`; empty where the store does not say
     package var extent: String
+    /// Of places patched together, for `--pairs` and `--shapley`: which of the sweep's patches, ascending; else nil
+    package var members: [Int]?
 
     package init(
         direction: String, site: String, layer: String, head: String, token: String, window: String,
-        control: Bool = false, extent: String = ""
+        control: Bool = false, extent: String = "", members: [Int]? = nil
     ) {
+        self.members = members
         self.direction = direction
         self.site = site
         self.layer = layer
@@ -110,6 +113,12 @@ package struct PatchRecord: Sendable, Hashable, Codable {
         self.control = control
         self.extent = extent
     }
+
+    /// One that the sweep was asked for, rather than a random place or several of its places together
+    package var isOwn: Bool { !control && members == nil }
+
+    /// The column `control`: 0 for the sweep's own, 1 for random places, 2 for places patched together
+    package var controlCode: Int { control ? 1 : members == nil ? 0 : 2 }
 
     /// The columns that say where it is: what two sweeps have in common
     package var place: [String] { [direction, site, layer, head, token, window] }

@@ -112,7 +112,7 @@ private struct PatchText {
         out.field("window", patch.window)
         names = out.bytes
         out.bytes.removeAll()
-        out.field("control", patch.control ? 1 : 0)
+        out.field("control", patch.controlCode)
         out.field("extent", patch.extent)
         kind = out.bytes
     }

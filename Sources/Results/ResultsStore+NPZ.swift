@@ -9,9 +9,9 @@ extension ResultsStore {
     /// [rows, patches];
     /// `image corruption` (text), `label target foil pred_clean pred_corrupted` (int32) and the clean and corrupted
     /// metrics (float32) are [rows]; `direction site layer head token window extent` (text) and `control` (int32) are
-    /// [patches]; `class_names` is [classes]. Estimates are [rows, patches] float32 by their names. Effects and estimates
-    /// that are not there are nan and -1; where no patch has exact passes the arrays of effects are left out. Constant
-    /// memory.
+    /// [patches]; `class_names` is [classes]; `patch_with donor` (text) are [1], the same for all. Estimates are
+    /// [rows, patches] float32 by their names. Effects and estimates that are not there are nan and -1; where no patch
+    /// has exact passes the arrays of effects are left out. Constant memory.
     ///
     /// - Throws: `FileError` naming `path`; `ResultsError` naming the store
     package func exportNPZ(to path: String? = nil) throws {
@@ -111,10 +111,12 @@ extension ResultsStore {
         try zip.add("control.npy") { sink in
             try sink(NPY.header("<i4", [patches.count]))
             var bytes: [UInt8] = []
-            for patch in patches { bytes.little(UInt32(patch.control ? 1 : 0)) }
+            for patch in patches { bytes.little(UInt32(patch.controlCode)) }
             try sink(bytes)
         }
         try text("class_names", manifest.classNames)
+        try text("patch_with", [manifest.putIn])
+        try text("donor", [manifest.donor ?? ""])
         try zip.finish()
     }
 

@@ -13,7 +13,7 @@ package enum SweepKey: String, Sendable, CaseIterable {
     case site, window, layers, heads, tokens, neurons
     case patchWith = "patch-with"
     case partner
-    case control
+    case control, pairs, shapley
     case estimate
     case estimateOf = "estimate-of"
     case exact
@@ -109,7 +109,7 @@ package enum SweepKey: String, Sendable, CaseIterable {
         case .corruption:
             row(
                 .texts, "spec", "grayscale", values: Corruption.names,
-                "\(Corruption.syntax.joined(separator: " | ")); several strengths make a dose-response curve, noise:0.5,1,2; the cells of a shuffle may differ by a pixel"
+                "\(Corruption.syntax.joined(separator: " | ")); SIGMA in source pixels, K in standard deviations of the patch embeddings, N cells a side (which may differ by a pixel), FRACTION of the patches; several strengths make a dose-response curve, noise:0.5,1,2"
             )
         case .direction:
             row(
@@ -121,15 +121,15 @@ package enum SweepKey: String, Sendable, CaseIterable {
                 "\(Site.spellings.joined(separator: " ")); joined with + they are patched together")
         case .window:
             row(.wholes, "layers", absent: "1 and 3 for attn_out and mlp_out, 1 elsewhere", "layers per patch")
-        case .layers: row(.list, "list", absent: "all", "centres of the windows, a LIST; 0+5 is one patch of both")
-        case .heads: row(.list, "list", "each", "each | all | LIST, for z q k v pattern")
+        case .layers: row(.list, "list", absent: "all", "centres of the windows, a LIST, counted from 0; 0+5 is one patch of both")
+        case .heads: row(.list, "list", "each", "each | all | LIST, counted from 0, for z q k v pattern")
         case .tokens:
             row(
                 .list, "list", "all",
                 "all | each | cls | distillation | registers | patches | LIST | rectangles of the patch grid, 3:6x2:5; token 0 is CLS in most families; for pattern: query rows"
             )
         case .neurons:
-            row(.list, "list", absent: "all together", "each | LIST of neurons, for mlp_pre and mlp_act")
+            row(.list, "list", absent: "all together", "each | LIST of neurons, counted from 0, for mlp_pre and mlp_act")
         case .patchWith:
             row(
                 .text, "what", PatchWith.clean.rawValue, values: PatchWith.spellings,
@@ -162,6 +162,16 @@ package enum SweepKey: String, Sendable, CaseIterable {
                 .whole, "count", absent: "all",
                 "so many images, drawn by the seed, get the exact passes and all images the estimates; mean effects are "
                     + "then prediction-powered")
+        case .pairs:
+            row(
+                .text, "which", Pairs.none.description, values: ["none", "all", "top"],
+                "none | all | top:K: which of the sweep's places are patched two at a time too, to compare each pair with "
+                    + "the sum of its two; top:K takes those among the K strongest places")
+        case .shapley:
+            row(
+                .whole, "count", "0",
+                "Shapley values of the sweep's places, 2 to 32 of each direction, from so many orders (an even number) in "
+                    + "which they are patched one after the other")
         case .target:
             row(
                 .text, "class", "label", values: Target.words,

@@ -27,6 +27,10 @@ package struct SweepSettings: Sendable, Equatable {
     package var exact: Exact
     /// So many images get them, drawn by the seed; nil: all
     package var exactImages: Int?
+    /// Which places are patched two at a time too
+    package var pairs: Pairs
+    /// Orders in which the sweep's places are put together; 0: none
+    package var shapley: Int
     package var keep: Keep
     /// At most so many images; nil: all
     package var limit: Int?
@@ -57,7 +61,7 @@ extension SweepOptions {
             resize: try written(.resize)?.first.map { (item) throws(SpecError) in try item.choice(ResizeLibrary.self) },
             exif: try choice(.exif, EXIFOrientation.self),
             corruptions: try corruptions(),
-            control: try control(), estimates: estimates.methods, estimateOf: estimates.metrics,
+            control: try control(), pairs: try pairs(), shapley: try shapley(), estimates: estimates.methods, estimateOf: estimates.metrics,
             exact: estimates.exact, exactImages: estimates.exactImages,
             keep: try choice(.keep, Keep.self),
             limit: try whole(.limit, 1...Int.max, "at least 1"),
@@ -181,6 +185,21 @@ extension SweepOptions {
             throw item.fail("it goes with --corruption noise:K")
         }
         return deviation
+    }
+
+    private func pairs() throws(SpecError) -> Pairs {
+        let item = written(.pairs)?.first ?? Written(text: Pairs.none.description, name: SweepKey.pairs.flag)
+        guard let pairs = Pairs(item.text) else {
+            throw item.fail("expected none, all or top:K with K from 2 to \(Pairs.mostStrongest), e.g. top:10")
+        }
+        return pairs
+    }
+
+    private func shapley() throws(SpecError) -> Int {
+        let expected = "0 or an even number to 10000, as every order is run forwards and backwards"
+        let orders = try whole(.shapley, 0...10_000, expected) ?? 0
+        if orders % 2 == 1, let item = written(.shapley)?.first { throw item.fail("expected " + expected) }
+        return orders
     }
 
     private func partner() throws(SpecError) -> Partner {

@@ -52,6 +52,8 @@ package struct SweepSpec: Codable, Sendable, Equatable {
         package var isSpelledOut = false
         /// Made for comparison, at a random place
         package var isControl = false
+        /// Several of the sweep's own patches together, by their positions; else nil
+        package var members: [Int]?
         package var direction: String { patch.direction.rawValue }
     }
 

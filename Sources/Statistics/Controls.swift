@@ -69,7 +69,7 @@ struct Controls {
         self.images = images.count
         guard store.manifest.control > 0, !images.isEmpty else { return }
         let own = store.manifest.ownPatches
-        let drawn = Dictionary(grouping: patches.indices.dropFirst(own.count)) { Self.key(patches[$0]) }
+        let drawn = Dictionary(grouping: patches.indices.filter { patches[$0].control }) { Self.key(patches[$0]) }
         let asked = Dictionary(grouping: own.indices) { Self.key(patches[$0]) }
         order = unique(own.map(Self.key))
         self.own = asked.mapValues(\.count)
@@ -80,8 +80,9 @@ struct Controls {
             places[key] = Places(
                 members: members, isDrawn: drawn[key] != nil, sums: Array(repeating: 0, count: images.count))
         }
-        let keys = patches.indices.map { index in
+        let keys = patches.indices.map { index -> Key? in
             let key = Self.key(patches[index])
+            guard patches[index].members == nil else { return nil }
             return places[key]?.isDrawn == patches[index].control ? key : nil
         }
         var sums = [Double](repeating: 0, count: patches.count)

@@ -10,6 +10,9 @@ package struct Reliability: Sendable, Equatable {
     package var heldOut: Double
     package var splits: Int
 
+    /// Two halves of the images agree on the strongest patch more often than not.
+    package var standsOut: Bool { sameStrongest >= 0.5 }
+
     /// Fewest images that are split
     package static let fewest = 2 * fewestImages
 

@@ -48,6 +48,29 @@ struct ReportTests {
         #expect(changed.result.code == 1 && changed.result.errors.contains("\(moved) is not what the sweep read"))
     }
 
+    @Test func optionsOfReportAndSummary() throws {
+        _ = try sweep(["--model", model, "--data", data, "--site", "z"], out: folder("out"))
+        #expect(try report(["--images", "0"]).html.contains("id=\"cells\"") == false)
+        let cells = try report(["--images", "2"]).html.components(separatedBy: "id=\"cells\"")
+        #expect(cells.count == 2 && cells[1].contains("data:image/png;base64,"))
+        #expect(try report(["--images", "101"]).result.code == 64)
+        func summary(_ arguments: String...) throws -> VitpatchResult {
+            try runVitpatch(["summary", folder("out")] + arguments)
+        }
+        let list = try summary("--top", "2", "--metric", "log_odds")
+        #expect(list.code == 0 && list.output.contains("mean log-odds, patched - corrupted; the strongest 2 of"))
+        #expect(try summary("--top", "3", "--format", "csv").output.split(separator: "\n").count == 4)
+        for (arguments, message) in [
+            (["--site", "q"], "--site q: the sweep has z"), (["--top", "0"], "--top 0: expected at least 1"),
+            (["--metric", "x"], "--metric x is unknown; valid are p, log_odds, logit_diff, kl"),
+            (["--sort", "x"], "--sort x is unknown; valid are size, effect, positive, place"),
+            (["--by", "class", "--top", "2"], "--top does not go with --by"),
+        ] {
+            let refused = try runVitpatch(["summary", folder("out")] + arguments)
+            #expect(refused.code == 64 && refused.errors.contains(message), "\(refused.errors)")
+        }
+    }
+
     /// A mask is shown as the model reads it, noise in words.
     @Test func corruptionsAsPictures() throws {
         _ = try sweep(

@@ -154,7 +154,8 @@ import Testing
             try ReportPage(store: temporary.store, images: nil), try ReportPage(store: alone.store, images: nil)
         )
         #expect(
-            page.figures.filter { !$0.name.hasPrefix("random-places") }.map(\.file) == plainPage.figures.map(\.file))
+            page.figures.filter { !$0.name.hasPrefix("random-places") }.map(\.drawing.svg)
+                == plainPage.figures.map(\.drawing.svg))
         // A sweep with random places goes with one without.
         let comparison = try compare(alone.store, temporary.store)
         #expect(comparison.patchesOnlyA + comparison.patchesOnlyB == 0)

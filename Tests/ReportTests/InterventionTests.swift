@@ -27,24 +27,25 @@ import Testing
             never: ["denoising:", "ablation", "zeros", "donor"]),
         Kind(
             intervention: .zero, direction: "noise", corruption: "none",
-            says: ["zero ablation", "zeros", "the clean pass", "p clean"],
+            says: ["zero ablation", "zeros", "the clean pass", "p clean", "Zero ablation of"],
             never: [
                 "corrupted activations", "clean activations", "restore", "corrupted input", "of the total effect",
-                "donor",
+                "donor", "the total effect is no bound", "the patched window",
             ]),
         Kind(
             intervention: .mean, direction: "noise", corruption: "none",
-            says: ["mean ablation", "the mean activations over all images", "the clean pass"],
+            says: ["mean ablation", "Mean ablation of", "the mean activations over all images", "the clean pass"],
             never: ["corrupted activations", "restore", "of the total effect", "donor", "by &quot;none&quot;"]),
         Kind(
             intervention: .resample, direction: "restore", corruption: "grayscale",
             says: ["resample ablation in the corrupted pass", "another image", "p corrupted"],
-            never: ["corrupted activations", "of the total effect", "donor"]),
+            never: ["corrupted activations", "of the total effect", "donor", "There is no corrupted pass"]),
         Kind(
             intervention: .donor, direction: "restore", corruption: "none",
-            says: ["donor patching", "the donor other-vit", "the clean pass"],
+            says: ["donor patching", "Donor patching of", "the donor other-vit", "the clean pass"],
             never: [
                 "corrupted activations", "corrupted inputs", "of the total effect", "ablation",
+                "the total effect is no bound", "the patched window",
             ]),
     ]
 
@@ -96,6 +97,25 @@ import Testing
         }
         #expect(html.contains("of the total effect") == kind.intervention.exchangesPasses)
         #expect(summaryData([found], manifest: manifest, format: .csv).contains(",\(kind.intervention.rawValue),"))
+    }
+
+    /// What a window does beside its layers is said of losses too, and of windows alone.
+    @Test(arguments: ["restore", "noise"]) func windowsInWords(direction: String) throws {
+        let patches = ["1", "3"].flatMap { window in (0..<3).map { patch($0, direction, window: window) } }
+        let temporary = try TemporaryStore(testManifest(patches: patches))
+        func pass(_ p: Float) -> PassMetrics { PassMetrics(p: p, logit: p, logitDiff: p, kl: 0, prediction: 0) }
+        for index in 0..<8 {
+            try temporary.store.append(
+                images: [image(index, clean: pass(0.75), corrupted: pass(0.25))],
+                effects: patches.indices.map {
+                    EffectRecord(image: index, corruption: 0, patch: $0, patched: pass(0.5 + Float($0) / 64))
+                })
+        }
+        let captions = try ReportPage(store: temporary.store, images: nil).figures
+        let sums = try #require(captions.first { $0.name.hasPrefix("window-sums") })
+        #expect(sums.caption.contains("larger, in size, than the sum") && !sums.caption.contains("above"))
+        let layers = try #require(captions.first { $0.name.hasPrefix("effect-by-layer") })
+        #expect(layers.caption.contains("by the centre of the patched window"))
     }
 
     /// A point is filled for one reason alone: its own effect on p is significant. Panels of what was not tested have

@@ -80,7 +80,8 @@ import Testing
         #expect(try array("layer").text == ["0", "1", "2"] && array("head").text == ["", "", ""])
         #expect(try array("class_names").text == ["cat", "dog, \"wild\""])
         #expect(try array("extent").text == ["", "", "attn_out 3 layers"] && array("control").ints == [0, 0, 1])
-        #expect(arrays.count == 6 + 2 + 5 + 9 + 7 + 2)
+        #expect(arrays.count == 6 + 2 + 5 + 9 + 7 + 4)
+        #expect(try array("patch_with").text == ["clean"] && array("donor").text == [""])
     }
 
     /// The 64-bit fields say the same where they are used, and equal results are equal files.
@@ -90,7 +91,7 @@ import Testing
         let small = try bytes(store), large = try bytes(store, large: 1)
         #expect(try small != large && small == bytes(store))
         #expect(try readZip(large) == readZip(small))
-        #expect(try readZip(large).count == 31)
+        #expect(try readZip(large).count == 33)
         try store.exportNPZ(to: folder.path + "/x.npz")
         #expect(try Array(Data(contentsOf: URL(fileURLWithPath: folder.path + "/x.npz"))) == small)
     }

@@ -40,6 +40,12 @@ struct ProblemTests {
         ("offset: -1", "s.yaml:1: offset -1: expected at least 0"),
         ("seed: -1", "s.yaml:1: seed -1: expected 0 to 18446744073709551615"),
         ("control: 1001", "s.yaml:1: control 1001: expected 0 to 1000"),
+        ("pairs: top:1", "s.yaml:1: pairs top:1: expected none, all or top:K with K from 2 to 1000, e.g. top:10"),
+        ("pairs: some", "s.yaml:1: pairs some: expected none, all or top:K with K from 2 to 1000, e.g. top:10"),
+        (
+            "shapley: 3",
+            "s.yaml:1: shapley 3: expected 0 or an even number to 10000, as every order is run forwards and backwards"
+        ),
         ("samples: 10001", "s.yaml:1: samples 10001: expected 1 to 10000"),
         ("window: [1, 0]", "s.yaml:1: window 0: expected 1 to 1000000"),
         ("shard: 2/2", "s.yaml:1: shard 2/2: write I/N with I from 0 to N - 1, e.g. 0/4"),

@@ -165,7 +165,8 @@ struct SweepTests {
     @Test func everyKeyCanBeAFlag() throws {
         let values: [SweepKey: String] = [
             .model: "m", .donor: "d", .data: "i", .corruption: "mean", .direction: "noise", .site: "q", .window: "2",
-            .layers: "1", .heads: "2", .tokens: "3", .neurons: "4", .patchWith: "zero", .control: "9", .target: "clean",
+            .layers: "1", .heads: "2", .tokens: "3", .neurons: "4", .patchWith: "zero", .control: "9",
+            .pairs: "top:4", .shapley: "6", .target: "clean",
             .foil: "pooled", .partner: "any", .noiseSD: "image", .estimate: "ig:5", .estimateOf: "p", .exact: "all",
             .exactImages: "4",
             .keep: "flipped",
@@ -180,8 +181,9 @@ struct SweepTests {
         #expect(
             settings.model == "m" && settings.donor == "d" && settings.data == "i"
                 && settings.corruptions.map(\.spec) == ["mean"]
-                && settings.control == 9 && settings.classMap == "c.csv" && settings.resize == .torchvision
-                && settings.exif == .apply && settings.classes == "t.safetensors" && settings.imageSize == 448)
+                && settings.control == 9 && settings.pairs == .top(4) && settings.shapley == 6
+                && settings.classMap == "c.csv" && settings.resize == .torchvision
+                && settings.exif == .apply && settings.classes == "t.safetensors" && settings.imageSize == PixelSize("448"))
         #expect(try both.target(among: ["a", "b"]) == .clean)
         #expect(settings.keep == .flipped && settings.limit == 5 && settings.offset == 6)
         #expect(settings.allEstimates.map(\.name) == ["ig5_p"] && settings.exactImages == 4)

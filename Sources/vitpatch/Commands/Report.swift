@@ -14,17 +14,34 @@ struct ReportCommand: ParsableCommand {
     @Option(help: "Where the images are now, for the examples' pictures (default: where the sweep found them).")
     var data: String?
 
-    @Flag(help: "The figures as PNG too, by rsvg-convert.")
+    @Flag(help: "The figures as PNG too, by librsvg and cairo, which must be installed.")
     var png = false
 
-    mutating func run() throws { try Self.write(folder: folder, data: data, png: png) }
+    @Flag(help: "The figures as PDF too, likewise.")
+    var pdf = false
 
-    static func write(folder: String, data: String? = nil, png: Bool = false) throws {
+    @Option(
+        help: ArgumentHelp(
+            "Small pictures that a heat map's cell opens: so many images, those with the largest and the smallest effects; 0 for none.",
+            valueName: "count"))
+    var images = 6
+
+    func validate() throws {
+        guard (0...100).contains(images) else { throw UsageError("--images \(images): expected 0 to 100") }
+    }
+
+    mutating func run() throws {
+        try Self.write(
+            folder: folder, data: data, images: images, formats: (png ? [.png] : []) + (pdf ? [.pdf] : []))
+    }
+
+    static func write(folder: String, data: String? = nil, images: Int = 6, formats: [PictureFormat] = []) throws {
         let store = try Store.open(folder)
         let pictures = try SweepPictures(store.manifest, data: data)
         let files = try writeReport(
             of: store, to: folder, images: pictures.map { pictures in { try pictures(id: $0, corruption: $1) } },
-            png: png)
+            thumbnails: pictures.map { pictures in { try pictures.thumbnail(id: $0) } }, cellImages: images,
+            formats: formats)
         if let first = files.others.first {
             let more = files.others.count > 1 ? " and \(files.others.count - 1) more are" : " is"
             Terminal.warning("\(folder)/figures: \(first)\(more) not of this report, but of an earlier one")

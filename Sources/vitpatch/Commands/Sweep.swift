@@ -39,6 +39,8 @@ struct Sweep: ParsableCommand {
     var ablate: String?
 
     @Option(.control) var control: String?
+    @Option(.pairs) var pairs: String?
+    @Option(.shapley) var shapley: String?
     @OptionGroup var estimates: EstimateOptions
     @OptionGroup var measure: MeasureOptions
 
@@ -126,12 +128,13 @@ struct Sweep: ParsableCommand {
                 "--samples \(settings.samples): no corruption of this sweep is random, so every image is run once")
         }
         var items = try spec.items(config: checkpoint.config)
+        let own = items
         items += controls(of: items, settings, checkpoint.config)
-        let patches = items.map(\.patch)
+        let places = items.map(\.patch)
         let images = try chosenImages(settings, count: data.dataset.count)
         let file = try settings.patchFile.map { path in
             let file = try ActivationFile(
-                path: path, patches: patches, config: checkpoint.config, modelHash: checkpoint.sha256)
+                path: path, patches: places, config: checkpoint.config, modelHash: checkpoint.sha256)
             for image in images { _ = try file.position(of: data.dataset.id(image)) }
             return file
         }
@@ -145,7 +148,7 @@ struct Sweep: ParsableCommand {
         let groups = try groups.map { try data.groups(path: $0) } ?? (ownGroups.isEmpty ? nil : ownGroups)
         if let donorCheckpoint {
             donorCheckpoint.warnOfDefaults()
-            try Patch.checkDonor(donorCheckpoint.config, recipient: checkpoint.config, patches: patches)
+            try Patch.checkDonor(donorCheckpoint.config, recipient: checkpoint.config, patches: places)
             donorCheckpoint.warnOfOtherClasses(than: checkpoint)
         }
 
@@ -171,27 +174,73 @@ struct Sweep: ParsableCommand {
             ).print(images: Array(images.prefix(8)), fp32: try running.device.fp32(for: contexts[0].device))
         }
         let memory = try running.memoryBytes()
-        let means = ActivationMeans.bytes(patches, config: checkpoint.config)
-        func share(_ count: Int, among parts: Int) -> Int { (count + parts - 1) / parts }
-        func plan(_ patches: [Patch], images count: Int) throws -> WavePlan {
-            func planned(images: Int) throws -> WavePlan {
-                try WavePlan(
-                    encoder: model.encoder, donor: donor?.encoder, patches: patches, images: images,
-                    memory: memory.map { $0 - means })
-            }
-            // As many images for every device, and then as many in every wave.
-            let most = share(count, among: devices.count)
-            return try planned(images: share(most, among: share(most, among: planned(images: most).shape.images)))
+        let interruption = Interruption()
+        let means = ActivationMeans.bytes(places, config: checkpoint.config)
+        func planned(_ patches: [Patch], images: Int) throws -> WavePlan {
+            try WavePlan(
+                encoder: model.encoder, donor: donor?.encoder, patches: patches, images: images,
+                memory: memory.map { $0 - means })
         }
+        func share(_ count: Int, among parts: Int) -> Int { (count + parts - 1) / parts }
+        // As many images for every device, and then as many in every wave.
+        func plan(_ patches: [Patch], images: Int) throws -> WavePlan {
+            let most = share(images, among: devices.count)
+            return try planned(
+                patches, images: share(most, among: share(most, among: planned(patches, images: most).shape.images)))
+        }
+        func sweepRun(_ items: [SweepSpec.Item], into store: SweepStore, isScreening: Bool = false) -> SweepRun {
+            let patches = items.map(\.patch)
+            return SweepRun(
+                devices: devices, data: data, corruptions: corruptions, keep: settings.keep, target: target, foil: foil,
+                partner: settings.partner, noiseDeviation: settings.noiseDeviation, seed: settings.seed,
+                samples: settings.samples, patches: patches, file: file, store: store, memory: memory,
+                profiler: isScreening ? nil : profiler,
+                skipped: isScreening ? skipped.map { _ in SkippedImages() } : skipped)
+        }
+        func described(_ items: [SweepSpec.Item]) throws -> Manifest {
+            var manifest = try self.manifest(
+                settings, target: target, foil: foil, model: model, donor: donor, data: data, spec: spec, items: items)
+            (manifest.patchFile, manifest.patchFileHash) = (file?.name, file?.sha256)
+            return manifest
+        }
+        var pairCount: Int?
+        if settings.pairs != .none || settings.shapley > 0 {
+            if !resume {
+                // What is wrong with the folder is said before the places are screened.
+                try ResultsError.naming("--resume goes on with it, --overwrite replaces it") {
+                    _ = try NewStore(folder: folder, manifest: described(items), overwrite: overwrite)
+                }
+            }
+            let sets = PlaceSets(
+                manifest: try described(own), items: own, pairs: settings.pairs, orders: settings.shapley)
+            let found = try sets.items(stored: resume ? ResultsStore.open(folder: folder).manifest : nil) {
+                // Before shards, which must all have the same pairs.
+                let images = Array(
+                    try OptionText.images(settings, count: data.dataset.count).prefix(PlaceSets.screened))
+                return try sets.screen(images: images.count) { store in
+                    let run = sweepRun(
+                        own,
+                        into: SweepStore(
+                            store, data: data, classes: checkpoint.config.classes, keepLogits: false, profiler: nil),
+                        isScreening: true)
+                    return try run.run(
+                        images: corruptions.map { _ in images }, chosen: Array(own.indices),
+                        plan: plan(own.map(\.patch), images: images.count), keep: settings.keep,
+                        run.find(hasMidpoints: false, interruption), interruption)
+                }
+            }
+            items += found.items
+            if settings.pairs != .none { pairCount = found.pairs }
+        }
+        let patches = items.map(\.patch)
         let estimates = Estimates(methods: settings.estimates, metrics: settings.estimateOf)
         let exactImages = Screen.images(
             settings.exactImages, of: try OptionText.images(settings, count: data.dataset.count), seed: settings.seed)
         // What cannot fit is refused before anything is replaced.
         let wholePlan = settings.exact == .all ? try plan(patches, images: exactImages?.count ?? images.count) : nil
 
-        var manifest = try manifest(
-            settings, target: target, foil: foil, model: model, donor: donor, data: data, spec: spec, items: items)
-        (manifest.patchFile, manifest.patchFileHash) = (file?.name, file?.sha256)
+        var manifest = try described(items)
+        manifest.pairCount = pairCount
         if resume {
             manifest.dataHash = data.hash(resuming: try ResultsStore.open(folder: folder).manifest.dataHash)
         }
@@ -228,12 +277,7 @@ struct Sweep: ParsableCommand {
         let gone = resume ? try leaveOutMissing(of: data, left, settings, patches) : []
         if resume { Terminal.standardError("\(done) of \(all) images are done already.\n") }
 
-        let run = SweepRun(
-            devices: devices, data: data, corruptions: corruptions, keep: settings.keep, target: target, foil: foil,
-            partner: settings.partner, noiseDeviation: settings.noiseDeviation, seed: settings.seed,
-            samples: settings.samples, patches: patches, file: file, store: store, memory: memory,
-            profiler: profiler, skipped: skipped)
-        let interruption = Interruption()
+        let run = sweepRun(items, into: store)
         var outcome = SweepTally.Outcome()
         do {
             let found = try run.find(hasMidpoints: estimates.hasMidpoints, interruption)
@@ -359,7 +403,8 @@ struct Sweep: ParsableCommand {
         var options = SweepOptions(input, places, estimates, measure)
         let texts: [(SweepKey, [String])] = [
             (.donor, one(donor)), (.corruption, corruption), (.window, window), (.neurons, one(neurons)),
-            (.patchWith, one(patchWith)), (.partner, one(partner)), (.control, one(control)), (.shard, one(shard)),
+            (.patchWith, one(patchWith)), (.partner, one(partner)), (.control, one(control)), (.pairs, one(pairs)),
+            (.shapley, one(shapley)), (.shard, one(shard)),
         ]
         for (key, texts) in texts { options.set(flag: key, texts) }
         try options.set(ablate: ablate)
@@ -431,7 +476,8 @@ struct Sweep: ParsableCommand {
             patches: items.map {
                 PatchRecord(
                     direction: $0.direction, site: $0.site, layer: $0.layer, head: $0.head, token: $0.token,
-                    window: $0.window, control: $0.isControl, extent: $0.patch.extent(model.checkpoint.config))
+                    window: $0.window, control: $0.isControl, extent: $0.patch.extent(model.checkpoint.config),
+                    members: $0.members)
             },
             classNames: model.checkpoint.config.labels, seed: settings.seed, samples: settings.samples,
             offset: settings.offset, limit: settings.limit, shard: settings.shard?.description,
@@ -452,6 +498,8 @@ struct Sweep: ParsableCommand {
         (manifest.exact, manifest.exactImages) = (
             settings.exact == .all ? nil : settings.exact.description, settings.exactImages
         )
+        manifest.pairs = settings.pairs == .none ? nil : settings.pairs.description
+        manifest.shapley = settings.shapley == 0 ? nil : settings.shapley
         (manifest.partner, manifest.noiseSD) = (settings.partner.rawValue, settings.noiseDeviation.rawValue)
         let architecture = model.checkpoint.config.architecture
         manifest.tokens = TokenLayout(

@@ -91,6 +91,12 @@ struct SweepPictures {
         return pictures
     }
 
+    /// The clean image with at most 48 pixels along a side.
+    /// - Throws: `ImageError` when the image cannot be read
+    func thumbnail(id: String) throws -> Data? {
+        try indices[id].map { try encodePNG(dataset.load($0).fitted(longest: 48)) }
+    }
+
     private func png(_ image: RGBImage) throws -> Data { try encodePNG(image.fitted(longest: longest)) }
 
     private static func model(_ manifest: Manifest) throws -> (Preprocessor, PixelSize) {

@@ -68,8 +68,8 @@ class Results:
         (`atp_log_odds`, ...) and no exact pass, what is measured is nan, and `pred_patched` missing.
 
         Texts are categories. `layer`, `head`, `token` and `window` are integers where all of those read are (with
-        `control`, `where={"control": 0}` leaves out random sets of layers), and missing where a patch covers all.
-        Metrics are the stored 32-bit floats, widened.
+        `control`, `where={"control": 0}` leaves out random places and places patched together), and missing where a
+        patch covers all. Metrics are the stored 32-bit floats, widened.
 
         Args:
             where: only these rows, e.g. `{"site": "z", "layer": [3, 4], "direction": "restore"}`; any column that

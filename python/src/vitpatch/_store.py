@@ -284,7 +284,9 @@ def _manifest(rows: dict[str, str]) -> dict[str, Any]:
     for key, value in rows.items():
         if key in ("spec", "class_names", "estimates"):
             out[key] = json.loads(value)
-        elif key in ("layers", "seed", "samples", "offset", "limit", "control", "exact_images"):
+        elif key in (
+            "layers", "seed", "samples", "offset", "limit", "control", "exact_images", "shapley", "pair_count",
+        ):
             out[key] = int(value)
         elif key == "logits":
             out[key] = value == "1"
