@@ -88,7 +88,8 @@ extension SweepOptions {
         if exact != .all, try control() > 0 {
             throw exactItem.fail("random places are compared by exact passes, so --control does not go with it")
         }
-        if exact != .all, try pairs() != .none || shapley() > 0 {
+        let (pairs, orders) = (try pairs(), try shapley())
+        if exact != .all, pairs != .none || orders > 0 {
             throw exactItem.fail("--pairs and --shapley compare exact passes of all places, so they do not go with it")
         }
         if exact == .none, let item = written(.exactImages)?.first {

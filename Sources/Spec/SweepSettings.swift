@@ -61,8 +61,8 @@ extension SweepOptions {
             resize: try written(.resize)?.first.map { (item) throws(SpecError) in try item.choice(ResizeLibrary.self) },
             exif: try choice(.exif, EXIFOrientation.self),
             corruptions: try corruptions(),
-            control: try control(), pairs: try pairs(), shapley: try shapley(), estimates: estimates.methods, estimateOf: estimates.metrics,
-            exact: estimates.exact, exactImages: estimates.exactImages,
+            control: try control(), estimates: estimates.methods, estimateOf: estimates.metrics,
+            exact: estimates.exact, exactImages: estimates.exactImages, pairs: try pairs(), shapley: try shapley(),
             keep: try choice(.keep, Keep.self),
             limit: try whole(.limit, 1...Int.max, "at least 1"),
             offset: try whole(.offset, 0...Int.max, "at least 0") ?? 0,
@@ -187,7 +187,7 @@ extension SweepOptions {
         return deviation
     }
 
-    private func pairs() throws(SpecError) -> Pairs {
+    func pairs() throws(SpecError) -> Pairs {
         let item = written(.pairs)?.first ?? Written(text: Pairs.none.description, name: SweepKey.pairs.flag)
         guard let pairs = Pairs(item.text) else {
             throw item.fail("expected none, all or top:K with K from 2 to \(Pairs.mostStrongest), e.g. top:10")
@@ -195,7 +195,7 @@ extension SweepOptions {
         return pairs
     }
 
-    private func shapley() throws(SpecError) -> Int {
+    func shapley() throws(SpecError) -> Int {
         let expected = "0 or an even number to 10000, as every order is run forwards and backwards"
         let orders = try whole(.shapley, 0...10_000, expected) ?? 0
         if orders % 2 == 1, let item = written(.shapley)?.first { throw item.fail("expected " + expected) }
