@@ -56,6 +56,13 @@ struct FamiliesTests {
         #expect(inspected.code == 0, "\(inspected.errors)")
         #expect(inspected.output.contains("compared with texts"))
         #expect(inspected.output.contains("5: ash, birch, cedar, dogwood, elm"))
+        // A donor is compared with the same texts.
+        let donor = try sweep(
+            model, "--classes", texts(model), "--site", "z", "--layers", "0", "--donor",
+            Fixture.directory("families/\(model)").path)
+        #expect(donor.code == 0, "\(donor.errors)")
+        #expect(try !Table(export(folder("out")))["p_donor"].contains(""))
+        #expect(try sweep(model, "--classes", texts(model), "--site", "z", "--layers", "0").code == 0)
         // Other texts are another sweep.
         var other = try Data(contentsOf: URL(fileURLWithPath: texts(model)))
         other[other.count - 2] ^= 1

@@ -234,34 +234,6 @@ struct Sweep: ParsableCommand {
         if writesReport { try ReportCommand.write(folder: folder) }
     }
 
-    /// Takes images whose files are gone from what a resumed sweep has to do, and names them.
-    /// - Returns: their ids
-    private func leaveOutMissing(
-        of data: LabelledData, from todo: inout [[Int]], _ settings: SweepSettings, _ patches: [Patch]
-    ) throws -> [String] {
-        let missing = data.dataset.missing
-        if missing.isEmpty { return [] }
-        let asked = Set(todo.flatMap { $0 }).intersection(missing).sorted()
-        if !todo.allSatisfy(\.isEmpty) {
-            let whole =
-                patches.contains { $0.with == .mean }
-                ? "--patch-with mean"
-                : settings.corruptions.contains { $0.spec == "mean" }
-                    ? "--corruption mean"
-                    : settings.noiseDeviation == .data ? "--noise-sd data" : nil
-            if let whole {
-                throw CommandError(
-                    "\(counted(missing.count, "file")) of \(data.dataset.name) are gone since the sweep began, and \(whole) "
-                        + "is made of all of them; put them back or begin anew")
-            }
-        }
-        for index in asked {
-            Terminal.warning("left out: \(data.dataset.id(index)) is gone since the sweep began")
-        }
-        for corruption in todo.indices { todo[corruption].removeAll { missing.contains($0) } }
-        return asked.map(data.dataset.id)
-    }
-
     /// What the sweep cost, and where its results are.
     private func report(_ outcome: SweepTally.Outcome, folder: String, peaks: [Int]) throws {
         if verbose, outcome.evaluations > 0 {
