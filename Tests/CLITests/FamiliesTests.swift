@@ -109,6 +109,13 @@ struct FamiliesTests {
         #expect(again.code == 0, "\(again.errors)")
         let other = try runVitpatch(arguments + ["each"])
         #expect(other.code == 1 && other.errors.contains("image-size is 20 there and not set now"), "\(other.errors)")
+        let own = try runVitpatch([
+            "sweep", "--model", Fixture.directory("families/dinov2").path, "--data", folder("data"), "--out",
+            folder("own"), "--site", "resid_post", "--layers", "0", "--tokens", "all",
+        ])
+        #expect(own.code == 0, "\(own.errors)")
+        let compared = try runVitpatch(["compare", folder("out"), folder("own")])
+        #expect(compared.errors.contains("image-size is 20 in A and the model's in B"), "\(compared.errors)")
         let report = try runVitpatch(["report", folder("out")])
         #expect(report.code == 0 && !report.errors.contains("pictures"), "\(report.errors)")
         let demo = try runVitpatch(["classify", "--image-size", "20"])
