@@ -25,7 +25,8 @@
 static inline floatq row_bias(__global const float *bias, __global const int *tokens, int t0, int queries, int T,
                               int key) {
   float lanes[QL];
-  for (int lane = 0; lane < QL; lane++) lanes[lane] = bias[(size_t)token(tokens, min(t0 + lane, queries - 1)) * T + key];
+  for (int lane = 0; lane < QL; lane++)
+    lanes[lane] = bias[(size_t)token(tokens, min(t0 + lane, queries - 1)) * T + key];
   return LOADQ(lanes) * 1.44269504088896341f;
 }
 #endif

@@ -40,8 +40,8 @@ __kernel void activate(__global const float *in, __global float *out, int offset
   }
 }
 
-// out[r, i] = act(in[r, i]) * in[r, width + i]: the hidden layer of a gated MLP, from the gate's rows and what it gates,
-// side by side
+// out[r, i] = act(in[r, i]) * in[r, width + i]: the hidden layer of a gated MLP, from the gate's rows and what it
+// gates, side by side
 //
 // in   [rows, 2 * width] from inOffset on
 // out  [rows, width] from outOffset on

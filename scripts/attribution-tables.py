@@ -71,10 +71,10 @@ def main():
                     r, rho, over = agreement(data[f"{method}_{metric}"][:, of].astype(float), effects[metric][:, of])
                     print(f"| {name} | {metric} | {method} | {r:.2f} | {rho:.2f} | {over:.2f} |")
         print(f"\n{EXACT} of {len(data['p_patched'])} images exact, {DRAWS} draws\n")
-        print("| site | metric | covered | width | variance | worth |\n|---|---|---|---|---|---|")
+        print("| site | metric | covered, these images | covered, population | width | variance | worth |\n|---|---|---|---|---|---|---|")
         for name in sorted(set(site)):
             for metric in METRICS[:2]:
-                covered, widths, ratios, errors, plain = [], [], [], [], []
+                covered, population, ratios, errors, plain = [], [], [], [], []
                 for place in np.flatnonzero(site == name):
                     y, f = effects[metric][:, place], data[f"atp_{metric}"][:, place].astype(float)
                     if y.std() < 1e-9:
@@ -83,13 +83,17 @@ def main():
                         chosen = random.permutation(len(y))[:EXACT]
                         mean, error, _ = prediction_powered(y, f, chosen)
                         covered.append(abs(mean - y.mean()) <= 1.984 * error)
+                        # The images as all there are, of which as many are drawn anew
+                        again = random.integers(len(y), size=len(y))
+                        drawn, _, wide = prediction_powered(y[again], f[again], np.arange(EXACT))
+                        population.append(abs(drawn - y.mean()) <= 1.984 * wide)
                         errors.append((mean - y.mean()) ** 2)
                         plain.append((y[chosen].mean() - y.mean()) ** 2)
                     ratios.append(np.mean(errors[-DRAWS:]) / np.mean(plain[-DRAWS:]))
                 if not ratios:
                     continue
                 ratio = np.median(ratios)
-                print(f"| {name} | {metric} | {100 * np.mean(covered):.1f}% | {np.sqrt(ratio):.2f} | {ratio:.2f} | "
+                print(f"| {name} | {metric} | {100 * np.mean(covered):.1f}% | {100 * np.mean(population):.1f}% | {np.sqrt(ratio):.2f} | {ratio:.2f} | "
                       f"{EXACT / ratio:.0f} |")
 
 

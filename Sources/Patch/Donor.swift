@@ -18,6 +18,7 @@ extension Patch {
         let sizes: [(String, Int, Int, Bool)] = [
             ("layers", donor.layers, recipient.layers, true),
             ("tokens", donor.tokens, recipient.tokens, true),
+            ("rows of the patch grid", donor.grid.rows, recipient.grid.rows, true),
             ("tokens in front of the patches", donor.prefixTokens, recipient.prefixTokens, true),
             (
                 "tokens up to the last that the classifier reads", donor.tokens(after: donor.layers - 1),

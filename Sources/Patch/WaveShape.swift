@@ -80,7 +80,8 @@ package struct WaveShape: Sendable, Equatable {
             config.channels = max(config.channels, donor.channels)
             if donor.architecture.hasGatedMLP { config.architecture.hasGatedMLP = true }
             if !donor.architecture.readout.isFirstTokens,
-                config.architecture.readout.isFirstTokens || config.readoutWidth < donor.readoutWidth
+                config.architecture.readout.isFirstTokens
+                    || config.readoutWidth + config.headWidth < donor.readoutWidth + donor.headWidth
             {
                 config.architecture.readout = donor.architecture.readout
             }

@@ -49,9 +49,10 @@ extension ReferenceModel {
             let q = at(.q, l, normed(projected(normed1, layer, part: 0), layer.qNorm))  // [H, T, Dh]
             let k = at(.k, l, normed(projected(normed1, layer, part: 1), layer.kNorm))
             let v = at(.v, l, projected(normed1, layer, part: 2))
+            // [H, T, T]
             let pattern = at(
                 .pattern, l,
-                attentionPattern(q: q, k: k, bias: layer.scoreBias, heads: heads, tokens: t, headDim: headDim))  // [H, T, T]
+                attentionPattern(q: q, k: k, bias: layer.scoreBias, heads: heads, tokens: t, headDim: headDim))
             let z = at(
                 .z, l, attentionMix(pattern: pattern, v: v, heads: heads, tokens: t, headDim: headDim))
             let joined = joinHeads(z, heads: heads, tokens: t, headDim: headDim)  // [T, D]

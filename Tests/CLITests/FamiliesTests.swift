@@ -56,6 +56,13 @@ struct FamiliesTests {
         #expect(inspected.code == 0, "\(inspected.errors)")
         #expect(inspected.output.contains("compared with texts"))
         #expect(inspected.output.contains("5: ash, birch, cedar, dogwood, elm"))
+        // A donor is compared with the same texts.
+        let donor = try sweep(
+            model, "--classes", texts(model), "--site", "z", "--layers", "0", "--donor",
+            Fixture.directory("families/\(model)").path)
+        #expect(donor.code == 0, "\(donor.errors)")
+        #expect(try !Table(export(folder("out")))["p_donor"].contains(""))
+        #expect(try sweep(model, "--classes", texts(model), "--site", "z", "--layers", "0").code == 0)
         // Other texts are another sweep.
         var other = try Data(contentsOf: URL(fileURLWithPath: texts(model)))
         other[other.count - 2] ^= 1
@@ -102,6 +109,13 @@ struct FamiliesTests {
         #expect(again.code == 0, "\(again.errors)")
         let other = try runVitpatch(arguments + ["each"])
         #expect(other.code == 1 && other.errors.contains("image-size is 20 there and not set now"), "\(other.errors)")
+        let own = try runVitpatch([
+            "sweep", "--model", Fixture.directory("families/dinov2").path, "--data", folder("data"), "--out",
+            folder("own"), "--site", "resid_post", "--layers", "0", "--tokens", "all",
+        ])
+        #expect(own.code == 0, "\(own.errors)")
+        let compared = try runVitpatch(["compare", folder("out"), folder("own")])
+        #expect(compared.errors.contains("image-size is 20 in A and the model's in B"), "\(compared.errors)")
         let report = try runVitpatch(["report", folder("out")])
         #expect(report.code == 0 && !report.errors.contains("pictures"), "\(report.errors)")
         let demo = try runVitpatch(["classify", "--image-size", "20"])

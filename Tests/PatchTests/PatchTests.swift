@@ -43,10 +43,22 @@ private let config = ViTConfig(
         #expect(throws: DonorError.size("intermediate_size (for sites mlp_pre, mlp_act)", donor: 9, model: 10)) {
             try check(hidden) { $0.intermediateSize = 9 }
         }
+        // As many patches in another grid
+        #expect(throws: DonorError.size("rows of the patch grid", donor: 2, model: 4)) {
+            try check(stream) {
+                let patch = $0.patchSize
+                $0.imageSize = .init(height: 2 * patch.height, width: 8 * patch.width)
+            }
+        }
+        #expect(
+            throws: DonorError.size(
+                "maps in front of the hidden layer (for sites mlp_pre, mlp_act)", donor: 2, model: 1)
+        ) { try check(hidden) { $0.architecture.hasGatedMLP = true } }
         #expect(throws: DonorError.patchWith(.zero)) {
             try check([Patch(with: .zero, sites: [.attnOut], layers: [0])]) { _ in }
         }
         // What no patch touches may differ.
+        try check(stream) { $0.architecture.hasGatedMLP = true }
         try check(stream) { ($0.heads, $0.intermediateSize, $0.labels) = (4, 9, ["x"]) }
         try check(heads) { $0.intermediateSize = 9 }
         try check(hidden) { $0.heads = 4 }

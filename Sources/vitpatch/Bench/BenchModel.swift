@@ -20,8 +20,8 @@ enum BenchModel {
 extension ViTConfig {
     /// Floating-point operations of one layer for one image: linear maps and attention.
     var layerFlops: Double {
-        let (t, d, m) = (Double(tokens), Double(hiddenSize), Double(intermediateSize))
-        return 2 * t * (4 * d * d + 2 * d * m) + 4 * t * t * d
+        let (t, d, m) = (Double(tokens), Double(hiddenSize), Double(intermediateSize + fc1Size))
+        return 2 * t * (4 * d * d + d * m) + 4 * t * t * d
     }
 }
 

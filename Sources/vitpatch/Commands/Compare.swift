@@ -62,6 +62,8 @@ struct Compare: ParsableCommand {
         warn("partner") { $0.partner ?? "any" }
         warn("target", \.target)
         warn("foil") { $0.foil ?? "corrupted" }
+        warn("image-size") { $0.imageSize ?? "the model's" }
+        warn("classes") { $0.classes ?? "the model's" }
         warn("noise-sd") { $0.noiseSD ?? "image" }
         warn("file") { m in m.patchFile.map { "\($0) (\((m.patchFileHash ?? "").prefix(12)))" } ?? "none" }
     }
