@@ -106,14 +106,18 @@ package enum SweepKey: String, Sendable, CaseIterable {
                 "\(Site.spellings.joined(separator: " ")); joined with + they are patched together")
         case .window:
             row(.wholes, "layers", absent: "1 and 3 for attn_out and mlp_out, 1 elsewhere", "layers per patch")
-        case .layers: row(.list, "list", absent: "all", "centres of the windows, a LIST, counted from 0; 0+5 is one patch of both")
+        case .layers:
+            row(
+                .list, "list", absent: "all", "centres of the windows, a LIST, counted from 0; 0+5 is one patch of both"
+            )
         case .heads: row(.list, "list", "each", "each | all | LIST, counted from 0, for z q k v pattern")
         case .tokens:
             row(
                 .list, "list", "all",
                 "all | each | cls | distillation | registers | patches | LIST | rectangles of the patch grid, 3:6x2:5; token 0 is CLS in most families; for pattern: query rows"
             )
-        case .neurons: row(.list, "list", absent: "all together", "LIST of neurons, counted from 0, for mlp_pre and mlp_act")
+        case .neurons:
+            row(.list, "list", absent: "all together", "LIST of neurons, counted from 0, for mlp_pre and mlp_act")
         case .patchWith:
             row(
                 .text, "what", PatchWith.clean.rawValue, values: PatchWith.spellings,

@@ -180,7 +180,8 @@ struct SweepTests {
         #expect(
             settings.model == "m" && settings.donor == "d" && settings.data == "i"
                 && settings.corruptions.map(\.spec) == ["mean"]
-                && settings.control == 9 && settings.pairs == .top(4) && settings.shapley == 6 && settings.classMap == "c.csv" && settings.resize == .torchvision
+                && settings.control == 9 && settings.pairs == .top(4) && settings.shapley == 6
+                && settings.classMap == "c.csv" && settings.resize == .torchvision
                 && settings.exif == .apply)
         #expect(try both.target(among: ["a", "b"]) == .clean)
         #expect(settings.keep == .flipped && settings.limit == 5 && settings.offset == 6)
