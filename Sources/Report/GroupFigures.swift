@@ -66,7 +66,8 @@ extension EffectFigures {
         let panel = LineChart(
             title: "total effect, then the patches that differ most", xTitle: "", yTitle: "mean Δp",
             labels: shown.indices.map { $0 == 0 ? "total" : "\($0)" }, places: names, connected: false, series: series,
-            digits: decimals(for: shown.flatMap(\.values).map(\.effect.mean)), yRange: [0], width: 560, height: 240
+            digits: decimals(for: shown.flatMap(\.values).map(\.effect.mean)), yRange: [0],
+            width: max(340, 60 + 10 * Double(shown.count * values.count)), height: 240
         ).panel
         let rest = total.values.count - values.count
         let key = names.dropFirst().enumerated().map { "\($0 + 1) \($1)" }.joined(separator: ", ")

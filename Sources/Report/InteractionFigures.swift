@@ -19,7 +19,7 @@ struct InteractionFigures {
     private func pairFigure(_ direction: String) -> Figure {
         let pairs = found.pairs.filter { self.direction($0) == direction }
         let words = figures.words(direction)
-        let shown = pairs.prefix(24)
+        let shown = pairs.prefix(15)
         func series(_ name: String, _ colour: Int, _ value: (PairStatistics) -> LineChart.Point) -> LineChart.Series {
             LineChart.Series(name: name, colour: colour, points: shown.map(value))
         }
@@ -35,7 +35,9 @@ struct InteractionFigures {
                     series("interaction", 2) {
                         .init(value: $0.p.mean, low: $0.p.low, high: $0.p.high, isSignificant: $0.pAdjusted < 0.05)
                     },
-                ], digits: decimals(for: shown.map(\.p.mean)), yRange: [0], width: 560, height: 240
+                ], digits: decimals(for: shown.map(\.p.mean)), yRange: [0],
+                width: max(340, 60 + 22 * Double(shown.count)),
+                height: 240
             ).panel
         ]
         func order(_ place: Int) -> (String, Int, Int, Int) {
@@ -132,7 +134,7 @@ struct InteractionFigures {
                     title: "Shapley values beside effects alone", xTitle: "rank by Shapley value", yTitle: "mean Δp",
                     labels: places.indices.map { "\($0 + 1)" }, places: places.map { record($0.patch).short },
                     connected: false, series: [series("alone", 1, \.alone), series("Shapley value", 0, \.p)],
-                    digits: digits, yRange: [0], width: 560, height: 240
+                    digits: digits, yRange: [0], width: max(340, 60 + 18 * Double(places.count)), height: 240
                 ).panel
             ],
             legend: [

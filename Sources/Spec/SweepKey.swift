@@ -121,7 +121,10 @@ package enum SweepKey: String, Sendable, CaseIterable {
                 "\(Site.spellings.joined(separator: " ")); joined with + they are patched together")
         case .window:
             row(.wholes, "layers", absent: "1 and 3 for attn_out and mlp_out, 1 elsewhere", "layers per patch")
-        case .layers: row(.list, "list", absent: "all", "centres of the windows, a LIST, counted from 0; 0+5 is one patch of both")
+        case .layers:
+            row(
+                .list, "list", absent: "all", "centres of the windows, a LIST, counted from 0; 0+5 is one patch of both"
+            )
         case .heads: row(.list, "list", "each", "each | all | LIST, counted from 0, for z q k v pattern")
         case .tokens:
             row(

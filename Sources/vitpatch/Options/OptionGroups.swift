@@ -96,7 +96,10 @@ struct MeasureOptions: ParsableArguments, SweepFlags {
 
 /// Where and how it runs.
 struct RunOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Most memory to use, of each device, in bytes or with K, M, G or T (powers of 1024), e.g. 4G.", valueName: "size"))
+    @Option(
+        help: ArgumentHelp(
+            "Most memory to use, of each device, in bytes or with K, M, G or T (powers of 1024), e.g. 4G.",
+            valueName: "size"))
     var memory: String?
 
     @OptionGroup var device: DeviceOptions
