@@ -14,6 +14,9 @@ package struct FuzzReader: Sendable, CustomStringConvertible {
 
     package static let all: [FuzzReader] = texts + models + pictures + stores
 
+    /// Readers that take long for one input
+    package static let slow: Set<String> = ["store", "store-values", "report"]
+
     /// The text of a file in `Tests/Fixtures`, or all files of a folder there whose names end in one of `suffixes`
     static func fixtures(_ path: String, _ suffixes: String..., largest: Int = 1 << 14) throws -> [[UInt8]] {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

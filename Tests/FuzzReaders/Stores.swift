@@ -7,29 +7,42 @@ import Statistics
 extension FuzzReader {
     /// Stores: damaged files, and whole ones with values that no sweep writes
     static let stores: [FuzzReader] = [
-        FuzzReader(name: "store", seeds: { [Array(try store())] }) { try read(store: $0, report: false) },
-        FuzzReader(
-            name: "store-values",
-            seeds: { [Array(repeating: 0, count: 24), (0..<60).map { UInt8($0 * 37 % 256) }] }
-        ) { changes in
-            let path = try folder().write(store(), "changed.sqlite")
-            try change(path, by: Array(changes.prefix(1200)))
-            try read(store: Data(contentsOf: URL(fileURLWithPath: path)), report: true)
+        FuzzReader(name: "store", seeds: { [Array(try store())] }) { try read(folder: write($0)) },
+        FuzzReader(name: "store-values", seeds: { changes }) { try read(folder: write(changed(by: $0))) },
+        FuzzReader(name: "report", seeds: { changes }) {
+            let folder = try write(changed(by: $0))
+            _ = try writeReport(of: ResultsStore.open(folder: folder), to: folder + "/report")
         },
     ]
 
-    /// What summary, export, report and compare do
-    private static func read(store data: Data, report: Bool) throws {
+    private static let changes = [
+        [UInt8](repeating: 0, count: 24), (0..<60).map { UInt8($0 * 37 % 256) },
+    ]
+
+    private static func write(_ store: Data) throws -> String {
         let folder = try folder()
-        try folder.write(data, "results.sqlite")
-        let store = try ResultsStore.open(folder: folder.path)
+        try folder.write(store, "results.sqlite")
+        return folder.path
+    }
+
+    /// What export, summary and compare do, with few resamples
+    private static func read(folder: String) throws {
+        let store = try ResultsStore.open(folder: folder), bootstrap = Bootstrap(resamples: 40, seed: 1)
         for format in ExportFormat.allCases { try? store.export(format) { _ in } }
         try? store.exportNPZ { _ in }
-        _ = try? summaryText(store: store)
-        _ = try? summaryData(statistics(of: store), manifest: store.manifest, format: .json)
-        _ = try? groupData(groupStatistics(of: store, by: store.classGroups()), format: .csv)
-        _ = try? compare(store, store)
-        if report { _ = try? writeReport(of: store, to: folder.path + "/report") }
+        if let statistics = try? statistics(of: store, bootstrap: bootstrap) {
+            _ = try? summaryText(store: store, statistics: statistics)
+            _ = summaryData(statistics, manifest: store.manifest, format: .json)
+        }
+        _ = try? groupData(groupStatistics(of: store, by: store.classGroups(), bootstrap: bootstrap), format: .csv)
+        _ = try? compare(store, store, bootstrap: bootstrap)
+    }
+
+    /// The store's bytes after changes of its values
+    private static func changed(by changes: Data) throws -> Data {
+        let path = try folder().write(store(), "changed.sqlite")
+        try change(path, by: Array(changes.prefix(1200)))
+        return try Data(contentsOf: URL(fileURLWithPath: path))
     }
 
     /// Every 12 bytes change a value: table, column, row, kind, and 8 bytes of the value.

@@ -13,7 +13,7 @@ import Testing
         try reader.read(Data(seeds[0]))
         for seed in seeds.prefix(8) {
             try? reader.read(Data(seed))
-            for _ in 0..<(reader.name.hasPrefix("store") ? 2 : 12) {
+            for _ in 0..<(FuzzReader.slow.contains(reader.name) ? 2 : 12) {
                 try? reader.read(Data(mutated(seed, &random)))
             }
         }

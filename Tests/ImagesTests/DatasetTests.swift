@@ -134,7 +134,10 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         )
         #expect(ids(data) == ["x/2.png", "1.png", "\(folder.path)/other.png"] && data.classNames == ["cat", "dog"])
         #expect((0..<3).map(data.classIndex) == [1, 0, nil] && !data.isLabelled)
-        #expect(data.columns.mapValues(Array.init) == ["corrupted": ["other.png", "x/2.png", "1.png"], "kind": ["k", "", "a\"b"]])
+        #expect(
+            data.columns.mapValues(Array.init) == [
+                "corrupted": ["other.png", "x/2.png", "1.png"], "kind": ["k", "", "a\"b"],
+            ])
         for i in 0..<3 { #expect(try data.load(i) == source()) }
         let pair = try Corruptor(
             Corruption(spec: "pair"), dataset: data, preprocessor: Preprocessor(config: nil, imageSize: 4),
@@ -147,7 +150,8 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
             ("image\n", "it lists no image"),
             ("image\n1.png\n1.png\n", "the image 1.png is there twice (line 3)"),
             ("image,label\n1.png\n", "line 2: 1 fields, the header has 2"),
-            ("image\n\"1.png", "line 2: a quote is opened and never closed"), ("image\nno.png\n", "no.png: it cannot be read"),
+            ("image\n\"1.png", "line 2: a quote is opened and never closed"),
+            ("image\nno.png\n", "no.png: it cannot be read"),
             ("image,a,a\n1.png,1,2\n", "a is there twice"),
         ] {
             let text = message { _ = try open(text) }

@@ -59,7 +59,7 @@ import Testing
                 #expect(abs(value.effect.mean - mean(own)) < 1e-12, "seed \(random.seed)")
                 let difference = try #require(value.difference)
                 #expect(abs(difference.mean - (mean(own) - mean(rest))) < 1e-12, "seed \(random.seed)")
-                // An unpaired bootstrap by hand; its quantiles scatter by a few percent of the width.
+                // An unpaired bootstrap by hand: its quantiles scatter, and BCa moves them where a group is small and skewed.
                 let drawn = (0..<4000).map { _ in
                     (
                         mean(own.map { _ in own[Int.random(in: 0..<own.count, using: &random)] }),
@@ -70,8 +70,8 @@ import Testing
                     (value.effect, drawn.map(\.0).sorted()), (difference, drawn.map { $0.0 - $0.1 }.sorted()),
                 ] {
                     let (low, high) = (resamples[100], resamples[3899])
-                    #expect(abs(found.low - low) < 0.25 * (high - low), "seed \(random.seed)")
-                    #expect(abs(found.high - high) < 0.25 * (high - low), "seed \(random.seed)")
+                    #expect(abs(found.low - low) < 0.4 * (high - low), "seed \(random.seed)")
+                    #expect(abs(found.high - high) < 0.4 * (high - low), "seed \(random.seed)")
                 }
             }
             if count == 2 {

@@ -1,5 +1,6 @@
 import Foundation
 import Patch
+import Report
 import Results
 import Spec
 
