@@ -68,6 +68,6 @@ struct Verify: ParsableCommand {
         func right(_ text: String, _ width: Int) -> String {
             String(repeating: " ", count: max(0, width - text.count)) + text
         }
-        return "\(left(name, 38)) \(left(shape, 50)) \(right(error, 9)) \(right(tolerance, 9))  \(verdict)\n"
+        return "\(left(name, 38)) \(left(shape, 58)) \(right(error, 9)) \(right(tolerance, 9))  \(verdict)\n"
     }
 }
