@@ -218,6 +218,15 @@ struct BadInputTests {
         #expect(result.code == 0)
         #expect(result.errors.contains("class 0 is oak there and ash here, so p_donor stays empty"), "\(result.errors)")
         #expect(try Set(Table(export(folder("out")))["p_donor"]) == [""])
+        // The same names in the same order: its probabilities are there, the clean pass's of the same model.
+        let same = try runVitpatch(
+            [
+                "sweep", "--model", model, "--data", data, "--donor", folder.model(name: "same"), "--out",
+                folder("same-out"),
+            ])
+        #expect(same.code == 0 && !same.errors.contains("p_donor"), "\(same.errors)")
+        let table = try Table(export(folder("same-out")))
+        #expect(try table.floats("p_donor") == table.floats("p_clean"))
     }
 
     /// Names from files are shown in one line and cannot steer the terminal.
