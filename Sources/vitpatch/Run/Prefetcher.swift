@@ -2,13 +2,12 @@ import Foundation
 import Synchronization
 
 /// Values that several threads fill in, each its own.
-final class Collected<Value: Sendable>: @unchecked Sendable {
-    private let lock = NSLock()
-    private var results: [Result<Value, any Error>?]
+final class Collected<Value: Sendable>: Sendable {
+    private let results: Mutex<[Result<Value, any Error>?]>
 
-    init(count: Int) { results = Array(repeating: nil, count: count) }
-    func set(_ index: Int, _ result: Result<Value, any Error>) { lock.withLock { results[index] = result } }
-    var values: [Result<Value, any Error>?] { lock.withLock { results } }
+    init(count: Int) { results = Mutex(Array(repeating: nil, count: count)) }
+    func set(_ index: Int, _ result: Result<Value, any Error>) { results.withLock { $0[index] = result } }
+    var values: [Result<Value, any Error>?] { results.withLock { $0 } }
 }
 
 /// Makes the next items of a sequence on another thread while the current ones are used, by any number of threads.

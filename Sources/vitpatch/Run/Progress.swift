@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// The progress bar on standard error: images done, passes a second, time left. Silent where that is no terminal.
 struct Progress {
@@ -55,8 +56,7 @@ struct Progress {
 
 /// Ctrl-C and SIGTERM as a flag that is looked at between waves, so that a sweep ends cleanly.
 final class Interruption: @unchecked Sendable {
-    private let lock = NSLock()
-    private var flag = false
+    private let flag = Mutex(false)
     private var sources: [any DispatchSourceSignal] = []
 
     init() {
@@ -65,9 +65,9 @@ final class Interruption: @unchecked Sendable {
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler { [weak self] in
                 guard let self else { return }
-                let again = self.lock.withLock {
-                    defer { self.flag = true }
-                    return self.flag
+                let again = self.flag.withLock { flag in
+                    defer { flag = true }
+                    return flag
                 }
                 // Asked twice: leave at once; every finished wave is in the store.
                 if again { _exit(130) }
@@ -80,7 +80,7 @@ final class Interruption: @unchecked Sendable {
         }
     }
 
-    var isRequested: Bool { lock.withLock { flag } }
+    var isRequested: Bool { flag.withLock { $0 } }
 }
 
 /// Thrown between two waves where the user asked to end.

@@ -16,7 +16,7 @@ final class SweepQueue: @unchecked Sendable {
     private let isFiltered: Bool
     private let interruption: Interruption
 
-    // Everything below is guarded by the condition, which is told of every change.
+    // Everything below is guarded by the condition, which is told of every change. (A Mutex cannot wait.)
     private let condition = NSCondition()
     /// Waves of `raw` not taken yet
     private var left: Int
