@@ -132,7 +132,9 @@ package enum SweepKey: String, Sendable, CaseIterable {
                 "all | each | cls | distillation | registers | patches | LIST | rectangles of the patch grid, 3:6x2:5; token 0 is CLS in most families; for pattern: query rows"
             )
         case .neurons:
-            row(.list, "list", absent: "all together", "each | LIST of neurons, counted from 0, for mlp_pre and mlp_act")
+            row(
+                .list, "list", absent: "all together", "each | LIST of neurons, counted from 0, for mlp_pre and mlp_act"
+            )
         case .patchWith:
             row(
                 .text, "what", PatchWith.clean.rawValue, values: PatchWith.spellings,

@@ -113,7 +113,9 @@ package final class Workspace {
         }
         package func start(_ slot: Int) -> Int { offset + slot * tokens * stride }
         func matrix(_ slot: Int) -> Matrix { Matrix(buffer, offset: start(slot), stride: stride) }
-        package func rows(_ slot: Int = 0) -> Attention.Rows { Attention.Rows(buffer, offset: start(slot), stride: stride) }
+        package func rows(_ slot: Int = 0) -> Attention.Rows {
+            Attention.Rows(buffer, offset: start(slot), stride: stride)
+        }
     }
 
     /// - Parameters:

@@ -36,7 +36,9 @@ extension Lab {
     static func severalSites(_ config: ViTConfig) throws -> [Patch] {
         let all = Array(0..<config.layers)
         return Direction.allCases.flatMap { direction in
-            [[Site.attnOut, .mlpOut], [.q, .k], [.v, .pattern], [.q, .k, .v], [.z, .mlpAct], [.residPre, .mlpOut]].map {
+            [
+                [Site.attnOut, .mlpOut], [.q, .k], [.v, .pattern], [.q, .k, .v], [.z, .mlpAct], [.residPre, .mlpOut],
+            ].map {
                 Patch(direction: direction, sites: $0, layers: all)
             } + [Patch(direction: direction, sites: [.residPost, .residMid], layers: all, tokens: [0, 1])]
         }

@@ -201,7 +201,8 @@ table(
                         var stream = Stream(6, simulation)
                         let rows = (0..<allImages).map { _ in paired(&stream, shape, correlation) }
                         let mean = PredictionPowered(Bootstrap(resamples: 1)).means(
-                            rows[..<n].map(\.y), predictions: rows[..<n].map(\.f), others: rows[n...].map(\.f), columns: 1)[0]
+                            rows[..<n].map(\.y), predictions: rows[..<n].map(\.f), others: rows[n...].map(\.f),
+                            columns: 1)[0]
                         return (rows[..<n].reduce(0) { $0 + $1.y } / Double(n), mean.mean, mean.varianceRatio)
                     }
                     func squares(_ value: ((plain: Double, powered: Double, said: Double)) -> Double) -> Double {
