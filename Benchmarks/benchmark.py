@@ -159,7 +159,7 @@ class Comparison:
         # Weights packed by oneDNN have no gradients, so autograd has PyTorch's own linear maps.
         for name, options, sites in [
             ("attribution, heads and outputs by token", ["--tokens", "each"], ["z", "attn_out", "mlp_out", "resid_post"]),
-            ("attribution, heads, outputs and neurons", ["--neurons", "each"], ["attn_out", "mlp_out", "resid_post", "mlp_act"]),
+            ("attribution, outputs and neurons", ["--neurons", "each"], ["attn_out", "mlp_out", "resid_post", "mlp_act"]),
         ]:
             settings = [setting for setting in self.settings(attention=["sdpa", "eager"]) if setting["linear"] != "onednn"]
             rows.append(Row(
