@@ -9,19 +9,25 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+
+IMAGES = 8
 
 
 @dataclass
 class Sweep:
     """A run of `vitpatch sweep`: seconds of its passes (images read and results stored among them), seconds of the whole
-    process, the most memory it had (bytes), and [2 + places][images] probabilities as peers.Sweep's."""
+    process, the most memory it had (bytes), and [2 + places][images] probabilities as peers.Sweep's, or estimates as
+    peers.Attribution's. With estimates, `forward`: seconds of a forward pass of as many images in the same turn."""
 
     seconds: float
     whole: float
     peak: int
     probabilities: list[list[float]]
+    forward: float | None = None
 
 
 class Vitpatch:
@@ -44,9 +50,19 @@ class Vitpatch:
             self.text(
                 "bench", "--device", self.index, "--model", str(self.folder / "model"), "--only", group, "--alone",
                 "--images", str(images), "--seconds", str(seconds), "--json", file.name)
-            return json.load(file)
+            # The program puts another file in the place of this one.
+            return json.loads(Path(file.name).read_text())
 
-    def sweep(self, options: list[str], places: int) -> Sweep:
+    def attribution(self, options: list[str], sites: list[str], images: int, seconds: float) -> Sweep:
+        """A sweep of estimates alone"""
+        own = self.sweep(
+            ["--estimate", "atp", "--exact", "none", "--window", "1", *options, *(part for site in sites for part in ("--site", site))],
+            sites)
+        own.forward = self.bench("pass", images, seconds)["measurements"][0]["median"]
+        return own
+
+    def sweep(self, options: list[str], places: int | list[str]) -> Sweep:
+        """`places`: how many there are; or the sites of estimates"""
         out = tempfile.mkdtemp()
         try:
             start = time.perf_counter()
@@ -61,7 +77,8 @@ class Vitpatch:
             if process.returncode != 0:
                 raise SystemExit(f"vitpatch sweep failed: {errors}")
             table = csv.DictReader(io.StringIO(self.text("export", out, "--format", "csv")))
-            return Sweep(passes_time(errors), whole, usage.ru_maxrss * 1024, probabilities(list(table), places))
+            read = estimates if isinstance(places, list) else probabilities
+            return Sweep(passes_time(errors), whole, usage.ru_maxrss * 1024, read(table, places))
         finally:
             shutil.rmtree(out)
 
@@ -73,7 +90,21 @@ def passes_time(errors: str) -> float:
     return 3600 * hours + 60 * minutes + seconds
 
 
-def probabilities(rows: list[dict[str, str]], places: int) -> list[list[float]]:
+def estimates(rows: Iterable[dict[str, str]], sites: list[str]) -> list[list[float]]:
+    """An exported table of estimates, by place as peers.Attribution lists them: by site, layer, head or neuron, token."""
+    images: dict[int, list[float]] = {}
+    places: dict[tuple[int, ...], list[float]] = {}
+    for row in rows:
+        image, (site, neuron) = int(Path(row["image"]).stem), re.fullmatch(r"(\w+)(?:\[(\d+)\])?", row["site"]).groups()
+        images[image] = [float(row["p_clean"]), float(row["p_corrupted"])]
+        place = sites.index(site), *(int(text or 0) for text in (row["layer"], row["head"] or neuron, row["token"]))
+        places.setdefault(place, [0.0] * IMAGES)[image] = float(row["atp_log_odds"])
+    assert len(images) == IMAGES
+    return [list(column) for column in zip(*(own for _, own in sorted(images.items())))] + [
+        own for _, own in sorted(places.items())]
+
+
+def probabilities(rows: Iterable[dict[str, str]], places: int) -> list[list[float]]:
     """An exported table, by place as benchmark.py lists them: by layer, then by head. Images are numbered by their file's
     name."""
     images: dict[int, list[dict[str, str]]] = {}

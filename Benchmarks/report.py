@@ -26,7 +26,8 @@ def ratio(ratios: list[float]) -> str:
 def record(row, peer) -> dict:
     """What results.json keeps of a peer of a row."""
     return {
-        "work": row.name, "peer": peer.name, "setting": peer.setting, "is_sweep": bool(row.places),
+        "work": row.name, "peer": peer.name, "setting": peer.setting, "is_sweep": bool(row.places) and not row.is_estimate,
+        "forwards": row.forwards,
         "vitpatch_seconds": row.times, "vitpatch_process_seconds": row.whole, "peer_seconds": peer.times,
         "ratios": row.ratios(peer), "target": peer.target, "installed_seconds": peer.installed, "installed_note": peer.note,
         "largest_difference": peer.difference, "vitpatch_peak_bytes": row.peak, "peer_peak_bytes": peer.peak,
@@ -85,7 +86,10 @@ def terminal(results: dict) -> str:
     text += ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
     for item in results["rows"]:
         if item["largest_difference"] is not None:
-            text.append(f"{item['work']}, {item['peer']}: probabilities differ by {item['largest_difference']:.1e} at most")
+            what = "estimates" if item.get("forwards") else "probabilities"
+            text.append(f"{item['work']}, {item['peer']}: {what} differ by {item['largest_difference']:.1e} at most")
+        if item.get("forwards"):
+            text.append(f"{item['work']}: as long as {ratio(item['forwards'])} forward passes an image")
     return "\n".join(text)
 
 
@@ -115,6 +119,18 @@ def page(results: dict) -> str:
                   + [[item["work"], item["peer"], f"{item['largest_difference']:.1e}",
                       spread(item["vitpatch_process_seconds"]), memory(item["vitpatch_peak_bytes"]),
                       memory(item["peer_peak_bytes"])] for item in sweeps]),
+        ]
+    attributions = [item for item in items if item.get("forwards")]
+    if attributions:
+        parts += [
+            "## Estimates from gradients",
+            "The peer is PyTorch's autograd on transformers' model: the clean pass, the corrupted pass with gradients kept at "
+            "the sites, the backward pass of the log-odds, and gradient times difference. *Forward passes*: how many forward "
+            "passes of vitpatch an image take as long as its sweep, reading and storing included; differences are relative to "
+            "1 + the estimate's size.",
+            table([["work", "forward passes", "largest difference", "vitpatch's memory", "the peer's memory"]]
+                  + [[item["work"], ratio(item["forwards"]), f"{item['largest_difference']:.1e}",
+                      memory(item["vitpatch_peak_bytes"]), memory(item["peer_peak_bytes"])] for item in attributions]),
         ]
     parts += [
         "## Settings that were tried",

@@ -64,3 +64,27 @@ __kernel void activation_backward(__global const float *in, int offset, __global
     for (; d < elements; d++) g[d] *= slope_float(x[d], activation);
   }
 }
+
+// Of a gated MLP, act(gate) up: out[i, t] = (g up act'(gate), g act(gate)), side by side
+//
+// in   slots of `tokens` rows [2 * width] from `offset` on: gate and up
+// g    [n, tokens, width]
+// out  [n, tokens, 2 * width]
+// ND-range: (ceil(width / V), tokens, n)
+__kernel void activation_backward_gated(__global const float *in, int offset, __global const int *lists, int first,
+                                        int width, int activation, __global const float *g, __global float *out) {
+  int d = get_global_id(0) * V, t = get_global_id(1), tokens = get_global_size(1), i = get_global_id(2);
+  __global const float *x = in + (size_t)offset + ((size_t)lists[first + i] * tokens + t) * 2 * width;
+  g += ((size_t)i * tokens + t) * width;
+  out += ((size_t)i * tokens + t) * 2 * width;
+  if (d + V <= width) {
+    floatv gate = LOADG(x + d), own = LOADG(g + d);
+    STOREG(own * LOADG(x + width + d) * slope_floatv(gate, activation), out + d);
+    STOREG(own * activate_floatv(gate, activation), out + width + d);
+  } else {
+    for (; d < width; d++) {
+      out[d] = g[d] * x[width + d] * slope_float(x[d], activation);
+      out[width + d] = g[d] * activate_float(x[d], activation);
+    }
+  }
+}

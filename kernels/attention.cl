@@ -20,17 +20,6 @@
 #define KB 16
 #endif
 
-#if SCORE_BIAS
-// The bias of one key for a vector of queries, in powers of two
-static inline floatq row_bias(__global const float *bias, __global const int *tokens, int t0, int queries, int T,
-                              int key) {
-  float lanes[QL];
-  for (int lane = 0; lane < QL; lane++)
-    lanes[lane] = bias[(size_t)token(tokens, min(t0 + lane, queries - 1)) * T + key];
-  return LOADQ(lanes) * 1.44269504088896341f;
-}
-#endif
-
 // One head of one pass, for queries t0 ..< t0 + QL of `tokens`; q, k, v, z point at the pass's token 0 and the head.
 static inline void attend(__global const float *q, int qStride, __global const int *tokens, int t0, int queries,
                    __global const float *k, __global const float *v, int kvStride, int T, float scale,

@@ -3,7 +3,7 @@
 //   dv[j] = sum_i p_ij g_i        ds_ij = p_ij (g_i . v_j - g_i . z_i)
 //   dq[i] = scale sum_j ds_ij k_j        dk[j] = scale sum_i ds_ij q_i
 //
-// with p_ij = softmax_j(scale q_i . k_j), of which nothing [T, T] is written (Dao et al. 2022): scores are computed again.
+// with p_ij = softmax_j(scale q_i . k_j [+ bias_ij]), of which nothing [T, T] is written (Dao et al. 2022): scores are computed again.
 // attention_backward_queries goes over the keys for QL queries in the lanes of its vectors, by online softmax, and keeps
 // each query's statistics; attention_backward_keys, launched after it, goes over the queries for QL keys.
 //
@@ -15,6 +15,7 @@
 // ND-range of both: (ceil(T / QL), H, n), local (1, 1, 1)
 //
 // lanes.cl stands in front, with DH, QL and KU.
+// SCORE_BIAS  1: bias [H, T, T] after the other arguments
 // KB  keys (queries) in a block, a multiple of KU
 
 #ifndef KB
@@ -25,7 +26,13 @@
   __global const float *q, int qOffset, int qRow, int qToken, int queries, __global const float *kv, int kOffset,    \
       int vOffset, int kvRow, int kvToken, int T, __global const float *z, int zOffset, int zRow, int zToken,        \
       float scale, __global const int *lists, int first, __global const float *g, __global float *statistics,        \
-      __global float *out, int width
+      __global float *out, int width SCORE_BIAS_ARGUMENT
+
+#if SCORE_BIAS
+#define AT_BIAS bias += (size_t)h * T * T;
+#else
+#define AT_BIAS
+#endif
 
 // The arguments at this row and head
 #define AT_ROW_AND_HEAD                                                   \
@@ -37,7 +44,8 @@
   z += zOffset + slot * zRow + h * DH;                                    \
   g += i * queries * width + h * DH;                                      \
   statistics += (i * get_global_size(1) + h) * queries * 4;               \
-  out += i * T * 3 * width + h * DH;
+  out += i * T * 3 * width + h * DH;                                      \
+  AT_BIAS
 
 #define LOG2E 1.44269504088896341f  // scores in powers of two
 
@@ -68,6 +76,9 @@ __kernel void attention_backward_queries(ARGUMENTS) {
 #pragma unroll
       for (int u = 0; u < KU; u++) {
         s[j + u] = sum[u] * (scale * LOG2E);
+#if SCORE_BIAS
+        s[j + u] += row_bias(bias, 0, t0, queries, T, j0 + min(j + u, keys - 1));
+#endif
         top = s[j + u] > top ? s[j + u] : top;
       }
     }
@@ -116,7 +127,11 @@ __kernel void attention_backward_keys(ARGUMENTS) {
 #pragma unroll
       for (int u = 0; u < KU; u++) {
         __global const float *of = statistics + (size_t)(i0 + min(j + u, count - 1)) * 4;
-        p[j + u] = weight(score[u] * (scale * LOG2E) - of[0]) * of[1];
+        floatq s = score[u] * (scale * LOG2E);
+#if SCORE_BIAS
+        s += key_bias(bias, i0 + min(j + u, count - 1), t0, T);
+#endif
+        p[j + u] = weight(s - of[0]) * of[1];
         ds[j + u] = p[j + u] * (slope[u] - of[2]);
       }
     }

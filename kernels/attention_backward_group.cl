@@ -120,7 +120,13 @@ static inline void store_row(const float4 *o, float factor, int tx, __global flo
   __global const float *q, int qOffset, int qRow, int qToken, int queries, __global const float *kv, int kOffset,    \
       int vOffset, int kvRow, int kvToken, int T, __global const float *z, int zOffset, int zRow, int zToken,        \
       float scale, __global const int *lists, int first, __global const float *g, __global float *statistics,        \
-      __global float *out, int width
+      __global float *out, int width SCORE_BIAS_ARGUMENT
+
+#if SCORE_BIAS
+#define AT_BIAS bias += (size_t)h * T * T;
+#else
+#define AT_BIAS
+#endif
 
 // The arguments at this row and head
 #define AT_ROW_AND_HEAD                                                   \
@@ -133,7 +139,8 @@ static inline void store_row(const float4 *o, float factor, int tx, __global flo
   z += zOffset + slot * zRow + h * DH;                                    \
   g += i * queries * width + h * DH;                                      \
   statistics += (i * get_global_size(1) + h) * queries * 4;               \
-  out += i * T * 3 * width + h * DH;
+  out += i * T * 3 * width + h * DH;                                      \
+  AT_BIAS
 
 #define LOG2E 1.44269504088896341f  // scores in powers of two
 
@@ -183,7 +190,13 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
     tile(qs, block, row, tx, s);
 #pragma unroll
     for (int r = 0; r < 4; r++) {
-      s[r] = isKey ? s[r] * (scale * LOG2E) : (float4)(-INFINITY);
+      s[r] *= scale * LOG2E;
+#if SCORE_BIAS
+      __global const float *of = bias + (size_t)min(t0 + row + r, queries - 1) * T;
+      int4 key = min(j0 + 4 * tx + (int4)(0, 1, 2, 3), (int4)(T - 1));
+      s[r] += (float4)(of[key.x], of[key.y], of[key.z], of[key.w]) * LOG2E;
+#endif
+      s[r] = isKey ? s[r] : (float4)(-INFINITY);
       float2 top = s[r].lo > s[r].hi ? s[r].lo : s[r].hi;
       shared[tx * P_STRIDE + row + r] = top.x > top.y ? top.x : top.y;
     }
@@ -274,7 +287,14 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
     tile(vs, block, row, tx, slope);
 #pragma unroll
     for (int r = 0; r < 4; r++) {
-      s[r] = weights(s[r] * (scale * LOG2E) - top) * inverse;
+      s[r] *= scale * LOG2E;
+#if SCORE_BIAS
+      __global const float *of = bias + min(t0 + row + r, T - 1);
+      int4 query = min(i0 + 4 * tx + (int4)(0, 1, 2, 3), (int4)(queries - 1));
+      s[r] += (float4)(of[(size_t)query.x * T], of[(size_t)query.y * T], of[(size_t)query.z * T],
+                       of[(size_t)query.w * T]) * LOG2E;
+#endif
+      s[r] = weights(s[r] - top) * inverse;
       slope[r] = s[r] * (slope[r] - own);
     }
     put_weights(s, row, tx, ps);

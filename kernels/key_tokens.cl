@@ -14,6 +14,7 @@
 // lists       from `first` on ContractEntry after ContractEntry: g's row, the source's slot, the receiver's, the row of out
 // out         [*, T, H] from outOffset on
 // scratch     [ITEMS * KEYS]
+// bias        [H, T, T], added to the scores, where there is one (SCORE_BIAS)
 // ND-range: (ITEMS, H, n), local (ITEMS, 1, 1); a group has a head of an entry
 //
 // lanes.cl stands in front, with DH, QL and KU.
@@ -52,7 +53,8 @@ static inline float sum_of_lanes(floatq x) {
 __kernel void key_tokens(__global const float *g, int gOffset, int gRow, int gToken, __global const float *q, int qOffset,
                          int qRow, int qToken, int queries, __global const float *kv, int kOffset, int kRow, int kToken,
                          int vOffset, int vRow, int vToken, int T, float scale, __global const int *lists, int first,
-                         float factor, int accumulate, __global float *out, int outOffset, __local float *scratch) {
+                         float factor, int accumulate, __global float *out, int outOffset,
+                         __local float *scratch SCORE_BIAS_ARGUMENT) {
   int item = get_local_id(0), h = get_global_id(1), heads = get_global_size(1);
   ContractEntry entry = ((__global const ContractEntry *)(lists + first))[get_global_id(2)];
   g += gOffset + (size_t)entry.g * gRow + h * DH;
@@ -62,6 +64,12 @@ __kernel void key_tokens(__global const float *g, int gOffset, int gRow, int gTo
   __global const float *v = kv + vOffset + (size_t)entry.r * vRow + h * DH;
   out += outOffset + (size_t)entry.out * T * heads + h;
   scale *= 1.44269504088896341f;  // scores in powers of two
+#if SCORE_BIAS
+  bias += (size_t)h * T * T;
+#define BIASED(score, key) ((score) + row_bias(bias, 0, t0, queries, T, min((key), T - 1)))
+#else
+#define BIASED(score, key) (score)
+#endif
 
   for (int i0 = 0; i0 < queries; i0 += ITEMS * QL) {
     int t0 = i0 + item * QL;
@@ -83,7 +91,7 @@ __kernel void key_tokens(__global const float *g, int gOffset, int gRow, int gTo
 #pragma unroll
         for (int u = 0; u < KU; u++) {
           // Keys past the last repeat it, and are never larger than it.
-          scores[j + u] = sum[u] * scale;
+          scores[j + u] = BIASED(sum[u] * scale, j0 + j + u);
           at = scores[j + u] > top ? (floatq)(j0 + j + u) : at;
           top = scores[j + u] > top ? scores[j + u] : top;
         }
@@ -111,7 +119,8 @@ __kernel void key_tokens(__global const float *g, int gOffset, int gRow, int gTo
         products(gt, v, vToken, j0 + j, T, slopes + j);
       }
       for (int j = 0; j < keys; j++) {
-        floatq e = weight(scores[j] * scale - top), by = changed[j] * scale - top, key = j0 + j;
+        floatq e = weight(BIASED(scores[j] * scale, j0 + j) - top);
+        floatq by = BIASED(changed[j] * scale, j0 + j) - top, key = j0 + j;
         floatq others = key == at ? rest : total - e, difference = key == at ? atDifference : slopes[j] - mean;
         // Both divided by the larger of 1 and e'
         floatq smaller = weight(-fabs(by));

@@ -66,6 +66,23 @@ static inline void transpose(floatq *rows) {
 // Query token i of a work-item's list; all tokens in order where there is none.
 static inline int token(__global const int *tokens, int i) { return tokens ? tokens[i] : i; }
 
+#if SCORE_BIAS
+// What is added to the scores of one key for a vector of queries, in powers of two;   bias [queries, T] of a head
+static inline floatq row_bias(__global const float *bias, __global const int *tokens, int t0, int queries, int T,
+                              int key) {
+  float lanes[QL];
+  for (int lane = 0; lane < QL; lane++) lanes[lane] = bias[(size_t)token(tokens, min(t0 + lane, queries - 1)) * T + key];
+  return LOADQ(lanes) * 1.44269504088896341f;
+}
+
+// The same of one query for a vector of keys
+static inline floatq key_bias(__global const float *bias, int query, int t0, int T) {
+  float lanes[QL];
+  for (int lane = 0; lane < QL; lane++) lanes[lane] = bias[(size_t)query * T + min(t0 + lane, T - 1)];
+  return LOADQ(lanes) * 1.44269504088896341f;
+}
+#endif
+
 // QL rows from the t0-th of `count` on to [DH, QL]; lanes past the last row repeat it.
 //
 // tokens  which rows, or 0 for all in order

@@ -50,3 +50,47 @@ __kernel void layernorm_backward(__global const float *in, int rowStride, __glob
     to[d] = fma(y, inverse, adds ? other[d] : 0.0f);
   }
 }
+
+// The same of the norms of queries or keys, head by head, in place of g, with nothing added
+//
+// in  [rows, H * D] what the norm was given, from inOffset on, rows inStride apart
+// g   the same from `offset` on, rows `stride` apart
+// ND-range: (WG, H, rows), local (WG, 1, 1)
+__kernel void layernorm_heads_backward(__global const float *in, int inOffset, int inStride, int D,
+                                       __global const float *weight, float eps, __global float *g, int offset,
+                                       int stride) {
+  __local float scratch[WG];
+  int lane = get_local_id(0);
+  in += inOffset + (size_t)get_global_id(2) * inStride + (size_t)get_global_id(1) * D;
+  g += offset + (size_t)get_global_id(2) * stride + (size_t)get_global_id(1) * D;
+
+  float2 moments = group_moments(in, D, lane, scratch);
+  float mean = moments.x, inverse = 1.0f / sqrt(moments.y + eps), sum = 0.0f, product = 0.0f;
+  for (int d = lane; d < D; d += WG) {
+    float y = g[d] * weight[d];
+    sum += y;
+    product = fma(y, (in[d] - mean) * inverse, product);
+  }
+  float meanY = group_sum(sum, lane, scratch) / D, meanProduct = group_sum(product, lane, scratch) / D;
+  for (int d = lane; d < D; d += WG)
+    g[d] = fma((in[d] - mean) * inverse, -meanProduct, g[d] * weight[d] - meanY) * inverse;
+}
+
+// g[r, :] = (g - n (n . g)) / |x|, with n = x / |x|, x = in[r, :]: the gradient of normalize_rows, in place
+//
+// in, g  [rows, D], packed
+// ND-range: (WG, rows), local (WG, 1)
+__kernel void normalize_rows_backward(__global const float *in, int D, __global float *g) {
+  __local float scratch[WG];
+  int lane = get_local_id(0);
+  in += (size_t)get_global_id(1) * D;
+  g += (size_t)get_global_id(1) * D;
+  float squares = 0.0f, product = 0.0f;
+  for (int d = lane; d < D; d += WG) {
+    squares = fma(in[d], in[d], squares);
+    product = fma(in[d], g[d], product);
+  }
+  squares = group_sum(squares, lane, scratch);
+  float share = group_sum(product, lane, scratch) / squares, length = sqrt(squares);
+  for (int d = lane; d < D; d += WG) g[d] = fma(in[d], -share, g[d]) / length;
+}

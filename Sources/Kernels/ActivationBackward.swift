@@ -4,10 +4,12 @@ import CLRuntime
 /// `activation_backward.cl`.
 package struct ActivationBackward {
     private let kernel: Kernel
+    private let gatedKernel: Kernel
     private let vector: Int
 
     package init(_ library: KernelLibrary) throws(CLError) {
         kernel = try library.kernel(.activationBackward, "activation_backward")
+        gatedKernel = try library.kernel(.activationBackward, "activation_backward_gated")
         vector = library.tuning.vector
     }
 
@@ -31,6 +33,32 @@ package struct ActivationBackward {
             [
                 "in": input, "offset": offset, "lists": lists, "first": slots.lowerBound, "elements": elements,
                 "activation": activation.rawValue, "g": g,
+            ])
+    }
+
+    /// Of a gated MLP, `out = (g up act'(gate), g act(gate))`: the gradient at act(gate) up to those at both.
+    /// - Parameters:
+    ///   - input: gate and up side by side, in slots of `tokens` rows of 2 * width values from element `offset` on
+    ///   - lists, slots: as above
+    ///   - g: [slots.count, tokens, width]
+    ///   - out: [slots.count, tokens, 2 * width]
+    package func gated(
+        input: Buffer<Float>, offset: Int = 0, lists: Buffer<Int32>, slots: Range<Int>, tokens: Int, width: Int,
+        activation: ActivationKind, g: Buffer<Float>, out: Buffer<Float>
+    ) throws(CLError) {
+        let values = slots.count * tokens * width
+        guard offset >= 0, tokens >= 0, width >= 0, offset + 2 * tokens * width <= input.count,
+            slots.lowerBound >= 0, slots.upperBound <= lists.count, values <= g.count, 2 * values <= out.count
+        else {
+            throw .shape(
+                operation: "activation_backward_gated", expected: "\(slots.count) x \(tokens) rows of \(width)",
+                got: "\(input.count), \(g.count) and \(out.count)")
+        }
+        try gatedKernel.launch(
+            global: [(width + vector - 1) / vector, tokens, slots.count],
+            [
+                "in": input, "offset": offset, "lists": lists, "first": slots.lowerBound, "width": width,
+                "activation": activation.rawValue, "g": g, "out": out,
             ])
     }
 }

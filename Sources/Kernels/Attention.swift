@@ -190,11 +190,17 @@ package struct Attention {
     }
 
     private func check(_ bias: Buffer<Float>?, heads: Int, tokens: Int) throws(CLError) {
-        guard (bias != nil) == hasScoreBias, bias.map({ $0.count == heads * tokens * tokens }) ?? true else {
-            throw .shape(
-                operation: "attention",
-                expected: hasScoreBias ? "a bias of \(heads) x \(tokens) x \(tokens)" : "no bias",
-                got: bias.map { "\($0.count)" } ?? "none")
-        }
+        try checkScoreBias(bias, isWanted: hasScoreBias, operation: "attention", heads: heads, tokens: tokens)
+    }
+}
+
+/// That a bias of attention's scores is there if it is compiled in, with [heads, tokens, tokens] values.
+func checkScoreBias(
+    _ bias: Buffer<Float>?, isWanted: Bool, operation: String, heads: Int, tokens: Int
+) throws(CLError) {
+    guard (bias != nil) == isWanted, bias.map({ $0.count == heads * tokens * tokens }) ?? true else {
+        throw .shape(
+            operation: operation, expected: isWanted ? "a bias of \(heads) x \(tokens) x \(tokens)" : "no bias",
+            got: bias.map { "\($0.count)" } ?? "none")
     }
 }

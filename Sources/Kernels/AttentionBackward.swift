@@ -8,22 +8,24 @@ package struct AttentionBackward {
     /// Queries (keys) of a work-group, and its work-items
     private let queries: Int, items: Int
     private let headDim: Int
+    private let hasScoreBias: Bool
 
-    /// - Parameter headDim: Dh, compiled in
-    package init(_ library: KernelLibrary, headDim: Int) throws(CLError) {
-        self.headDim = headDim
+    /// - Parameters: as of `Attention`
+    package init(_ library: KernelLibrary, headDim: Int, hasScoreBias: Bool = false) throws(CLError) {
+        (self.headDim, self.hasScoreBias) = (headDim, hasScoreBias)
+        let bias = hasScoreBias ? ["SCORE_BIAS": 1] : [:]
         let memory = library.context.device.localMemory, most = library.tuning.attentionGroup
         let sizes = [32, 16, 8, 4].filter { $0 <= most }
         if let group = sizes.first(where: { Self.localBytes(headDim: headDim, queries: $0) <= memory }) {
             (queries, items) = (group, group * 2)
-            let defines = ["DH": headDim, "BQ": group]
+            let defines = bias.merging(["DH": headDim, "BQ": group]) { $1 }
             queriesKernel = try library.kernel(
                 .attentionBackwardGroup, "attention_backward_queries_group", defines: defines)
             keysKernel = try library.kernel(.attentionBackwardGroup, "attention_backward_keys_group", defines: defines)
         } else {
             let lanes = library.tuning.attentionLanes
             (queries, items) = (lanes, 1)
-            let defines = ["DH": headDim, "QL": lanes, "KB": lanes > 1 ? 64 : 16]
+            let defines = bias.merging(["DH": headDim, "QL": lanes, "KB": lanes > 1 ? 64 : 16]) { $1 }
             queriesKernel = try library.kernel(.attentionBackward, "attention_backward_queries", defines: defines)
             keysKernel = try library.kernel(.attentionBackward, "attention_backward_keys", defines: defines)
         }
@@ -45,11 +47,15 @@ package struct AttentionBackward {
     ///   - g: the gradient at z, [slots.count, queries, H * Dh]
     ///   - statistics: room for `statistics(rows:queries:heads:)` floats
     ///   - out: [slots.count, tokens, 3 H Dh], gradients at q, k and v side by side; at q 0 for tokens that do not ask
+    ///   - bias: [H, T, T], added to the scores of a model that has one
     package func callAsFunction(
         q: TokenRows, k: TokenRows, v: TokenRows, z: TokenRows, queries: Int, tokens: Int, heads: Int, scale: Float,
-        lists: Buffer<Int32>, slots: Range<Int>, g: Buffer<Float>, statistics: Buffer<Float>, out: Buffer<Float>
+        lists: Buffer<Int32>, slots: Range<Int>, g: Buffer<Float>, statistics: Buffer<Float>, out: Buffer<Float>,
+        bias: Buffer<Float>? = nil
     ) throws(CLError) {
         let width = heads * headDim, rows = slots.count
+        try checkScoreBias(
+            bias, isWanted: hasScoreBias, operation: "attention_backward", heads: heads, tokens: tokens)
         guard slots.lowerBound >= 0, slots.upperBound <= lists.count, 1...max(tokens, 1) ~= queries,
             [q, z].allSatisfy({ $0.holdsRow(tokens: queries, width: width) }),
             [k, v].allSatisfy({ $0.holdsRow(tokens: tokens, width: width) }), k.buffer === v.buffer,
@@ -72,7 +78,7 @@ package struct AttentionBackward {
                     "kvToken": k.tokenStride, "T": tokens, "z": z.buffer, "zOffset": z.offset, "zRow": z.rowStride,
                     "zToken": z.tokenStride, "scale": scale, "lists": lists, "first": slots.lowerBound, "g": g,
                     "statistics": statistics, "out": out, "width": width,
-                ])
+                ], also: bias.map { ["bias": $0] } ?? [:])
         }
     }
 }

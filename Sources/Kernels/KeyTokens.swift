@@ -6,17 +6,21 @@ package struct KeyTokens {
     private let kernel: Kernel
     private let items: Int
     private let headDim: Int
+    private let hasScoreBias: Bool
     /// Keys whose sums are added up at a time
     private static let keys = 16
 
-    /// - Parameter headDim: Dh, compiled in
-    package init(_ library: KernelLibrary, headDim: Int) throws(CLError) {
-        self.headDim = headDim
+    /// - Parameters: as of `Attention`
+    package init(_ library: KernelLibrary, headDim: Int, hasScoreBias: Bool = false) throws(CLError) {
+        (self.headDim, self.hasScoreBias) = (headDim, hasScoreBias)
         let lanes = library.tuning.attentionLanes
         // A group of GPUs' work-items holds as many queries.
         items = library.tuning.attentionGroup
         kernel = try library.kernel(
-            .keyTokens, "key_tokens", defines: ["DH": headDim, "QL": lanes, "ITEMS": items, "KEYS": Self.keys])
+            .keyTokens, "key_tokens",
+            defines: (hasScoreBias ? ["SCORE_BIAS": 1] : [:]).merging([
+                "DH": headDim, "QL": lanes, "ITEMS": items, "KEYS": Self.keys,
+            ]) { $1 })
     }
 
     /// `out[e.out, j, h] = (accumulate ? itself : 0) + weight * sum over queries i of g_i . (z'_i - z_i)`, where z' has
@@ -29,12 +33,14 @@ package struct KeyTokens {
     ///   - scale: 1 / sqrt(Dh)
     ///   - entries: in `lists`; no two have the same row of `out`
     ///   - out: [*, tokens, heads] from element `outOffset` on
+    ///   - bias: [H, T, T], added to the scores of a model that has one
     package func callAsFunction(
         g: TokenRows, q: TokenRows, k: TokenRows, v: TokenRows, queries: Int, tokens: Int, heads: Int, scale: Float,
         lists: Buffer<Int32>, entries: Entries<ContractEntry>, weight: Float = 1, accumulate: Bool = false,
-        out: Buffer<Float>, outOffset: Int = 0
+        out: Buffer<Float>, outOffset: Int = 0, bias: Buffer<Float>? = nil
     ) throws(CLError) {
         let width = heads * headDim
+        try checkScoreBias(bias, isWanted: hasScoreBias, operation: "key_tokens", heads: heads, tokens: tokens)
         guard entries.isWithin(lists), outOffset >= 0, outOffset < out.count,
             [g, q].allSatisfy({ $0.holdsRow(tokens: queries, width: width) }),
             [k, v].allSatisfy({ $0.holdsRow(tokens: tokens, width: width) }), k.buffer === v.buffer
@@ -53,6 +59,6 @@ package struct KeyTokens {
                 "vRow": v.rowStride, "vToken": v.tokenStride, "T": tokens, "scale": scale, "lists": lists,
                 "first": entries.first, "factor": weight, "accumulate": accumulate ? 1 : 0, "out": out,
                 "outOffset": outOffset, "scratch": LocalMemory(bytes: items * Self.keys * MemoryLayout<Float>.size),
-            ])
+            ], also: bias.map { ["bias": $0] } ?? [:])
     }
 }

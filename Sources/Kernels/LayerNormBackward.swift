@@ -43,3 +43,64 @@ package struct LayerNormBackward {
             ])
     }
 }
+
+/// The gradient of `LayerNormHeads`. See `layernorm_heads_backward` in `layernorm_backward.cl`.
+package struct LayerNormHeadsBackward {
+    private let kernel: Kernel
+    private let group: Int
+
+    package init(_ library: KernelLibrary) throws(CLError) {
+        kernel = try library.kernel(.layernormBackward, "layernorm_heads_backward")
+        group = library.tuning.group
+    }
+
+    /// `g = J^T g`, head by head, with J of the norm at `input`.
+    ///
+    /// - Parameters:
+    ///   - input: what was normed, `rows` rows of heads * D values, `inputStride` apart, from `inputOffset` on
+    ///   - weight: [D], the same for all heads
+    ///   - g: the same from `offset` on, rows `stride` apart
+    package func callAsFunction(
+        input: Buffer<Float>, inputOffset: Int, inputStride: Int, rows: Int, heads: Int, weight: Buffer<Float>,
+        eps: Float, g: Buffer<Float>, offset: Int, stride: Int
+    ) throws(CLError) {
+        let width = weight.count
+        func holds(_ buffer: Buffer<Float>, _ offset: Int, _ stride: Int) -> Bool {
+            offset >= 0 && stride >= heads * width
+                && (rows == 0 || offset + (rows - 1) * stride + heads * width <= buffer.count)
+        }
+        guard holds(input, inputOffset, inputStride), holds(g, offset, stride) else {
+            throw .shape(
+                operation: "layernorm_heads_backward", expected: "\(rows) rows of \(heads) x \(width)",
+                got: "\(input.count) and \(g.count)")
+        }
+        try kernel.launch(
+            global: [group, heads, rows], local: [group, 1, 1],
+            [
+                "in": input, "inOffset": inputOffset, "inStride": inputStride, "D": width, "weight": weight,
+                "eps": eps, "g": g, "offset": offset, "stride": stride,
+            ])
+    }
+}
+
+/// The gradient of `NormalizeRows`. See `normalize_rows_backward` in `layernorm_backward.cl`.
+package struct NormalizeRowsBackward {
+    private let kernel: Kernel
+    private let group: Int
+
+    package init(_ library: KernelLibrary) throws(CLError) {
+        kernel = try library.kernel(.layernormBackward, "normalize_rows_backward")
+        group = library.tuning.group
+    }
+
+    /// `g = J^T g`, row by row, with J of the division by the length at `input`.
+    /// - Parameters: input: before the division, [rows, width]; g: [rows, width]
+    package func callAsFunction(input: Buffer<Float>, rows: Int, width: Int, g: Buffer<Float>) throws(CLError) {
+        guard rows >= 0, width > 0, rows * width <= min(input.count, g.count) else {
+            throw .shape(
+                operation: "normalize_rows_backward", expected: "\(rows) rows of \(width)",
+                got: "\(input.count) and \(g.count)")
+        }
+        try kernel.launch(global: [group, rows], local: [group, 1], ["in": input, "D": width, "g": g])
+    }
+}

@@ -85,7 +85,7 @@ extension Attribution {
                         g: g, q: q.tokenRows, k: k.tokenRows, v: v.tokenRows, queries: q.tokens,
                         tokens: k.tokens, heads: encoder.config.heads, scale: encoder.attentionScale,
                         lists: walk.lists, entries: use.entries, weight: use.weight, accumulate: use.accumulates,
-                        out: tables, outOffset: offset(table, walk))
+                        out: tables, outOffset: offset(table, walk), bias: encoder.scoreBiasBuffer(layer: layer))
                 }
                 continue
             }
@@ -105,9 +105,9 @@ extension Attribution {
             if site == .pattern, let file, work.layout.pairs[table.pair].source == sources.block(.file) {
                 try mixFile(file, layer: layer, base: base, images: images)
             } else {
-                try attention(
-                    q: q.rows(queries), queries: q.tokens, k: k.rows(keys), v: v.rows(base), tokens: k.tokens,
-                    images: images, heads: encoder.config.heads, scale: encoder.attentionScale, z: mixed)
+                try encoder.attend(
+                    layer: layer, queries: queries, keys: keys, values: base, count: images, z: mixed,
+                    workspace: workspace)
             }
             try contract(index, g, s: own, r: z.tokenRows, tokens: z.tokens, isMixed: true, walk)
         }

@@ -21,7 +21,7 @@ extension Attribution {
             for (stage, region) in [(Depth.Stage.attention, 2 * layer), (.mlp, 2 * layer + 1)] {
                 context.stage("\(stage) \(layer)")
                 for (model, run) in walk.runs(blocks, input.model) {
-                    try inside(stage, layer: layer, walk, model: model, run, hasActivation: true)
+                    try inside(stage, layer: layer, walk, model: model, run, hidden: [.mlpAct])
                     let slots = (run.lowerBound * walk.images)..<(run.upperBound * walk.images)
                     let output = Encoder.Output(
                         o: o, position: slots.lowerBound, x: x, lists: walk.lists, adds: nil)
@@ -40,10 +40,10 @@ extension Attribution {
     }
 
     /// q, k, v and z, or the hidden layer, of some blocks of one model.
-    /// - Parameter hasActivation: of the hidden layer also mlp_act
+    /// - Parameter hidden: what is wanted of the hidden layer; mlp_act alone is computed at once
     private func inside(
         _ stage: Depth.Stage, layer: Int, _ walk: AttributionWalk, model: Encoder, _ blocks: Range<Int>,
-        hasActivation: Bool
+        hidden: Set<Activation>
     ) throws(CLError) {
         let slots = (blocks.lowerBound * walk.images)..<(blocks.upperBound * walk.images)
         let first = walk.region(stage == .attention ? 2 * layer : 2 * layer + 1)
@@ -54,9 +54,9 @@ extension Attribution {
             try model.attend(layer: layer, slots: slots, workspace: workspace)
         } else {
             try model.projectHidden(
-                layer: layer, x: x, lists: walk.lists, rows: rows, slot: slots.lowerBound, beforeActivation: true,
-                workspace: workspace)
-            if hasActivation { try model.activate(layer: layer, slots: slots, workspace: workspace) }
+                layer: layer, x: x, lists: walk.lists, rows: rows, slot: slots.lowerBound,
+                beforeActivation: hidden.contains(.mlpPre), workspace: workspace)
+            if hidden == [.mlpPre, .mlpAct] { try model.activate(layer: layer, slots: slots, workspace: workspace) }
         }
     }
 
@@ -71,7 +71,7 @@ extension Attribution {
             }
         }
         for (model, run) in walk.runs(blocks.filter { !walk.given.contains($0) }.sorted(), input.model) {
-            try inside(stage, layer: layer, walk, model: model, run, hasActivation: isSeen)
+            try inside(stage, layer: layer, walk, model: model, run, hidden: isSeen ? [.mlpPre, .mlpAct] : [.mlpPre])
         }
     }
 

@@ -48,7 +48,6 @@ package final class Attribution {
     private let metrics: Metrics
     let contract: Contract
     let keyTokens: KeyTokens
-    let attention: Attention
     let residual: Residual
 
     /// Residual streams: regions of `regionRows` rows, resid_pre and resid_mid of each layer, then the last resid_post
@@ -76,8 +75,8 @@ package final class Attribution {
         context = encoder.context
         metrics = try Metrics(library)
         contract = try Contract(library)
-        keyTokens = try KeyTokens(library, headDim: encoder.config.headDim)
-        attention = try Attention(library, headDim: encoder.config.headDim)
+        keyTokens = try KeyTokens(
+            library, headDim: encoder.config.headDim, hasScoreBias: encoder.config.architecture.hasScoreBias)
         residual = try Residual(library)
         let counts = work.counts(shape, encoder.config, donor: donor?.config)
         input = try WaveInput(

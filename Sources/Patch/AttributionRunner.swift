@@ -15,9 +15,15 @@ package final class AttributionRunner {
     private let file: ActivationFile?
     private var shape: AttributionShape
     private var attribution: Attribution?
+    private let models: PlannedModels
 
     /// Images of a wave, as it is now
     package var images: Int { shape.images }
+
+    /// Bytes that a wave takes beside the weights, which are there before it: the encoders' and the transposed ones
+    package var bytes: Int {
+        get throws(CLError) { try work.buffers(shape, models).map(\.elements).reduce(0, +) * 4 }
+    }
 
     /// - Parameters:
     ///   - backward: of `encoder`
@@ -36,8 +42,8 @@ package final class AttributionRunner {
         sources = try Schedule.Sources(patches: patches, extras: extras, hasDonor: donor != nil)
         let layout = EstimateLayout(patches: patches, sources: sources, shape: NetworkShape(encoder.config))
         work = AttributionWork(estimates, layout: layout, sources: sources, extras: extras, config: encoder.config)
-        shape = try Self.plan(
-            work, PlannedModels(encoder, donor: donor), DeviceLimits(encoder.context), images: images, memory: memory)
+        models = PlannedModels(encoder, donor: donor)
+        shape = try Self.plan(work, models, DeviceLimits(encoder.context), images: images, memory: memory)
     }
 
     /// Estimates for images, in their order.

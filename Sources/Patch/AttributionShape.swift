@@ -101,7 +101,7 @@ struct AttributionWork {
     func buffers(_ shape: AttributionShape, _ models: PlannedModels) throws(CLError) -> [(name: String, elements: Int)]
     {
         let config = models.config, sizes = counts(shape, config, donor: models.donor)
-        let space = workspace(shape)
+        let space = workspace(shape), rows = max(1, shape.images * gradients(shape))
         return [
             ("the residual stream of every layer", sizes.stream), ("the stages' outputs", sizes.output),
             ("gradients", sizes.gradient), ("gradients", sizes.gradient), ("attention's output", sizes.mixed),
@@ -111,9 +111,8 @@ struct AttributionWork {
             + Workspace.counts(WaveShape.workspaceConfig(config, donor: models.donor), space).map {
                 ("activations of a stage", $0)
             }
-            + Backward.Workspace.counts(config, rows: max(1, shape.images * gradients(shape))).map {
-                ("gradients of a stage", $0)
-            } + (try models.temporaries(space).map { ("the GEMM's temporary", ($0 + 3) / 4) })
+            + Backward.Workspace.counts(config, rows: rows).map { ("gradients of a stage", $0) }
+            + (try models.temporariesOfGradients(space, rows).map { ("the GEMM's temporary", ($0 + 3) / 4) })
     }
 
     struct Counts {

@@ -30,16 +30,24 @@ package struct PlannedModels {
     package var config: ViTConfig, donor: ViTConfig?
     /// Bytes of the GEMM's temporaries for a workspace, one a provider
     var temporaries: (Workspace.Shape) throws(CLError) -> [Int]
+    /// The same with so many gradient rows of a backward pass, whose products have the encoder's temporary too
+    var temporariesOfGradients: (Workspace.Shape, Int) throws(CLError) -> [Int]
 
     /// - Parameter gemm: of each model; one provider for both has one temporary
     package init(_ config: ViTConfig, donor: ViTConfig? = nil, gemm: any GEMM, donorGEMM: (any GEMM)? = nil) {
         (self.config, self.donor) = (config, donor)
-        temporaries = { (shape) throws(CLError) in
+        let temporaries = { (shape: Workspace.Shape) throws(CLError) -> [Int] in
             var bytes = [try Workspace.temporaryBytes(config, shape, gemm: gemm)]
             if let donor, let donorGEMM {
                 let own = try Workspace.temporaryBytes(donor, shape, gemm: donorGEMM)
                 if donorGEMM === gemm { bytes[0] = max(bytes[0], own) } else { bytes.append(own) }
             }
+            return bytes
+        }
+        self.temporaries = temporaries
+        temporariesOfGradients = { (shape, rows) throws(CLError) in
+            var bytes = try temporaries(shape)
+            bytes[0] = max(bytes[0], try Backward.Workspace.temporaryBytes(config, rows: rows, gemm: gemm))
             return bytes
         }
     }

@@ -76,11 +76,13 @@ extension ReferenceActivation {
 /// - Parameters:
 ///   - q, k, v: [H, T, Dh]
 ///   - gradient: at z [H, T, Dh]
+///   - bias: added to the scores [H, T, T]
 /// - Returns: gradients at q, k and v [H, T, Dh], and at the pattern [H, T, T]
 package func attentionBackward(
-    q: [Double], k: [Double], v: [Double], gradient: [Double], heads: Int, tokens: Int, headDim: Int
+    q: [Double], k: [Double], v: [Double], bias: [Double]? = nil, gradient: [Double], heads: Int, tokens: Int,
+    headDim: Int
 ) -> (q: [Double], k: [Double], v: [Double], pattern: [Double]) {
-    let pattern = attentionPattern(q: q, k: k, heads: heads, tokens: tokens, headDim: headDim)
+    let pattern = attentionPattern(q: q, k: k, bias: bias, heads: heads, tokens: tokens, headDim: headDim)
     let atPattern = patternGradient(v: v, gradient: gradient, heads: heads, tokens: tokens, headDim: headDim)
     let zeros = [Double](repeating: 0, count: q.count)
     var (dq, dk, dv) = (zeros, zeros, zeros)
@@ -132,14 +134,15 @@ package func patternGradient(
 ///   - q, k, v: [queries, Dh], [T, Dh], [T, Dh] of one head
 ///   - other: keys [T, Dh] of another pass
 ///   - gradient: at z [queries, Dh]
+///   - bias: added to the scores [queries, T]
 /// - Returns: [T]
 package func keyChanges(
-    q: [Double], k: [Double], v: [Double], other: [Double], gradient: [Double], headDim: Int
+    q: [Double], k: [Double], v: [Double], other: [Double], bias: [Double]? = nil, gradient: [Double], headDim: Int
 ) -> [Double] {
     let queries = q.count / headDim, tokens = k.count / headDim
     func score(_ query: Int, _ keys: [Double], _ key: Int) -> Double {
         (0..<headDim).reduce(0) { $0 + q[query * headDim + $1] * keys[key * headDim + $1] }
-            / Double(headDim).squareRoot()
+            / Double(headDim).squareRoot() + (bias?[query * tokens + key] ?? 0)
     }
     var changes = [Double](repeating: 0, count: tokens)
     for query in 0..<queries {

@@ -54,12 +54,70 @@ extension OpCase {
         }
     }
 
+    /// - Parameters: as above; width: of the gate
+    package static func activationBackwardGated(
+        slots: Int, rows: [Int], tokens: Int, width: Int, activation: ActivationKind
+    ) -> OpCase {
+        let n = rows.count * tokens * width
+        return OpCase(
+            name: "activation_backward_gated",
+            shape: "rows \(rows.count) of \(slots) slots of \(tokens) x 2 x \(width), \(activation)", flops: 30 * n,
+            bytes: 4 * 5 * n,
+            // A derivative as above times two factors; the activation itself is off by up to 10 roundings.
+            tolerance: 14 * Float.unitRoundoff
+        ) { library, random in
+            let offset = 5, elements = tokens * 2 * width
+            var input = [Float].poison(offset + slots * elements + margin)
+            for slot in Set(rows).sorted() {
+                let at = offset + slot * elements
+                input.replaceSubrange(at..<(at + elements), with: random.normals(elements, std: 2))
+            }
+            let g = random.normals(n), before = input
+            let context = library.context, operation = try ActivationBackward(library)
+            let pre = try Buffer(context, input), gradient = try Buffer(context, g + [Float].poison(margin))
+            let lists = try Buffer(context, [77] + rows.map { Int32($0) })
+            let out = try Buffer(context, [Float].poison(2 * n + margin))
+            return PreparedOp(
+                launch: {
+                    try operation.gated(
+                        input: pre, offset: offset, lists: lists, slots: 1..<(1 + rows.count), tokens: tokens,
+                        width: width, activation: activation, g: gradient, out: out)
+                },
+                output: { try out.read() },
+                expected: {
+                    var expected = Expected(exact: [])
+                    for (i, slot) in rows.enumerated() {
+                        for token in 0..<tokens {
+                            let at = offset + slot * elements + token * 2 * width, own = (i * tokens + token) * width
+                            func part(_ index: Int, _ d: Int) -> Double { Double(before[at + index * width + d]) }
+                            for d in 0..<width {
+                                let by = Double(g[own + d]) * part(1, d)
+                                expected.values.append(by * (activation.reference?.slope(part(0, d)) ?? 1))
+                                expected.scales.append(abs(by))
+                            }
+                            for d in 0..<width {
+                                let gate = part(0, d), by = Double(g[own + d])
+                                expected.values.append(by * (activation.reference?(gate) ?? gate))
+                                expected.scales.append(abs(by * gate))
+                            }
+                        }
+                    }
+                    expected.appendPoison(margin)
+                    return expected
+                })
+        }
+    }
+
     package static var activationBackwardCases: [OpCase] {
         ActivationKind.allCases.map {
             activationBackward(slots: 4, rows: [2, 0, 2], elements: 131, activation: $0)
-        } + [
-            activationBackward(slots: 1, rows: [0], elements: 3, activation: .gelu),
-            activationBackward(slots: 2, rows: [1], elements: 4096, activation: .gelu, std: 4),
-        ]
+        }
+            + ActivationKind.allCases.map {
+                activationBackwardGated(slots: 4, rows: [2, 0, 2], tokens: 3, width: 37, activation: $0)
+            } + [
+                activationBackwardGated(slots: 1, rows: [0], tokens: 2, width: 64, activation: .silu),
+                activationBackward(slots: 1, rows: [0], elements: 3, activation: .gelu),
+                activationBackward(slots: 2, rows: [1], elements: 4096, activation: .gelu, std: 4),
+            ]
     }
 }

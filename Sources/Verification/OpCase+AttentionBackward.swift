@@ -9,13 +9,16 @@ extension OpCase {
     ///   - queries: the first so many tokens ask; in a buffer of their own, as in the last layer, if they are not all
     ///   - gap: poison between queries, keys, values and the next row
     ///   - std: of queries and keys
+    ///   - hasBias: whether something is added to the scores
     package static func attentionBackward(
-        slots: Int, rows: [Int], heads: Int, headDim: Int, tokens: Int, queries: Int, gap: Int = 0, std: Float = 1
+        slots: Int, rows: [Int], heads: Int, headDim: Int, tokens: Int, queries: Int, gap: Int = 0, std: Float = 1,
+        hasBias: Bool = false
     ) -> OpCase {
         let width = heads * headDim, n = rows.count
         return OpCase(
             name: "attention_backward",
-            shape: "rows \(n) of \(slots) slots, H \(heads), Dh \(headDim), queries \(queries), T \(tokens)",
+            shape: "rows \(n) of \(slots) slots, H \(heads), Dh \(headDim), queries \(queries), T \(tokens)"
+                + (hasBias ? ", bias" : ""),
             flops: n * heads * queries * tokens * 14 * headDim, bytes: 4 * n * width * (6 * tokens + 3 * queries),
             tolerance: 2 * attentionTolerance(headDim: headDim, tokens: tokens)
         ) { library, random in
@@ -29,6 +32,7 @@ extension OpCase {
             // [slots] of [H, T, Dh]; tokens that do not ask ask with zeros, and their gradient is zero.
             var q = [[Double]](repeating: [], count: slots), k = q, v = q
             let zeros = [Double](repeating: 0, count: (tokens - queries) * width)
+            let scores = hasBias ? random.normals(heads * tokens * tokens) : nil, added = scores?.map(Double.init)
             func split(_ x: [Double]) -> [Double] { splitHeads(x, heads: heads, tokens: tokens, headDim: headDim) }
             for slot in Set(rows).sorted() {
                 let values = [
@@ -52,17 +56,20 @@ extension OpCase {
                 v[slot] = split(values[2].map(Double.init))
                 let z = joinHeads(
                     Reference.attention(
-                        q: q[slot], k: k[slot], v: v[slot], heads: heads, tokens: tokens, headDim: headDim
+                        q: q[slot], k: k[slot], v: v[slot], bias: added, heads: heads, tokens: tokens,
+                        headDim: headDim
                     ).z, heads: heads, tokens: tokens, headDim: headDim)
                 let at = 7 + slot * queries * width
                 zRows.replaceSubrange(at..<(at + queries * width), with: z[..<(queries * width)].map { Float($0) })
             }
             let g = random.normals(n * queries * width)
             let (qs, ks, vs) = (q, k, v)
-            let operation = try AttentionBackward(library, headDim: headDim), context = library.context
+            let operation = try AttentionBackward(library, headDim: headDim, hasScoreBias: hasBias)
+            let context = library.context
             let kv = try Buffer(context, buffer), own = apart ? try Buffer(context, queryRows) : kv
             let z = try Buffer(context, zRows), lists = try Buffer(context, [9, 9] + rows.map { Int32($0) } + [9])
             let gradient = try Buffer(context, g + [Float].poison(margin))
+            let bias = try scores.map { values throws(CLError) in try Buffer(context, values) }
             let statistics = try Buffer(
                 context,
                 [Float].poison(AttentionBackward.statistics(rows: n, queries: queries, heads: heads)))
@@ -77,7 +84,7 @@ extension OpCase {
                         k: place(kv, kOffset, stride, tokens), v: place(kv, vOffset, stride, tokens),
                         z: place(z, 7, width, queries), queries: queries, tokens: tokens, heads: heads,
                         scale: 1 / Float(headDim).squareRoot(), lists: lists, slots: 2..<(2 + n), g: gradient,
-                        statistics: statistics, out: out)
+                        statistics: statistics, out: out, bias: bias)
                 },
                 output: { try out.read() },
                 expected: {
@@ -85,8 +92,8 @@ extension OpCase {
                     for (i, slot) in rows.enumerated() {
                         let own = g[(i * queries * width)..<((i + 1) * queries * width)].map(Double.init)
                         let all = attentionBackwardWithScales(
-                            q: qs[slot], k: ks[slot], v: vs[slot], gradient: split(own + zeros), heads: heads,
-                            tokens: tokens, headDim: headDim)
+                            q: qs[slot], k: ks[slot], v: vs[slot], bias: added, gradient: split(own + zeros),
+                            heads: heads, tokens: tokens, headDim: headDim)
                         for (part, (values, scales)) in all.enumerated() {
                             for h in 0..<heads {
                                 for token in 0..<tokens where part > 0 || token < queries {
@@ -109,11 +116,12 @@ extension OpCase {
     /// Gradients at q, k and v [H, T, Dh], each with what its errors are relative to: the same sums of magnitudes, times
     /// 1 + the largest sum |q k| / sqrt(Dh) of a query, as for attention itself.
     private static func attentionBackwardWithScales(
-        q: [Double], k: [Double], v: [Double], gradient: [Double], heads: Int, tokens: Int, headDim: Int
+        q: [Double], k: [Double], v: [Double], bias: [Double]?, gradient: [Double], heads: Int, tokens: Int,
+        headDim: Int
     ) -> [(values: [Double], scales: [Double])] {
         let (dq, dk, dv, _) = Reference.attentionBackward(
-            q: q, k: k, v: v, gradient: gradient, heads: heads, tokens: tokens, headDim: headDim)
-        let pattern = Reference.attentionPattern(q: q, k: k, heads: heads, tokens: tokens, headDim: headDim)
+            q: q, k: k, v: v, bias: bias, gradient: gradient, heads: heads, tokens: tokens, headDim: headDim)
+        let pattern = Reference.attentionPattern(q: q, k: k, bias: bias, heads: heads, tokens: tokens, headDim: headDim)
         func sizes(_ x: [Double]) -> [Double] { x.map { abs($0) } }
         /// [H, T, T] times rows [H, T, Dh]
         func mix(_ weights: [Double], _ rows: [Double]) -> [Double] {
@@ -144,18 +152,21 @@ extension OpCase {
         return [(dq, mix(scores, k)), (dk, mix(scoresByKey, q)), (dv, mix(weightsByKey, gradient))]
     }
 
-    /// T below, at and above whole blocks; slots in any order and twice; few queries; heads and tokens of real models.
+    /// T below, at and above whole blocks; slots in any order and twice; few queries; heads of real models; a bias. Widths
+    /// of heads are compiled in, so they are few.
     package static var attentionBackwardCases: [OpCase] {
         [
             attentionBackward(slots: 4, rows: [2, 0, 2], heads: 3, headDim: 7, tokens: 37, queries: 37, gap: 5),
-            attentionBackward(slots: 3, rows: [1, 2], heads: 2, headDim: 13, tokens: 23, queries: 1, gap: 1),
-            attentionBackward(slots: 1, rows: [0], heads: 1, headDim: 16, tokens: 16, queries: 16),
-            attentionBackward(slots: 2, rows: [1], heads: 2, headDim: 5, tokens: 67, queries: 19, std: 2),
-            attentionBackward(slots: 1, rows: [0], heads: 1, headDim: 3, tokens: 271, queries: 271, gap: 2, std: 3),
+            attentionBackward(slots: 3, rows: [1, 2], heads: 2, headDim: 7, tokens: 23, queries: 1, gap: 1),
+            attentionBackward(slots: 2, rows: [1], heads: 2, headDim: 7, tokens: 67, queries: 19, std: 2),
+            attentionBackward(slots: 1, rows: [0], heads: 1, headDim: 7, tokens: 139, queries: 139, gap: 2, std: 3),
             attentionBackward(slots: 1, rows: [0], heads: 1, headDim: 1, tokens: 1, queries: 1),
-            attentionBackward(slots: 1, rows: [0], heads: 2, headDim: 64, tokens: 197, queries: 197),
-            attentionBackward(slots: 1, rows: [0], heads: 1, headDim: 72, tokens: 257, queries: 257, gap: 4),
-            attentionBackward(slots: 2, rows: [1], heads: 1, headDim: 80, tokens: 257, queries: 131, std: 2),
+            attentionBackward(slots: 1, rows: [0], heads: 1, headDim: 64, tokens: 64, queries: 64),
+            attentionBackward(slots: 1, rows: [0], heads: 2, headDim: 64, tokens: 131, queries: 71),
+            attentionBackward(slots: 1, rows: [0], heads: 1, headDim: 72, tokens: 67, queries: 67, gap: 4),
+            attentionBackward(
+                slots: 3, rows: [2, 0], heads: 2, headDim: 7, tokens: 37, queries: 37, gap: 3, hasBias: true),
+            attentionBackward(slots: 1, rows: [0], heads: 2, headDim: 7, tokens: 71, queries: 35, hasBias: true),
         ]
     }
 }

@@ -6,16 +6,17 @@ extension OpCase {
     /// - Parameters:
     ///   - slots: of the forward pass
     ///   - queries: the first so many tokens ask
+    ///   - hasBias: whether something is added to the scores
     ///   - std: of queries and keys; large ones make single keys take nearly all
     package static func keyTokens(
         entries: Int, slots: Int, heads: Int, headDim: Int, tokens: Int, queries: Int, std: Float = 1,
-        weight: Float = 1, accumulate: Bool = false
+        weight: Float = 1, accumulate: Bool = false, hasBias: Bool = false
     ) -> OpCase {
         let width = heads * headDim
         return OpCase(
             name: "key_tokens",
             shape: "\(entries) of \(slots) slots, H \(heads), Dh \(headDim), queries \(queries), T \(tokens)"
-                + (accumulate ? ", added" : ""),
+                + (accumulate ? ", added" : "") + (hasBias ? ", bias" : ""),
             flops: entries * heads * queries * tokens * 10 * headDim,
             bytes: 4 * entries * (width * (2 * queries + 3 * tokens) + heads * tokens),
             // As for attention, whose z is computed twice, and a sum over the queries
@@ -45,7 +46,10 @@ extension OpCase {
                 let at = outOffset + size
                 before.replaceSubrange(at..<(at + entries * size), with: random.normals(entries * size))
             }
-            let context = library.context, operation = try KeyTokens(library, headDim: headDim), start = before
+            let context = library.context, start = before
+            let operation = try KeyTokens(library, headDim: headDim, hasScoreBias: hasBias)
+            let scores = hasBias ? random.normals(heads * tokens * tokens) : nil
+            let bias = try scores.map { values throws(CLError) in try Buffer(context, values) }
             let qkv = try Buffer(context, buffer), gradient = try Buffer(context, g + [Float].poison(margin))
             let lists = try Buffer(context, [8] + list.flatMap(\.ints)), out = try Buffer(context, before)
             func place(_ part: Int) -> TokenRows {
@@ -59,7 +63,7 @@ extension OpCase {
                         k: place(1), v: place(2), queries: queries, tokens: tokens, heads: heads,
                         scale: 1 / Float(headDim).squareRoot(), lists: lists,
                         entries: Entries(first: 1, count: entries), weight: weight, accumulate: accumulate, out: out,
-                        outOffset: outOffset)
+                        outOffset: outOffset, bias: bias)
                 },
                 output: { try out.read() },
                 expected: {
@@ -78,8 +82,9 @@ extension OpCase {
                             let other = rows(values[1], entry.s, tokens, tokens, h)
                             let v = rows(values[2], entry.r, tokens, tokens, h)
                             let own = rows(g, entry.g, queries, queries, h)
+                            let added = scores.map { $0[(h * tokens * tokens)...].map(Double.init) }
                             let changes = keyChanges(
-                                q: q, k: k, v: v, other: other, gradient: own, headDim: headDim)
+                                q: q, k: k, v: v, other: other, bias: added, gradient: own, headDim: headDim)
                             let scale = keyScale(q: q, keys: k + other, v: v, gradient: own, headDim: headDim)
                             for key in 0..<tokens {
                                 let to = outOffset + entry.out * size + key * heads + h
@@ -114,17 +119,18 @@ extension OpCase {
         }
     }
 
-    /// T around blocks of keys, few queries; scores so large that single keys take all; real heads.
+    /// T around blocks of keys, few queries; scores so large that single keys take all; heads of real models; a bias.
     package static var keyTokensCases: [OpCase] {
         [
             keyTokens(entries: 3, slots: 4, heads: 3, headDim: 7, tokens: 37, queries: 37),
             keyTokens(
-                entries: 2, slots: 2, heads: 2, headDim: 13, tokens: 19, queries: 1, weight: -0.7, accumulate: true),
-            keyTokens(entries: 1, slots: 2, heads: 1, headDim: 16, tokens: 16, queries: 16, std: 4),
+                entries: 2, slots: 2, heads: 2, headDim: 7, tokens: 19, queries: 1, weight: -0.7, accumulate: true),
+            keyTokens(entries: 1, slots: 2, heads: 1, headDim: 7, tokens: 16, queries: 16, std: 4),
             keyTokens(entries: 2, slots: 3, heads: 2, headDim: 2, tokens: 5, queries: 5, std: 5),
-            keyTokens(entries: 2, slots: 3, heads: 1, headDim: 5, tokens: 67, queries: 19, std: 3),
-            keyTokens(entries: 1, slots: 2, heads: 1, headDim: 3, tokens: 1, queries: 1),
-            keyTokens(entries: 1, slots: 2, heads: 1, headDim: 64, tokens: 197, queries: 197),
+            keyTokens(entries: 2, slots: 3, heads: 1, headDim: 7, tokens: 67, queries: 19, std: 3),
+            keyTokens(entries: 1, slots: 2, heads: 1, headDim: 2, tokens: 1, queries: 1),
+            keyTokens(entries: 1, slots: 2, heads: 1, headDim: 64, tokens: 67, queries: 67),
+            keyTokens(entries: 2, slots: 3, heads: 2, headDim: 7, tokens: 37, queries: 21, hasBias: true),
         ]
     }
 }

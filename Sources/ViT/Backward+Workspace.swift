@@ -18,6 +18,20 @@ extension Backward {
         /// Of attention's softmax, per query
         let statistics: Buffer<Float>
 
+        // Empty where an architecture has no use for them:
+        /// At the gate and at what it gates, side by side: [rows * tokens(after:), 2M]
+        let gated: Buffer<Float>
+        /// Queries and keys before their norms: [rows * T, 3D]
+        let unnormed: Buffer<Float>
+        /// What a readout by attention computes: keys and values [rows * T, 2D], z and what its MLP is given [rows, D],
+        /// its hidden layer before the activation [rows, M]
+        let pooledKV: Buffer<Float>, pooledZ: Buffer<Float>, pooledInput: Buffer<Float>, pooledHidden: Buffer<Float>
+        /// What a readout compares with texts: its features [rows, parts * D], their embedding before it is divided by its
+        /// length, and the gradient at that [rows, its width]
+        let features: Buffer<Float>, embedding: Buffer<Float>, embeddingGradient: Buffer<Float>
+        /// The list 0 ..< rows
+        let order: Buffer<Int32>
+
         package init(_ context: Context, config: ViTConfig, rows: Int) throws(CLError) {
             self.rows = rows
             let counts = Self.counts(config, rows: rows)
@@ -27,22 +41,40 @@ extension Backward {
             normed = try Buffer(context, count: counts[3])
             logits = try Buffer(context, count: counts[4])
             statistics = try Buffer(context, count: counts[5])
+            gated = try Buffer(context, count: counts[6])
+            unnormed = try Buffer(context, count: counts[7])
+            pooledKV = try Buffer(context, count: counts[8])
+            pooledZ = try Buffer(context, count: counts[9])
+            pooledInput = try Buffer(context, count: counts[10])
+            pooledHidden = try Buffer(context, count: counts[11])
+            features = try Buffer(context, count: counts[12])
+            embedding = try Buffer(context, count: counts[13])
+            embeddingGradient = try Buffer(context, count: counts[14])
+            order = try Buffer(context, (0..<Int32(counts[15])).map { $0 })
         }
 
         /// Elements of each buffer, in the order in which they are made.
         package static func counts(_ config: ViTConfig, rows: Int) -> [Int] {
-            let tokens = rows * config.tokens, d = config.hiddenSize
+            let tokens = rows * config.tokens, (d, m) = (config.hiddenSize, config.intermediateSize)
+            let architecture = config.architecture, pools = architecture.readout.parts.contains(.attention)
+            let embedding = rows * (architecture.readout.embedding?.width ?? 0)
             return [
-                tokens * config.intermediateSize, tokens * d, tokens * 3 * d, tokens * d, rows * config.classes,
+                tokens * m, tokens * d, tokens * 3 * d, tokens * d, rows * config.classes,
                 AttentionBackward.statistics(rows: rows, queries: config.tokens, heads: config.heads),
+                architecture.hasGatedMLP ? tokens * 2 * m : 0, architecture.hasQKNorm ? tokens * 3 * d : 0,
+                pools ? tokens * 2 * d : 0, pools ? rows * d : 0, pools ? rows * d : 0, pools ? rows * m : 0,
+                embedding > 0 ? rows * config.readoutWidth : 0, embedding, embedding, rows,
             ]
         }
 
         /// Bytes of the GEMM provider's largest temporary.
         package static func temporaryBytes(_ config: ViTConfig, rows: Int, gemm: any GEMM) throws(CLError) -> Int {
             let (d, m, tokens) = (config.hiddenSize, config.intermediateSize, rows * config.tokens)
-            var temporary = try gemm.temporaryBytes(rows: rows, outputs: config.readoutWidth, inputs: config.classes)
-            for (n, k) in [(d, 3 * d), (d, d), (d, m), (m, d)] {
+            var temporary = 0
+            for (n, k) in [(config.headWidth, config.classes), (config.readoutWidth, config.headWidth)] {
+                temporary = max(temporary, try gemm.temporaryBytes(rows: rows, outputs: n, inputs: k))
+            }
+            for (n, k) in [(d, 3 * d), (3 * d, d), (d, d), (d, config.fc1Size), (m, d)] {
                 temporary = max(temporary, try gemm.temporaryBytes(rows: tokens, outputs: n, inputs: k))
             }
             return temporary
@@ -62,6 +94,8 @@ extension Backward {
         case .k: joint(1)
         case .v: joint(2)
         case .z: TokenRows(workspace.z, rowStride: own * d, tokenStride: d)
+        case .mlpPre where encoder.config.architecture.hasGatedMLP:
+            TokenRows(workspace.gated, rowStride: own * 2 * m, tokenStride: 2 * m)
         case .mlpPre, .mlpAct: TokenRows(workspace.hidden, rowStride: own * m, tokenStride: m)
         }
     }

@@ -20,14 +20,28 @@ package final class Backward {
     struct Layer {
         let qkv: any GEMMWeight  // [D, 3D]
         let proj: any GEMMWeight  // [D, D]
-        let fc1: any GEMMWeight  // [D, M]
+        let fc1: any GEMMWeight  // [D, M]; [D, 2M] of a gated MLP
         let fc2: any GEMMWeight  // [M, D]
     }
 
+    /// Those of a readout by attention
+    struct Pooling {
+        let kv: any GEMMWeight  // [D, 2D]
+        let proj: any GEMMWeight  // [D, D]
+        let fc1: any GEMMWeight  // [D, M]
+        let fc2: any GEMMWeight  // [M, D]
+        /// Without a bias of the scores
+        let attention: AttentionBackward
+    }
+
     let layers: [Layer]
-    let head: any GEMMWeight  // [parts of the readout * D, C]
+    let head: any GEMMWeight  // [parts of the readout * D, C]; [width of its embedding, C]
+    let pooling: Pooling?
+    let projection: (any GEMMWeight)?  // [parts of the readout * D, width of its embedding]
     let metrics: MetricGradient
     let layerNorm: LayerNormBackward
+    let normHeads: LayerNormHeadsBackward
+    let normalize: NormalizeRowsBackward
     let attention: AttentionBackward
     let activation: ActivationBackward
 
@@ -36,7 +50,10 @@ package final class Backward {
         self.encoder = encoder
         metrics = try MetricGradient(library)
         layerNorm = try LayerNormBackward(library)
-        attention = try AttentionBackward(library, headDim: encoder.config.headDim)
+        normHeads = try LayerNormHeadsBackward(library)
+        normalize = try NormalizeRowsBackward(library)
+        attention = try AttentionBackward(
+            library, headDim: encoder.config.headDim, hasScoreBias: encoder.config.architecture.hasScoreBias)
         activation = try ActivationBackward(library)
         let config = encoder.config, (d, m) = (config.hiddenSize, config.intermediateSize), gemm = encoder.gemm
         /// Of a weight [outputs, inputs]
@@ -50,10 +67,20 @@ package final class Backward {
             layers.append(
                 Layer(
                     qkv: try transposed(layer.qkvWeight, 3 * d, d), proj: try transposed(layer.projWeight, d, d),
-                    fc1: try transposed(layer.fc1Weight, m, d), fc2: try transposed(layer.fc2Weight, d, m)))
+                    fc1: try transposed(layer.fc1Weight, config.fc1Size, d),
+                    fc2: try transposed(layer.fc2Weight, d, m)))
         }
         self.layers = layers
-        head = try transposed(weights.headWeight, config.classes, config.readoutWidth)
+        head = try transposed(weights.headWeight, config.classes, config.headWidth)
+        pooling = try weights.pooling.map { pool throws(CLError) in
+            Pooling(
+                kv: try transposed(pool.kvWeight, 2 * d, d), proj: try transposed(pool.projWeight, d, d),
+                fc1: try transposed(pool.fc1Weight, m, d), fc2: try transposed(pool.fc2Weight, d, m),
+                attention: try AttentionBackward(library, headDim: config.headDim))
+        }
+        projection = try weights.projection.map { weight throws(CLError) in
+            try transposed(weight, config.headWidth, config.readoutWidth)
+        }
     }
 
     // MARK: From the metric to the stream
@@ -85,12 +112,18 @@ package final class Backward {
             Matrix(workspace.hidden, stride: encoder.config.intermediateSize))
     }
 
-    /// The gradient at mlp_act to that at mlp_pre, in place.
+    /// The gradient at mlp_act to that at mlp_pre, in place; of a gated MLP in `workspace.gated`.
     /// - Parameter slots: where in the lists the slot of `forward`'s mlp_pre of each gradient row stands
     package func activate(
         layer: Int, lists: Buffer<Int32>, slots: Range<Int>, forward: ViT.Workspace, workspace: Workspace
     ) throws(CLError) {
         let pre = encoder.place(.mlpPre, layer: layer, forward)
+        if encoder.config.architecture.hasGatedMLP {
+            try activation.gated(
+                input: pre.buffer, offset: pre.offset, lists: lists, slots: slots, tokens: pre.tokens, width: pre.width,
+                activation: encoder.activation, g: workspace.hidden, out: workspace.gated)
+            return
+        }
         try activation(
             input: pre.buffer, offset: pre.offset, lists: lists, slots: slots, elements: pre.tokens * pre.width,
             activation: encoder.activation, g: workspace.hidden)
@@ -107,8 +140,8 @@ package final class Backward {
     ) throws(CLError) {
         let config = encoder.config, tokens = encoder.tokens(after: layer)
         try product(
-            Matrix(workspace.hidden, stride: config.intermediateSize), layers[layer].fc1, layer: layer,
-            count: rows.count, Matrix(workspace.normed, stride: config.hiddenSize))
+            Matrix(config.architecture.hasGatedMLP ? workspace.gated : workspace.hidden, stride: config.fc1Size),
+            layers[layer].fc1, layer: layer, count: rows.count, Matrix(workspace.normed, stride: config.hiddenSize))
         try layerNorm(
             input: x, rowStride: encoder.rowStride, rows: lists, list: rows, tokens: tokens,
             weight: encoder.layers[layer].ln2Weight, eps: config.layerNormEps, gradient: workspace.normed, add: g,
@@ -134,7 +167,8 @@ package final class Backward {
         try attention(
             q: rows(.q), k: rows(.k), v: rows(.v), z: rows(.z), queries: encoder.tokens(after: layer),
             tokens: encoder.config.tokens, heads: encoder.config.heads, scale: encoder.attentionScale, lists: lists,
-            slots: slots, g: workspace.z, statistics: workspace.statistics, out: workspace.qkv)
+            slots: slots, g: workspace.z, statistics: workspace.statistics, out: workspace.qkv,
+            bias: encoder.scoreBiasBuffer(layer: layer))
     }
 
     /// The gradients at q, k and v and that at resid_mid to that at resid_pre.
@@ -149,6 +183,7 @@ package final class Backward {
         workspace: Workspace
     ) throws(CLError) {
         let config = encoder.config, (t, d) = (config.tokens, config.hiddenSize)
+        try headNorms(layer: layer, x: x, lists: lists, rows: rows, workspace)
         try encoder.gemm(
             a: Matrix(workspace.qkv, stride: 3 * d), weight: layers[layer].qkv, rows: rows.count * t, activation: .none,
             out: Matrix(workspace.normed, stride: d))
@@ -156,6 +191,30 @@ package final class Backward {
             input: x, rowStride: encoder.rowStride, rows: lists, list: rows, tokens: t,
             weight: encoder.layers[layer].ln1Weight, eps: config.layerNormEps, gradient: workspace.normed, add: g,
             addTokens: encoder.tokens(after: layer), out: out)
+    }
+
+    /// The gradients at q and k to those before their norms, in place, where there are norms.
+    private func headNorms(
+        layer index: Int, x: Buffer<Float>, lists: Buffer<Int32>, rows: Range<Int>, _ workspace: Workspace
+    ) throws(CLError) {
+        let layer = encoder.layers[index], config = encoder.config
+        guard let qNorm = layer.qNorm, let kNorm = layer.kNorm else { return }
+        let d = config.hiddenSize, count = rows.count * config.tokens
+        // A forward pass norms in place, so what it normed is computed again.
+        try encoder.layerNorm(
+            input: x, rowStride: encoder.rowStride, rows: lists, list: rows, tokens: config.tokens,
+            weight: layer.ln1Weight, bias: layer.ln1Bias, eps: config.layerNormEps, out: workspace.normed)
+        for (weight, offset) in [(layer.qkv, 0), (layer.q, 0), (layer.kv, d)] {
+            guard let weight else { continue }
+            try encoder.gemm(
+                a: Matrix(workspace.normed, stride: d), weight: weight, rows: count, activation: .none,
+                out: Matrix(workspace.unnormed, offset: offset, stride: 3 * d))
+        }
+        for (norm, offset) in [(qNorm, 0), (kNorm, d)] {
+            try normHeads(
+                input: workspace.unnormed, inputOffset: offset, inputStride: 3 * d, rows: count, heads: config.heads,
+                weight: norm.weight, eps: config.layerNormEps, g: workspace.qkv, offset: offset, stride: 3 * d)
+        }
     }
 
     private func product(

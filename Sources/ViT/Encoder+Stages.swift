@@ -75,6 +75,20 @@ extension Encoder {
             bias: layers[layer].scoreBias)
     }
 
+    /// Attention's output with the queries of some slots, the keys and values of others.
+    /// - Parameters:
+    ///   - queries, keys, values: the first slot of each; `count` follow each other
+    ///   - z: [count, tokens(after: layer), D]
+    package func attend(
+        layer: Int, queries: Int, keys: Int, values: Int, count: Int, z: Buffer<Float>, workspace: Workspace
+    ) throws(CLError) {
+        let q = place(.q, layer: layer, workspace), k = place(.k, layer: layer, workspace)
+        try attention(
+            q: q.rows(queries), queries: q.tokens, k: k.rows(keys),
+            v: place(.v, layer: layer, workspace).rows(values), tokens: k.tokens, images: count, heads: config.heads,
+            scale: attentionScale, z: z, bias: layers[layer].scoreBias)
+    }
+
     package var attentionScale: Float { 1 / Float(config.headDim).squareRoot() }
 
     /// attn_out of some slots, from their z.

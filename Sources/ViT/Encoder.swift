@@ -157,6 +157,9 @@ package final class Encoder {
     package func tokens(after layer: Int) -> Int { config.tokens(after: layer) }
 
     /// What a layer adds to its attention scores [H, T, T]; nil where it adds nothing.
+    package func scoreBiasBuffer(layer: Int) -> Buffer<Float>? { layers[layer].scoreBias }
+
+    /// The same on the host
     package func scoreBias(layer: Int) throws(CLError) -> [Float]? {
         guard let bias = layers[layer].scoreBias else { return nil }
         return try bias.read(0..<bias.count)

@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import Patch
 import TestSupport
 import Testing
@@ -18,7 +19,7 @@ import ViT
         let expected = try SafetensorsFile(directory.appendingPathComponent("estimates.safetensors"))
         let list = try JSONDecoder().decode(
             CaseList.self, from: Data(contentsOf: directory.appendingPathComponent("cases.json")))
-        let checkpoint = try Checkpoint.load(folder: directory.path)
+        let checkpoint = try FamilyTests.checkpoint(name)
         let rig = try Rig(checkpoint)
         let pixels = try ["clean", "corrupted"].map { try passes.doubles("\($0).pixels").map(Float.init) }
         for (prefix, with) in [("", PatchWith.clean), ("zero.", .zero)] {
@@ -108,6 +109,24 @@ import ViT
         // A quarter each time the steps double, down to float32's roundings
         #expect(errors[1] < errors[0] / 2.5 || errors[1] < 1e-5, "seed \(lab.seed): \(errors)")
         #expect(errors[2] < errors[0] / 8 || errors[2] < 1e-5, "seed \(lab.seed): \(errors)")
+    }
+
+    /// What is made on the device is what was planned, the GEMM's temporary for products with transposed weights among it.
+    @Test(arguments: [("timm-siglip", GEMMProvider.clblast), ("dinov2-swiglu", .clblast), ("timm-qk-norm", .packed)])
+    func memoryIsAsPlanned(_ name: String, _ provider: GEMMProvider) throws {
+        let checkpoint = try FamilyTests.checkpoint(name), rig = try Rig(checkpoint, provider: provider)
+        var random = SplitMix64(seed: 3)
+        let wave = rig.input(images: 2, &random), patches = rig.patches()
+        let backward = try Backward(rig.encoder, weights: checkpoint.weights, library: rig.library)
+        let before = rig.context.allocatedBytes
+        let runner = try AttributionRunner(
+            encoder: rig.encoder, backward: backward, library: rig.library, patches: patches, estimates: Self.all,
+            images: 2)
+        #expect(rig.context.allocatedBytes == before)
+        _ = try runner.run(images: 2) { _ in wave }
+        let planned = try runner.bytes
+        #expect(rig.context.peakBytes <= before + planned, "\(name): \(rig.context.peakBytes - before) of \(planned)")
+        #expect(rig.context.peakBytes > before + planned / 2)
     }
 
     /// A donor of the same weights and images gives what the other pass gives.

@@ -20,7 +20,8 @@ import ViT
         let directory = Fixture.directory(name)
         let answers = try SafetensorsFile(directory.appendingPathComponent("gradients.safetensors"))
         let expected = try SafetensorsFile(directory.appendingPathComponent("expected.safetensors"))
-        let checkpoint = try Checkpoint.load(folder: directory.path)
+        let family = name.split(separator: "/").count == 2 ? String(name.dropFirst("families/".count)) : nil
+        let checkpoint = try family.map { try FamilyTests.checkpoint($0) } ?? Checkpoint.load(folder: directory.path)
         let rig = try Rig(checkpoint), config = rig.config
         let pixels = try expected.doubles("clean.pixels").prefix(config.imageValues).map(Float.init)
         let rows = Self.metrics.map { BackwardPass.Row(pass: 0, metric: $0) }

@@ -108,26 +108,6 @@ import ViT
         }
     }
 
-    /// The pieces that no backward pass is written for, named in one error
-    @Test(arguments: [
-        ("dinov2-swiglu", "gated MLPs"), ("timm-qk-norm", "norms of queries and keys"),
-        ("beit", "biases of attention scores"), ("timm-siglip", "a readout by attention"),
-        ("siglip-zero-shot", "a readout by attention, texts for classes"), ("clip-zero-shot", "texts for classes"),
-    ])
-    func gradientsAreRefusedByName(_ name: String, _ pieces: String) throws {
-        let config = try Self.checkpoint(name).config
-        let error = #expect(throws: NoGradient.self) { try config.architecture.checkGradients() }
-        #expect(
-            error?.description
-                == "gradients are not there for \(pieces), which this \(config.architecture.family) has")
-    }
-
-    @Test func gradientsOfTheOthersAreNotRefused() throws {
-        for name in ["deit-distilled", "dinov2-registers", "clip", "timm-distilled", "vit-wide"] {
-            try Self.checkpoint(name).config.architecture.checkGradients()
-        }
-    }
-
     @Test func whatIsNotSquareIsNotInterpolated() throws {
         let error = try #require(throws: CheckpointError.self) { try Self.checkpoint("vit-wide", imageSize: 25) }
         #expect(error.description.contains("interpolated from square grids only"))
