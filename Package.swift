@@ -100,7 +100,9 @@ let package = Package(
         .testTarget(name: "SpecTests", dependencies: ["Spec", "Patch", "Images", "ViT", "Files"]),
         .testTarget(
             name: "PatchTests",
-            dependencies: ["Patch", "ViT", "Formats", "Kernels", "CLRuntime", "Reference", "Verification", "TestSupport"]),
+            dependencies: [
+                "Patch", "ViT", "Formats", "Kernels", "CLRuntime", "Reference", "Verification", "TestSupport",
+            ]),
         .testTarget(name: "VitPatchTests", dependencies: ["VitPatch", "Heads"]),
         .testTarget(
             name: "ResultsTests", dependencies: ["Results", "Files", .product(name: "GRDB", package: "GRDB.swift")]),

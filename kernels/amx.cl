@@ -80,7 +80,7 @@ static inline void model_multiply(uint16 *sums, const uint16 *left, const uint16
   for (int word_ = 0; word_ < 256; word_++)    \
     vstore4(as_uchar4(((uint *)tile[t])[word_]), 0, (to) + (offset) + word_ / 16 * (stride) + word_ % 16 * 4);
 #define TILE_MULTIPLY(sums, left, right) model_multiply(tile[sums], tile[left], tile[right]);
-#define PREFETCH(from)
+#define PREFETCH(from) (void)(from);
 #define STREAM(x, to) vstore16(x, 0, to);
 
 #endif
