@@ -26,7 +26,7 @@ extension FuzzReader {
         for format in ExportFormat.allCases { try? store.export(format) { _ in } }
         try? store.exportNPZ { _ in }
         _ = try? summaryText(store: store)
-        _ = try? summaryData(statistics(of: store), format: .json)
+        _ = try? summaryData(statistics(of: store), manifest: store.manifest, format: .json)
         _ = try? groupData(groupStatistics(of: store, by: store.classGroups()), format: .csv)
         _ = try? compare(store, store)
         if report { _ = try? writeReport(of: store, to: folder.path + "/report") }

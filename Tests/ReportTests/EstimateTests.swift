@@ -1,6 +1,7 @@
 import Foundation
 import Results
 import Statistics
+import StoreTestSupport
 import Testing
 
 @testable import Report

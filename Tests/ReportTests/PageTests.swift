@@ -1,6 +1,7 @@
 import Foundation
 import Results
 import Statistics
+import StoreTestSupport
 import Testing
 
 @testable import Report
@@ -200,7 +201,9 @@ private struct Cells: Decodable {
         #expect(places(SummaryChoice(metric: .logOdds, sites: ["attn_out"], top: 1)) == ["attn_out L2"])
         #expect(places(SummaryChoice(sites: ["mlp_out"])) == ["mlp_out L0", "mlp_out L1", "mlp_out L2"])
         #expect(places(SummaryChoice(sort: .positive)).last == "mlp_out L2")
-        let csv = summaryData(statistics, choice: SummaryChoice(top: 2), format: .csv).split(separator: "\n")
+        let csv = summaryData(
+            statistics, manifest: temporary.store.manifest, choice: SummaryChoice(top: 2), format: .csv
+        ).split(separator: "\n")
         #expect(csv.count == 3 && csv[1].hasPrefix("grayscale,restore,attn_out,1,"))
     }
 

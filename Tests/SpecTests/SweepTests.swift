@@ -183,7 +183,7 @@ struct SweepTests {
                 && settings.corruptions.map(\.spec) == ["mean"]
                 && settings.control == 9 && settings.pairs == .top(4) && settings.shapley == 6
                 && settings.classMap == "c.csv" && settings.resize == .torchvision
-                && settings.exif == .apply && settings.classes == "t.safetensors" && settings.imageSize == PixelSize("448"))
+                && settings.exif == .apply && settings.classes == "t.safetensors" && settings.imageSize == 448)
         #expect(try both.target(among: ["a", "b"]) == .clean)
         #expect(settings.keep == .flipped && settings.limit == 5 && settings.offset == 6)
         #expect(settings.allEstimates.map(\.name) == ["ig5_p"] && settings.exactImages == 4)

@@ -1,6 +1,7 @@
 import Foundation
 import Results
 import Statistics
+import StoreTestSupport
 import Testing
 
 /// A game whose interactions are known: the effect of a set of places is the sum of what each does, and of what every

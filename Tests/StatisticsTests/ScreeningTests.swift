@@ -1,5 +1,6 @@
 import Foundation
 import Results
+import StoreTestSupport
 import Testing
 
 @testable import Statistics

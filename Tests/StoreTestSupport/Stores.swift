@@ -51,6 +51,6 @@ package func image(_ index: Int, clean: PassMetrics, corrupted: PassMetrics, kep
 }
 
 /// Within `tolerance` of each other, relative where they are large
-func close(_ a: Double, _ b: Double, _ tolerance: Double = 1e-9) -> Bool {
+package func close(_ a: Double, _ b: Double, _ tolerance: Double = 1e-9) -> Bool {
     abs(a - b) <= tolerance * max(1, abs(b))
 }
