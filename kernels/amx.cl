@@ -56,9 +56,11 @@ static inline float16 flushed(float16 x) { return fabs(x) < 0x1p-126f ? copysign
 
 // [16 m, 16 n] += left right: even and odd k in chains of their own, from 0 on, then their sum to what was there
 static inline void model_multiply(uint16 *sums, const uint16 *left, const uint16 *right) {
+#pragma unroll 1
   for (int m = 0; m < 16; m++) {
     const uint *row = (const uint *)(left + m);
     float16 even = 0.0f, odd = 0.0f;
+#pragma unroll 1
     for (int k = 0; k < 16; k++) {
       float16 low = flushed(as_float16((uint16)(row[k] << 16)));
       float16 high = flushed(as_float16((uint16)(row[k] & 0xffff0000u)));
