@@ -8,7 +8,7 @@ DEMO_OUTPUT ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test lint format readme check-readme test-scripts bundle clean kill-test full-disk-test \
-    slurm-test benchmark test-intel test-loopvec check-rusticl check-gpu wheel test-python notebooks fuzz man
+    slurm-test benchmark test-intel test-loopvec check-rusticl check-gpu check-amx wheel test-python notebooks fuzz man
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -95,6 +95,9 @@ test-intel: setup  ## Run all tests on Intel's OpenCL runtime for CPUs (installs
 check-gpu: build  ## Check the kernels that GPUs get on a machine without one (Oclgrind, clang-19, PyPI's ptxas)
 	@scripts/oclgrind.sh $(RELEASE)
 	@python3 scripts/static-check.py
+
+check-amx:  ## Check what clang-19 makes of the kernel for CPUs with AMX, on a machine without one
+	@python3 scripts/amx-check.py
 
 benchmark: build  ## Compare with PyTorch and TransformerLens (downloads them); writes Benchmarks/results.md
 	@Benchmarks/run.sh $(BENCHMARK_OPTIONS)

@@ -29,6 +29,8 @@ let package = Package(
         .target(
             name: "CImageIO",
             linkerSettings: ["jpeg", "png16", "z", "webp", "webpdemux", "gif", "tiff"].map { .linkedLibrary($0) }),
+        // Whether the CPU's matrix tiles may be used.
+        .target(name: "CAMX"),
         .target(name: "CDemo", cSettings: [.headerSearchPath("../../Demo")]),
 
         .target(name: "Files"),
@@ -37,7 +39,7 @@ let package = Package(
         .target(name: "CLRuntime", dependencies: ["COpenCL", "CCrypto"]),
         .target(name: "Profiling", dependencies: ["CLRuntime", "Files"]),
         .target(
-            name: "Kernels", dependencies: ["CLRuntime", "COpenCL", "CCLBlast", "Files"],
+            name: "Kernels", dependencies: ["CLRuntime", "COpenCL", "CCLBlast", "CAMX", "Files"],
             resources: [.embedInCode("cl")]),
 
         // Models, images, sweeps, results.
@@ -89,7 +91,8 @@ let package = Package(
         // kernels/mma_layout.cl as C
         .target(name: "CMMALayout", path: "Tests/CMMALayout"),
         .testTarget(
-            name: "KernelsTests", dependencies: ["Kernels", "CLRuntime", "Verification", "Reference", "CMMALayout"]),
+            name: "KernelsTests",
+            dependencies: ["Kernels", "CLRuntime", "Verification", "Reference", "CAMX", "CMMALayout"]),
         .testTarget(name: "VerificationTests", dependencies: ["Verification", "ViT", "Kernels", "CLRuntime"]),
         .testTarget(name: "FormatsTests", dependencies: ["Formats"]),
         .testTarget(name: "ViTTests", dependencies: ["ViT", "Formats"]),

@@ -91,12 +91,17 @@ package enum GEMMProvider: String, Sendable, CaseIterable, Codable {
     case clblast, packed, tiled
     /// NVIDIA's tensor cores: every precision but fp32
     case tensor
+    /// Matrix tiles of CPUs with Intel AMX: bf16x3 and bf16
+    case amx
 
     /// Those that compute in fp32
     package static let exact: [GEMMProvider] = [.clblast, .packed, .tiled]
 
     /// Packed on CPUs, tiled elsewhere.
     package init(device: Device) { self = device.isGPU ? .tiled : .packed }
+
+    /// The one of a precision other than fp32 that the device has (`Precision.available`)
+    package init(device: Device, precision: Precision) { self = device.isCPU ? .amx : .tensor }
 
     /// The provider with its own choice of parameters.
     package func make(_ library: KernelLibrary) throws(CLError) -> any GEMM {
@@ -129,6 +134,36 @@ extension GEMM {
             throw .shape(
                 operation: "gemm", expected: "a [\(rows), \(weight.inputs)] and out [\(rows), \(weight.outputs)]",
                 got: "strides \(a.stride), \(out.stride) in \(a.buffer.count), \(out.buffer.count) values")
+        }
+    }
+
+    /// Holds a product of 65 x 67 x 41 to the host's: a driver whose compiler gets inline assembly wrong is refused.
+    func checkSmallProduct(_ context: Context, operation: String) throws(CLError) {
+        let (m, n, k) = (65, 67, 41)
+        func values(_ count: Int, _ factor: Int) -> [Float] {
+            (0..<count).map { Float(($0 * factor) % 251) / 125 - 1 }
+        }
+        let a = values(m * k, 97), w = values(n * k, 89), bias = values(n, 71)
+        let weight = try prepare(weight: w, bias: bias, outputs: n, inputs: k)
+        let out = try Buffer<Float>(context, count: m * n)
+        try self(
+            a: Matrix(try Buffer(context, a), stride: k), weight: weight, rows: m, activation: .none,
+            out: Matrix(out, stride: n))
+        let result = try out.read()
+        for row in 0..<m {
+            for column in 0..<n {
+                var sum = Double(bias[column]), size = abs(sum)
+                for i in 0..<k {
+                    let product = Double(a[row * k + i]) * Double(w[column * k + i])
+                    sum += product
+                    size += abs(product)
+                }
+                guard abs(Double(result[row * n + column]) - sum) <= size * (precision.productError + 0x1p-18) else {
+                    throw .wrongResult(
+                        operation: "\(operation) \(precision.rawValue)",
+                        detail: "row \(row), column \(column) is \(result[row * n + column]), expected \(sum)")
+                }
+            }
         }
     }
 }

@@ -28,12 +28,18 @@ package struct GEMMChoice: Codable, Sendable, Equatable {
     /// elsewhere.
     package init(device: Device) { self.init(provider: GEMMProvider(device: device)) }
 
+    /// What runs a precision other than fp32 that the device has
+    package init(device: Device, precision: Precision) {
+        self.init(provider: GEMMProvider(device: device, precision: precision), precision: precision)
+    }
+
     package func make(_ library: KernelLibrary) throws(CLError) -> any GEMM {
         switch provider {
         case .clblast: try CLBlastGEMM(library, tile: clblast)
         case .packed: try PackedGEMM(library, tile: tile)
         case .tiled: try TiledGEMM(library, tile: tiled)
         case .tensor: try TensorCoreGEMM(library, precision: precision ?? .bf16x3)
+        case .amx: try AMXGEMM(library, precision: precision ?? .bf16x3)
         }
     }
 

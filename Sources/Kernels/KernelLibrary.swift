@@ -72,7 +72,7 @@ enum KernelFile: String, CaseIterable {
     case attention, attentionGroup = "attention_group", attentionMMA = "attention_mma"
     case attentionBackward = "attention_backward", attentionBackwardGroup = "attention_backward_group"
     case biasActivation = "bias_activation", contract, embed
-    case gemmMMA = "gemm_mma", gemmPacked = "gemm_packed", gemmTiled = "gemm_tiled"
+    case gemmAMX = "gemm_amx", gemmMMA = "gemm_mma", gemmPacked = "gemm_packed", gemmTiled = "gemm_tiled"
     case keyTokens = "key_tokens", layernorm, layernormBackward = "layernorm_backward"
     case metricGradient = "metric_gradient", metrics, naive, noise, peak, pool, residual, slices
 
@@ -86,10 +86,11 @@ enum KernelFile: String, CaseIterable {
 
     /// Files without kernels, of which others need the functions
     private enum Header {
-        case epilogue, lanes, mma, mmaLayout
+        case amx, epilogue, lanes, mma, mmaLayout
 
         var source: [UInt8] {
             switch self {
+            case .amx: PackageResources.amx_cl
             case .epilogue: PackageResources.epilogue_cl
             case .lanes: PackageResources.lanes_cl
             case .mma: PackageResources.mma_cl
@@ -110,6 +111,7 @@ enum KernelFile: String, CaseIterable {
         case .biasActivation: ([.epilogue], PackageResources.bias_activation_cl)
         case .contract: ([], PackageResources.contract_cl)
         case .embed: ([], PackageResources.embed_cl)
+        case .gemmAMX: ([.epilogue, .amx], PackageResources.gemm_amx_cl)
         case .gemmMMA: ([.epilogue, .mma, .mmaLayout], PackageResources.gemm_mma_cl)
         case .gemmPacked: ([.epilogue], PackageResources.gemm_packed_cl)
         case .gemmTiled: ([.epilogue], PackageResources.gemm_tiled_cl)

@@ -26,9 +26,10 @@ package enum Precision: String, Sendable, CaseIterable, Codable {
     /// Whether numbers beyond 65504 become infinite.
     package var hasShortRange: Bool { self == .fp16 || self == .fp16x3 }
 
-    /// What a device's matrix units can do: NVIDIA's of compute capability 8.0 and later all of these; others fp32.
+    /// What a device's matrix units can do: NVIDIA's of compute capability 8.0 and later all of these; CPUs' (AMX) bf16x3
+    /// and bf16 beside fp32; others fp32.
     package static func available(on device: Device) -> [Precision] {
-        device.hasTensorCores ? allCases : [.fp32]
+        device.hasTensorCores ? allCases : [.fp32] + (AMX.isUsable(on: device) ? AMXGEMM.precisions : [])
     }
 
     /// `MODE` of mma.cl

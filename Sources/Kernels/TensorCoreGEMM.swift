@@ -47,7 +47,7 @@ package final class TensorCoreGEMM: GEMM {
         self.library = library
         self.precision = precision
         tiles = [.large(precision), .small]
-        try probe()
+        try checkSmallProduct(library.context, operation: "gemm_mma")
     }
 
     private func kernel(_ tile: Tile, _ activation: ActivationKind) throws(CLError) -> Kernel {
@@ -113,36 +113,6 @@ package final class TensorCoreGEMM: GEMM {
     }
 
     package func temporaryBytes(rows: Int, outputs: Int, inputs: Int) -> Int { 0 }
-
-    /// Holds a product of 65 x 67 x 41 to the host's: a driver whose compiler gets the inline PTX wrong is refused.
-    private func probe() throws(CLError) {
-        let (m, n, k) = (65, 67, 41)
-        func values(_ count: Int, _ factor: Int) -> [Float] {
-            (0..<count).map { Float(($0 * factor) % 251) / 125 - 1 }
-        }
-        let a = values(m * k, 97), w = values(n * k, 89), bias = values(n, 71)
-        let weight = try prepare(weight: w, bias: bias, outputs: n, inputs: k)
-        let out = try Buffer<Float>(library.context, count: m * n)
-        try self(
-            a: Matrix(try Buffer(library.context, a), stride: k), weight: weight, rows: m, activation: .none,
-            out: Matrix(out, stride: n))
-        let result = try out.read()
-        for row in 0..<m {
-            for column in 0..<n {
-                var sum = Double(bias[column]), size = abs(sum)
-                for i in 0..<k {
-                    let product = Double(a[row * k + i]) * Double(w[column * k + i])
-                    sum += product
-                    size += abs(product)
-                }
-                guard abs(Double(result[row * n + column]) - sum) <= size * (precision.productError + 0x1p-18) else {
-                    throw .wrongResult(
-                        operation: "gemm_mma \(precision.rawValue)",
-                        detail: "row \(row), column \(column) is \(result[row * n + column]), expected \(sum)")
-                }
-            }
-        }
-    }
 }
 
 /// What a product costs on `units` multiprocessors: whole waves of tiles, by the work in a tile.

@@ -6,9 +6,10 @@ import Verification
 
 @Suite(.serialized) struct GEMMTests {
     /// All providers; the packed one with the tiles for AVX2 and AVX-512, and with one that has small blocks; the tiled
-    /// one with its own tile, which small results do not fill, and with one of uneven parts.
+    /// one with its own tile, which small results do not fill, and with one of uneven parts; AMX's on a model of its
+    /// units, also with one strip of rows and four panels a task.
     enum Provider: CaseIterable {
-        case clblast, avx2, avx512, smallBlocks, tiled, unevenTiles
+        case clblast, avx2, avx512, smallBlocks, tiled, unevenTiles, amx, amxOneStrip, amxOnePart
 
         func make(_ library: KernelLibrary) throws -> any GEMM {
             switch self {
@@ -19,6 +20,9 @@ import Verification
             case .unevenTiles:
                 try TiledGEMM(library, tile: .init(rows: 48, columns: 16, depth: 4, rowsPerItem: 12, columnsPerItem: 8))
             case .smallBlocks: try PackedGEMM(library, tile: .init(vector: 4, rows: 5, vectors: 1, depth: 7, block: 10))
+            case .amx: try AMXGEMM(library, precision: .bf16x3, units: .model)
+            case .amxOneStrip: try AMXGEMM(library, precision: .bf16x3, units: .model, most: 1)
+            case .amxOnePart: try AMXGEMM(library, precision: .bf16, units: .model)
             }
         }
     }

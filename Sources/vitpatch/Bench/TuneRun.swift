@@ -48,7 +48,8 @@ struct TuneRun {
         let own = try time(choice.make(library), seconds: seconds)
         var factors: [String: Double] = [:]
         for precision in others {
-            guard let gemm = try? GEMMChoice(provider: .tensor, precision: precision).make(library), try isRight(gemm)
+            guard let gemm = try? GEMMChoice(device: library.context.device, precision: precision).make(library),
+                try isRight(gemm)
             else { continue }
             let factor = own / (try time(gemm, seconds: seconds))
             factors[precision.rawValue] = factor

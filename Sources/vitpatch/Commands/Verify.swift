@@ -34,7 +34,7 @@ struct Verify: ParsableCommand {
             let providers =
                 GEMMProvider.exact.map { GEMMChoice(provider: $0) }
                 + Precision.available(on: context.device).filter { $0 != .fp32 }
-                .map { GEMMChoice(provider: .tensor, precision: $0) }
+                .map { GEMMChoice(device: context.device, precision: $0) }
             gemms = providers + gemms.filter { !providers.contains($0) }
         }
         Terminal.standardOutput(Self.line("operation", "shape", "max error", "tolerance", ""))

@@ -81,7 +81,7 @@ struct DeviceOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Arithmetic of matrix products: \(oneOf(Precision.self)); all but fp32 need an NVIDIA GPU with tensor cores.",
+            "Arithmetic of matrix products: \(oneOf(Precision.self)); all but fp32 need an NVIDIA GPU with tensor cores, or bf16x3 and bf16 a CPU with AMX.",
             valueName: "which"), completion: .choices(Precision.self))
     var precision: String?
 
@@ -131,7 +131,7 @@ struct DeviceOptions: ParsableArguments {
                 "--precision \(precision.rawValue): \(device.title) has \(available.map(\.rawValue).joined(separator: ", "))"
             )
         }
-        return GEMMChoice(provider: .tensor, precision: precision)
+        return GEMMChoice(device: device, precision: precision)
     }
 
     /// The choice for fp32 alone
