@@ -3,11 +3,13 @@
 //   dv[j] = sum_i p_ij g_i        ds_ij = p_ij (g_i . v_j - g_i . z_i)
 //   dq[i] = scale sum_j ds_ij k_j        dk[j] = scale sum_i ds_ij q_i
 //
-// with p_ij = softmax_j(scale q_i . k_j [+ bias_ij]), of which nothing [T, T] is written (Dao et al. 2022): scores are computed again.
-// attention_backward_queries goes over the keys for QL queries in the lanes of its vectors, by online softmax, and keeps
-// each query's statistics; attention_backward_keys, launched after it, goes over the queries for QL keys.
+// with p_ij = softmax_j(scale q_i . k_j [+ bias_ij]), of which nothing [T, T] is written (Dao et al. 2022): scores are
+// computed again. attention_backward_queries goes over the keys for QL queries in the lanes of its vectors, by online
+// softmax, and keeps each query's statistics; attention_backward_keys, launched after it, goes over the queries for QL
+// keys.
 //
-// q, k, v, z  the forward pass's: slot s, token t, head h at Offset + s * Row + t * Token + h * DH; row i of the gradients
+// q, k, v, z  the forward pass's: slot s, token t, head h at Offset + s * Row + t * Token + h * DH; row i of the
+// gradients
 //             is of slot lists[first + i]
 // g           [n, queries, width]   the gradient at z; width = H * DH
 // statistics  [n, H, queries, 4]    largest score, 1 / sum of 2^(score - largest), g . z, nothing

@@ -3,8 +3,8 @@
 // Formulas, arguments and results as there. A group owns BQ rows of a head: queries with their gradients at z, or keys
 // with their values. It meets OTHERS rows of the other side at a time. All products are register tiles, as in
 // attention_group.cl: work-item (ty, tx), TX of tx, has own rows 4 ty ..< 4 ty + 4 by others 4 tx ..< 4 tx + 4 of the
-// scores and of g . v, and own rows by every TX-th float4 of a result's columns from the tx-th on. Weights go from one to
-// the other through local memory.
+// scores and of g . v, and own rows by every TX-th float4 of a result's columns from the tx-th on. Weights go from one
+// to the other through local memory.
 //
 // ND-range of both: (ceil(T / BQ) * ITEMS, H, n), local (ITEMS, 1, 1)
 //

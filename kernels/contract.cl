@@ -1,6 +1,8 @@
-// What a patch changes, to first order: the gradient times the difference of activations, summed over groups of columns.
+// What a patch changes, to first order: the gradient times the difference of activations, summed over groups of
+// columns.
 //
-//   contract         out[o, t, group] = [itself +] weight * sum over the group's columns c of g[g, t, c] (s[s, t, c] - r[r, t, c])
+//   contract         out[o, t, group] = [itself +] weight * sum over the group's columns c of g[g, t, c] (s[s, t, c] -
+//                    r[r, t, c])
 //   contract_summed  out[o, group]    = [itself +] weight * sum over tokens t too
 //
 // A group is `width` columns: all of them, a head's, or one neuron. It is shared by `share` work-items, a power of two
@@ -46,8 +48,8 @@ static inline float shared_sum(float value, int lane, int share, __local float *
 #define ARGUMENTS                                                                                              \
   __global const float *g, int gOffset, int gRow, int gToken, __global const float *s, int sOffset, int sRow,  \
       int sToken, __global const float *r, int rOffset, int rRow, int rToken, int tokens, int groups, int width, \
-      int share, __global const int *lists, int first, float weight, int accumulate, __global float *out, int outOffset, \
-      __local float *scratch
+      int share, __global const int *lists, int first, float weight, int accumulate, __global float *out, \
+      int outOffset, __local float *scratch
 
 __kernel void contract(ARGUMENTS) {
   int lane = get_local_id(0);
@@ -104,7 +106,8 @@ __kernel void contract_summed(ARGUMENTS) {
   float sum = 0.0f;
   if (group < groups)
     for (size_t t = 0; t < tokens; t++)
-      sum += contract_columns(g + t * gToken + at, s + t * sToken + at, r + t * rToken + at, width, lane % share, share);
+      sum += contract_columns(g + t * gToken + at, s + t * sToken + at, r + t * rToken + at, width, lane % share,
+                              share);
   sum = shared_sum(sum, lane, share, scratch);
   if (group < groups && lane % share == 0) out[group] = fma(weight, sum, accumulate ? out[group] : 0.0f);
 }

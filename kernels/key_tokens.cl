@@ -1,17 +1,20 @@
 // What each single key of another pass would change, to first order in z, with the softmax computed anew:
 //
-//   out[o, j, h] = [itself +] weight * sum_i g_i . (z'_i(j) - z_i)        z'(j): key j is the source's, all else is as it was
+//   out[o, j, h] = [itself +] weight * sum_i g_i . (z'_i(j) - z_i)        z'(j): key j is the source's, all else is as
+//   it was
 //
-// With e_j = 2^(s_j - largest) of the receiver's scores, e' the same of the source's key, and R_j the sum of all e but e_j:
+// With e_j = 2^(s_j - largest) of the receiver's scores, e' the same of the source's key, and R_j the sum of all e but
+// e_j:
 //
 //   g . (z' - z) = (e' - e_j) / (R_j + e') * (g . v_j - g . z)
 //
-// For the largest score, R_j and g . v_j - g . z = (R_j g . v_j - sum of the other e_m g . v_m) / (R_j + e_j) are sums over
-// the other keys alone: as differences nothing would be left of them where its p is near 1. Where e' would overflow,
-// numerator and denominator are divided by it.
+// For the largest score, R_j and g . v_j - g . z = (R_j g . v_j - sum of the other e_m g . v_m) / (R_j + e_j) are sums
+// over the other keys alone: as differences nothing would be left of them where its p is near 1. Where e' would
+// overflow, numerator and denominator are divided by it.
 //
 // g, q, k, v  row i, token t, head h at Offset + i * Row + t * Token + h * DH; k and v in one buffer
-// lists       from `first` on ContractEntry after ContractEntry: g's row, the source's slot, the receiver's, the row of out
+// lists       from `first` on ContractEntry after ContractEntry: g's row, the source's slot, the receiver's, the row of
+//             out
 // out         [*, T, H] from outOffset on
 // scratch     [ITEMS * KEYS]
 // bias        [H, T, T], added to the scores, where there is one (SCORE_BIAS)
@@ -50,8 +53,8 @@ static inline float sum_of_lanes(floatq x) {
 #endif
 }
 
-__kernel void key_tokens(__global const float *g, int gOffset, int gRow, int gToken, __global const float *q, int qOffset,
-                         int qRow, int qToken, int queries, __global const float *kv, int kOffset, int kRow, int kToken,
+__kernel void key_tokens(__global const float *g, int gOffset, int gRow, int gToken, __global const float *q,
+                         int qOffset, int qRow, int qToken, int queries, __global const float *kv, int kOffset, int kRow, int kToken,
                          int vOffset, int vRow, int vToken, int T, float scale, __global const int *lists, int first,
                          float factor, int accumulate, __global float *out, int outOffset,
                          __local float *scratch SCORE_BIAS_ARGUMENT) {

@@ -1,6 +1,6 @@
 // Vectors of rows, for the files that have this one in front of them: attention on CPUs holds QL rows of one head (the
-// queries, in a backward pass also the keys) in the lanes of its vectors, so that the rows on the other side are scalars
-// and no sum runs across lanes.
+// queries, in a backward pass also the keys) in the lanes of its vectors, so that the rows on the other side are
+// scalars and no sum runs across lanes.
 //
 // DH  width of a head (no default)
 // QL  rows in a vector: the CPU's vector width
@@ -71,14 +71,16 @@ static inline int token(__global const int *tokens, int i) { return tokens ? tok
 static inline floatq row_bias(__global const float *bias, __global const int *tokens, int t0, int queries, int T,
                               int key) {
   float lanes[QL];
-  for (int lane = 0; lane < QL; lane++) lanes[lane] = bias[(size_t)token(tokens, min(t0 + lane, queries - 1)) * T + key];
+  for (int lane = 0; lane < QL; lane++)
+    lanes[lane] = bias[(size_t)token(tokens, min(t0 + lane, queries - 1)) * T + key];
   return LOADQ(lanes) * 1.44269504088896341f;
 }
 
 // The same of one query for a vector of keys
 static inline floatq key_bias(__global const float *bias, int query, int t0, int T) {
   float lanes[QL];
-  for (int lane = 0; lane < QL; lane++) lanes[lane] = bias[(size_t)query * T + min(t0 + lane, T - 1)];
+  for (int lane = 0; lane < QL; lane++)
+    lanes[lane] = bias[(size_t)query * T + min(t0 + lane, T - 1)];
   return LOADQ(lanes) * 1.44269504088896341f;
 }
 #endif
