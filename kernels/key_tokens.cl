@@ -54,10 +54,10 @@ static inline float sum_of_lanes(floatq x) {
 }
 
 __kernel void key_tokens(__global const float *g, int gOffset, int gRow, int gToken, __global const float *q,
-                         int qOffset, int qRow, int qToken, int queries, __global const float *kv, int kOffset, int kRow, int kToken,
-                         int vOffset, int vRow, int vToken, int T, float scale, __global const int *lists, int first,
-                         float factor, int accumulate, __global float *out, int outOffset,
-                         __local float *scratch SCORE_BIAS_ARGUMENT) {
+                         int qOffset, int qRow, int qToken, int queries, __global const float *kv, int kOffset,
+                         int kRow, int kToken, int vOffset, int vRow, int vToken, int T, float scale,
+                         __global const int *lists, int first, float factor, int accumulate, __global float *out,
+                         int outOffset, __local float *scratch SCORE_BIAS_ARGUMENT) {
   int item = get_local_id(0), h = get_global_id(1), heads = get_global_size(1);
   ContractEntry entry = ((__global const ContractEntry *)(lists + first))[get_global_id(2)];
   g += gOffset + (size_t)entry.g * gRow + h * DH;
