@@ -35,9 +35,9 @@ package struct Contract {
     private let group: Int, vector: Int
 
     package init(_ library: KernelLibrary) throws(CLError) {
-        tokensKernel = try library.kernel(.contract, "contract")
-        summedKernel = try library.kernel(.contract, "contract_summed")
-        (group, vector) = (library.tuning.group, library.tuning.vector)
+        let (kernels, group) = try library.grouped(.contract, "contract", "contract_summed")
+        (tokensKernel, summedKernel) = (kernels[0], kernels[1])
+        (self.group, vector) = (group, library.tuning.vector)
     }
 
     /// `out[e.out, t, group] = (accumulate ? itself : 0) + weight * sum over the group's columns of g (s - r)`

@@ -43,8 +43,8 @@ package struct LayerNormHeads {
     private let group: Int
 
     package init(_ library: KernelLibrary) throws(CLError) {
-        kernel = try library.kernel(.layernorm, "layernorm_heads")
-        group = library.tuning.group
+        let (kernels, group) = try library.grouped(.layernorm, "layernorm_heads")
+        (kernel, self.group) = (kernels[0], group)
     }
 
     /// - Parameters:
@@ -75,8 +75,8 @@ package struct NormalizeRows {
     private let group: Int
 
     package init(_ library: KernelLibrary) throws(CLError) {
-        kernel = try library.kernel(.layernorm, "normalize_rows")
-        group = library.tuning.group
+        let (kernels, group) = try library.grouped(.layernorm, "normalize_rows")
+        (kernel, self.group) = (kernels[0], group)
     }
 
     /// - Parameter x: [rows, width], packed, from element `offset` on

@@ -6,8 +6,8 @@ package struct LayerNormBackward {
     private let group: Int
 
     package init(_ library: KernelLibrary) throws(CLError) {
-        kernel = try library.kernel(.layernormBackward, "layernorm_backward")
-        group = library.tuning.group
+        let (kernels, group) = try library.grouped(.layernormBackward, "layernorm_backward")
+        (kernel, self.group) = (kernels[0], group)
     }
 
     /// `out[i, t] = (t < addTokens ? add[i, t] : 0) + J^T gradient[i, t]`, with J of the norm at `input`'s row i.
@@ -50,8 +50,8 @@ package struct LayerNormHeadsBackward {
     private let group: Int
 
     package init(_ library: KernelLibrary) throws(CLError) {
-        kernel = try library.kernel(.layernormBackward, "layernorm_heads_backward")
-        group = library.tuning.group
+        let (kernels, group) = try library.grouped(.layernormBackward, "layernorm_heads_backward")
+        (kernel, self.group) = (kernels[0], group)
     }
 
     /// `g = J^T g`, head by head, with J of the norm at `input`.
@@ -89,8 +89,8 @@ package struct NormalizeRowsBackward {
     private let group: Int
 
     package init(_ library: KernelLibrary) throws(CLError) {
-        kernel = try library.kernel(.layernormBackward, "normalize_rows_backward")
-        group = library.tuning.group
+        let (kernels, group) = try library.grouped(.layernormBackward, "normalize_rows_backward")
+        (kernel, self.group) = (kernels[0], group)
     }
 
     /// `g = J^T g`, row by row, with J of the division by the length at `input`.

@@ -16,8 +16,8 @@ package struct MetricGradient {
     }
 
     package init(_ library: KernelLibrary) throws(CLError) {
-        kernel = try library.kernel(.metricGradient, "metric_gradient")
-        group = library.tuning.group
+        let (kernels, group) = try library.grouped(.metricGradient, "metric_gradient")
+        (kernel, self.group) = (kernels[0], group)
     }
 
     /// - Parameters:
