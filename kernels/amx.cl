@@ -1,16 +1,16 @@
 // The CPU's matrix tiles (Intel AMX) and its conversion to bf16 as inline assembly, and a model of both in plain
 // OpenCL; in front of gemm_amx.cl. What instructions do is in Intel's manual ("TDPBF16PS", "VCVTNE2PS2BF16").
 //
-// AMX_MODEL  0 the instructions, 1 the model, 2 the model of tiles beside the true conversion: so all of gemm_amx.cl but
-//            these few lines runs on any device, in tests
+// AMX_MODEL  0 the instructions, 1 the model, 2 the model of tiles beside the true conversion: so all of gemm_amx.cl
+//            but these few lines runs on any device, in tests
 //
 // There are eight tiles, of 16 rows of 64 bytes. A factor's tile has bf16 numbers; the right one's rows are pairs of k:
 //
 //   left [16 m, 32 k]     right [16 pairs of k, 16 n, 2]     sums [16 m, 16 n] floats
 //
 // The tiles' configuration belongs to the thread: TILES_BEGIN ... TILES_END stand in one kernel, without a barrier and
-// without a call of a function between them while sums are in tiles. Instructions want whole numbers for tile numbers and
-// offsets, so that these are macros.
+// without a call of a function between them while sums are in tiles. Instructions want whole numbers for tile numbers
+// and offsets, so that these are macros.
 
 #ifndef AMX_MODEL
 #define AMX_MODEL 0

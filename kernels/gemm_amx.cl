@@ -9,18 +9,19 @@
 //   PARTS 2 (bf16x3)  hi lo' + hi hi' + lo hi', in this order for every 32 k
 //   PARTS 1 (bf16)    hi hi'
 //
-// With two parts hi is bf16's largest number at most: what lies beyond it, infinity too, is then in lo, and no hi - hi of
-// infinities makes a NaN that fp32 would not have. With one part such numbers are infinite. Parts below 2^-126 count as 0:
-// at most 2^-126 of a factor is lost.
+// With two parts hi is bf16's largest number at most: what lies beyond it, infinity too, is then in lo, and inf - inf
+// makes no NaN that fp32 would not have, unless the other factor is above 256 (its lo may have the other sign, and make
+// the product infinite by itself). With one part such numbers are infinite. Parts below 2^-126 count as 0: at most 2^-126
+// of a factor is lost.
 //
 // 32 rows, or 32 columns, and 32 k are two tiles a part, 1 KB each (AMXPacking.swift packs the weight so):
 //
 //   weight [N, K]  ->  w [ceil(N / 32), ceil(K / 32), PARTS, 2, 16 pairs of k, 16 n, 2]
 //
-// A work-item is a core. It takes tasks from a counter until there are none: `blocks` of at most STRIPS strips of 32 rows,
-// times `groups` of panels of 32 columns. It splits the block of a into `as`, and multiplies each panel with each strip,
-// 2 x 2 tiles at a time: with two parts, 8 loads of tiles for 12 products. K goes in blocks of KC; between two of them the
-// sums wait in `waiting`, and a group has at most PANELS panels then.
+// A work-item is a core. It takes tasks from a counter until there are none: `blocks` of at most STRIPS strips of 32
+// rows, times `groups` of panels of 32 columns. It splits the block of a into `as`, and multiplies each panel with each
+// strip, 2 x 2 tiles at a time: with two parts, 8 loads of tiles for 12 products. K goes in blocks of KC; between two
+// of them the sums wait in `waiting`, and a group has at most PANELS panels then.
 //
 // Every output is one chain of tile products over k from 0 on, whatever M is and whichever strip it falls in.
 //
