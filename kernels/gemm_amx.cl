@@ -9,9 +9,10 @@
 //   PARTS 2 (bf16x3)  hi lo' + hi hi' + lo hi', in this order for every 32 k
 //   PARTS 1 (bf16)    hi hi'
 //
-// With two parts hi is bf16's largest number at most: what lies beyond it, infinity too, is then in lo, and no hi - hi
-// of infinities makes a NaN that fp32 would not have. With one part such numbers are infinite. Parts below 2^-126 count
-// as 0: at most 2^-126 of a factor is lost.
+// With two parts hi is bf16's largest number at most: what lies beyond it, infinity too, is then in lo, and inf - inf
+// makes no NaN that fp32 would not have, unless the other factor is above 256 (its lo may have the other sign, and make
+// the product infinite by itself). With one part such numbers are infinite. Parts below 2^-126 count as 0: at most
+// 2^-126 of a factor is lost.
 //
 // 32 rows, or 32 columns, and 32 k are two tiles a part, 1 KB each (AMXPacking.swift packs the weight so):
 //

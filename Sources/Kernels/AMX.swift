@@ -17,8 +17,8 @@ package enum AMX {
     /// What `isUsable` found, by the device's index
     private static let found = Mutex<[Int: Bool]>([:])
 
-    /// Whether a device's products can run on tiles: it is this CPU, which has them, and a small product comes out right
-    /// in each precision. That is tried once; where there is no AMX, nothing is compiled or run.
+    /// Whether a device's products can run on tiles: it is this CPU, which has them, and a small product comes out
+    /// right in each precision. That is tried once; where there is no AMX, nothing is compiled or run.
     package static func isUsable(on device: Device) -> Bool {
         guard device.isCPU, obstacle == nil else { return false }
         return found.withLock { found in

@@ -12,18 +12,25 @@ struct Rig {
     let library: KernelLibrary
     let encoder: Encoder
 
-    init(config: ViTConfig, weights: ViTWeights, provider: GEMMProvider? = nil) throws {
+    /// - Parameter gemm: what runs its products; nil for what suits the device
+    init(config: ViTConfig, weights: ViTWeights, gemm: ((KernelLibrary) throws -> any GEMM)? = nil) throws {
         self.config = config
         let cache = ProgramCache(folder: FileManager.default.temporaryDirectory.path + "/vitpatch-tests")
         context = try Context(device: try Device.select(nil), cache: cache)
         library = KernelLibrary(context)
         encoder = try Encoder(
             config: config, weights: weights, library: library,
-            gemm: try (provider ?? GEMMProvider(device: context.device)).make(library))
+            gemm: try gemm?(library) ?? GEMMProvider(device: context.device).make(library))
+    }
+
+    init(config: ViTConfig, weights: ViTWeights, provider: GEMMProvider) throws {
+        try self.init(config: config, weights: weights) { try provider.make($0) }
     }
 
     init(_ checkpoint: Checkpoint, provider: GEMMProvider? = nil) throws {
-        try self.init(config: checkpoint.config, weights: checkpoint.weights, provider: provider)
+        try self.init(
+            config: checkpoint.config, weights: checkpoint.weights,
+            gemm: provider.map { provider in { try provider.make($0) } })
     }
 
     init(fixture name: String, provider: GEMMProvider? = nil) throws {
