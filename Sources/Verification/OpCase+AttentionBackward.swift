@@ -152,21 +152,41 @@ extension OpCase {
         return [(dq, mix(scores, k)), (dk, mix(scoresByKey, q)), (dv, mix(weightsByKey, gradient))]
     }
 
-    /// T below, at and above whole blocks; slots in any order and twice; few queries; heads of real models; a bias. Widths
-    /// of heads are compiled in, so they are few.
+    /// Everything: see below.
     package static var attentionBackwardCases: [OpCase] {
+        attentionBackwardSmallCases + attentionBackwardWideCases + attentionBackwardOtherCases
+    }
+
+    /// T below, at and above whole blocks; slots in any order and twice; few queries; a bias. Widths of heads are compiled
+    /// in, which takes longest, so these have one.
+    package static var attentionBackwardSmallCases: [OpCase] {
         [
             attentionBackward(slots: 4, rows: [2, 0, 2], heads: 3, headDim: 7, tokens: 37, queries: 37, gap: 5),
             attentionBackward(slots: 3, rows: [1, 2], heads: 2, headDim: 7, tokens: 23, queries: 1, gap: 1),
+            attentionBackward(slots: 1, rows: [0], heads: 2, headDim: 7, tokens: 64, queries: 64),
             attentionBackward(slots: 2, rows: [1], heads: 2, headDim: 7, tokens: 67, queries: 19, std: 2),
             attentionBackward(slots: 1, rows: [0], heads: 1, headDim: 7, tokens: 139, queries: 139, gap: 2, std: 3),
-            attentionBackward(slots: 1, rows: [0], heads: 1, headDim: 1, tokens: 1, queries: 1),
-            attentionBackward(slots: 1, rows: [0], heads: 1, headDim: 64, tokens: 64, queries: 64),
-            attentionBackward(slots: 1, rows: [0], heads: 2, headDim: 64, tokens: 131, queries: 71),
-            attentionBackward(slots: 1, rows: [0], heads: 1, headDim: 72, tokens: 67, queries: 67, gap: 4),
+            attentionBackward(slots: 1, rows: [0], heads: 1, headDim: 7, tokens: 1, queries: 1),
             attentionBackward(
                 slots: 3, rows: [2, 0], heads: 2, headDim: 7, tokens: 37, queries: 37, gap: 3, hasBias: true),
             attentionBackward(slots: 1, rows: [0], heads: 2, headDim: 7, tokens: 71, queries: 35, hasBias: true),
+        ]
+    }
+
+    /// Heads of several vectors, the last one not whole
+    package static var attentionBackwardWideCases: [OpCase] {
+        [
+            attentionBackward(slots: 1, rows: [0], heads: 1, headDim: 72, tokens: 67, queries: 67, gap: 4),
+            attentionBackward(slots: 1, rows: [0], heads: 2, headDim: 72, tokens: 131, queries: 71),
+        ]
+    }
+
+    /// Heads of one value, and of whole vectors
+    package static var attentionBackwardOtherCases: [OpCase] {
+        [
+            attentionBackward(slots: 1, rows: [0], heads: 2, headDim: 1, tokens: 5, queries: 5),
+            attentionBackward(slots: 1, rows: [0], heads: 1, headDim: 64, tokens: 64, queries: 64),
+            attentionBackward(slots: 1, rows: [0], heads: 2, headDim: 64, tokens: 131, queries: 131),
         ]
     }
 }

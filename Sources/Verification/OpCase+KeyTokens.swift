@@ -126,9 +126,9 @@ extension OpCase {
             keyTokens(
                 entries: 2, slots: 2, heads: 2, headDim: 7, tokens: 19, queries: 1, weight: -0.7, accumulate: true),
             keyTokens(entries: 1, slots: 2, heads: 1, headDim: 7, tokens: 16, queries: 16, std: 4),
-            keyTokens(entries: 2, slots: 3, heads: 2, headDim: 2, tokens: 5, queries: 5, std: 5),
+            keyTokens(entries: 2, slots: 3, heads: 2, headDim: 7, tokens: 5, queries: 5, std: 5),
             keyTokens(entries: 2, slots: 3, heads: 1, headDim: 7, tokens: 67, queries: 19, std: 3),
-            keyTokens(entries: 1, slots: 2, heads: 1, headDim: 2, tokens: 1, queries: 1),
+            keyTokens(entries: 1, slots: 2, heads: 1, headDim: 7, tokens: 1, queries: 1),
             keyTokens(entries: 1, slots: 2, heads: 1, headDim: 64, tokens: 67, queries: 67),
             keyTokens(entries: 2, slots: 3, heads: 2, headDim: 7, tokens: 37, queries: 21, hasBias: true),
         ]
