@@ -72,6 +72,8 @@ WIDE = {"layernorm_rows", "residual_add", "residual_copy", "residual_blend",
         "noise_deviation", "peak_copy"}
 # sin and cos of large arguments, which do not occur, want a table on the stack; key_tokens has its rows there.
 MAY_USE_STACK = {"noise_add", "key_tokens"}
+# Runs once a layer, where single keys are estimated, and has two rows of a head.
+MAY_SPILL = {"key_tokens"}
 
 
 def run(*command):
@@ -186,7 +188,7 @@ def main():
         # A limit of registers costs attention a few spills and is faster all the same (H100).
         limited = "bf16" in variant
         most_spills, most_stack = (64 if "attention" in name and limited else 0), (16 if limited else 0)
-        if spills > most_spills or (stack > most_stack and not spills and name not in MAY_USE_STACK):
+        if spills > most_spills and name not in MAY_SPILL or (stack > most_stack and not spills and name not in MAY_USE_STACK):
             faults.append(f"{title}: {stack} bytes of stack, {spills} of spills")
         if local > 48 * 1024:
             faults.append(f"{title}: {local} bytes of local memory, more than NVIDIA's OpenCL has")
