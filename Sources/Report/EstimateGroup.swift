@@ -78,6 +78,8 @@ struct EstimateGroup {
             [layer.isEmpty ? "" : "layer \(layer)", head.isEmpty ? "" : "head \(head)"].filter { !$0.isEmpty }
                 .joined(separator: ", ")
         }
+        /// `L0H2`
+        var short: String { (layer.isEmpty ? "" : "L" + layer) + (head.isEmpty ? "" : "H" + head) }
     }
 
     /// Those whose image patches have the largest estimates, added up in size; by layer, then head

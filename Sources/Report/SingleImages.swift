@@ -83,7 +83,7 @@ struct SingleImages {
             let input = picture?.input.map(Picture.init)
             for plane in planes {
                 panels.append(
-                    HeatMap(title: "\(printable(images[row].id)), \(plane.title)", limit: limit, isEstimate: true)
+                    HeatMap(title: "\(printable(images[row].id)), \(plane.short)", limit: limit, isEstimate: true)
                         .tokens(
                             grid: grid, layout: layout, digits: digits, over: input
                         ) { token in
