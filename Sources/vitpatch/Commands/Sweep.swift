@@ -171,7 +171,7 @@ struct Sweep: ParsableCommand {
                 experiment: Experiment(
                     model: model, donor: nil, data: data, target: target, seed: settings.seed, samples: 1,
                     isSingle: true)
-            ).print(images: Array(images.prefix(8)), fp32: try running.device.fp32(for: contexts[0].device))
+            ).print(images: Array(images.prefix(8)), fp32: running.device.fp32(for: contexts[0].device))
         }
         let memory = try running.memoryBytes()
         let interruption = Interruption()

@@ -22,6 +22,8 @@ _METRICS = ["p", "logit", "logit_diff"]
 #: What `where` may name
 _IMAGE_FILTERS = ["image", "label", "target", "foil", "corruption", "pred_clean", "pred_corrupted"]
 _PATCH_FILTERS = [*_PLACE, "control", "extent"]
+#: Of the manifest
+_NUMBERS = ["layers", "seed", "samples", "offset", "limit", "control", "exact_images", "shapley", "pair_count"]
 
 
 class Store:
@@ -284,9 +286,7 @@ def _manifest(rows: dict[str, str]) -> dict[str, Any]:
     for key, value in rows.items():
         if key in ("spec", "class_names", "estimates"):
             out[key] = json.loads(value)
-        elif key in (
-            "layers", "seed", "samples", "offset", "limit", "control", "exact_images", "shapley", "pair_count",
-        ):
+        elif key in _NUMBERS:
             out[key] = int(value)
         elif key == "logits":
             out[key] = value == "1"
