@@ -8,15 +8,14 @@
 // softmax, and keeps each query's statistics; attention_backward_keys, launched after it, goes over the queries for QL
 // keys.
 //
-// q, k, v, z  the forward pass's: slot s, token t, head h at Offset + s * Row + t * Token + h * DH; row i of the
-// gradients
-//             is of slot lists[first + i]
+// q, k, v, z  the forward pass's: slot s, token t, head h at Offset + s * Row + t * Token + h * DH; row i of
+//             the gradients is of slot lists[first + i]
 // g           [n, queries, width]   the gradient at z; width = H * DH
 // statistics  [n, H, queries, 4]    largest score, 1 / sum of 2^(score - largest), g . z, nothing
 // out         [n, T, 3 width]       gradients at q, k and v side by side; at q 0 for tokens from `queries` on
 // ND-range of both: (ceil(T / QL), H, n), local (1, 1, 1)
 //
-// lanes.cl stands in front, with DH, QL and KU.
+// lanes.cl and backward_arguments.cl stand in front, the first with DH, QL and KU.
 // SCORE_BIAS  1: bias [H, T, T] after the other arguments
 // KB  keys (queries) in a block, a multiple of KU
 
@@ -24,34 +23,8 @@
 #define KB 16
 #endif
 
-#define ARGUMENTS                                                                                                    \
-  __global const float *q, int qOffset, int qRow, int qToken, int queries, __global const float *kv, int kOffset,    \
-      int vOffset, int kvRow, int kvToken, int T, __global const float *z, int zOffset, int zRow, int zToken,        \
-      float scale, __global const int *lists, int first, __global const float *g, __global float *statistics,        \
-      __global float *out, int width SCORE_BIAS_ARGUMENT
-
-#if SCORE_BIAS
-#define AT_BIAS bias += (size_t)h * T * T;
-#else
-#define AT_BIAS
-#endif
-
-// The arguments at this row and head
-#define AT_ROW_AND_HEAD                                                   \
-  int t0 = get_global_id(0) * QL, h = get_global_id(1);                   \
-  size_t i = get_global_id(2), slot = lists[first + i];                   \
-  __global const float *k = kv + kOffset + slot * kvRow + h * DH;         \
-  __global const float *v = kv + vOffset + slot * kvRow + h * DH;         \
-  q += qOffset + slot * qRow + h * DH;                                    \
-  z += zOffset + slot * zRow + h * DH;                                    \
-  g += i * queries * width + h * DH;                                      \
-  statistics += (i * get_global_size(1) + h) * queries * 4;               \
-  out += i * T * 3 * width + h * DH;                                      \
-  AT_BIAS
-
-#define LOG2E 1.44269504088896341f  // scores in powers of two
-
 __kernel void attention_backward_queries(ARGUMENTS) {
+  int t0 = get_global_id(0) * QL, h = get_global_id(1);
   AT_ROW_AND_HEAD
   for (int t = max(t0, queries); t < min(t0 + QL, T); t++)
     for (int d = 0; d < DH; d++) out[(size_t)t * 3 * width + d] = 0.0f;
@@ -112,6 +85,7 @@ __kernel void attention_backward_queries(ARGUMENTS) {
 }
 
 __kernel void attention_backward_keys(ARGUMENTS) {
+  int t0 = get_global_id(0) * QL, h = get_global_id(1);
   AT_ROW_AND_HEAD
   float kt[DH * QL], vt[DH * QL];
   load_lanes(k, kvToken, 0, t0, T, kt);

@@ -116,40 +116,14 @@ static inline void store_row(const float4 *o, float factor, int tx, __global flo
   }
 }
 
-#define ARGUMENTS                                                                                                    \
-  __global const float *q, int qOffset, int qRow, int qToken, int queries, __global const float *kv, int kOffset,    \
-      int vOffset, int kvRow, int kvToken, int T, __global const float *z, int zOffset, int zRow, int zToken,        \
-      float scale, __global const int *lists, int first, __global const float *g, __global float *statistics,        \
-      __global float *out, int width SCORE_BIAS_ARGUMENT
-
-#if SCORE_BIAS
-#define AT_BIAS bias += (size_t)h * T * T;
-#else
-#define AT_BIAS
-#endif
-
-// The arguments at this row and head
-#define AT_ROW_AND_HEAD                                                   \
-  int item = get_local_id(0), tx = item % TX, row = item / TX * 4;        \
-  int t0 = get_group_id(0) * BQ, h = get_global_id(1);                    \
-  size_t i = get_global_id(2), slot = lists[first + i];                   \
-  __global const float *k = kv + kOffset + slot * kvRow + h * DH;         \
-  __global const float *v = kv + vOffset + slot * kvRow + h * DH;         \
-  q += qOffset + slot * qRow + h * DH;                                    \
-  z += zOffset + slot * zRow + h * DH;                                    \
-  g += i * queries * width + h * DH;                                      \
-  statistics += (i * get_global_size(1) + h) * queries * 4;               \
-  out += i * T * 3 * width + h * DH;                                      \
-  AT_BIAS
-
-#define LOG2E 1.44269504088896341f  // scores in powers of two
-
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backward_queries_group(ARGUMENTS) {
   __local float qs[DH * BQ] __attribute__((aligned(16)));
   __local float gs[DH * BQ] __attribute__((aligned(16)));
   __local float block[OTHERS * D4 * 4] __attribute__((aligned(16)));
   __local float ps[OTHERS * P_STRIDE] __attribute__((aligned(16)));
   __local float shared[TX * P_STRIDE] __attribute__((aligned(16)));
+  int item = get_local_id(0), tx = item % TX, row = item / TX * 4;
+  int t0 = get_group_id(0) * BQ, h = get_global_id(1);
   AT_ROW_AND_HEAD
   int keysAll = t0 < queries ? T : 0;  // nothing to do for others; all work-items must meet the same barriers
   load_columns(q, qToken, t0, queries, BQ, qs);
@@ -253,6 +227,8 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
   __local float block[OTHERS * D4 * 4] __attribute__((aligned(16)));
   __local float ps[OTHERS * P_STRIDE] __attribute__((aligned(16)));
   __local float slopes[OTHERS * P_STRIDE] __attribute__((aligned(16)));
+  int item = get_local_id(0), tx = item % TX, row = item / TX * 4;
+  int t0 = get_group_id(0) * BQ, h = get_global_id(1);
   AT_ROW_AND_HEAD
   load_columns(k, kvToken, t0, T, BQ, ks);
   load_columns(v, kvToken, t0, T, BQ, vs);

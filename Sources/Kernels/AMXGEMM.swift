@@ -83,10 +83,7 @@ package final class AMXGEMM: GEMM {
     package func callAsFunction(
         a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix, residual: ResidualRows?
     ) throws(CLError) {
-        guard let weight = weight as? Weight else {
-            throw .shape(operation: "gemm", expected: "a weight packed by this provider", got: "another provider's")
-        }
-        try validate(a, weight, rows, out, residual)
+        let weight = try validated(weight, as: Weight.self, a, rows, out, residual)
         if rows == 0 { return }
         let cores = context.device.computeUnits
         let blocks = ((rows + 31) / 32 + strips - 1) / strips, all = AMXPacking(precision).panels(weight.outputs)

@@ -106,10 +106,7 @@ package final class CLBlastGEMM: GEMM {
     package func callAsFunction(
         a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix, residual: ResidualRows?
     ) throws(CLError) {
-        guard let weight = weight as? Weight else {
-            throw .shape(operation: "gemm", expected: "a weight prepared by CLBlast", got: "another provider's")
-        }
-        try validate(a, weight, rows, out, residual)
+        let weight = try validated(weight, as: Weight.self, a, rows, out, residual)
         if rows == 0 { return }
         let bytes = try temporaryBytes(a, rows: rows, outputs: weight.outputs, inputs: weight.inputs, out)
         if bytes > 0, (temporary?.count ?? 0) < bytes {

@@ -126,15 +126,20 @@ extension GEMM {
         try self(a: a, weight: weight, rows: rows, activation: activation, out: out, residual: nil)
     }
 
-    func validate(
-        _ a: Matrix, _ weight: any GEMMWeight, _ rows: Int, _ out: Matrix, _ residual: ResidualRows?
-    ) throws(CLError) {
+    /// The weight as this provider prepared it, for matrices that hold the product.
+    func validated<Own: GEMMWeight>(
+        _ weight: any GEMMWeight, as: Own.Type, _ a: Matrix, _ rows: Int, _ out: Matrix, _ residual: ResidualRows?
+    ) throws(CLError) -> Own {
+        guard let weight = weight as? Own else {
+            throw .shape(operation: "gemm", expected: "a weight prepared by \(name)", got: "another provider's")
+        }
         try residual?.validate("gemm", rows: rows, width: weight.outputs)
         guard a.holds(rows, weight.inputs), out.holds(rows, weight.outputs) else {
             throw .shape(
                 operation: "gemm", expected: "a [\(rows), \(weight.inputs)] and out [\(rows), \(weight.outputs)]",
                 got: "strides \(a.stride), \(out.stride) in \(a.buffer.count), \(out.buffer.count) values")
         }
+        return weight
     }
 
     /// Holds a product of 65 x 67 x 41 to the host's: a driver whose compiler gets inline assembly wrong is refused.

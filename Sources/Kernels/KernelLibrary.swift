@@ -86,11 +86,12 @@ enum KernelFile: String, CaseIterable {
 
     /// Files without kernels, of which others need the functions
     private enum Header {
-        case amx, epilogue, lanes, mma, mmaLayout
+        case amx, backwardArguments, epilogue, lanes, mma, mmaLayout
 
         var source: [UInt8] {
             switch self {
             case .amx: PackageResources.amx_cl
+            case .backwardArguments: PackageResources.backward_arguments_cl
             case .epilogue: PackageResources.epilogue_cl
             case .lanes: PackageResources.lanes_cl
             case .mma: PackageResources.mma_cl
@@ -104,8 +105,8 @@ enum KernelFile: String, CaseIterable {
         switch self {
         case .activationBackward: ([.epilogue], PackageResources.activation_backward_cl)
         case .attention: ([.lanes], PackageResources.attention_cl)
-        case .attentionBackward: ([.lanes], PackageResources.attention_backward_cl)
-        case .attentionBackwardGroup: ([], PackageResources.attention_backward_group_cl)
+        case .attentionBackward: ([.lanes, .backwardArguments], PackageResources.attention_backward_cl)
+        case .attentionBackwardGroup: ([.backwardArguments], PackageResources.attention_backward_group_cl)
         case .attentionGroup: ([], PackageResources.attention_group_cl)
         case .attentionMMA: ([.mma], PackageResources.attention_mma_cl)
         case .biasActivation: ([.epilogue], PackageResources.bias_activation_cl)

@@ -31,10 +31,7 @@ package final class NaiveGEMM: GEMM {
     package func callAsFunction(
         a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix, residual: ResidualRows?
     ) throws(CLError) {
-        guard let weight = weight as? Weight else {
-            throw .shape(operation: "gemm", expected: "a weight of this provider", got: "another provider's")
-        }
-        try validate(a, weight, rows, out, residual)
+        let weight = try validated(weight, as: Weight.self, a, rows, out, residual)
         try kernel(activation).kernel.launch(
             global: [weight.outputs, rows],
             [

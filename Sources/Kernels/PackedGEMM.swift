@@ -89,10 +89,7 @@ package final class PackedGEMM: GEMM {
     package func callAsFunction(
         a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix, residual: ResidualRows?
     ) throws(CLError) {
-        guard let weight = weight as? Weight else {
-            throw .shape(operation: "gemm", expected: "a weight packed by this provider", got: "another provider's")
-        }
-        try validate(a, weight, rows, out, residual)
+        let weight = try validated(weight, as: Weight.self, a, rows, out, residual)
         let panels = (weight.outputs + tile.columns - 1) / tile.columns
         let block = block(rows: rows, panels: panels)
         try kernel.launch(

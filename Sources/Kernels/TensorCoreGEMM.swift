@@ -81,10 +81,7 @@ package final class TensorCoreGEMM: GEMM {
     package func callAsFunction(
         a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix, residual: ResidualRows?
     ) throws(CLError) {
-        guard let weight = weight as? Weight else {
-            throw .shape(operation: "gemm", expected: "a weight packed by this provider", got: "another provider's")
-        }
-        try validate(a, weight, rows, out, residual)
+        let weight = try validated(weight, as: Weight.self, a, rows, out, residual)
         if rows == 0 { return }
         // Every tile gives the same bits.
         let byCost = tiles.sorted { cost($0, rows, weight.outputs) < cost($1, rows, weight.outputs) }

@@ -113,10 +113,7 @@ package final class TiledGEMM: GEMM {
     package func callAsFunction(
         a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix, residual: ResidualRows?
     ) throws(CLError) {
-        guard let weight = weight as? Weight else {
-            throw .shape(operation: "gemm", expected: "a weight packed by this provider", got: "another provider's")
-        }
-        try validate(a, weight, rows, out, residual)
+        let weight = try validated(weight, as: Weight.self, a, rows, out, residual)
         if rows == 0 { return }
         func cost(_ tile: Tile) -> Double {
             filledWavesCost(

@@ -121,8 +121,7 @@ package final class Attribution {
             if result == nil { result = found }
             try backward(walk)
         }
-        guard var result else { throw CLError.shape(operation: "attribution", expected: "a walk", got: "none") }
-        result.evaluations = 0
+        guard let result else { throw CLError.shape(operation: "attribution", expected: "a walk", got: "none") }
         let cells = try tables.read(0..<(work.series * images * work.layout.cells))
         let values = values(cells, result, images: images)
         if let image = (0..<images).first(where: { image in

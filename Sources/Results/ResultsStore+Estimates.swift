@@ -78,14 +78,7 @@ extension ResultsStore {
     /// Images whose estimates are all there under one corruption, and those left out by `--keep`; all where the sweep
     /// estimates nothing.
     package func completedEstimates(corruption: Int) throws -> Set<Int> {
-        try read { db in
-            let cursor = try Cursor(
-                db, "SELECT image FROM images i WHERE corruption = ? AND (NOT i.kept OR \(hasEstimates))")
-            cursor.bind(1, corruption)
-            var images: Set<Int> = []
-            while try cursor.next() { images.insert(cursor.int(0)) }
-            return images
-        }
+        try positions(corruption: corruption, where: "NOT i.kept OR \(hasEstimates)")
     }
 
     /// Images that have all estimates under one corruption, whether or not they get exact passes; in the data's order.

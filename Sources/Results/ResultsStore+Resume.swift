@@ -25,9 +25,13 @@ extension ResultsStore {
     /// Images that need no more work under one corruption, those left out by `--keep` among them. Until the exact
     /// patches are chosen, no image that gets exact passes is complete.
     package func completedImages(corruption: Int) throws -> Set<Int> {
+        try positions(corruption: corruption, where: isComplete)
+    }
+
+    /// - Parameter condition: in SQL, on `images i`
+    func positions(corruption: Int, where condition: String) throws -> Set<Int> {
         try read { db in
-            let cursor = try Cursor(
-                db, "SELECT image FROM images i WHERE corruption = ? AND \(isComplete)")
+            let cursor = try Cursor(db, "SELECT image FROM images i WHERE corruption = ? AND (\(condition))")
             cursor.bind(1, corruption)
             var images: Set<Int> = []
             while try cursor.next() { images.insert(cursor.int(0)) }

@@ -47,10 +47,8 @@ package enum Exact: Sendable, Equatable, CustomStringConvertible {
 }
 
 extension SweepSettings {
-    /// Every estimate of the sweep: each method of each metric. Patches are screened by the first.
-    package var allEstimates: [Estimate] {
-        estimates.flatMap { method in estimateOf.map { Estimate(method, of: $0) } }
-    }
+    /// Every estimate of the sweep. Patches are screened by the first.
+    package var estimation: Estimates { Estimates(methods: estimates, metrics: estimateOf) }
 }
 
 extension SweepOptions {

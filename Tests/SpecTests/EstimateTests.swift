@@ -8,10 +8,10 @@ struct EstimateTests {
     @Test func methodsAndMetrics() throws {
         let none = try SweepOptions().settings()
         #expect(none.estimates == [] && none.estimateOf == [.logOdds] && none.exact == .all && none.exactImages == nil)
-        #expect(none.allEstimates == [])
+        #expect(none.estimation.names == [])
         let flagged = try flags([.estimate: "atp ig:5", .estimateOf: "p logit_diff", .exactImages: "20"]).settings()
         #expect(flagged.estimates == [.atp, .ig(5)] && flagged.estimateOf == [.p, .logitDiff])
-        #expect(flagged.allEstimates.map(\.name) == ["atp_p", "atp_logit_diff", "ig5_p", "ig5_logit_diff"])
+        #expect(flagged.estimation.names == ["atp_p", "atp_logit_diff", "ig5_p", "ig5_logit_diff"])
         #expect(flagged.exactImages == 20)
         let file = try SweepOptions(
             yaml: "estimate: [atp, \"ig:5\"]\nestimate-of: [p, logit_diff]\nexact-images: 20\n", name: "s.yaml")

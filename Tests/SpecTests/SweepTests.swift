@@ -186,7 +186,7 @@ struct SweepTests {
                 && settings.exif == .apply && settings.classes == "t.safetensors" && settings.imageSize == 448)
         #expect(try both.target(among: ["a", "b"]) == .clean)
         #expect(settings.keep == .flipped && settings.limit == 5 && settings.offset == 6)
-        #expect(settings.allEstimates.map(\.name) == ["ig5_p"] && settings.exactImages == 4)
+        #expect(settings.estimation.names == ["ig5_p"] && settings.exactImages == 4)
         #expect(settings.seed == 7 && settings.samples == 8 && settings.shard == .init(index: 1, count: 9))
         var spec = SweepSpec()
         (spec.direction, spec.site, spec.window, spec.layers) = ([.noise], ["q"], [2], "1")

@@ -34,14 +34,10 @@ extension Sweep {
             command: CommandLine.arguments.joined(separator: " "),
             layers: model.encoder.config.layers, logits: logits, control: settings.control,
             preprocessing: model.checkpoint.defaultsText)
-        manifest.estimates = settings.allEstimates.map(\.name)
-        (manifest.exact, manifest.exactImages) = (
-            settings.exact == .all ? nil : settings.exact.description, settings.exactImages
-        )
         (manifest.foil, manifest.patchWith) = (
             foil.description, settings.patchFile.map { "file:\($0)" } ?? spec.patchWith.rawValue
         )
-        manifest.estimates = settings.allEstimates.map(\.name)
+        manifest.estimates = settings.estimation.names
         (manifest.exact, manifest.exactImages) = (
             settings.exact == .all ? nil : settings.exact.description, settings.exactImages
         )

@@ -138,7 +138,7 @@ struct Sweep: ParsableCommand {
             for image in images { _ = try file.position(of: data.dataset.id(image)) }
             return file
         }
-        if file != nil, settings.estimates.contains(where: { $0 != .atp }) {
+        if file != nil, settings.estimation.hasMidpoints {
             throw UsageError(
                 "--estimate ig:N with --patch-with file: the points between the two inputs need another image or model; "
                     + "--estimate atp needs none")
@@ -233,7 +233,7 @@ struct Sweep: ParsableCommand {
             if settings.pairs != .none { pairCount = found.pairs }
         }
         let patches = items.map(\.patch)
-        let estimates = Estimates(methods: settings.estimates, metrics: settings.estimateOf)
+        let estimates = settings.estimation
         let exactImages = Screen.images(
             settings.exactImages, of: try OptionText.images(settings, count: data.dataset.count), seed: settings.seed)
         // What cannot fit is refused before anything is replaced.
@@ -289,12 +289,11 @@ struct Sweep: ParsableCommand {
             }
             if !outcome.interrupted, settings.exact != .none {
                 let chosen = try chosenPatches(settings, estimates, of: patches, store)
-                let exact = try run.run(
+                outcome = try run.run(
                     images: try unfinished(), chosen: chosen,
                     plan: try wholePlan
                         ?? plan(chosen.map { patches[$0] }, images: exactImages?.count ?? images.count),
                     keep: estimates.methods.isEmpty ? settings.keep : .all, found, interruption)
-                outcome = exact
             }
         } catch is Interrupted {
             outcome.interrupted = true

@@ -2,19 +2,37 @@ import CLRuntime
 import Patch
 import Spec
 
-/// One device of a sweep at some work, until there is no more of it.
-protocol DeviceWorker: AnyObject, Sendable {
-    func work()
-}
-
-/// Exact passes on one device: takes waves from the queue until there are no more.
+/// One device of a sweep at some work.
 ///
 /// Everything on its device is this worker's alone, so it may work on any thread.
+protocol DeviceWorker: AnyObject, Sendable {
+    var experiment: Experiment { get }
+    var queue: SweepQueue { get }
+    func run(_ job: SweepQueue.Job) throws
+}
+
+extension DeviceWorker {
+    /// Takes jobs until there are no more. An error stops the queue, and with it the other devices after the wave they
+    /// are at.
+    func work() {
+        do {
+            while let job = try queue.next() { try run(job) }
+        } catch is Interrupted {
+            // The queue knows.
+        } catch let error as CLError {
+            queue.stop(CommandError("\(experiment.model.encoder.context.device.title): \(error)"))
+        } catch {
+            queue.stop(error)
+        }
+    }
+}
+
+/// Exact passes on one device
 final class SweepWorker: DeviceWorker, @unchecked Sendable {
     private let sweep: SweepRun
-    private let experiment: Experiment
+    let experiment: Experiment
     private let runner: WaveRunner
-    private let queue: SweepQueue
+    let queue: SweepQueue
     private let tally: SweepTally
 
     /// Positions among the sweep's patches
@@ -38,23 +56,12 @@ final class SweepWorker: DeviceWorker, @unchecked Sendable {
             onFirstHalving: Experiment.warn(planned: plan, of: experiment.model))
     }
 
-    /// An error stops the queue, and with it the other devices after the wave they are at.
-    func work() {
-        do {
-            while let job = try queue.next() {
-                if job.isUnfiltered { try filter(job) } else { try run(job) }
-            }
-        } catch is Interrupted {
-            // The queue knows.
-        } catch let error as CLError {
-            queue.stop(CommandError("\(experiment.model.encoder.context.device.title): \(error)"))
-        } catch {
-            queue.stop(error)
-        }
+    func run(_ job: SweepQueue.Job) throws {
+        if job.isUnfiltered { try filter(job) } else { try patch(job) }
     }
 
     /// Every patch on these images, in as many waves as they need.
-    private func run(_ job: SweepQueue.Job) throws {
+    private func patch(_ job: SweepQueue.Job) throws {
         let corruption = sweep.corruptions[job.images.corruption]
         try experiment.run(
             job.images, corruption, on: runner, patches: patches, keepLogits: sweep.store.keepLogits,
