@@ -40,15 +40,25 @@ enum EstimateWords {
 
     /// `r 0.97, rank 0.95, one sign 98%`
     static func agreement(_ agreement: Agreement) -> String {
-        "r \(fixed(agreement.pearson, 2)), rank correlation \(fixed(agreement.spearman, 2)), one sign \(percent(agreement.sameSign))"
+        agreement.pearson.isFinite
+            ? "r \(fixed(agreement.pearson, 2)), rank correlation \(fixed(agreement.spearman, 2)), one sign \(percent(agreement.sameSign))"
+            : "too few or too much alike to correlate, one sign \(percent(agreement.sameSign))"
     }
 
     /// nil where the estimate can be trusted, or nothing tells
     static func warning(_ screening: Screening) -> String? {
-        let r = screening.all.pearson
-        guard r.isFinite, !screening.isTrusted else { return nil }
-        return
-            "\(title(screening.name)) and exact effects correlate at r = \(fixed(r, 2)) over the patches with exact passes, below \(Screening.trusted): do not rank places by it"
+        let r = screening.all.pearson, what = "\(title(screening.name)) and exact effects correlate at r = "
+        if r < Screening.trusted {
+            return what
+                + "\(fixed(r, 2)) over the patches with exact passes, below \(Screening.trusted): do not rank places by it"
+        }
+        let sites = screening.mistrusted
+        if sites.isEmpty { return nil }
+        let several = unique(screening.groups.map(\.direction)).count > 1
+        let names = sites.map {
+            "\(fixed($0.agreement.pearson, 2)) over places of \($0.site)" + (several ? " (\($0.direction))" : "")
+        }
+        return what + names.joined(separator: ", ") + ", below \(Screening.trusted): do not rank these by it"
     }
 
     /// What patches without exact passes may hide, as sentences

@@ -66,7 +66,9 @@ package func pearson(_ a: [Double], _ b: [Double]) -> Double {
         aa += (x - meanA) * (x - meanA)
         bb += (y - meanB) * (y - meanB)
     }
-    return ab / (aa * bb).squareRoot()
+    // Values that are all alike but for their rounding correlate with nothing.
+    func isSpread(_ squares: Double, about mean: Double) -> Bool { squares > 1e-12 * n * mean * mean }
+    return isSpread(aa, about: meanA) && isSpread(bb, about: meanB) ? ab / (aa * bb).squareRoot() : .nan
 }
 
 /// Spearman's rank correlation, ties at their mean rank.

@@ -65,7 +65,11 @@ package struct Screening: Sendable, Equatable {
 
     /// A correlation below which a warning stands beside estimates
     package static let trusted = 0.9
-    package var isTrusted: Bool { all.pearson >= Self.trusted }
+    /// Directions and sites of several places where the correlation is below, whatever it is over all of them: sites whose
+    /// effects differ in size correlate together though no place of one is told from the others
+    package var mistrusted: [Group] {
+        groups.filter { $0.layer == nil && $0.agreement.pearson < Self.trusted }
+    }
     /// Strongest patches that recall is of, and how many estimates they are looked for among
     package static let recalled = 10, within = 20
 }
@@ -102,9 +106,9 @@ extension Agreement {
         let means = sums.filter { $0.n > 0 }
         let effects = means.map { $0.y / $0.n }, estimates = means.map { $0.f / $0.n }
         patches = means.count
-        (pearson, spearman) =
-            means.count < 3
-            ? (.nan, .nan) : (Statistics.pearson(effects, estimates), Statistics.spearman(effects, estimates))
+        pearson = means.count < 3 ? .nan : Statistics.pearson(effects, estimates)
+        // Ranks of values that are all alike are those of their roundings.
+        spearman = pearson.isFinite ? Statistics.spearman(effects, estimates) : .nan
         sameSign =
             Double(zip(effects, estimates).count { ($0 > 0) == ($1 > 0) && ($0 < 0) == ($1 < 0) }) / Double(means.count)
         pooled = means.reduce(PairSums()) { $0 + $1 }.correlation

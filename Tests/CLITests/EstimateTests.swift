@@ -100,6 +100,7 @@ struct EstimateTests {
         (["--exact", "none"], "--exact none: it goes with --estimate"),
         (["--estimate", "atp", "--exact", "top:3", "--shard", "0/2"], "--shard does not go with it"),
         (["--estimate", "atp", "--exact", "top:3", "--pairs", "all"], "--pairs and --shapley compare exact passes"),
+        (["--estimate", "atp", "--exact", "none", "--logits"], "--logits: --exact none leaves no exact passes"),
         (["--estimate", "ig:0"], "ig:N with N from 1 to 1000"),
     ])
     func whatDoesNotGoTogether(_ options: [String], _ sentence: String) throws {

@@ -1,6 +1,6 @@
 import Foundation
 import Results
-import Statistics
+@testable import Statistics
 import StoreTestSupport
 import Testing
 
@@ -175,6 +175,29 @@ import Testing
         #expect(
             text.contains("warning: atp of log-odds and exact effects correlate at r = 0."), "\(text)")
         #expect(try ReportPage(store: temporary.store, images: nil).html().contains("do not rank places by it"))
+    }
+
+    /// Sites of effects that differ in size correlate together; within one of them the estimate may say nothing.
+    @Test func aSiteThatDisagreesIsNamed() {
+        func agreement(_ r: Double) -> Agreement {
+            Agreement(patches: 32, pearson: r, spearman: r, sameSign: 0.9, pooled: r)
+        }
+        func warning(all: Double, _ sites: [(String, Double)]) -> String? {
+            EstimateWords.warning(
+                Screening(
+                    name: EstimateName("atp_log_odds"), images: 100, all: agreement(all),
+                    groups: sites.map {
+                        Screening.Group(direction: "restore", site: $0.0, layer: nil, agreement: agreement($0.1))
+                    }, recall: nil, missed: nil, pairs: []))
+        }
+        #expect(warning(all: 0.98, [("z", 0.95), ("q", .nan)]) == nil)
+        #expect(
+            warning(all: 0.98, [("z", 0.8), ("v", 0.42), ("q", 0.97)])
+                == "atp of log-odds and exact effects correlate at r = 0.80 over places of z, 0.42 over places of v, below 0.9: "
+                + "do not rank these by it")
+        #expect(warning(all: 0.5, [("z", 0.8)])?.hasSuffix("do not rank places by it") == true)
+        #expect(
+            EstimateWords.agreement(agreement(.nan)) == "too few or too much alike to correlate, one sign 90.0%")
     }
 
     @Test func meansOfSomeImages() throws {

@@ -82,7 +82,7 @@ import Testing
         let found = try statistics(of: temporary.store, bootstrap: Bootstrap(resamples: 100, seed: 1))[0]
         #expect(found.images == 10 && found.exactImages == 10 && !found.isPowered)
         let (good, bad) = (found.screenings[0], found.screenings[1])
-        #expect(abs(good.all.pearson - 1) < 1e-5 && good.isTrusted && abs(good.all.pooled - 1) < 1e-5)
+        #expect(abs(good.all.pearson - 1) < 1e-5 && good.mistrusted.isEmpty && abs(good.all.pooled - 1) < 1e-5)
         #expect(good.all.sameSign == 1 && good.all.patches == patches.count)
         #expect(good.recall == Screening.Recall(found: 10, exact: 10, estimated: 20) && good.missed == nil)
         func means(_ values: [[Float]]) -> [Double] {
@@ -93,7 +93,7 @@ import Testing
         #expect(
             close(
                 bad.all.pooled, pearson(effects.joined().map(Double.init), other.joined().map(Double.init)), 1e-4))
-        #expect(!bad.isTrusted)
+        #expect(bad.all.pearson < Screening.trusted && !bad.mistrusted.isEmpty)
         let groups = good.groups.map { "\($0.direction) \($0.site) \($0.layer ?? "all") \($0.agreement.patches)" }
         #expect(
             groups == [
@@ -214,5 +214,19 @@ import Testing
         #expect(found.estimates[0].mean == [1.5, -1] && found.estimates[0].low.allSatisfy(\.isNaN))
         #expect(found.withEstimates(manifest).count == 2)
         #expect(throws: ComparisonError.self) { try compare(temporary.store, temporary.store) }
+    }
+
+    /// Values that are all alike have no correlation, only their roundings would.
+    @Test func withoutSpread() {
+        let alike = (0..<8).map { 0.8680001 + 1e-8 * Double($0 % 3) }, others = (0..<8).map(Double.init)
+        #expect(pearson(alike, others).isNaN && pearson(others, alike).isNaN)
+        let sums = zip(alike, others).map { y, f in
+            var sums = PairSums()
+            for _ in 0..<3 { sums.add(y: y, f: f) }
+            return sums
+        }
+        let agreement = Agreement(sums)
+        #expect(agreement.pearson.isNaN && agreement.spearman.isNaN && agreement.sameSign == 7.0 / 8)
+        #expect(abs(pearson([1, 2, 3], [2, 4, 6]) - 1) < 1e-12)
     }
 }

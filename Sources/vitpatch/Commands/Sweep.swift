@@ -97,7 +97,9 @@ struct Sweep: ParsableCommand {
         for (option, name) in [("--out", out), ("--spec", spec), ("--groups", groups), ("--profile", profile.profile)] {
             try OptionText.check(option, name: name)
         }
-        _ = try flags().settings()
+        if try flags().settings().exact == .none, logits {
+            throw UsageError("--logits: --exact none leaves no exact passes, whose logits they are")
+        }
     }
 
     mutating func run() throws {
