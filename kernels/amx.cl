@@ -111,3 +111,88 @@ static inline int16 bf16_pairs(float16 first, float16 second) {
 static inline float16 bf16_floats(int8 pairs) {
   return as_float16(__builtin_convertvector(as_ushort16(pairs), uint16) << 16);
 }
+
+// PARTS 2 (bf16x3): a number is hi = round(x) and lo = round(x - hi), a product hi lo' + hi hi' + lo hi', in this order.
+// PARTS 1 (bf16): hi alone, and hi hi'
+//
+// With two parts hi is bf16's largest number at most: what lies beyond it, infinity too, is then in lo, and inf - inf
+// makes no NaN that fp32 would not have, unless the other factor is above 256 (its lo may have the other sign, and make
+// the product infinite by itself). With one part such numbers are infinite. Parts below 2^-126 count as 0: at most
+// 2^-126 of a factor is lost.
+#define LARGEST 0x1.fep127f   // bf16's
+#define STEP (PARTS * 2048)  // bytes of 32 rows (or columns) and 32 k: two tiles a part, hi before lo
+
+// hi and lo of 32 numbers; with one part lo stays as it is
+static inline void split_values(float16 first, float16 second, int16 *high, int16 *low) {
+#if PARTS == 2
+  // Written so that NaN stays
+  float16 largest = LARGEST;
+  float16 a = first > largest ? largest : first, b = second > largest ? largest : second;
+  a = a < -largest ? -largest : a;
+  b = b < -largest ? -largest : b;
+  *high = bf16_pairs(a, b);
+  *low = bf16_pairs(first - bf16_floats(high->lo), second - bf16_floats(high->hi));
+#else
+  *high = bf16_pairs(first, second);
+#endif
+}
+
+// The same of 32 numbers of a row in global memory; from `count` on zeros
+static inline void split_row(__global const float *x, int count, int16 *high, int16 *low) {
+  float16 first, second;
+  if (count >= 32) {
+    first = vload16(0, x);
+    second = vload16(1, x);
+  } else {
+    float values[32];
+    for (int i = 0; i < 32; i++) values[i] = i < count ? x[i] : 0.0f;
+    first = vload16(0, values);
+    second = vload16(1, values);
+  }
+  split_values(first, second, high, low);
+}
+
+// A row of a left factor's 32 rows and 32 k, at `to`
+static inline void put_parts(int16 high, int16 low, __local uchar *to) {
+  *(__local int16 *)to = high;
+#if PARTS == 2
+  *(__local int16 *)(to + 2048) = low;
+#endif
+}
+
+// Tiles 0 to 3 += 32 rows times 32 columns, over 32 k: rows 0-15 in tiles 0 and 1, rows 16-31 in tiles 2 and 3. Every
+// tile of the factors at `left` and `right` is loaded once, the left one's to tiles 4 and 5, the right one's to 6 and 7:
+// with two parts, 8 loads for 12 products.
+#if PARTS == 2
+#define MULTIPLY_STEP(left, right)                    \
+  TILE_LOAD(4, left, 0, 64)                           \
+  TILE_LOAD(6, right, 2048, 64)                       \
+  TILE_MULTIPLY(0, 4, 6) /* hi with lo */             \
+  TILE_LOAD(5, left, 1024, 64)                        \
+  TILE_MULTIPLY(2, 5, 6)                              \
+  TILE_LOAD(7, right, 3072, 64)                       \
+  TILE_MULTIPLY(1, 4, 7)                              \
+  TILE_LOAD(6, right, 0, 64)                          \
+  TILE_MULTIPLY(3, 5, 7)                              \
+  TILE_LOAD(7, right, 1024, 64)                       \
+  TILE_MULTIPLY(0, 4, 6) /* hi with hi */             \
+  TILE_MULTIPLY(1, 4, 7)                              \
+  TILE_LOAD(4, left, 2048, 64)                        \
+  TILE_MULTIPLY(2, 5, 6)                              \
+  TILE_MULTIPLY(3, 5, 7)                              \
+  TILE_LOAD(5, left, 3072, 64)                        \
+  TILE_MULTIPLY(0, 4, 6) /* lo with hi */             \
+  TILE_MULTIPLY(1, 4, 7)                              \
+  TILE_MULTIPLY(2, 5, 6)                              \
+  TILE_MULTIPLY(3, 5, 7)
+#else
+#define MULTIPLY_STEP(left, right)                    \
+  TILE_LOAD(4, left, 0, 64)                           \
+  TILE_LOAD(6, right, 0, 64)                          \
+  TILE_MULTIPLY(0, 4, 6)                              \
+  TILE_LOAD(7, right, 1024, 64)                       \
+  TILE_MULTIPLY(1, 4, 7)                              \
+  TILE_LOAD(5, left, 1024, 64)                        \
+  TILE_MULTIPLY(2, 5, 6)                              \
+  TILE_MULTIPLY(3, 5, 7)
+#endif

@@ -21,9 +21,11 @@
 #if SCORE_BIAS
 #define SCORE_BIAS_ARGUMENT , __global const float *bias
 #define SCORE_BIAS_OF(head) , bias + (size_t)(head)*T * T
+#define SCORE_BIAS_VALUE , bias
 #else
 #define SCORE_BIAS_ARGUMENT
 #define SCORE_BIAS_OF(head)
+#define SCORE_BIAS_VALUE
 #endif
 
 #define CAT_(a, b) a##b

@@ -3,16 +3,7 @@
 // or, for the rows that residual_row (epilogue.cl, in front of this file) finds in x: x += the same. Their rows of out
 // are left as they are.
 //
-// Products run on tiles (amx.cl, in front of this file), of bf16 parts with fp32 sums. With hi = round(x) and
-// lo = round(x - hi):
-//
-//   PARTS 2 (bf16x3)  hi lo' + hi hi' + lo hi', in this order for every 32 k
-//   PARTS 1 (bf16)    hi hi'
-//
-// With two parts hi is bf16's largest number at most: what lies beyond it, infinity too, is then in lo, and inf - inf
-// makes no NaN that fp32 would not have, unless the other factor is above 256 (its lo may have the other sign, and make
-// the product infinite by itself). With one part such numbers are infinite. Parts below 2^-126 count as 0: at most
-// 2^-126 of a factor is lost.
+// Products run on tiles, of bf16 parts with fp32 sums (amx.cl, in front of this file).
 //
 // 32 rows, or 32 columns, and 32 k are two tiles a part, 1 KB each (AMXPacking.swift packs the weight so):
 //
@@ -34,35 +25,7 @@
 // activation                as in epilogue.cl
 // PARTS, STRIPS, PANELS, KC as above, KC a multiple of 32; no defaults. V is 16.
 
-#define STEP (PARTS * 2048)  // bytes of 32 rows (or columns) and 32 k
 #define STEPS (KC / 32)
-#define LARGEST 0x1.fep127f  // bf16's
-
-// 32 floats of a row of a to row `to` of its strip's tiles; from `count` on zeros
-static inline void split(__global const float *x, int count, __local uchar *to) {
-  float16 first, second;
-  if (count >= 32) {
-    first = vload16(0, x);
-    second = vload16(1, x);
-  } else {
-    float values[32];
-    for (int i = 0; i < 32; i++) values[i] = i < count ? x[i] : 0.0f;
-    first = vload16(0, values);
-    second = vload16(1, values);
-  }
-#if PARTS == 2
-  // Written so that NaN stays
-  float16 largest = LARGEST;
-  float16 a = first > largest ? largest : first, b = second > largest ? largest : second;
-  a = a < -largest ? -largest : a;
-  b = b < -largest ? -largest : b;
-  int16 high = bf16_pairs(a, b);
-  *(__local int16 *)to = high;
-  *(__local int16 *)(to + 2048) = bf16_pairs(first - bf16_floats(high.lo), second - bf16_floats(high.hi));
-#else
-  *(__local int16 *)to = bf16_pairs(first, second);
-#endif
-}
 
 // 32 sums of a row to out, or onto the residual stream
 static inline void store(float16 first, float16 second, __global float *to, int count, bool isAdded) {
@@ -114,8 +77,11 @@ __kernel void gemm_amx(__global const float *a, int aOffset, int aStride, __glob
           for (int k = 0; k < count; k++) {
             __local uchar *to = as + ((s - s0) * STEPS + k) * STEP;
             // Rows past the last repeat it; they are computed and not stored.
-            for (int r = 0; r < 32; r++)
-              split(a + (size_t)min(s * 32 + r, M - 1) * aStride + (k0 + k) * 32, K - (k0 + k) * 32, to + r * 64);
+            for (int r = 0; r < 32; r++) {
+              int16 high, low = 0;
+              split_row(a + (size_t)min(s * 32 + r, M - 1) * aStride + (k0 + k) * 32, K - (k0 + k) * 32, &high, &low);
+              put_parts(high, low, to + r * 64);
+            }
           }
         heldBlock = block;
         heldStep = k0;
@@ -125,7 +91,6 @@ __kernel void gemm_amx(__global const float *a, int aOffset, int aStride, __glob
         __global const uchar *ahead = p + 1 < p1 ? panel + (size_t)steps * STEP : panel;
         for (int s = s0; s < s1; s++) {
           __local uchar *mine = waiting + ((s - s0) * PANELS + p - p0) * 4096;
-          // Tiles 0 and 1 have the sums of rows 0-15, tiles 2 and 3 of rows 16-31.
           if (k0 == 0) {
             TILE_ZERO(0) TILE_ZERO(1) TILE_ZERO(2) TILE_ZERO(3)
           } else {
@@ -141,40 +106,7 @@ __kernel void gemm_amx(__global const float *a, int aOffset, int aStride, __glob
 #pragma unroll
               for (int i = 0; i < STEP / 8; i += 64) PREFETCH(line + i)
             }
-#if PARTS == 2
-            // Every tile is loaded once: a's in 4 and 5, w's in 6 and 7; first a's hi with w's lo
-            TILE_LOAD(4, at, 0, 64)
-            TILE_LOAD(6, wt, 2048, 64)
-            TILE_MULTIPLY(0, 4, 6)
-            TILE_LOAD(5, at, 1024, 64)
-            TILE_MULTIPLY(2, 5, 6)
-            TILE_LOAD(7, wt, 3072, 64)
-            TILE_MULTIPLY(1, 4, 7)
-            TILE_LOAD(6, wt, 0, 64)
-            TILE_MULTIPLY(3, 5, 7)
-            TILE_LOAD(7, wt, 1024, 64)
-            // hi with hi
-            TILE_MULTIPLY(0, 4, 6)
-            TILE_MULTIPLY(1, 4, 7)
-            TILE_LOAD(4, at, 2048, 64)
-            TILE_MULTIPLY(2, 5, 6)
-            TILE_MULTIPLY(3, 5, 7)
-            TILE_LOAD(5, at, 3072, 64)
-            // lo with hi
-            TILE_MULTIPLY(0, 4, 6)
-            TILE_MULTIPLY(1, 4, 7)
-            TILE_MULTIPLY(2, 5, 6)
-            TILE_MULTIPLY(3, 5, 7)
-#else
-            TILE_LOAD(4, at, 0, 64)
-            TILE_LOAD(6, wt, 0, 64)
-            TILE_MULTIPLY(0, 4, 6)
-            TILE_LOAD(7, wt, 1024, 64)
-            TILE_MULTIPLY(1, 4, 7)
-            TILE_LOAD(5, at, 1024, 64)
-            TILE_MULTIPLY(2, 5, 6)
-            TILE_MULTIPLY(3, 5, 7)
-#endif
+            MULTIPLY_STEP(at, wt)
           }
           if (k0 + STEPS < steps) {
             TILE_STORE(0, mine, 0, 64) TILE_STORE(1, mine, 1024, 64)

@@ -14,6 +14,9 @@ package enum AMX {
         default: "the operating system does not let this process use AMX"
         }
 
+    /// `AMX_MODEL` of amx.cl: the instructions, or a model of them that runs on any device
+    enum Units: Int { case amx, model, modelTiles }
+
     /// What `isUsable` found, by the device's index
     private static let found = Mutex<[Int: Bool]>([:])
 

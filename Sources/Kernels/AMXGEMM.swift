@@ -2,9 +2,6 @@ import CLRuntime
 
 /// GEMM on the matrix tiles of CPUs (Intel AMX): bf16 factors, split or not, with fp32 sums. See `gemm_amx.cl`.
 package final class AMXGEMM: GEMM {
-    /// `AMX_MODEL` of amx.cl: the instructions, or a model of them that runs on any device
-    enum Units: Int { case amx, model, modelTiles }
-
     /// Those that its units can do
     package static let precisions: [Precision] = [.bf16x3, .bf16]
 
@@ -13,7 +10,7 @@ package final class AMXGEMM: GEMM {
 
     private let context: Context
     private let kernel: Kernel
-    private let units: Units
+    private let units: AMX.Units
     /// Most panels of a work-item's task where sums wait
     private let panels: Int
     /// Most strips of 32 rows of a task
@@ -39,7 +36,7 @@ package final class AMXGEMM: GEMM {
     }
 
     /// - Parameter most: the most strips of a task; nil for as many as local memory holds, 7 at most
-    init(_ library: KernelLibrary, precision: Precision, units: Units, most: Int? = nil) throws(CLError) {
+    init(_ library: KernelLibrary, precision: Precision, units: AMX.Units, most: Int? = nil) throws(CLError) {
         let device = library.context.device
         let obstacle = units != .amx ? nil : device.isCPU ? AMX.obstacle : "it is no CPU"
         guard Self.precisions.contains(precision), obstacle == nil else {

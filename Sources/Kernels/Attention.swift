@@ -40,7 +40,7 @@ package struct Attention {
         self.headDim = headDim
         self.hasScoreBias = hasScoreBias
         var variants =
-            [Self.tensorVariant(library, headDim: headDim)].compactMap { $0 }
+            [Self.tensorVariant(library, headDim: headDim), Self.tileVariant(library, headDim: headDim)].compactMap { $0 }
             + Self.groupVariants(library, headDim: headDim) + [Self.rowVariant(library, headDim: headDim)]
         if hasScoreBias { for index in variants.indices { variants[index].defines["SCORE_BIAS"] = 1 } }
         for variant in variants.dropLast() {
@@ -78,6 +78,27 @@ package struct Attention {
             file: .attentionMMA, suffix: "_mma", queries: 16 * warps, items: 32 * warps,
             defines: ["DH": headDim, "WARPS": warps, "KEYS": keys, "MODE": library.precision.mode],
             options: headDim <= 64 ? ["-cl-nv-maxrregcount=128"] : [])
+    }
+
+    /// Matrix tiles of CPUs (AMX): a work-item for up to 320 queries of a head, fewer where local memory has no room for
+    /// them. nil without tiles, or where a head is too wide.
+    private static func tileVariant(_ library: KernelLibrary, headDim: Int) -> Variant? {
+        guard let units = library.tiles else { return nil }
+        let parts = AMXPacking(library.precision).parts, steps = (headDim + 31) / 32, keys = 128
+        // `attention_memory` of attention_amx.cl
+        func bytes(_ queries: Int) -> Int {
+            let factors = steps * parts * 2048 * (queries / 32 + 2 * keys / 32)
+            return factors + keys / 32 * (4096 + parts * 2048) + queries * (steps * 128 + 64 + 4) + 128
+        }
+        guard let queries = [320, 160, 64, 32].first(where: { bytes($0) <= library.context.device.localMemory }) else {
+            return nil
+        }
+        return Variant(
+            file: .attentionAMX, suffix: "_amx", queries: queries, items: 1,
+            defines: [
+                "DH": headDim, "QL": 16, "PARTS": parts, "QUERIES": queries, "KEYS": keys, "AMX_MODEL": units.rawValue,
+                "V": 16,
+            ])
     }
 
     /// Work-groups that share keys and values, of as many queries as local memory has room for beside their keys, and

@@ -6,12 +6,20 @@ package final class KernelLibrary {
     package let tuning: Tuning
     /// The arithmetic of products inside kernels, attention's
     package let precision: Precision
+    /// What matrix tiles are, where the precision has products on them
+    let tiles: AMX.Units?
     private let isNaive: Bool
     private var programs: [String: Program] = [:]
 
-    package init(_ context: Context, tuning: Tuning? = nil, precision: Precision = .fp32) {
+    package convenience init(_ context: Context, tuning: Tuning? = nil, precision: Precision = .fp32) {
+        let hasTiles = AMXGEMM.precisions.contains(precision) && AMX.isUsable(on: context.device)
+        self.init(context, tuning: tuning, precision: precision, tiles: hasTiles ? .amx : nil)
+    }
+
+    init(_ context: Context, tuning: Tuning? = nil, precision: Precision, tiles: AMX.Units?) {
         self.context = context
         self.precision = precision
+        self.tiles = tiles
         self.tuning = tuning ?? Tuning(device: context.device)
         isNaive = false
     }
@@ -21,6 +29,7 @@ package final class KernelLibrary {
         self.context = context
         tuning = .scalar
         precision = .fp32
+        tiles = nil
         isNaive = true
     }
 
@@ -69,7 +78,7 @@ package final class KernelLibrary {
 /// The files under `kernels/` that have kernels.
 enum KernelFile: String, CaseIterable {
     case activationBackward = "activation_backward"
-    case attention, attentionGroup = "attention_group", attentionMMA = "attention_mma"
+    case attention, attentionAMX = "attention_amx", attentionGroup = "attention_group", attentionMMA = "attention_mma"
     case attentionBackward = "attention_backward", attentionBackwardGroup = "attention_backward_group"
     case biasActivation = "bias_activation", contract, embed
     case gemmAMX = "gemm_amx", gemmMMA = "gemm_mma", gemmPacked = "gemm_packed", gemmTiled = "gemm_tiled"
@@ -105,6 +114,7 @@ enum KernelFile: String, CaseIterable {
         switch self {
         case .activationBackward: ([.epilogue], PackageResources.activation_backward_cl)
         case .attention: ([.lanes], PackageResources.attention_cl)
+        case .attentionAMX: ([.lanes, .amx], PackageResources.attention_amx_cl)
         case .attentionBackward: ([.lanes, .backwardArguments], PackageResources.attention_backward_cl)
         case .attentionBackwardGroup: ([.backwardArguments], PackageResources.attention_backward_group_cl)
         case .attentionGroup: ([], PackageResources.attention_group_cl)

@@ -201,7 +201,7 @@ import Verification
     /// a weight^T + bias; one strip and four panels a task
     private func run(
         _ a: [Float], _ weight: [Float], _ bias: [Float], _ m: Int, _ n: Int, _ k: Int, _ precision: Precision,
-        units: AMXGEMM.Units = .model
+        units: AMX.Units = .model
     ) throws -> [Float] {
         let library = try library()
         let gemm = try AMXGEMM(library, precision: precision, units: units, most: 1)
