@@ -8,8 +8,8 @@ package final class Program {
 
     /// Builds `source` for the context's device, or loads the binary that an earlier process left in the cache.
     /// - Parameters:
-    /// - name: the file under `kernels/`, for messages
-    /// - options: compiler options; `-cl-std=CL1.2` and `-cl-kernel-arg-info` are always added
+    ///   - name: the file under `kernels/`, for messages
+    ///   - options: compiler options; `-cl-std=CL1.2` and `-cl-kernel-arg-info` are always added
     /// - Throws: `CLError.build` with the compiler's log.
     package init(_ context: Context, name: String, source: [UInt8], options: [String] = []) throws(CLError) {
         self.context = context

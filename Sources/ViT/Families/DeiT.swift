@@ -27,7 +27,7 @@ extension Family {
         })
 }
 
-/// The mean of two heads on two tokens as one map of both: [C, 2D].
+/// The mean of two heads on two tokens, as one map of both tokens: [C, 2D].
 func meanHead(
     _ cls: String, _ distillation: String, _ reader: inout TensorReader, _ config: ViTConfig
 ) throws(CheckpointError) -> (weight: Weight, bias: Weight) {
