@@ -56,7 +56,7 @@ package final class Encoder {
     let normHeads: LayerNormHeads
     let normalize: NormalizeRows
     let pool: Pool
-    let patchProjection: any GEMMWeight  // [D, channels * P * P]
+    let patchProjection: any GEMMWeight  // [D, channels * PH * PW]
     let prefix: Buffer<Float>  // [prefix tokens, D]
     let position: Buffer<Float>  // [T, D]
     /// Between the embeddings and the first layer

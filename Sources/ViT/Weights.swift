@@ -58,7 +58,7 @@ package struct PoolingWeights: Sendable {
 
 /// A whole model's weights on the host.
 package struct ViTWeights: Sendable {
-    package var patchWeight: Weight  // [D, channels * P * P]  the convolution's kernel, flattened
+    package var patchWeight: Weight  // [D, channels * PH * PW]  the convolution's kernel, flattened
     package var patchBias: Weight  // [D]
     package var prefix: Weight  // [prefix tokens, D]
     package var position: Weight  // [T, D]

@@ -45,7 +45,7 @@ package final class Workspace {
 
     package let shape: Shape
     package var rows: Int { shape.rows }
-    let patches: Buffer<Float>  // [rows * Np, channels * P * P]
+    let patches: Buffer<Float>  // [rows * Np, channels * PH * PW]
     let normed: Buffer<Float>  // [rows * T, D]  layer norm's output
     let qkv: Buffer<Float>  // [slots * T, 3D]; [slots * T, 2D] in a layer with fewer queries than tokens
     let lastQ: Buffer<Float>  // [slots * queries, D]  queries of such a layer
