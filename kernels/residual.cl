@@ -52,7 +52,7 @@ __kernel void residual_blend(__global float *x, int rowElements, __global const 
 
 // o[position + i, t, :] = x[a[i], t, :] - x[b[i], t, :]
 //
-// o  [*, tokens, D]  what a stage added to the stream, from the stream after and before it
+// o  [*, tokens, D]  a stage's output, from the stream after and before it
 __kernel void residual_difference(__global const float *x, int rowStride, __global const int *lists, int a, int b,
                                   int tokens, int D, __global float *o, int position) {
   int lane = get_local_id(0), t = get_global_id(1), i = get_global_id(2);

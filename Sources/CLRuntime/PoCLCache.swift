@@ -55,7 +55,7 @@ enum PoCLCache {
     }
 
     /// The first folder, of those for programs, kernels and group sizes, in which PoCL could not write; PoCL writes to
-    /// existing ones too. Another user's folder can only lie where others may write.
+    /// existing ones too. Another user's folder can only be where others may write.
     private static func unwritable(_ folder: String, depth: Int = 0) -> String? {
         var info = stat()
         guard stat(folder, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else { return nil }

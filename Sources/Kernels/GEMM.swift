@@ -59,8 +59,8 @@ extension ResidualRows? {
 
 /// Linear maps `out = act(a weight^T + bias)`, `torch.nn.functional.linear` with an activation.
 ///
-/// A row of the result depends on that row of `a` alone, and never on the number of rows: a provider uses the same
-/// kernel and parameters for every M. A sweep fixes its provider before it starts and records `name`.
+/// A row of the result depends on that row of `a` alone, and never on the number of rows: all kernels that a provider
+/// uses for different M give the same bits. A sweep fixes its provider before it starts and records `name`.
 package protocol GEMM: AnyObject {
     /// Provider and parameters, as a sweep records them.
     var name: String { get }

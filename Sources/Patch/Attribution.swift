@@ -33,7 +33,7 @@ extension AttributionResult {
 /// activation, and its change is multiplied by the gradient at z (AtP*: Kramár et al. 2024).
 ///
 /// The forward pass keeps the residual stream of every layer. The backward pass goes from the last layer to the first
-/// and recomputes each layer's activations beside its gradients.
+/// and recomputes each layer's activations along with its gradients.
 package final class Attribution {
     let encoder: Encoder
     let context: Context
@@ -98,7 +98,7 @@ package final class Attribution {
     }
 
     /// Estimates every patch on some images.
-    /// - Throws: `CLError`, and `NonFinite` where a pass's logits, or an estimate, are no numbers
+    /// - Throws: `CLError`, and `NonFinite` where a pass's logits, or an estimate, are not finite
     func run(_ wave: Wave) throws -> AttributionResult {
         let images = wave.labels.count
         let passes = try input.sourcePasses(wave, patches: patches)

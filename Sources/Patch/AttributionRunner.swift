@@ -20,7 +20,7 @@ package final class AttributionRunner {
     /// Current number of images in a wave
     package var images: Int { shape.images }
 
-    /// Bytes of a wave besides the weights, the encoders' and the transposed ones, which are allocated before
+    /// Bytes of a wave without the weights (the encoders' and the transposed ones), which are allocated earlier
     package var bytes: Int {
         get throws(CLError) { try work.buffers(shape, models).map(\.elements).reduce(0, +) * 4 }
     }

@@ -25,7 +25,7 @@ struct AttributionWalk {
     let regionRows: Int
     /// Blocks with backward passes
     let differentiated: Set<Int>
-    /// Backward passes
+    /// Number of backward passes
     let gradients: Int
     let uses: [Use]
     /// Lists of the midpoints: their rows of the encoder's input (dst), and the rows they lie between (a, b)

@@ -64,7 +64,7 @@ package enum Site: String, Codable, Sendable, CaseIterable {
         case output
     }
 
-    /// What a patch may select at a site, besides tokens.
+    /// The columns that a patch may select at a site, besides tokens.
     enum Columns { case whole, heads, neurons }
 
     /// Sites of a stage, in the order of the table

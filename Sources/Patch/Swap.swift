@@ -6,7 +6,7 @@ struct NetworkShape: Hashable {
     var layers: Int, tokens: Int, heads: Int, headDim: Int, hiddenSize: Int, intermediateSize: Int
     /// Tokens that the last layer computes
     var lastTokens: Int
-    /// Whether the MLP is gated: mlp_pre is then the gate only, stored beside up
+    /// Whether the MLP is gated: mlp_pre is then the gate only, stored next to up
     var isGated: Bool
 
     init(_ config: ViTConfig) {

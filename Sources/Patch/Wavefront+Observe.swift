@@ -18,8 +18,7 @@ extension Wavefront {
         }
     }
 
-    /// Runs clean and corrupted passes of some images and passes every layer's activations to `body`, image by image:
-    /// the only way by which activations leave the device.
+    /// Runs clean and corrupted passes of some images and passes every layer's activations to `body`, image by image.
     /// - Parameters:
     ///   - wave: without corrupted pixels only the clean passes run
     ///   - sites: those in a workspace must be kept by this wavefront's

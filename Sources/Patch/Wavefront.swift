@@ -4,7 +4,8 @@ import ViT
 
 /// Runs waves: clean, corrupted and patched passes of some images, all at the same layer at the same time.
 ///
-/// Between the upload of the pixels and the read of the metrics, nothing leaves the device.
+/// Between the upload of the pixels and the read of the metrics, nothing leaves the device, except for a file's patterns
+/// (`attend`).
 package final class Wavefront {
     package let encoder: Encoder
     let donor: Encoder?

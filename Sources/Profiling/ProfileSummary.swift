@@ -4,7 +4,7 @@ import CLRuntime
 package struct ProfileSummary: Sendable, Equatable {
     package struct Entry: Sendable, Equatable {
         package var name: String
-        /// Runs of a stage (one a layer) or launches of a kernel
+        /// Runs of a stage (one per layer) or launches of a kernel
         package var calls = 0
         package var nanoseconds: UInt64 = 0
 

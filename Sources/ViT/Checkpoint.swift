@@ -18,7 +18,7 @@ package struct Checkpoint: Sendable {
     package let sha256: String
     /// Tensors in the weight files that the classifier does not use (a pooler, say), sorted
     package let unusedTensors: [String]
-    /// What reading the model involved that its user may want to know, one sentence each
+    /// Notes for the user on how the model was read, one sentence each
     package let notes: [String]
 
     /// Reads the model at `folder` (see `ModelFolder`): config.json; model.safetensors or pytorch_model.bin, whole or

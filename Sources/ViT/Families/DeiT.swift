@@ -1,6 +1,7 @@
 extension Family {
     /// transformers' `DeiTForImageClassification`, which has a distillation token and reads CLS, and
-    /// `DeiTForImageClassificationWithTeacher`, whose logits are the mean of two heads, on CLS and on the distillation token.
+    /// `DeiTForImageClassificationWithTeacher`, whose logits are the mean of two heads, on CLS and on the distillation
+    /// token.
     static let deit = Family(
         name: "DeiT", modelType: "deit",
         model: "DeiTForImageClassification or DeiTForImageClassificationWithTeacher",

@@ -1,7 +1,7 @@
 /// A family of models: how to read a configuration from config.json, and weights from tensors. One file of this folder
 /// each.
 package struct Family: Sendable {
-    /// As `Architecture.family`
+    /// The same as `Architecture.family`
     package let name: String
     /// `model_type` in config.json; absent in timm's models
     package let modelType: String
