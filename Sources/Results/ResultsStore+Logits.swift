@@ -21,9 +21,9 @@ package struct LogitsRecord: Sendable, Equatable {
     }
 }
 
-/// The table `logits`, which a store has whose manifest says `logits`.
+/// The table `logits`, in stores whose manifest has `logits`.
 extension ResultsStore {
-    /// A pass that is there already stays: clean and corrupted passes come with every wave of their image's patches.
+    /// A pass that is already stored stays: clean and corrupted passes come with every wave of their image's patches.
     func insert(_ logits: [LogitsRecord], _ db: Database) throws {
         if logits.isEmpty { return }
         let insert = try Cursor(db, "INSERT INTO logits VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
@@ -66,7 +66,7 @@ extension ResultsStore {
         }
     }
 
-    /// Copies the logits of another store, whose images are here already.
+    /// Copies the logits of another store, whose images are already stored here.
     func addLogits(of other: ResultsStore) throws {
         var waiting: [LogitsRecord] = [], bytes = 0
         func flush() throws {
