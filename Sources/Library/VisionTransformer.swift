@@ -60,7 +60,7 @@ public final class VisionTransformer {
     /// Runs clean, corrupted and patched passes.
     /// - Parameters:
     ///   - clean: of each image [channels, height, width], as `pixels` gives them
-    ///   - corrupted: as many, of the same shape
+    ///   - corrupted: the same number of images, of the same shape
     ///   - targets: the class of each image whose probability is measured; nil for the clean pass's prediction
     ///   - memory: bytes of device memory to use at most, weights included; nil for seven tenths of the device's
     /// - Throws: `VitPatchError`

@@ -245,7 +245,7 @@ func windowText(_ window: String) -> String {
     window.isEmpty ? "layer sets" : window == "1" ? "single layers" : "windows of \(window)"
 }
 
-/// Lower-case parts joined by hyphens; other characters than letters, digits, `.` and `_` become hyphens.
+/// Lower-case parts joined by hyphens; characters other than letters, digits, `.` and `_` become hyphens.
 func fileName(_ parts: [String]) -> String {
     parts.filter { !$0.isEmpty }.map { part in
         String(

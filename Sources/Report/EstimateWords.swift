@@ -26,8 +26,8 @@ enum EstimateWords {
             : "the gradient in the receiving pass"
     }
 
-    /// Which patches have exact passes in a sweep with estimates: `the 50 with the largest estimates and 30 random ones
-    /// ...`
+    /// Which patches have exact passes in a sweep with estimates: `the 50 with the largest estimates and 30 random
+    /// ones`
     static func exact(_ manifest: Manifest) -> String {
         guard let exact = manifest.exact, exact != "all" else { return "all of \(manifest.ownPatches.count) patches" }
         if exact == "none" { return "none of \(manifest.ownPatches.count) patches" }

@@ -43,7 +43,7 @@ struct Picture {
         "<img\(isSmall ? " class=\"pixels\"" : "") alt=\"\(escaped(alt))\" src=\"\(url)\">"
     }
 
-    /// To draw values over: without colours of its own
+    /// The picture in greyscale, over which values are drawn
     func svg(_ x: Double, _ y: Double, _ side: Double) -> String {
         "<image class=\"under\(isSmall ? " pixels" : "")\" x=\"\(SVG.number(x))\" y=\"\(SVG.number(y))\" width=\"\(SVG.number(side))\" "
             + "height=\"\(SVG.number(side))\" preserveAspectRatio=\"none\" href=\"\(url)\"/>"

@@ -20,7 +20,7 @@ extension Manifest {
         }
     }
 
-    /// - Throws: `ResultsError.corrupt` for what is missing, cannot be read or is out of range
+    /// - Throws: `ResultsError.corrupt` for data that is missing, unreadable or out of range
     init(reading db: Database, path: String) throws {
         var rows: [String: String] = [:]
         var cursor = try Cursor(db, "SELECT key, value FROM manifest")

@@ -67,7 +67,7 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var pairCount: Int?
     /// The number of orders for Shapley values; nil: none
     package var shapley: Int?
-    /// How images are preprocessed, if the model's folder does not say
+    /// The preprocessing of images, if the model's folder does not define it
     package var preprocessing: String?
     /// The library whose resizing is reproduced: pillow | torchvision; nil in stores of versions that had only Pillow's
     package var resize: String?
@@ -163,7 +163,7 @@ extension Manifest {
     /// the same numbers, so that one can continue the other. Model and data are compared by content, not by path; host,
     /// times and command line do not count.
     ///
-    /// - Parameter words: what the phrases call `stored` and this manifest
+    /// - Parameter words: the phrases' names for `stored` and for this manifest
     package func differences(
         from stored: Manifest, words: (stored: String, this: String) = ("there", "now")
     ) -> [String] {

@@ -40,7 +40,7 @@ extension ResultsStore {
     /// Calls `body` for every pass whose logits the store keeps: by image, then corruption, clean and corrupted before
     /// patched. Constant memory.
     ///
-    /// - Throws: `ResultsError.corrupt` for values that are no float32, what reading throws, and what `body` throws
+    /// - Throws: `ResultsError.corrupt` for values that are not float32, and the errors of reading and of `body`
     package func forEachLogits(_ body: (LogitsRecord) throws -> Void) throws {
         guard manifest.logits else { return }
         try read { db in

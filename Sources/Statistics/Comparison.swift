@@ -1,6 +1,6 @@
 import Results
 
-/// Two sweeps, patch by patch, over the images they share: what changes from A to B.
+/// The paired differences of two sweeps, B - A, patch by patch, over the images that they share.
 package struct Comparison: Sendable {
     package struct Patch: Sendable {
         package var record: PatchRecord

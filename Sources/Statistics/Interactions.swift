@@ -20,7 +20,7 @@ package struct PairStatistics: Sendable, Equatable {
 
 /// The contribution of each of a set of places to the effect of all of them: Shapley values (Shapley 1953), sampled
 /// over orders (Castro, Gomez and Tejada 2009). Every second order reverses the one before (Mitchell et al. 2022),
-/// which makes the values exact if no more than two places interact.
+/// which makes the values exact if there are no interactions of three or more places.
 package struct ShapleyStatistics: Sendable, Equatable {
     package struct Place: Sendable, Equatable {
         /// Index into the manifest's patches

@@ -3,7 +3,7 @@ import Patch
 import ViT
 
 extension Checkpoint {
-    /// How images are preprocessed if the model's folder does not say; nil if it does.
+    /// The default preprocessing in words, if the model's folder does not define it; else nil.
     var defaultsText: String? {
         preprocessor == nil ? Preprocessor.defaultsText(imageSize: config.imageSize) : nil
     }

@@ -43,7 +43,7 @@ struct Compare: ParsableCommand {
                 : comparisonText(comparison, a: a, b: b, colour: Terminal.colour))
     }
 
-    /// Refuses data that differ, unless forced: images of the same name may then be different ones. Warns of settings
+    /// Refuses sweeps of different data without --force, as images of one name may be different ones. Warns of settings
     /// that differ; models may differ, as comparing them is what the command is for.
     private func checkDifferences(_ a: Manifest, _ b: Manifest) throws {
         if a.dataHash != b.dataHash {
