@@ -7,8 +7,8 @@ extension PickleMachine {
 
     mutating func pushString(_ length: Int) throws(Malformed) { try push(text: .range(try take(length))) }
 
-    /// Refuses a pickle whose unescaped text is longer than three times the pickle; only one that decodes the same text
-    /// over and over gets there.
+    /// Fails if all unescaped text together exceeds three times the pickle's length, which takes decoding the same text
+    /// repeatedly.
     mutating func push(unescaped text: [UInt8]) throws(Malformed) {
         unescaped += text.count
         guard unescaped <= 3 * bytes.count else { throw malformed() }
