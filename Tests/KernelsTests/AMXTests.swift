@@ -86,7 +86,7 @@ import Verification
     }
 
     /// Numbers of all magnitudes from subnormals to 1e30, and rows that cancel. Parts and sums below 2^-126 count as 0;
-    /// the tolerance allows for that besides the split's truncation.
+    /// the tolerance allows for that besides the split's error.
     @Test(arguments: AMXGEMM.precisions) func holdsOverAWideRange(precision: Precision) throws {
         let (m, n, k) = (33, 37, 99)
         var a = wide(m * k), weight = wide(n * k)

@@ -128,7 +128,7 @@ import ViT
         #expect(rig.context.peakBytes > before + planned / 2)
     }
 
-    /// A donor with the same weights and images gives the same estimates as the other pass.
+    /// Estimates with a donor's activations are finite and differ between patches.
     @Test func donorsGiveTheirOwn() throws {
         let lab = try Lab(images: 2, donor: true)
         let patches = lab.everyCombination().filter { $0.parts[0].tokens == nil }

@@ -113,7 +113,7 @@ extension Lab {
                 }
             }
         }
-        // Of whole residual streams only the last counts; places before it have no effect.
+        // Of streams patched whole only the last counts; places before it have no effect.
         let places = patch.parts.flatMap { part in (part.site.hasLayers ? part.layers : [0]).map { (part, $0) } }
         func order(_ site: Site) -> Int { Site.order.firstIndex(of: site) ?? 0 }
         let last = places.filter { Site.streams.contains($0.0.site) && $0.0.tokens == nil }

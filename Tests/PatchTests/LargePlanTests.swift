@@ -106,7 +106,7 @@ import ViT
         #expect(largest < 1 << 31 - 1 && largest > 1 << 29)
     }
 
-    /// Two models have one provider and one temporary each; a provider that both share has one temporary.
+    /// Two models with a provider each have two temporaries; a shared provider has one.
     @Test func theDonorsTemporaryCounts() throws {
         let config = Size.b.config, gemm = NoGEMM(bytes: 4)
         let limits = Self.limits(24, share: 4, weights: 0), patches = [Patch(sites: [.z], layers: [1])]

@@ -59,8 +59,8 @@ import ViT
         #expect(evaluations(.residPost, [4], of: 5) == 0)
     }
 
-    /// The states a patched pass computes, as strings that are equal exactly if the computation is: the stage, earlier
-    /// patches, and patches inside the stage. Empty if the output is given or nothing was patched in.
+    /// The states a patched pass computes, as strings that are equal exactly if the computation is: the stage, what was
+    /// patched in before it, and inside it. Empty if the output is given or nothing was patched in.
     private func states(_ part: Part, of count: Int) -> [String] {
         let site = part.site, last = count - 1
         let reachesAll: Set<Site> = [.embed, .residPre, .k, .v],

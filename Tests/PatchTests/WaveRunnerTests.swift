@@ -104,7 +104,7 @@ import Testing
             }
             pieces.append(piece)
         }
-        // The plan has 20 patches; its halves are ranges of at most 5.
+        // The plan is for 20 patches; halved twice it has ranges of at most 5.
         #expect(runner.plan.shape.images == 1 && runner.plan.shape.patches == 5)
         #expect(pieces.map(\.images) == (0..<5).flatMap { image in Array(repeating: image..<image + 1, count: 4) })
         #expect(pieces.prefix(4).map(\.patches) == [3..<7, 7..<11, 11..<15, 15..<20])
@@ -138,7 +138,7 @@ import Testing
         #expect(plan.shape.images == 1 && plan.shape.patches == 1 && plan.shape.chunkRows == 1 && steps > 6)
     }
 
-    /// Waves and layers share their buffers: nothing is allocated after the first wave.
+    /// Waves and layers share their buffers: further waves of the same sizes allocate nothing.
     @Test func buffersAreReused() throws {
         let work = try Work(.clean), context = work.lab.rig.context
         let runner = work.runner()

@@ -99,7 +99,7 @@ import Testing
         #expect(summaryData([found], manifest: manifest, format: .csv).contains(",\(kind.intervention.rawValue),"))
     }
 
-    /// What a window does besides its layers is stated for losses too, and only for windows.
+    /// Captions about windows compare sizes, so that they hold for losses too.
     @Test(arguments: ["restore", "noise"]) func windowsInWords(direction: String) throws {
         let patches = ["1", "3"].flatMap { window in (0..<3).map { patch($0, direction, window: window) } }
         let temporary = try TemporaryStore(testManifest(patches: patches))

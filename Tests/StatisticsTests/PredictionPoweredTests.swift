@@ -116,7 +116,7 @@ import Testing
         #expect(mean(Array(repeating: 1, count: 8), Array(repeating: 1, count: 8), [.infinity]).mean.isNaN)
         #expect(mean([], [], [1]).mean.isNaN)
         #expect(PredictionPowered(bootstrap).means([], predictions: [], others: [], columns: 0).isEmpty)
-        // Predictions that happen to be alike over the measured images get a bounded weight.
+        // Predictions that are nearly constant over the measured images get a bounded weight.
         let alike = mean(
             (0..<8).map { Double($0 % 3) }, (0..<8).map { 1e-9 * Double($0 % 3) }, (0..<100).map(Double.init))
         #expect(abs(alike.weight) < 1e-8 && abs(alike.mean - 7.0 / 8) < 1e-6)
