@@ -161,7 +161,7 @@ struct CommandLineTests {
         }
     }
 
-    /// On a terminal a message says that kernels are being compiled; without one there is none.
+    /// On a terminal the first start says that it compiles kernels; without a terminal there is no message.
     @Test(
         .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/script"), "needs script(1)"))
     func theFirstStartSaysThatItCompiles() throws {

@@ -2,8 +2,8 @@ import Foundation
 
 /// A reader of one kind of file, with seed files, for `make fuzz` and FuzzTests.
 ///
-/// `read` does what the program does with such a file. For any bytes it must return or throw; it must not trap, hang,
-/// or use unlimited memory.
+/// `read` processes such a file as the program does. For any bytes it must return or throw; it must not trap, hang, or
+/// use unlimited memory.
 package struct FuzzReader: Sendable, CustomStringConvertible {
     package let name: String
     /// Files that the reader accepts

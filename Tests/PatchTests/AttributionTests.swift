@@ -128,7 +128,7 @@ import ViT
         #expect(rig.context.peakBytes > before + planned / 2)
     }
 
-    /// Estimates with a donor's activations are finite and differ between patches.
+    /// Estimates with a donor's activations are finite and differ between images.
     @Test func donorsGiveTheirOwn() throws {
         let lab = try Lab(images: 2, donor: true)
         let patches = lab.everyCombination().filter { $0.parts[0].tokens == nil }

@@ -248,7 +248,7 @@ final class Lab {
         return reference.forward(embedded: base, interventions: interventions).logits
     }
 
-    /// The activations that a patch puts in.
+    /// The source activations of a patch.
     func source(of patch: Patch, image: Int) -> ReferenceActivations {
         let restores = patch.direction == .restore
         return switch patch.with {
