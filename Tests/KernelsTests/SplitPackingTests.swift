@@ -13,7 +13,7 @@ import Testing
             #expect(Float16Bits.bits(value) == bits, "\(value)")
         }
         #expect(Float16Bits.value(Float16Bits.bits(.nan)).isNaN)
-        // Every finite half rounds to itself.
+        // Every non-negative finite half rounds to itself.
         for bits in UInt16(0)..<0x7c00 { #expect(Float16Bits.bits(Float16Bits.value(bits)) == bits) }
         var random = SystemRandomNumberGenerator()
         for _ in 0..<10_000 {

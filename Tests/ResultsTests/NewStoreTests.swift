@@ -58,7 +58,7 @@ import Testing
         #expect(try names() == ["results.sqlite"])
     }
 
-    /// Files, folders and FIFOs with the names of an earlier version's temporary files.
+    /// Folders with the names of an earlier version's temporary files are kept.
     @Test func othersFilesStay() throws {
         let names = [".new", ".new-wal", ".new-journal", ".0123"]
         for name in names {
