@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""What clang makes of kernels/gemm_amx.cl for a CPU with AMX, on a machine without one.
+"""Checks clang's code for kernels/gemm_amx.cl on a CPU with AMX, on a machine without one.
 
-The kernel is compiled and assembled for Intel's Sapphire Rapids. Between the first tile and the store of the sums there
-may be no call, no vector register and no store to the stack; the loop has all of its products, and loads every tile once. The
-model of tiles, and the C that asks for them, are compiled for ARM, so that nothing of x86-64 is left in them.
+Compiles and assembles the kernel for Intel's Sapphire Rapids. Between the first tile instruction and the store of the
+sums there may be no call, no vector register and no store to the stack; the loop has all of its products, and loads
+every tile once. The tile model, and the C code that asks for AMX, are compiled for ARM, to show that they contain
+nothing of x86-64.
 
 usage: scripts/amx-check.py
-ends with 1 where something of this does not hold
+Exits with 1 if any of this fails.
 """
 import pathlib
 import re
@@ -16,7 +17,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CLANG = "clang-19"
-# PARTS: name, products, loads of tiles in the loop
+# PARTS: name, tile products, tile loads in the loop
 CASES = {2: ("bf16x3", 12, 8), 1: ("bf16", 4, 4)}
 
 
@@ -35,7 +36,7 @@ def compile_kernel(parts, model, target, out):
 
 
 def faults(lines, products, loads):
-    """What is wrong with the code between the first tile and the store of the sums"""
+    """The faults of the code between the first tile instruction and the store of the sums"""
     tiles = [i for i, line in enumerate(lines) if re.match(r"\s+(tilezero|tileloadd|tdpbf16ps)\b", line)]
     live = lines[tiles[0]:tiles[-1]]
     for pattern, what in [(r"\s+call", "a call"), (r".*%[xyz]mm", "a vector register"), (r".*Spill", "a store to the stack")]:
