@@ -56,7 +56,7 @@ bundle: setup  ## Make dist/vitpatch-VERSION-linux-ARCH.tar.xz for a machine wit
 man: build  ## Write a man page for every command to dist/man
 	@SWIFT=$(SWIFT) sh scripts/man.sh $(RELEASE) dist/man/man1
 
-# A bundle that is there already, instead of a new one: make wheel BUNDLE=dist/vitpatch-...
+# Uses an existing bundle instead of making one: make wheel BUNDLE=dist/vitpatch-...
 wheel: $(if $(BUNDLE),,bundle)  ## Make dist/vitpatch-VERSION-py3-none-manylinux_2_NN_ARCH.whl, the bundle for pip
 	@python3 scripts/wheel.py $(or $(BUNDLE),dist/vitpatch-$$(sh scripts/version.sh)-linux-$$(uname -m))
 
@@ -76,11 +76,11 @@ full-disk-test: build  ## Sweep into a full and into a read-only disk (a small t
 slurm-test: build  ## Run examples/slurm on a Slurm of its own (installs it), compare with a sweep without shards
 	@scripts/slurm-test.sh
 
-# Builds into .build-fuzz, minutes the first time; inputs that reached new code stay in .build-fuzz/corpus.
+# Builds into .build-fuzz, which takes minutes the first time; inputs that reached new code stay in .build-fuzz/corpus.
 fuzz: setup  ## Fuzz every reader of files by libFuzzer with AddressSanitizer, FUZZ_SECONDS (60) in all
 	@SWIFT=$(SWIFT) scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
 
-# PoCL's other way to run work-groups, compiled anew.
+# PoCL's other method for work-groups, with its kernels compiled anew.
 test-loopvec: build  ## Run verify on PoCL with its loop vectoriser for work-groups (POCL_WORK_GROUP_METHOD=loopvec)
 	@cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && \
 	    { POCL_WORK_GROUP_METHOD=loopvec POCL_CACHE_DIR=$$cache XDG_CACHE_HOME=$$cache $(RELEASE) verify > $$cache/out || \

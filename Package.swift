@@ -6,7 +6,7 @@ import PackageDescription
 //   vitpatch -> Report, Spec -> Statistics, Patch -> Results, ViT, Images -> Formats, Kernels -> CLRuntime
 //   -> COpenCL, CCLBlast
 //
-// Reference stands apart: plain loops in Double that import nothing of ours. Verification holds the device to it.
+// Reference stands apart: plain loops in Double, with no import of ours. Verification checks the device against it.
 
 let package = Package(
     name: "vitpatch",
@@ -29,7 +29,7 @@ let package = Package(
         .target(
             name: "CImageIO",
             linkerSettings: ["jpeg", "png16", "z", "webp", "webpdemux", "gif", "tiff"].map { .linkedLibrary($0) }),
-        // Whether the CPU's matrix tiles may be used.
+        // Asks whether the CPU's matrix tiles may be used.
         .target(name: "CAMX"),
         .target(name: "CDemo", cSettings: [.headerSearchPath("../../Demo")]),
 
@@ -47,10 +47,10 @@ let package = Package(
         .target(name: "ViT", dependencies: ["Formats", "Kernels", "CLRuntime", "CCrypto"]),
         .target(name: "Images", dependencies: ["Formats", "CImageIO"]),
         .target(name: "Patch", dependencies: ["ViT", "Formats", "Kernels", "CLRuntime"]),
-        // The engine for other packages: the only public API. Nothing below it may use unsafeFlags.
+        // The engine for other packages and the only public API. No dependency of it may use unsafeFlags.
         .target(
             name: "VitPatch", dependencies: ["Patch", "Images", "ViT", "Kernels", "CLRuntime"], path: "Sources/Library"),
-        // The example of examples/swift, which is a package of its own too: compiled and run by VitPatchTests.
+        // The program of examples/swift, which is also a package of its own. VitPatchTests compile and run it here.
         .executableTarget(name: "Heads", dependencies: ["VitPatch"], path: "examples/swift/Sources/Heads"),
         .target(name: "Spec", dependencies: ["Patch", "Images", "ViT", "Formats", "Kernels", "Files", "Yams"]),
         .target(
@@ -59,10 +59,10 @@ let package = Package(
                 "CZlib", "Files", "Formats",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]),
-        // The bootstrap's loops: optimised in debug builds too, or tests of the report wait for them.
+        // The bootstrap's loops are optimised in debug builds too: tests of the report would wait for them.
         .target(name: "Statistics", dependencies: ["Results"], swiftSettings: [.unsafeFlags(["-O"])]),
         .target(name: "Report", dependencies: ["Statistics", "Results", "Files"]),
-        // Loops in Double over whole models: optimised in debug builds too, or tests wait for nothing else.
+        // Loops in Double over whole models are optimised in debug builds too: tests would wait for them.
         .target(name: "Reference", swiftSettings: [.unsafeFlags(["-O"])]),
         .target(name: "Verification", dependencies: ["Patch", "ViT", "Formats", "Kernels", "CLRuntime", "Reference"]),
         .executableTarget(
@@ -114,7 +114,7 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
-// scripts/fuzz.sh: only there is libFuzzer linked.
+// scripts/fuzz.sh sets the variable; no other build links libFuzzer.
 if Context.environment["VITPATCH_FUZZ"] != nil {
     package.targets.append(.executableTarget(name: "fuzz", dependencies: ["FuzzReaders"], path: "Tests/Fuzz"))
 }

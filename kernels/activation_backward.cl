@@ -2,13 +2,13 @@
 //
 // in          slots of `elements` floats from `offset` on: the hidden layer before its activation
 // g           [n, elements]
-// activation  as in epilogue.cl, which stands in front of this file
+// activation  as in epilogue.cl, which is prepended
 // ND-range: (ceil(elements / V), n)
 
-// act'(x), written once for a vector type T.
+// The derivative act'(x), for a vector type T.
 //
-// gelu' = Phi(x) + x phi(x), Phi by the tail of epilogue.cl's gelu. The others but relu are x s(x) with s a sigmoid or
-// mish's tanh: s + x s'. A sigmoid is 1 / (1 + 2^y), and 1 - s is 2^y s.
+// gelu' = Phi(x) + x phi(x), with Phi from the tail of epilogue.cl's gelu. The others but relu are x s(x), where s is a
+// sigmoid or mish's tanh: (x s)' = s + x s'. A sigmoid is s = 1 / (1 + 2^y), and 1 - s is 2^y s.
 #define DEFINE_SLOPE(T)                                                                  \
   static inline T CAT(sigmoid_slope_, T)(T x, T y, T inner) {                            \
     y = y < (T)(-126.0f) ? (T)(-126.0f) : y;                                             \
@@ -65,7 +65,7 @@ __kernel void activation_backward(__global const float *in, int offset, __global
   }
 }
 
-// Of a gated MLP, act(gate) up: out[i, t] = (g up act'(gate), g act(gate)), side by side
+// For a gated MLP, act(gate) up: out[i, t] = (g up act'(gate), g act(gate)), side by side
 //
 // in   slots of `tokens` rows [2 * width] from `offset` on: gate and up
 // g    [n, tokens, width]

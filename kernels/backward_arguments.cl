@@ -1,7 +1,7 @@
-// What the kernels of attention's backward pass get, and where a row and a head of it begin.
+// Arguments of the kernels of attention's backward pass, and the start of a row and head in each.
 //
-// q, k, v, z  the forward pass's: slot s, token t, head h at Offset + s * Row + t * Token + h * DH
-// g, out, statistics  of row i, whose slot is lists[first + i]
+// q, k, v, z  of the forward pass: slot s, token t, head h at Offset + s * Row + t * Token + h * DH
+// g, out, statistics  at row i, whose slot is lists[first + i]
 
 #define ARGUMENTS                                                                                                    \
   __global const float *q, int qOffset, int qRow, int qToken, int queries, __global const float *kv, int kOffset,    \
@@ -17,7 +17,7 @@
 
 #define LOG2E 1.44269504088896341f  // scores in powers of two
 
-// The arguments at row i, head h and slot `slot`
+// Moves the arguments to row i, head h and slot `slot`
 #define AT_ROW_AND_HEAD                                                   \
   size_t i = get_global_id(2), slot = lists[first + i];                   \
   __global const float *k = kv + kOffset + slot * kvRow + h * DH;         \

@@ -1,7 +1,6 @@
-// out[m, n] = act(out[m, n] + bias[n])        in place, after a GEMM that has no epilogue of its own
+// out[m, n] = act(out[m, n] + bias[n])        in place, after a GEMM without an epilogue
 //
-// or, for the rows that residual_row (epilogue.cl, in front of this file) finds in x: x += act(out + bias), out
-// unchanged
+// or, for rows where residual_row (epilogue.cl, prepended) returns a row of x: x += act(out + bias), out unchanged
 //
 // out   [rows, width], row stride `stride`
 // bias  [width]
@@ -26,9 +25,9 @@ __kernel void bias_activation(__global float *out, int offset, int stride, int w
   }
 }
 
-// out[i] = act(in[i]): for a hidden layer that is kept before its activation
+// out[i] = act(in[i]): for a hidden layer whose values before the activation are kept
 //
-// ND-range: (ceil(count / V)); `offset` holds for both buffers
+// ND-range: (ceil(count / V)); `offset` applies to both buffers
 __kernel void activate(__global const float *in, __global float *out, int offset, int count, int activation) {
   int i = get_global_id(0) * V;
   in += offset;
@@ -40,8 +39,7 @@ __kernel void activate(__global const float *in, __global float *out, int offset
   }
 }
 
-// out[r, i] = act(in[r, i]) * in[r, width + i]: the hidden layer of a gated MLP, from the gate's rows and what it
-// gates, side by side
+// out[r, i] = act(in[r, i]) * in[r, width + i]: the hidden layer of a gated MLP, from gate and up side by side
 //
 // in   [rows, 2 * width] from inOffset on
 // out  [rows, width] from outOffset on

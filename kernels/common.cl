@@ -1,4 +1,4 @@
-// Put in front of every other file of this folder.
+// Prepended to every other file of this folder.
 //
 // Macros (Swift passes them from one Tuning value):
 //   V   floats in one vector load: the CPU's vector width, 4 on GPUs
@@ -11,10 +11,10 @@
 #define WG 1
 #endif
 
-// Every product-sum below is an explicit fma, and nothing else may become one: the same bits on every path.
+// Every product-sum is an explicit fma, and the compiler may not form others: the same bits on every path.
 #pragma OPENCL FP_CONTRACT OFF
 
-// What attention's kernels of a model that adds something to its scores have more
+// The additional argument of attention's kernels where a model adds a bias to its scores
 #ifndef SCORE_BIAS
 #define SCORE_BIAS 0
 #endif
@@ -40,9 +40,9 @@ typedef CAT(float, V) floatv;
 #define STOREV(x, p) CAT(vstore, V)((x), 0, (p))
 #endif
 
-// Four floats in global memory. vload4 promises nothing about the address, so that compilers may make four accesses of
-// it; on GPUs one of 16 bytes is wanted, wherever the address allows it. The other case is written as four scalars:
-// with vload4 there, compilers see two loads of one address, merge them, and keep the alignment that both have.
+// Four floats in global memory. vload4 promises nothing about the address, so compilers may split it into four
+// accesses; on GPUs, one access of 16 bytes is wanted wherever the address allows it. The other case is written as four
+// scalars: with vload4 there, compilers merge the two loads of one address and keep the alignment common to both.
 static inline float4 load_global(__global const float *p) {
   return (size_t)p % 16 == 0 ? *(__global const float4 *)p : (float4)(p[0], p[1], p[2], p[3]);
 }
@@ -81,7 +81,7 @@ static inline float lane_sum(floatv x) {
 #endif
 }
 
-// The sum of `value` over the WG work-items of a group, always in the same order: the same bits in each of them.
+// Sum of `value` over the WG work-items of a group, always in the same order; all of them get the same bits.
 //
 // lane     the work-item's number in its group
 // scratch  [WG]
@@ -99,8 +99,8 @@ static inline float group_sum(float value, int lane, __local float *scratch) {
   return value;
 }
 
-// Mean and variance (the biased one) of the D floats at x, which a group's work-items read together. Two passes: the
-// variance is that of the centred values.
+// Mean and biased variance of the D floats at x, computed by all work-items of a group. Two passes: the variance is
+// that of the centred values.
 static inline float2 group_moments(__global const float *x, int D, int lane, __local float *scratch) {
   int whole = D - D % V;
   floatv sum = 0.0f;
@@ -122,9 +122,9 @@ static inline float2 group_moments(__global const float *x, int D, int lane, __l
   return (float2)(mean, group_sum(lane_sum(sum) + rest, lane, scratch) / D);
 }
 
-// exp2_T: 2^x = 2^n (1 + f P(f)) for -126 <= x < 127, n the whole number next to x (adding 1.5 * 2^23 rounds to it, and
-// leaves it in the low bits); NaN for NaN. P is a weighted minimax fit (scripts/fit_gelu.py): within 2.8 roundings of
-// it. Written once for a vector type T and the casts between it and the integers of its width.
+// exp2_T: 2^x = 2^n (1 + f P(f)) for -126 <= x < 127, n the integer nearest to x (adding 1.5 * 2^23 rounds to it and
+// leaves it in the low bits); NaN for NaN. P is a weighted minimax fit (scripts/fit_gelu.py); the error is at most 2.8
+// roundings. Defined for a vector type T and its casts from and to integers of the same width.
 #define DEFINE_EXP2(T, AS_T, AS_I)                               \
   static inline T CAT(exp2_, T)(T x) {                                  \
     T shifted = x + (T)(12582912.0f);                            \

@@ -1,15 +1,14 @@
-// What a patch changes, to first order: the gradient times the difference of activations, summed over groups of
-// columns.
+// First-order effect of a patch: the gradient times the difference of activations, summed over groups of columns.
 //
 //   contract         out[o, t, group] = [itself +] weight * sum over the group's columns c of g[g, t, c] (s[s, t, c] -
 //                    r[r, t, c])
 //   contract_summed  out[o, group]    = [itself +] weight * sum over tokens t too
 //
 // A group is `width` columns: all of them, a head's, or one neuron. It is shared by `share` work-items, a power of two
-// up to WG, of which no two have the same vector of columns; share is a function of width alone.
+// up to WG, each with its own vectors of columns; share is a function of width alone.
 //
 // g, s, r  row i, token t, column c at Offset + i * Row + t * Token + c
-// lists    from `first` on ContractEntry after ContractEntry
+// lists    ContractEntry structs from `first` on
 // out      from outOffset on [*, tokens, groups], [*, groups]
 // scratch  [WG]
 // ND-range: contract (WG, tokens, n), contract_summed (WG, pieces of groups, n); local (WG, 1, 1)
@@ -19,7 +18,7 @@ typedef struct {
   int g, s, r, out;  // rows
 } ContractEntry;
 
-// The sum over a group's columns d, d + step, ... in vectors, then the columns left over, of one token.
+// The sum over one token's columns of a group: vectors d, d + step, ..., then the remaining columns.
 static inline float contract_columns(__global const float *g, __global const float *s, __global const float *r,
                                      int width, int part, int share) {
   int whole = width - width % V;
@@ -30,7 +29,7 @@ static inline float contract_columns(__global const float *g, __global const flo
   return lane_sum(sum) + rest;
 }
 
-// The sum over the `share` work-items of a group of columns, in the first of them.
+// The sum over the `share` work-items of a group of columns, returned to the first of them.
 static inline float shared_sum(float value, int lane, int share, __local float *scratch) {
 #if WG > 1
   scratch[lane] = value;
@@ -69,7 +68,7 @@ __kernel void contract(ARGUMENTS) {
       out[c] = fma(weight, g[c] * (s[c] - r[c]), accumulate ? out[c] : 0.0f);
     return;
   }
-  // All work-items meet the same barriers: those past the last group add nothing.
+  // All work-items reach the same barriers: those past the last group add nothing.
   for (int start = 0; start < groups; start += WG / share) {
     int group = start + lane / share, at = group * width;
     float sum = group < groups ? contract_columns(g + at, s + at, r + at, width, lane % share, share) : 0.0f;

@@ -1,11 +1,11 @@
-// From pixels to the encoder's input, around the GEMM that is the patch convolution.
+// From pixels to the encoder's input, before and after the GEMM of the patch convolution.
 
 // out[i * Np + p, (c * PH + y) * PW + x] = pixels[first + i, c, (p / columns) * PH + y, (p % columns) * PW + x]
 //
 // pixels  [*, channels, H, W] from `offset` on
-// out     [n * Np, channels * PH * PW]   Np = rows * columns, what fits into H and W
-// ND-range: CPUs (Np, n), a work-item a patch; GPUs (values / run or more, n), a work-item a run of an image's values
-// in out: 4 where PW is a multiple of 4, else 1
+// out     [n * Np, channels * PH * PW]   Np = rows * columns of whole patches in H and W
+// ND-range: CPUs (Np, n), a work-item per patch; GPUs (values / run or more, n), a work-item per run of an image's
+// values in out: 4 where PW is a multiple of 4, else 1
 #if WG > 1
 __kernel void patches(__global const float *pixels, int offset, int first, int channels, int H, int W, int PH, int PW,
                       __global float *out) {
@@ -36,7 +36,7 @@ __kernel void patches(__global const float *pixels, int offset, int first, int c
 // x[first + i, t, :] = (t < n ? prefix[t, :] : e[i * Np + t - n, :]) + position[t, :],   n = prefixTokens
 //
 // e         [n * Np, D]   patch projections, bias included
-// prefix    [n, D]       CLS and whatever else stands in front of the patches
+// prefix    [n, D]       CLS and other tokens before the patches
 // position  [T, D]
 // ND-range: (WG, T, n), local (WG, 1, 1)
 __kernel void embed(__global const float *e, __global const float *prefix, int prefixTokens,

@@ -1,8 +1,8 @@
-// What follows a matrix product, for the files that have this one in front of them: an activation, and where the result
-// goes. With bias and sum of the product the order is always (sum + bias), its activation, that + residual.
+// The end of a matrix product, prepended to the files that need it: an activation, and the address of the result. The
+// order is always act(sum + bias) + residual.
 
-// Row m of a product belongs to pass m / tokens. Where lists[first + pass] names a row of the residual stream
-// x [*, rowStride / N, N], the result is added to that row's token m % tokens, which this returns; where it is
+// Row m of a product belongs to pass m / tokens. Where lists[first + pass] is a row of the residual stream
+// x [*, rowStride / N, N], the result is added to that row's token m % tokens, whose address this returns. Where it is
 // negative, or tokens is 0, the result is stored in out, and this returns 0.
 static inline __global float *residual_row(__global float *x, int rowStride, __global const int *lists, int first,
                                     int tokens, int m, int N) {
@@ -11,7 +11,7 @@ static inline __global float *residual_row(__global float *x, int rowStride, __g
   return row < 0 ? 0 : x + (size_t)row * rowStride + (size_t)(m - pass * tokens) * N;
 }
 
-// What an MLP applies between its two linear maps.
+// The activation functions of MLPs.
 //
 // ACTIVATION: 0 none, 1 gelu (erf), 2 gelu_new (tanh), 3 quick_gelu, 4 relu, 5 silu, 6 mish
 
@@ -23,21 +23,22 @@ static inline __global float *residual_row(__global float *x, int rowStride, __g
 #define ACT_SILU 5
 #define ACT_MISH 6
 
-// A macro and no argument: compilers see one activation and not all of them.
+// A macro instead of an argument, so that a kernel is compiled for one activation only.
 #ifndef ACTIVATION
 #define ACTIVATION ACT_NONE
 #endif
 
-// Written once for a vector type T, so that CPUs get straight vector code.
+// Defined for a vector type T, so that CPUs get straight vector code.
 //
-// gelu(x) = max(x, 0) - |x| Phi(-|x|), and Phi(-a) = erfc(a / sqrt(2)) / 2 = 2^Q(a): no branch at small values, and no
-// 1 + erf that cancels at negative ones. Q is a weighted minimax fit (scripts/fit_gelu.py); the result is within 2
-// roundings of |x| of the exact one. Where Q ends, past 5, it falls without end, and the result with it.
+// gelu(x) = max(x, 0) - |x| Phi(-|x|), and Phi(-a) = erfc(a / sqrt(2)) / 2 = 2^Q(a): this needs no branch at small
+// values, and no 1 + erf, which cancels at negative ones. Q is a weighted minimax fit (scripts/fit_gelu.py); the result
+// is within 2 roundings of |x| of the exact one. Past the end of the fit, at 5, Q falls without bound, so the result
+// goes to max(x, 0).
 //
 // damped(x, y) = x / (1 + 2^y), for gelu_new, quick_gelu and silu; mish(x) = x tanh(ln(1 + e)) = x n / (n + 2) with
-// n = e (e + 2) and e = e^x, which is x in float from x = 20 on; NaN stays NaN. Not by the built-in exp, whose bits may
-// differ between a vector and a scalar: a value must not depend on where in a row it stands, or on which kernel
-// activates it.
+// n = e (e + 2) and e = e^x, which is x in float from x = 20 on; NaN stays NaN. The built-in exp is not used because
+// its bits may differ between a vector and a scalar: a value must not depend on its place in a row or on the kernel
+// that computes it.
 #define DEFINE_ACTIVATION(T)                                                         \
   static inline T CAT(gelu_tail_, T)(T a) {                                          \
     T q = fma(a, (T)(-1.1967594e-06f), (T)(1.9771136e-05f));                         \

@@ -1,27 +1,27 @@
 // out[m, n] = act(sum_k a[m, k] * weight[n, k] + bias[n])        for NVIDIA GPUs with tensor cores (sm_80 and later)
 //
-// or, for the rows that residual_row (epilogue.cl, in front of this file) finds in x: x += the same, out unchanged.
+// or, for rows where residual_row (epilogue.cl, prepended) returns a row of x: x += the same, out unchanged.
 //
 // Products run on tensor cores, by mma.sync in inline PTX; inputs are split into parts of 8 to 11 significant bits,
 // sums are fp32. With hi = round(x) and lo = round(x - hi):
 //
 //   MODE    parts        products                          step K of a row in local memory, four chunks of 16 bytes
 //   BF16X3  2 x bf16     hi hi' + (hi lo' + lo hi')        16     hi k 0-7, hi 8-15, lo 0-7, lo 8-15
-//   FP16X3  2 x fp16     hi hi' + (hi lo' + lo hi') / 2^11 16     the same; lo is scaled by 2^11, in sums of its own
+//   FP16X3  2 x fp16     hi hi' + (hi lo' + lo hi') / 2^11 16     the same; lo is scaled by 2^11 and summed separately
 //   BF16    bf16         hi hi'                            32     k 0-7, 8-15, 16-23, 24-31
 //   FP16    fp16         hi hi'                            32     the same
 //   TF32    tf32         hi hi'                            16     k 0-3, 4-7, 8-11, 12-15
 //
-// So a row of a block is 64 bytes in every mode, and each ldmatrix finds 8 rows x 16 bytes (mma_layout.cl).
+// So a row of a block is 64 bytes in every mode, and each ldmatrix reads 8 rows x 16 bytes (mma_layout.cl).
 //
-// weight lies split and in that order, padded with zeros:
+// weight is split and stored in that order, padded with zeros:
 //   weight [N, K]  ->  w [paddedN / 64, paddedK / STEP, 64, 4 chunks]
 //
 // A work-group computes BM x BN with BM / WM x BN / WN warps of WM x WN each. Blocks of a go from global memory to
 // registers, are split there and stored to local memory; blocks of w are copied by cp.async. While block i is
-// multiplied, block i + 1 is on its way.
+// multiplied, block i + 1 is being loaded.
 //
-// Every output is one chain of mma over k from 0 on, whatever M is and whichever tile it falls in.
+// Every output is one chain of mma over k from 0 on, whatever M and the tile are.
 //
 // a     rows of aStride floats from aOffset on, [M, K]
 // bias  [paddedN]
@@ -41,13 +41,13 @@
 #define ITEMS (BM / WM * (BN / WN) * 32)
 #define SPLIT (MODE == BF16X3 || MODE == FP16X3)
 #define STEP (SPLIT || MODE == TF32 ? 16 : 32)
-#define QUADS (STEP / 4)  // fours of k in a row of a block
+#define QUADS (STEP / 4)  // groups of four k in a row of a block
 #define A_LOADS (BM * QUADS / ITEMS)
 #define B_LOADS (BN * 4 / ITEMS)
 #define TILES_M (WM / 16)
 #define TILES_N (WN / 8)
 
-// Block k0 of a, to registers. Rows past the last repeat it; they are computed and not stored.
+// Loads block k0 of a to registers. Rows past the last repeat it; they are computed and not stored.
 static inline void fetch(float4 *x, __global const float *a, int aStride, bool aligned, int m0, int M, int K, int k0,
                          int item) {
 #pragma unroll
@@ -61,7 +61,7 @@ static inline void fetch(float4 *x, __global const float *a, int aStride, bool a
   }
 }
 
-// From registers to local memory, split.
+// Splits the registers and stores them to local memory.
 static inline void put(const float4 *x, __local uint4 *as, int item) {
 #pragma unroll
   for (int i = 0; i < A_LOADS; i++) {
@@ -92,7 +92,7 @@ static inline void put(const float4 *x, __local uint4 *as, int item) {
   }
 }
 
-// Block `block` of w, to local memory, while the work-items go on.
+// Copies block `block` of w to local memory, asynchronously.
 static inline void copy_weights(uint bs, __global const uint4 *w, int blocks, int block, int item) {
 #pragma unroll
   for (int i = 0; i < B_LOADS; i++) {
@@ -116,7 +116,7 @@ __kernel void gemm_mma(
   w += (size_t)(n0 / 64) * blocks * 256;
   bool aligned = (size_t)a % 16 == 0 && aStride % 4 == 0;
 
-  // Where this lane's row of an ldmatrix starts, in buffer 0, for the first and the second pair of chunks
+  // Address of this lane's row for ldmatrix, in buffer 0, for the first and the second pair of chunks
   uint baseA = local_address(as) + warpM * 64, baseB = local_address(bs) + warpN * 64;
   uint atA[2] = {baseA + a_offset(lane, 0), baseA + a_offset(lane, 1)};
   uint atB[2] = {baseB + w_offset(lane, 0), baseB + w_offset(lane, 1)};
@@ -146,7 +146,7 @@ __kernel void gemm_mma(
 
   for (int block = 0; block < blocks; block++) {
     COPY_WAIT;
-    barrier(CLK_LOCAL_MEM_FENCE);  // this block is there, and nobody reads the other buffer any more
+    barrier(CLK_LOCAL_MEM_FENCE);  // this block is complete, and the other buffer is no longer read
     int now = block & 1;
     if (block + 1 < blocks) {
       copy_weights(local_address(bs[now ^ 1]), w, blocks, block + 1, item);

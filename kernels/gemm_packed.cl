@@ -1,32 +1,32 @@
 // out[m, n] = act(sum_k a[m, k] * weight[n, k] + bias[n])        for CPUs
 //
-// or, for the rows that residual_row (epilogue.cl, in front of this file) finds in x: x += the same. Their rows of out
-// hold partial sums then.
+// or, for rows where residual_row (epilogue.cl, prepended) returns a row of x: x += the same. Their rows of out then
+// hold partial sums.
 //
-// weight lies in panels of NR = NV * V columns, K-major, the last panel padded with zeros:
+// weight is stored in panels of NR = NV * V columns, K-major, the last panel padded with zeros:
 //
 //   weight [N, K]  ->  w [ceil(N / NR), K, NR]           one panel:   k  | n .. n + NR |
 //
-// A work-item takes one panel and `block` rows of a. It walks them in tiles of MR rows, whose MR x NV accumulators stay
-// in registers; K goes in blocks of KC, so that a panel's block [KC, NR] and a's block [block, KC] stay in the
-// second-level cache while the tiles pass over them. (Blocks for the first level cost more in reading and writing sums
-// between them than they save.)
+// A work-item computes one panel for `block` rows of a. It goes through them in tiles of MR rows, whose MR x NV
+// accumulators stay in registers. K is split into blocks of KC, so that a panel's block [KC, NR] and a's block
+// [block, KC] stay in the second-level cache during all tiles. (Blocks for the first-level cache cost more in reading
+// and writing sums between them than they save.)
 //
 //            NR                       per k: NV vector loads of w, MR scalars of a, MR * NV fma
 //          +----+
 //       KC | w  |
 //   MR +---+----+
-//      | a | acc|     the sums between two K blocks wait in out
+//      | a | acc|     the sums between two K blocks are stored in out
 //      +---+----+
 //
-// Every output is one chain of fma over k = 0 ..< K, whatever M is and whichever tile it falls in.
+// Every output is one chain of fma over k = 0 ..< K, whatever M and the tile are.
 //
 // a     rows of aStride floats from aOffset on, [M, K]
 // bias  [N], padded to whole panels
 // out   rows of outStride floats from outOffset on, [M, N]
 // ND-range: (panels, ceil(M / block)), local (1, 1)
 //
-// activation  as in epilogue.cl; at run time, since a constant makes CPUs spill the accumulators
+// activation  as in epilogue.cl; a run-time argument, since a constant makes CPUs spill the accumulators
 // MR, NV, KC as above
 
 #ifndef MR

@@ -1,11 +1,11 @@
 // out[m, n] = act(sum_k a[m, k] * weight[n, k] + bias[n])        for GPUs
 //
-// or, for the rows that residual_row (epilogue.cl, in front of this file) finds in x: x += the same, out unchanged.
+// or, for rows where residual_row (epilogue.cl, prepended) returns a row of x: x += the same, out unchanged.
 //
-// weight lies K-major, padded with zeros:  weight [N, K]  ->  w [paddedK, paddedN]
+// weight is stored K-major, padded with zeros:  weight [N, K]  ->  w [paddedK, paddedN]
 //
-// A work-group computes BM x BN of the result, a work-item TM x TN of that in registers. Both inputs come through local
-// memory in pieces of BK, two of each in turn: while one is multiplied, the next is on its way from global memory.
+// A work-group computes BM x BN of the result, a work-item TM x TN of that in registers. Both inputs go through local
+// memory in pieces of BK, double-buffered: while one piece is multiplied, the next is loaded from global memory.
 //
 //            BN                       a work-item's rows and columns come in fours, TX (TY) fours apart, so that the
 //          +----+                     work-items of a row read neighbouring 16 bytes of local memory
@@ -14,7 +14,7 @@
 //      | as| acc|                     as is stored transposed: as [BK, BM]
 //      +---+----+
 //
-// Every output is one chain of fma over k = 0 ..< K from 0, whatever M is and whichever tile it falls in.
+// Every output is one chain of fma over k = 0 ..< K from 0, whatever M and the tile are.
 //
 // a     rows of aStride floats from aOffset on, [M, K]
 // bias  [paddedN]
@@ -33,7 +33,7 @@
 #ifndef ACTIVATION
 #define ACTIVATION ACT_NONE
 #endif
-// Other banks for neighbouring k, where local memory has room for it
+// Padding puts neighbouring k into different banks, where local memory has room for it.
 #define PAD (8 * BK * (BM + 4 + BN) <= 49152 ? 4 : 0)
 #define TX (BN / TN)
 #define TY (BM / TM)
@@ -41,7 +41,7 @@
 #define A_LOADS ((BM * BK / 4 + ITEMS - 1) / ITEMS)
 #define B_LOADS ((BN * BK / 4 + ITEMS - 1) / ITEMS)
 
-// Piece k0 of a and of w, from global memory to registers.
+// Loads piece k0 of a and of w from global memory to registers.
 static inline void fetch(float4 *x, float4 *y, __global const float *a, int aStride, __global const float *w,
                          int paddedN, bool aligned, int m0, int M, int K, int k0, int lane) {
 #pragma unroll
@@ -63,7 +63,7 @@ static inline void fetch(float4 *x, float4 *y, __global const float *a, int aStr
   }
 }
 
-// The same from registers to local memory; a is transposed on the way.
+// Stores it from registers to local memory; a is transposed on the way.
 static inline void put(const float4 *x, const float4 *y, __local float (*as)[BM + PAD], __local float (*bs)[BN],
                        int lane) {
 #pragma unroll
@@ -126,7 +126,7 @@ __kernel __attribute__((reqd_work_group_size(TX, TY, 1))) void gemm_tiled(
           acc[4 * i + 3][j] = fma((float4)(s[i].w), v[j], acc[4 * i + 3][j]);
         }
     }
-    // Nobody reads the other piece any more: that was before the last barrier.
+    // The other buffer is free: its last reads were before the last barrier.
     if (more) put(nextA, nextB, as[now ^ 1], bs[now ^ 1], lane);
     barrier(CLK_LOCAL_MEM_FENCE);
   }

@@ -1,27 +1,26 @@
-// What each single key of another pass would change, to first order in z, with the softmax computed anew:
+// The effect of replacing each single key by another pass's, to first order in z, with the softmax computed anew:
 //
-//   out[o, j, h] = [itself +] weight * sum_i g_i . (z'_i(j) - z_i)        z'(j): key j is the source's, all else is as
-//   it was
+//   out[o, j, h] = [itself +] weight * sum_i g_i . (z'_i(j) - z_i)        z'(j): key j is the source's, all else the
+//   receiver's
 //
-// With e_j = 2^(s_j - largest) of the receiver's scores, e' the same of the source's key, and R_j the sum of all e but
-// e_j:
+// With e_j = 2^(s_j - largest) for the receiver's scores, e' likewise for the source's key, and R_j the sum of all e
+// but e_j:
 //
 //   g . (z' - z) = (e' - e_j) / (R_j + e') * (g . v_j - g . z)
 //
 // For the largest score, R_j and g . v_j - g . z = (R_j g . v_j - sum of the other e_m g . v_m) / (R_j + e_j) are sums
-// over the other keys alone: as differences nothing would be left of them where its p is near 1. Where e' would
-// overflow, numerator and denominator are divided by it.
+// over the other keys alone: as differences they would cancel where its p is near 1. Where e' > 1, numerator and
+// denominator are divided by it, so that it cannot overflow.
 //
 // g, q, k, v  row i, token t, head h at Offset + i * Row + t * Token + h * DH; k and v in one buffer
-// lists       from `first` on ContractEntry after ContractEntry: g's row, the source's slot, the receiver's, the row of
-//             out
+// lists       ContractEntry structs from `first` on: g's row, the source's slot, the receiver's slot, out's row
 // out         [*, T, H] from outOffset on
 // scratch     [ITEMS * KEYS]
-// bias        [H, T, T], added to the scores, where there is one (SCORE_BIAS)
-// ND-range: (ITEMS, H, n), local (ITEMS, 1, 1); a group has a head of an entry
+// bias        [H, T, T], added to the scores if SCORE_BIAS is 1
+// ND-range: (ITEMS, H, n), local (ITEMS, 1, 1); a group computes one head of an entry
 //
-// lanes.cl stands in front, with DH, QL and KU.
-// ITEMS  work-items of a group, each with QL queries at a time; 1 on CPUs, where QL is 1 elsewhere
+// lanes.cl is prepended, with DH, QL and KU.
+// ITEMS  work-items of a group, each with QL queries at a time; on CPUs ITEMS is 1, on GPUs QL is 1
 // KEYS   keys in a block, a multiple of KU
 
 #ifndef ITEMS
@@ -80,7 +79,7 @@ __kernel void key_tokens(__global const float *g, int gOffset, int gRow, int gTo
     load_lanes(q, qToken, 0, t0, queries, qt);
     load_lanes(g, gToken, 0, t0, queries, gt);
     for (int lane = 0; lane < QL; lane++) lanes[lane] = t0 + lane < queries ? 1.0f : 0.0f;
-    floatq counts = LOADQ(lanes);  // lanes past the last query repeat it, and add nothing
+    floatq counts = LOADQ(lanes);  // lanes past the last query repeat it and add nothing
 
     // The largest score, its key and g . v, and sums over the other keys of e and of e times g . v
     floatq top = -INFINITY, at = -1.0f, atSlope = 0.0f, rest = -1.0f, restSlope = 0.0f;
@@ -93,13 +92,13 @@ __kernel void key_tokens(__global const float *g, int gOffset, int gRow, int gTo
         products(gt, v, vToken, j0 + j, T, slopes + j);
 #pragma unroll
         for (int u = 0; u < KU; u++) {
-          // Keys past the last repeat it, and are never larger than it.
+          // Keys past the last repeat it, so their scores are never larger.
           scores[j + u] = BIASED(sum[u] * scale, j0 + j + u);
           at = scores[j + u] > top ? (floatq)(j0 + j + u) : at;
           top = scores[j + u] > top ? scores[j + u] : top;
         }
       }
-      // What was the largest is one of the others now; the first key has nothing before it, so rest + 1 is 0 there.
+      // The previous largest becomes one of the others; the first key has no previous one, so rest + 1 is 0 there.
       floatq shrink = weight(before - top);
       rest = top > before ? (rest + 1.0f) * shrink : rest;
       restSlope = top > before ? (restSlope + atSlope) * shrink : restSlope;

@@ -1,10 +1,10 @@
-// Vectors of rows, for the files that have this one in front of them: attention on CPUs holds QL rows of one head (the
-// queries, in a backward pass also the keys) in the lanes of its vectors, so that the rows on the other side are
-// scalars and no sum runs across lanes.
+// Vectors of rows, prepended to the files that need them: attention on CPUs holds QL rows of one head (the queries, in
+// a backward pass also the keys) in the lanes of its vectors, so that the rows on the other side are scalars and no sum
+// runs across lanes.
 //
 // DH  width of a head (no default)
 // QL  rows in a vector: the CPU's vector width
-// KU  rows of the other side, or columns, that meet a vector at a time: as many independent chains of fma
+// KU  rows of the other side, or columns, per step: as many independent chains of fma
 
 #ifndef QL
 #define QL 8
@@ -29,7 +29,7 @@ DEFINE_EXP2(floatq, as_float, as_int)
 DEFINE_EXP2(floatq, CAT(as_float, QL), CAT(as_int, QL))
 #endif
 
-// 2^x for x <= 0; what is too small to be told from nothing beside the largest weight, 1, is 2^-126
+// 2^x for x <= 0, at least 2^-126, which is negligible beside the largest weight, 1
 static inline floatq weight(floatq x) { return exp2_floatq(x < -126.0f ? (floatq)(-126.0f) : x); }
 
 #if QL > 1
@@ -63,11 +63,11 @@ static inline void transpose(floatq *rows) {
 }
 #endif
 
-// Query token i of a work-item's list; all tokens in order where there is none.
+// Query token i of a work-item's list, or i where there is no list.
 static inline int token(__global const int *tokens, int i) { return tokens ? tokens[i] : i; }
 
 #if SCORE_BIAS
-// What is added to the scores of one key for a vector of queries, in powers of two;   bias [queries, T] of a head
+// The bias of one key's scores for a vector of queries, times log2(e);   bias [queries, T] of a head
 static inline floatq row_bias(__global const float *bias, __global const int *tokens, int t0, int queries, int T,
                               int key) {
   float lanes[QL];
@@ -76,7 +76,7 @@ static inline floatq row_bias(__global const float *bias, __global const int *to
   return LOADQ(lanes) * 1.44269504088896341f;
 }
 
-// The same of one query for a vector of keys
+// The bias of one query's scores for a vector of keys
 static inline floatq key_bias(__global const float *bias, int query, int t0, int T) {
   float lanes[QL];
   for (int lane = 0; lane < QL; lane++)
@@ -85,14 +85,14 @@ static inline floatq key_bias(__global const float *bias, int query, int t0, int
 }
 #endif
 
-// QL rows from the t0-th of `count` on to [DH, QL]; lanes past the last row repeat it.
+// Loads QL rows, from the t0-th of `count` on, transposed to [DH, QL]; lanes past the last row repeat it.
 //
-// tokens  which rows, or 0 for all in order
+// tokens  row numbers, or 0 for all rows in order
 static inline void load_lanes(__global const float *rows, int stride, __global const int *tokens, int t0, int count,
                               float *to) {
 #if QL > 1 && DH >= QL
   for (int d = 0; d < DH; d += QL) {
-    int at = min(d, DH - QL);  // the last vectors may overlap those before them
+    int at = min(d, DH - QL);  // the last vectors may overlap the ones before
     floatq own[QL];
 #pragma unroll
     for (int lane = 0; lane < QL; lane++)
@@ -109,7 +109,7 @@ static inline void load_lanes(__global const float *rows, int stride, __global c
 #endif
 }
 
-// The way back, for the rows that there are.
+// The inverse of load_lanes, for rows below `count` only.
 static inline void store_lanes(const floatq *from, __global float *rows, int stride, __global const int *tokens, int t0,
                                int count) {
 #if QL > 1 && DH >= QL
@@ -133,7 +133,7 @@ static inline void store_lanes(const floatq *from, __global float *rows, int str
 #endif
 }
 
-// Products of the lanes' rows [DH, QL] with KU rows of the other side, from the first-th of `count` on; rows past the
+// Dot products of the lanes' rows [DH, QL] with KU rows of the other side, from `first` of `count` on; rows past the
 // last repeat it.
 static inline void products(const float *own, __global const float *rows, int stride, int first, int count,
                             floatq *sums) {
@@ -153,7 +153,7 @@ static inline void products(const float *own, __global const float *rows, int st
   for (int u = 0; u < KU; u++) sums[u] = sum[u];
 }
 
-// o [DH] = o shrink + the sum of `count` rows of the other side, each times its weight in every lane
+// o [DH] = o * shrink + the sum of `count` rows of the other side, each times its weight in every lane
 static inline void add_weighted(const floatq *weights, __global const float *rows, int stride, int count,
                                 floatq shrink, floatq *o) {
   int d = 0;

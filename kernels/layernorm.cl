@@ -5,7 +5,7 @@
 // out     [n, tokens, D]          packed
 // weight, bias [D]
 // ND-range: (WG, tokens, n), local (WG, 1, 1); WG work-items share one token
-// The variance is the biased one, from the centred values (two passes), as torch.nn.LayerNorm's.
+// The variance is biased, from the centred values (two passes), as in torch.nn.LayerNorm.
 
 __kernel void layernorm_rows(__global const float *in, int rowStride, __global const int *rows, int first, int tokens,
                              int D, __global const float *weight, __global const float *bias, float eps,

@@ -1,7 +1,7 @@
 // out[i, t, :] = (t < addTokens ? add[i, t, :] : 0) + (y - mean(y) - n mean(y n)) / sqrt(variance(x) + eps)
 //
 // with y = gradient[i, t, :] * weight and n = (x - mean(x)) / sqrt(variance(x) + eps), x = in[rows[first + i], t, :]:
-// the gradient at the input of layernorm_rows from that at its output, added to what the input has from elsewhere.
+// the gradient at the input of layernorm_rows from that at its output, plus the input's other gradients.
 //
 // in        [*, rowStride / D, D]   the residual stream
 // rows      row list; this launch takes rows[first ..< first + n]
@@ -51,10 +51,10 @@ __kernel void layernorm_backward(__global const float *in, int rowStride, __glob
   }
 }
 
-// The same of the norms of queries or keys, head by head, in place of g, with nothing added
+// The same for the norms of queries or keys, head by head, in place of g, with nothing added
 //
-// in  [rows, H * D] what the norm was given, from inOffset on, rows inStride apart
-// g   the same from `offset` on, rows `stride` apart
+// in  [rows, H * D] the norm's input, from inOffset on, rows inStride apart
+// g   [rows, H * D] from `offset` on, rows `stride` apart
 // ND-range: (WG, H, rows), local (WG, 1, 1)
 __kernel void layernorm_heads_backward(__global const float *in, int inOffset, int inStride, int D,
                                        __global const float *weight, float eps, __global float *g, int offset,

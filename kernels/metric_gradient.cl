@@ -1,11 +1,11 @@
-// out[i, :] = d metric / d logits, of row rows[i] of the logits, image images[i] and metric metrics[i]
+// out[i, :] = d metric / d logits, for row rows[i] of the logits, image images[i] and metric metrics[i]
 //
-//   0  log-odds          1 at the target, -softmax over the other classes elsewhere; 0 of a single class
+//   0  log-odds          1 at the target, -softmax over the other classes elsewhere; 0 if there is a single class
 //   1  logit difference  1 at the target, -1 at the foil
 //   2  logit             1 at the target
 //
 // logits   [*, C]
-// lists    rows, images and metrics from the offsets of these names on, n each
+// lists    rows, images and metrics: n entries each, from the offsets of these names on
 // targets  image b's target and foil at offset + 2 b, as metric_targets wrote them
 // out      [n, C]
 // scratch  [WG]; an argument as in metrics.cl
@@ -20,7 +20,7 @@ __kernel void metric_gradient(__global const float *logits, int C, __global cons
   __global const float *mine = logits + (size_t)lists[rows + i] * C;
   __global float *to = out + (size_t)i * C;
 
-  // Looked up for every metric: no barrier in a branch
+  // Computed for every metric: no barrier in a branch
   float top = -INFINITY;
   for (int c = lane; c < C; c += WG)
     if (c != target) top = fmax(top, mine[c]);

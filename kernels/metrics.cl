@@ -1,8 +1,8 @@
-// What each pass says of its target class, computed where the logits are.
+// Metrics of each pass, computed on the device from the logits.
 //
-// logits   [rows, C]; rows 0 ..< images are the clean passes, row `corrupted` + b is image b's corrupted pass
-// labels   [images] target classes, -1 for the clean pass's own; then [images] foils, -1 for the class other than the
-//          target with the largest sum of logits over rows `first` + b and `second` + b, which may be the same row
+// logits   [rows, C]; rows 0 ..< images are the clean passes, and row r belongs to image r % images
+// labels   [images] target classes, -1 for the clean pass's prediction; then [images] foils, -1 for the class, other
+//          than the target, with the largest sum of logits of rows `first` + b and `second` + b, which may be the same
 // targets  [images, 2]: target and foil
 // out      [rows, 6]: p[target], logit[target], logit[target] - logit[foil], KL(clean || row), argmax,
 //          logit[target] - logsumexp(the other logits)
@@ -10,13 +10,13 @@
 //
 // WG work-items share a row: ND-range (WG * rows) of each kernel, local (WG) where WG > 1
 //
-// scratch, classes  [WG] each. They are arguments because PoCL 3.1 gives some kernels' own local arrays one static
-// place, where its threads overwrite each other's; metric_rows was one.
+// scratch, classes  [WG] each. They are arguments because PoCL 3.1 puts the local arrays of some kernels (metric_rows
+// was one) into one static place, where its threads overwrite each other's values.
 #define ROW ((int)get_global_id(0) / WG)
 #define LANE ((int)get_global_id(0) % WG)
 
-// The class but `skip` with the largest sum of two rows' logits, in every work-item of the group. The largest of a row
-// is that of the row with itself: doubling is exact.
+// The class other than `skip` with the largest sum of two rows' logits, returned to every work-item of the group. For a
+// single row, pass it twice: doubling is exact.
 //
 // tops, classes  [WG] each
 static inline int argmax_of_sum(__global const float *first, __global const float *second, int C, int skip,
@@ -25,7 +25,7 @@ static inline int argmax_of_sum(__global const float *first, __global const floa
   float top = 0.0f;
   for (int c = LANE; c < C; c += WG)
     if (c != skip) {
-      // Half of the sum, so that no pair of finite logits is infinite
+      // Half of the sum, so that finite logits never give an infinite one
       float value = 0.5f * first[c] + 0.5f * second[c];
       if (best < 0 || value > top) {
         best = c;
@@ -54,17 +54,17 @@ static inline int argmax_of_sum(__global const float *first, __global const floa
   return best;
 }
 
-// The class but `skip` with the largest logit
+// The class other than `skip` with the largest logit
 static inline int argmax_but(__global const float *logits, int C, int skip, __local float *tops, __local int *classes) {
   return argmax_of_sum(logits, logits, C, skip, tops, classes);
 }
 
-// One group an image
+// One group per image
 __kernel void metric_targets(__global const float *logits, int C, __global const int *labels, int images,
                              int first, int second, __global float *out, int targets, __local float *scratch,
                              __local int *classes) {
   int b = ROW;
-  // Both are always looked up: no barrier in a branch
+  // Both are always computed: no barrier in a branch
   int label = labels[b], given = labels[images + b], best = argmax_but(logits + (size_t)b * C, C, -1, scratch, classes);
   int target = label < 0 ? best : label;
   __global const float *a = logits + (size_t)(first + b) * C, *z = logits + (size_t)(second + b) * C;
@@ -72,11 +72,11 @@ __kernel void metric_targets(__global const float *logits, int C, __global const
   int foil = given < 0 ? other : given;
   if (LANE == 0) {
     out[targets + 2 * b] = target;
-    out[targets + 2 * b + 1] = foil < 0 ? target : foil;  // of a single class
+    out[targets + 2 * b + 1] = foil < 0 ? target : foil;  // if there is a single class
   }
 }
 
-// log of the sum of exp(logits - top) over all classes but `skip`
+// log of the sum of exp(logits - top) over all classes other than `skip`
 static inline float log_sum(__global const float *logits, int C, int skip, float top, __local float *scratch) {
   float sum = 0.0f;
   for (int c = LANE; c < C; c += WG)
@@ -84,7 +84,7 @@ static inline float log_sum(__global const float *logits, int C, int skip, float
   return log(group_sum(sum, LANE, scratch));
 }
 
-// One group a row; row r belongs to image r % images
+// One group per row; row r belongs to image r % images
 __kernel void metric_rows(__global const float *logits, int C, int images, __global float *out, int targets,
                           __local float *scratch, __local int *classes) {
   int r = ROW, b = r % images;
@@ -94,7 +94,8 @@ __kernel void metric_rows(__global const float *logits, int C, int images, __glo
   int best = argmax_but(mine, C, -1, scratch, classes);
   float top = mine[best], cleanTop = clean[argmax_but(clean, C, -1, scratch, classes)];
   float norm = log_sum(mine, C, -1, top, scratch), cleanNorm = log_sum(clean, C, -1, cleanTop, scratch);
-  // The largest of the other logits, not 1 - p, so that nothing is lost where p is near 1. A single class has no other.
+  // Relative to the largest of the other logits instead of 1 - p, which loses precision where p is near 1. A single
+  // class has no other.
   int other = argmax_but(mine, C, target, scratch, classes);
   float otherTop = other < 0 ? 0.0f : mine[other];
   float otherNorm = log_sum(mine, C, target, otherTop, scratch);

@@ -1,8 +1,8 @@
-// Tensor cores in inline PTX, for NVIDIA GPUs of compute capability 8.0 and later: what gemm_mma.cl and
-// attention_mma.cl share, in front of them. Instructions and the layout of their operands over the lanes of a warp are
-// those of the PTX ISA ("Warp-level matrix instructions", mma.sync m16n8k16 and m16n8k8, ldmatrix).
+// Tensor cores in inline PTX, for NVIDIA GPUs of compute capability 8.0 and later; prepended to gemm_mma.cl and
+// attention_mma.cl. Instructions and the layout of their operands over the lanes of a warp are those of the PTX ISA
+// ("Warp-level matrix instructions", mma.sync m16n8k16 and m16n8k8, ldmatrix).
 //
-// MODE  the arithmetic of products, one of these
+// MODE  the arithmetic of products:
 
 #define BF16X3 1
 #define BF16 2

@@ -1,7 +1,7 @@
-// The formulas as plainly as they go: one work-item an output or a row, scalars, nothing kept between uses. Benchmarks
-// run NAME_naive beside the kernel NAME, and tests hold both to the same reference. No sweep uses them.
+// The formulas in their simplest form: one work-item per output or row, scalars, nothing reused. Benchmarks run
+// NAME_naive beside the kernel NAME, and tests check both against the same reference. No sweep uses them.
 //
-// Arguments and layouts are those of NAME; V, WG and QL are 1. epilogue.cl stands in front.
+// Arguments and layouts are those of NAME; V, WG and QL are 1. epilogue.cl is prepended.
 
 __kernel void layernorm_rows_naive(
     __global const float *in, int rowStride, __global const int *rows, int first, int tokens, int D,
@@ -17,7 +17,7 @@ __kernel void layernorm_rows_naive(
   for (int d = 0; d < D; d++) y[d] = (x[d] - mean) / sqrt(variance + eps) * weight[d] + bias[d];
 }
 
-// gelu by the device's own erf
+// gelu uses the device's own erf
 __kernel void bias_activation_naive(__global float *out, int offset, int stride, int width, __global const float *bias,
                               __global float *x, int rowStride, __global const int *lists, int first,
                               int tokens) {
@@ -37,7 +37,7 @@ static inline float score(__global const float *q, __global const float *k, floa
   return sum * scale;
 }
 
-// Softmax in two passes over the keys, which has every score computed twice: there is no room to keep T of them.
+// Softmax in two passes over the keys. Every score is computed twice, since there is no room for T of them.
 __kernel void attention_online_naive(__global const float *q, int qOffset, int qStride, int queries,
                                __global const float *kv, int kOffset, int vOffset, int kvStride, int T, float scale,
                                __global float *z, int zOffset, int zStride SCORE_BIAS_ARGUMENT) {
@@ -96,7 +96,7 @@ __kernel void slices_copy_naive(__global float *buffer, int offset, int slotStri
     buffer[at + (size_t)entry.dst * slotStride + d] = buffer[at + (size_t)entry.src * slotStride + d];
 }
 
-// w  [N, K], as torch.nn.Linear has it
+// w  [N, K], as in torch.nn.Linear
 // ND-range: (N, M)
 __kernel void gemm_naive(__global const float *a, int aOffset, int aStride, __global const float *w,
                          __global const float *bias, int K, __global float *out, int outOffset,

@@ -1,15 +1,15 @@
 // Gaussian noise on patch embeddings: e[i, j] += strength * deviation(i) * normal(i, j)
 //
 // The normals come from the counter-based generator Philox4x32-10 (Salmon et al. 2011): block c of image i has the
-// counter (c, 0, k2, k3) and the key (k0, k1); its four words make four normals by Box-Muller. So they depend on the
-// image's four words alone, which the host makes of seed, image id and sample, and not on the wave.
+// counter (c, 0, k2, k3) and the key (k0, k1); its four words give four normals by Box-Muller. So they depend on the
+// image's four words alone, which the host derives from seed, image id and sample, and not on the wave.
 //
-// e       [n, values]          patch projections, bias included: Np * D values an image
-// keys    from element `offset` on [*, 4]: k0, k1, k2, k3 of each image
+// e       [n, values]          patch projections, bias included: Np * D values per image
+// keys    [*, 4] from element `offset` on: k0, k1, k2, k3 of each image
 
 // deviations[i] = standard deviation (of the population) of e[i, :]
 //
-// ND-range: CPUs (n); GPUs (n * WG), local (WG): a group an image
+// ND-range: CPUs (n); GPUs (n * WG), local (WG): a group per image
 #if WG > 1
 __kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
 void noise_deviation(__global const float *e, int values, __global float *deviations) {
@@ -19,7 +19,7 @@ void noise_deviation(__global const float *e, int values, __global float *deviat
   if (lane == 0) deviations[i] = sqrt(variance);
 }
 #else
-// Two passes, 64 running sums that always meet in the same order
+// Two passes; 64 running sums, always combined in the same order
 #define SUMS 64
 static inline float ordered_sum(const float *sums) {
   float part[SUMS];
@@ -52,7 +52,7 @@ __kernel void noise_deviation(__global const float *e, int values, __global floa
 }
 #endif
 
-// Blocks of four normals in the lanes of a vector: the CPU's vector width; on GPUs lanes are work-items.
+// Blocks of four normals, one per lane of a vector as wide as the CPU's; on GPUs, one per work-item.
 #if WG > 1 || V == 1
 #define LANES 1
 typedef uint uintl;
@@ -69,7 +69,7 @@ typedef floatv floatl;
 #define STOREL(x, p) STOREV(x, p)
 #endif
 
-// Philox4x32-10 of counters (c[0], c[1], c[2], c[3]), one a lane, in place
+// Philox4x32-10 of counters (c[0], c[1], c[2], c[3]), one per lane, in place
 static inline void philox(uintl *c, uint k0, uint k1) {
   for (int round = 0; round < 10; round++) {
     uintl high0 = mul_hi((uintl)(0xD2511F53u), c[0]), low0 = 0xD2511F53u * c[0];

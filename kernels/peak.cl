@@ -1,6 +1,6 @@
-// What the device can do at best, measured: the numbers that `vitpatch bench` takes shares of.
+// Measures the device's peak rates, to which `vitpatch bench` compares its results.
 
-// Chains of fma that depend on nothing but themselves: ROUNDS x CHAINS x V fma a work-item.
+// Independent chains of fma: ROUNDS x CHAINS x V fma per work-item.
 //
 // out  [work-items]
 // ND-range: (work-items)

@@ -1,10 +1,10 @@
-// out[i, :] = mean over t in [token, token + count) of in[row(i), t, :],   row(i) = rows[first + i], or i without a
-// list
+// out[i, :] = mean over t in [token, token + count) of in[row(i), t, :],   row(i) = rows[first + i], or i if not
+// `listed`
 //
 // in     [*, rowStride / D, D]   the residual stream, or its normed rows
-// out    [n, outStride] from outOffset on: D values a row
+// out    [n, outStride] from outOffset on: D values per row
 // ND-range: (WG, n), local (WG, 1)
-// Tokens are summed in their order, so the result does not depend on how many rows there are.
+// Tokens are summed in order, so the result does not depend on the number of rows.
 
 __kernel void pool(__global const float *in, int rowStride, __global const int *rows, int listed, int first, int token,
                    int count, int D, __global float *out, int outOffset, int outStride) {

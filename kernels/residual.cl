@@ -1,14 +1,14 @@
 // The residual stream x [rows, rowStride / D, D]: sums, swaps, blends and differences of its rows.
 //
-// ND-range, but of residual_blend: (WG, tokens, n), local (WG, 1, 1); WG work-items share one token.
-// Row lists lie in `lists`; a launch takes n entries from each of the offsets it is given.
+// ND-range, except residual_blend: (WG, tokens, n), local (WG, 1, 1); WG work-items share one token.
+// Row lists are in `lists`; a launch uses n entries from each of the offsets it is given.
 
 // x[dst[i], t, :] = o[src[i], t, :] + x[base[i], t, :]
 //
 // o  [*, tokens, D]  a stage's output, bias included
-// src names the row whose output is added: a row's own, or, where attn_out or mlp_out is patched, the source's.
-// base names the row that is added to: dst itself, or, where dst is born here, the row it is a copy of.
-// No dst may be another entry's base in the same launch.
+// src is the row whose output is added: the row's own, or, where attn_out or mlp_out is patched, the source's. base is
+// the row that it is added to: dst itself, or, where dst is born here, the row it is a copy of. No dst may be another
+// entry's base in the same launch.
 __kernel void residual_add(__global float *x, int rowStride, __global const float *o, __global const int *lists,
                            int dst, int base, int src, int tokens, int D) {
   int lane = get_local_id(0), t = get_global_id(1), i = get_global_id(2);
@@ -35,7 +35,7 @@ __kernel void residual_copy(__global float *x, int rowStride, __global const int
 
 // x[dst[i]] = x[a[i]] + t (x[b[i]] - x[a[i]])        rows of rowElements floats
 //
-// ND-range: (1 on CPUs, elsewhere an item for each vector, n), local (WG, 1)
+// ND-range: (1 on CPUs, a work-item per vector on GPUs, n), local (WG, 1)
 __kernel void residual_blend(__global float *x, int rowElements, __global const int *lists, int dst, int a, int b,
                              float t) {
   int item = get_global_id(0), items = get_global_size(0), i = get_global_id(1);
@@ -52,7 +52,7 @@ __kernel void residual_blend(__global float *x, int rowElements, __global const 
 
 // o[position + i, t, :] = x[a[i], t, :] - x[b[i], t, :]
 //
-// o  [*, tokens, D]  what a stage added to the stream, from the stream after and before it
+// o  [*, tokens, D]  a stage's output, from the stream after and before it
 __kernel void residual_difference(__global const float *x, int rowStride, __global const int *lists, int a, int b,
                                   int tokens, int D, __global float *o, int position) {
   int lane = get_local_id(0), t = get_global_id(1), i = get_global_id(2);

@@ -1,10 +1,10 @@
-// Copies slices of activations from one pass to another inside one buffer: the swap, wherever it is not a whole row of
-// the residual stream.
+// Copies slices of activations from one pass to another inside one buffer: every swap that is not a whole row of the
+// residual stream.
 //
 //   buffer[dst, t, col ..< col + width] = buffer[src, t, col ..< col + width]      for t in a list of tokens
 //
 // buffer  slots of slotStride floats from `offset` on, tokens tokenStride apart: x, o, qkv, z or the MLP's hidden layer
-// lists   from `first` on SliceEntry after SliceEntry
+// lists   SliceEntry structs from `first` on
 // No entry's src slice is another's dst in the same launch.
 // ND-range: (WG, most tokens of an entry, entries), local (WG, 1, 1); WG work-items share one token's slice
 
@@ -12,7 +12,7 @@
 typedef struct {
   int dst, src;            // slots
   int column, width;       // of every token
-  int tokens, tokenCount;  // where in `lists` the entry's tokens stand, and how many they are
+  int tokens, tokenCount;  // where the entry's tokens start in `lists`, and their number
 } SliceEntry;
 
 __kernel void slices_copy(__global float *buffer, int offset, int slotStride, int tokenStride,

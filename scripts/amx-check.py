@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""What clang makes of kernels/gemm_amx.cl for a CPU with AMX, on a machine without one.
+"""Checks clang's code for kernels/gemm_amx.cl on a CPU with AMX, on a machine without one.
 
-The kernel is compiled and assembled for Intel's Sapphire Rapids. Between the first tile and the store of the sums there
-may be no call, no vector register and no store to the stack; the loop has all of its products, and loads every tile once. The
-model of tiles, and the C that asks for them, are compiled for ARM, so that nothing of x86-64 is left in them.
+Compiles and assembles the kernel for Intel's Sapphire Rapids. Between the first tile instruction and the store of the
+sums there may be no call, no vector register and no store to the stack; the loop has all of its products, and loads
+every tile once. The tile model, and the C code that asks for AMX, are compiled for ARM, to show that they contain
+nothing of x86-64.
 
 usage: scripts/amx-check.py
-ends with 1 where something of this does not hold
+Exits with 1 if any of this fails.
 """
 import pathlib
 import re
@@ -16,8 +17,15 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CLANG = "clang-19"
-# PARTS: name, products, loads of tiles in the loop
+# PARTS: name, tile products, tile loads in the loop
 CASES = {2: ("bf16x3", 12, 8), 1: ("bf16", 4, 4)}
+
+X86 = ["--target=x86_64-unknown-linux-gnu", "-march=sapphirerapids", "-mprefer-vector-width=512"]
+# Headers, macros
+KERNELS = {
+    "gemm_amx": (["epilogue"], {"STRIPS": 7, "PANELS": 24, "KC": 768}),
+    "attention_amx": (["lanes"], {"QL": 16, "DH": 72, "QUERIES": 320, "KEYS": 128, "SCORE_BIAS": 1}),
+}
 
 
 def run(*command):
@@ -26,16 +34,17 @@ def run(*command):
         sys.exit(f"{' '.join(map(str, command))}\n{done.stderr[:2000]}")
 
 
-def compile_kernel(parts, model, target, out):
+def compile_kernel(kernel, parts, model, target, out):
+    files, own = KERNELS[kernel]
     source = out.with_suffix(".cl")
-    source.write_text("".join((ROOT / "kernels" / f"{name}.cl").read_text() for name in ("common", "epilogue", "amx", "gemm_amx")))
-    macros = {"V": 16, "WG": 1, "AMX_MODEL": model, "PARTS": parts, "STRIPS": 7, "PANELS": 24, "KC": 768}
+    source.write_text("".join((ROOT / "kernels" / f"{name}.cl").read_text() for name in ("common", *files, "amx", kernel)))
+    macros = {"V": 16, "WG": 1, "AMX_MODEL": model, "PARTS": parts, **own}
     run(CLANG, "-x", "cl", "-cl-std=CL1.2", "-O3", *target, "-Wall", "-Werror", "-Wno-unused-function", "-Wno-psabi",
         "-Xclang", "-finclude-default-header", *[f"-D{name}={value}" for name, value in macros.items()], "-S", source, "-o", out)
 
 
 def faults(lines, products, loads):
-    """What is wrong with the code between the first tile and the store of the sums"""
+    """The faults of the code between the first tile instruction and the store of the sums"""
     tiles = [i for i, line in enumerate(lines) if re.match(r"\s+(tilezero|tileloadd|tdpbf16ps)\b", line)]
     live = lines[tiles[0]:tiles[-1]]
     for pattern, what in [(r"\s+call", "a call"), (r".*%[xyz]mm", "a vector register"), (r".*Spill", "a store to the stack")]:
@@ -58,12 +67,15 @@ def main():
         work = pathlib.Path(folder)
         for parts, (name, products, loads) in CASES.items():
             text = work / "kernel.s"
-            compile_kernel(parts, 0, ["--target=x86_64-unknown-linux-gnu", "-march=sapphirerapids", "-mprefer-vector-width=512"], text)
+            compile_kernel("gemm_amx", parts, 0, X86, text)
             run(CLANG, "--target=x86_64-unknown-linux-gnu", "-march=sapphirerapids", "-c", text, "-o", work / "kernel.o")
             wrong = list(faults(text.read_text().splitlines(), products, loads))
             failed = failed or bool(wrong)
             print(f"gemm_amx {name}: {'; '.join(wrong) or f'{products} products and {loads} loads a step, no call, no spill'}")
-            compile_kernel(parts, 1, ["--target=aarch64-unknown-linux-gnu", "-emit-llvm"], work / "model.ll")
+            compile_kernel("attention_amx", parts, 0, X86, work / "attention.s")
+            print(f"attention_amx {name}: compiles without a warning")
+            for kernel in KERNELS:
+                compile_kernel(kernel, parts, 1, ["--target=aarch64-unknown-linux-gnu", "-emit-llvm"], work / "model.ll")
         run(CLANG, "--target=aarch64-unknown-linux-gnu", "-Wall", "-Werror", "-c", ROOT / "Sources/CAMX/amx.c",
             "-I", ROOT / "Sources/CAMX/include", "-o", work / "amx.o")
     sys.exit(failed)

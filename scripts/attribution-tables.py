@@ -5,8 +5,8 @@
     vitpatch export runs/grayscale --format npz --to grayscale.npz
     python scripts/attribution-tables.py grayscale.npz ...
 
-Needs numpy alone, and shares no code with vitpatch: correlations, prediction-powered means and their coverage are computed
-anew from the exported numbers.
+Needs only numpy, and shares no code with vitpatch: correlations, prediction-powered means and their coverage are
+computed independently from the exported numbers.
 """
 
 import sys
@@ -31,15 +31,15 @@ def ranks(values):
 
 
 def agreement(estimate, effect):
-    """Over places: Pearson and Spearman of the means. Over images: the median over places."""
+    """Over places: Pearson and Spearman correlation of the means. Over images: the median correlation over places."""
     a, b = estimate.mean(0), effect.mean(0)
     over = [correlation(estimate[:, j], effect[:, j]) for j in range(effect.shape[1])]
     return correlation(a, b), correlation(ranks(a), ranks(b)), np.nanmedian(over)
 
 
 def prediction_powered(effect, estimate, chosen):
-    """The mean over all images from the exact effects of the chosen ones: PPI++ with the tuned weight, and its standard
-    error, for these images (of which the chosen ones are drawn without replacement) and for what they are a sample of."""
+    """The mean over all images from the exact effects of the chosen ones (PPI++ with tuned weight), and its standard
+    errors: for these images (the chosen ones are drawn without replacement) and for the population behind them."""
     n, count = len(chosen), len(estimate)
     y, f = effect[chosen], estimate[chosen]
     rest = np.delete(estimate, chosen)
@@ -83,7 +83,7 @@ def main():
                         chosen = random.permutation(len(y))[:EXACT]
                         mean, error, _ = prediction_powered(y, f, chosen)
                         covered.append(abs(mean - y.mean()) <= 1.984 * error)
-                        # The images as all there are, of which as many are drawn anew
+                        # The images are the population, of which as many are drawn with replacement
                         again = random.integers(len(y), size=len(y))
                         drawn, _, wide = prediction_powered(y[again], f[again], np.arange(EXACT))
                         population.append(abs(drawn - y.mean()) <= 1.984 * wide)

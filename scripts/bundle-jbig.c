@@ -1,5 +1,5 @@
-// Stands in for JBIG-KIT, whose licence is the GPL, in the bundle: libtiff names its functions for one rare
-// compression, which a bundled vitpatch refuses ("it ends early", "Error decoding"). Never called to encode.
+// Replaces JBIG-KIT, which is under the GPL, in the bundle: libtiff needs its functions for one rare compression, which
+// a bundled vitpatch refuses ("it ends early", "Error decoding"). The encoder is never called.
 #include <stddef.h>
 #include <string.h>
 

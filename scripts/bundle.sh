@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes dist/vitpatch-VERSION-linux-ARCH.tar.xz: the release binary, with Swift and every C library but libc and the
-# OpenCL loader linked in, and the loader beside it.
+# Makes dist/vitpatch-VERSION-linux-ARCH.tar.xz: the release binary, with Swift and every C library except libc and the
+# OpenCL loader linked statically, and the loader beside it.
 #
 # How the C libraries become static: the linker takes `-lclblast` from the first folder on its search path that has a
-# libclblast.so or .a. The flags of pkg-config come first on that path, so our own .pc files name a folder that holds
-# only the .a files. Package.swift stays as it is. The flags differ from `make build`: hence a build folder of its own.
+# libclblast.so or .a. pkg-config's flags come first on that path, so our own .pc files name a folder with only .a
+# files. Package.swift stays as it is. The flags differ from `make build`, hence the separate build folder.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -17,7 +17,7 @@ for tool in clang readelf objdump strip xz; do
     command -v $tool > /dev/null || fail "$tool is missing (packages: binutils, xz-utils; clang comes with Swift)"
 done
 
-# clang prints the whole path of a file that it finds, and the bare name of one that it does not.
+# clang prints the full path of a file that it finds, and the bare name of one that it does not.
 find_library() {
     path=$(clang -print-file-name="$1")
     [ "$path" != "$1" ] || fail "$1 is missing; run 'make setup'"
@@ -25,8 +25,7 @@ find_library() {
 }
 
 mkdir -p "$static"
-# libtiff's own libraries but JBIG-KIT (scripts/bundle-jbig.c), and libwebp's libsharpyuv, which older releases are
-# without.
+# libtiff's own libraries except JBIG-KIT (scripts/bundle-jbig.c), and libwebp's libsharpyuv, which older releases lack.
 below="zstd lzma deflate Lerc"
 [ "$(clang -print-file-name=libsharpyuv.a)" = libsharpyuv.a ] || below="$below sharpyuv"
 below_flags=
@@ -34,7 +33,7 @@ for library in clblast jpeg png16 z webpdemux webp gif tiff $below sqlite3 crypt
     archive=$(find_library "lib$library.a") || exit 1
     ln -sf "$archive" "$static/lib$library.a"
 done
-# After libtiff.a and libwebp.a on the command line, whatever order the package manager has for them; Lerc is C++.
+# After libtiff.a and libwebp.a on the command line, in whatever order the package manager puts these; Lerc is C++.
 for library in tiff webpdemux webp jpeg $below z stdc++ m; do below_flags="$below_flags -Xlinker -l$library"; done
 for module in OpenCL:OpenCL clblast:clblast libcrypto:crypto; do
     printf 'Name: %s\nDescription: static\nVersion: 1\nLibs: -L%s -l%s\n' \
@@ -67,7 +66,7 @@ done
 
 sh scripts/man.sh "$folder/vitpatch" "$folder/man/man1"
 
-# The licences of what is linked in: Debian's copyright files, the Swift packages' and the toolchain's own.
+# The licences of everything linked in: Debian's copyright files, the Swift packages' and the toolchain's own.
 for file in "$static"/*.a "$folder/libOpenCL.so.1"; do
     case $file in
     */libOpenCL.so.1) origin=$(find_library libOpenCL.so.1) ;;
@@ -84,7 +83,7 @@ done
 toolchain=$(dirname "$(dirname "$(readlink -f "$(command -v swift)")")")
 cp "$toolchain/share/swift/LICENSE.txt" "$folder/licenses/swift.txt"
 
-# The newest libc interface that is used.
+# The newest glibc interface in use.
 libc=$(objdump -T "$folder/vitpatch" | sed -n 's/.*(\{0,1\}GLIBC_\([0-9.]*\).*/\1/p' | sort -uV | tail -n 1)
 sed "s/@LIBC@/$libc/" scripts/bundle-run.txt > "$folder/RUN.txt"
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# check-readme.sh OUTPUT [README]: fails if the demo output shown in the README does not say what OUTPUT says.
+# check-readme.sh OUTPUT [README]: fails if the demo output in the README does not match OUTPUT.
 set -eu
 output=$1
 readme=${2:-README.md}
@@ -7,7 +7,7 @@ here=$(dirname "$0")
 shown=$(mktemp)
 trap 'rm -f "$shown"' EXIT
 
-# The lines inside the fence that stands between the two markers.
+# The lines inside the fence between the two markers.
 awk '
     /^<!-- demo-output:begin -->/ { inside = 1; next }
     /^<!-- demo-output:end -->/ { inside = 0 }

@@ -1,10 +1,10 @@
 #!/bin/sh
 # compare-output.sh EXPECTED ACTUAL
 #
-# Succeeds if two outputs of the demo say the same: after scripts/mask.sed, and white space aside, the same text line
-# by line; whole numbers equal; and numbers with decimals within one unit of their last printed digit or 0.002,
-# whichever is more (vector widths differ between processors, and with them the rounding). Else says which lines
-# differ, prints the diff and fails.
+# Succeeds if two outputs of the demo agree after scripts/mask.sed, white space aside: the same text line by line, equal
+# whole numbers, and numbers with decimals within one unit of their last printed digit or 0.002, whichever is larger
+# (vector widths, and with them rounding, differ between processors). Otherwise names the differing lines, prints the
+# diff and fails.
 set -eu
 LC_ALL=C.UTF-8
 export LC_ALL
@@ -15,7 +15,7 @@ sed -E -f "$rules" "$1" > "$work/expected"
 sed -E -f "$rules" "$2" > "$work/actual"
 
 if awk '
-    # Splits a line into numbers n[1..] and the texts between them t[0..], without white space. Returns how many.
+    # Splits a line into numbers n[1..] and the texts between them t[0..], without white space. Returns their count.
     function split_line(line, n, t,    count) {
         count = 0
         while (match(line, /[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?/)) {

@@ -3,7 +3,7 @@
 
 usage: corruption-pictures.py [PROGRAM]    (default: .build/release/vitpatch)
 
-They are those of the report of a sweep of that image alone; noise changes no pixels and has none.
+The pictures are taken from the report of a sweep of only that image; noise changes no pixels and has none.
 """
 
 import base64
@@ -20,7 +20,7 @@ CORRUPTIONS = ["grayscale", "channel:r", "blur:1", "blur:3", "shuffle:4", "mask:
 
 
 def enlarged(png: bytes, scale: int) -> bytes:
-    """An RGB picture of 8 bits a channel, every pixel as a square, so that browsers do not blur it."""
+    """An 8-bit RGB picture with each pixel enlarged to a square, so that browsers do not blur it."""
     chunks, at = {b"IDAT": b""}, 8
     while at < len(png):
         length, name = struct.unpack(">I4s", png[at : at + 8])
@@ -59,7 +59,7 @@ def main() -> None:
         subprocess.run([*command, "--out", folder, "--overwrite", "--report"], check=True, capture_output=True)
         page = Path(folder, "report.html").read_text()
     found: dict[str, bytes] = {}
-    # One example a corruption, in their order: the clean picture, then the corrupted one.
+    # One example per corruption, in their order: the clean picture, then the corrupted one.
     pairs = re.findall(
         r'<div class="pictures"><figure><img[^>]*src="data:image/png;base64,([^"]+)".*?'
         r'<figure><img[^>]*src="data:image/png;base64,([^"]+)"', page

@@ -45,7 +45,7 @@ print("Q:  ", [str(np.float32(c)) for c in Q])
 
 
 def horner(coefficients, x):
-    """Chain of fma: one rounding a step, as on the device."""
+    """A chain of fma, one rounding per step, as on the device."""
     total = np.full_like(x, np.float32(coefficients[-1]))
     for c in coefficients[-2::-1]:
         total = (total.astype(np.float64) * x + np.float64(np.float32(c))).astype(np.float32)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Sweeps the demo into a disk that gets full (a small tmpfs, in a mount namespace of its own) and into a read-only one:
-# one clear sentence and status 1, the finished waves readable, and after --resume the bytes of an undisturbed sweep.
-# Then everything else that writes: what it would have replaced is as it was.
+# Sweeps the demo onto a disk that fills up (a small tmpfs in its own mount namespace) and onto a read-only one: one
+# clear sentence and status 1, the finished waves readable, and after --resume the bytes of an undisturbed sweep. Then
+# runs every other command that writes: the files it would have replaced are unchanged.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,7 +27,7 @@ fi
 
 work=$2 disk=$2/disk
 export NO_COLOR=1
-# The caches of compiled kernels are elsewhere and warm: this run makes them.
+# The caches of compiled kernels are elsewhere; this run fills them.
 "$vitpatch" sweep "${sweep[@]}" --out "$work/whole" > /dev/null 2>&1 || fail "the undisturbed sweep ended with $?"
 "$vitpatch" export "$work/whole" --format csv --to "$work/whole.csv"
 sort "$work/whole.csv" > "$work/sorted.csv"
@@ -45,7 +45,7 @@ refused() {
     sed 's/^/  /' "$work/lines"
 }
 
-# Export of what is there: rows of the undisturbed sweep and nothing else; their number in $rows.
+# Exports the results so far, which must be rows of the undisturbed sweep; their number in $rows.
 part() {
     "$vitpatch" export "$disk/run" --format csv --to "$work/part.csv" || fail "export of a part ended with $?"
     sort "$work/part.csv" | comm -23 - "$work/sorted.csv" > "$work/strange"
@@ -87,7 +87,7 @@ for free in 0 16 64 128 256 512; do  # KiB
     [ "$(ls "$disk/run")" = results.sqlite ] || fail "left behind: $(ls "$disk/run" | tr '\n' ' ')"
     umount "$disk"
 done
-# Everything else that writes: where the disk is full its targets stay what they were, and nothing else is left there.
+# Every other command that writes: on a full disk its targets are unchanged, and nothing else is left there.
 for shard in 0 1; do
     "$vitpatch" sweep "${sweep[@]}" --shard $shard/2 --out "$work/shard$shard" > /dev/null 2>&1
 done

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Fuzzes every reader of files (Tests/FuzzReaders) with libFuzzer and AddressSanitizer: inputs that reach new code are
-# kept in .build-fuzz/corpus and built upon. Fails, and keeps the input in .build-fuzz/found, where a reader traps,
-# hangs, leaves its memory or takes too much of it.
+# Fuzzes every reader of files (Tests/FuzzReaders) with libFuzzer and AddressSanitizer. Inputs that reach new code are
+# kept in .build-fuzz/corpus and mutated further. Fails, and keeps the input in .build-fuzz/found, if a reader traps,
+# hangs, accesses memory out of bounds or uses too much of it.
 #
-#   scripts/fuzz.sh [SECONDS [READER ...]]     (default 60, in all, and all readers)
+#   scripts/fuzz.sh [SECONDS [READER ...]]     (default: 60 seconds in all, all readers)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,7 +16,7 @@ resources=$(dirname "$(realpath "$(command -v "$swift")")")/../lib/clang
 runtime=$(find -L "$resources" -name "libclang_rt.fuzzer_no_main-$(uname -m).a" | head -n 1)
 [ -n "$runtime" ] || { echo "fuzz: this Swift has no libFuzzer (libclang_rt.fuzzer_no_main) under $resources" >&2; exit 1; }
 
-# The linker gold cannot read this much debugging information, hence lld.
+# The gold linker cannot read this much debug information, hence lld.
 VITPATCH_FUZZ=1 "$swift" build -c release --scratch-path "$build" --product fuzz --sanitize address \
     -Xswiftc -sanitize-coverage=edge,inline-8bit-counters,pc-table,trace-cmp -Xswiftc -use-ld=lld \
     -Xlinker "$runtime" -Xlinker -lstdc++

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Runs a command on Intel's OpenCL runtime for CPUs: scripts/intel-opencl.sh COMMAND ...
 #
-# It is another compiler and another scheduler than PoCL's, so it finds what PoCL forgives. The first run installs it
-# from PyPI into .intel-opencl/ (1 GB); it runs on x86 processors of other makers too. INTEL_OPENCL_VENV names a virtual
-# environment that has the packages already.
+# Its compiler and scheduler differ from PoCL's, so it finds faults that PoCL tolerates. The first run installs it from
+# PyPI into .intel-opencl/ (1 GB); it also runs on x86 processors of other makers. INTEL_OPENCL_VENV names a virtual
+# environment that already has the packages.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 folder=$root/.intel-opencl
@@ -12,7 +12,7 @@ if ! ls "$venv"/lib/libintelocl.so.* > /dev/null 2>&1; then
     python3 -m venv "$venv" || { echo "Install python3 with its venv module: apt-get install python3-venv" >&2; exit 1; }
     "$venv/bin/pip" install --quiet intel-opencl-rt intel-cmplr-lib-rt
 fi
-# Its libraries without its libOpenCL, which would stand for the system's; and an .icd file that names the place.
+# Its libraries without its libOpenCL, which would replace the system's, and an .icd file with their location.
 rm -rf "$folder/lib" "$folder/vendors"
 mkdir -p "$folder/lib" "$folder/vendors"
 for file in "$venv"/lib/*; do

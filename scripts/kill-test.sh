@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Kills sweeps of the demo with SIGKILL at random moments, resumes them (some are killed again while they resume), and
-# compares what they export in the end with an uninterrupted run, byte for byte.
+# Kills sweeps of the demo with SIGKILL at random moments, resumes them (killing some again while they resume), and
+# compares their final exports with an uninterrupted run, byte for byte.
 #
 #   scripts/kill-test.sh [KILLS]     (default 100)
 #   VITPATCH=.build/debug/vitpatch SEED=7 scripts/kill-test.sh 20
 #
-# After every kill what is in the store must be rows of the uninterrupted run and nothing else.
+# After every kill, the store must contain only rows of the uninterrupted run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,7 +29,7 @@ export NO_COLOR=1
 fail() { echo "kill-test: $* (SEED=$SEED)" >&2; exit 1; }
 now() { date +%s%N; }
 
-# Starts the sweep $1 with further options in the background: $child.
+# Starts sweep $1 with further options in the background; sets $child.
 start() {
     local sweep=$1
     shift
@@ -38,7 +38,7 @@ start() {
     child=$!
 }
 
-# Waits for the child; its exit status in $status.
+# Waits for the child; sets $status to its exit status.
 finish() { status=0; wait "$child" 2> /dev/null || status=$?; child=; }
 
 for i in "${!sweeps[@]}"; do
@@ -58,12 +58,12 @@ while [ "$killed" -lt "$kills" ]; do
     sweep=$((rounds % ${#sweeps[@]})) resume= again=$((RANDOM % 3))
     rounds=$((rounds + 1))
     rm -rf "$work/run" "$work/cache"
-    # Now and then the device's program caches are empty, so that kills fall into their making too.
+    # Now and then the device's program caches are empty, so that kills also hit their creation.
     if [ $((rounds % 15)) = 8 ]; then export XDG_CACHE_HOME=$work/cache POCL_CACHE_DIR=$work/cache/pocl; mkdir -p "$work/cache/pocl"; fi
     while :; do
         start "$sweep" $resume
         if [ "$killed" -lt "$kills" ]; then
-            # From 0 to a little more than the run takes.
+            # From 0 to slightly more than the run takes.
             delay=$((RANDOM * (duration[sweep] / 1000) / 31000))
             sleep "$(printf '%d.%03d' $((delay / 1000)) $((delay % 1000)))"
             kill -KILL "$child" 2> /dev/null || true
@@ -82,7 +82,7 @@ while [ "$killed" -lt "$kills" ]; do
             else
                 unstarted=$((unstarted + 1))
             fi
-            # Some are left to end now, others killed once or twice more.
+            # Some may now finish, others are killed once or twice more.
             if [ "$again" -gt 0 ]; then again=$((again - 1)); continue; fi
             start "$sweep" $resume
             finish

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Kills every command that writes files with SIGKILL at its system calls (strace's inject): at every write, fsync,
-# rename and unlink of it, or at MOST of each kind, evenly spread, where there are more. Afterwards every target must be
-# what it was, or whole. Then makes the mapping of SQLite's shared memory fail, as network file systems do.
+# rename and unlink, or at MOST of each kind, evenly spread, if there are more. After each kill every target must be
+# unchanged or complete. Then makes the mapping of SQLite's shared memory fail, as network file systems do.
 #
 #   scripts/kill-writes-test.sh [MOST]     (default 8)
 set -euo pipefail
@@ -31,7 +31,7 @@ cd "$work"
 
 csv() { "$vitpatch" export "$1" --format csv --to "$2" || fail "$label: export of $1 ended with $?"; }
 
-# What the commands read, and what they must give.
+# The commands' inputs, and their expected outputs.
 label=preparation
 options=(--limit 24 --memory 4M --site attn_out --groups groups.csv)
 { echo image,half; for i in 0 1 2 3 4 5; do echo "green-circle/000$i.png,$((i % 2))"; done; } > groups.csv
@@ -50,7 +50,7 @@ for format in csv jsonl npz; do "$vitpatch" export whole --format $format --to e
 mv whole/report.html whole/figures .
 "$vitpatch" search --limit 8 --site resid_post --max 1 --out found > /dev/null 2>&1
 
-# Of an interrupted sweep: results.sqlite with its log beside it.
+# An interrupted sweep: results.sqlite with its log beside it.
 cp -r other logged
 python3 - << 'END'
 import sqlite3, os
@@ -142,7 +142,7 @@ for name in merge merge_overwrite export_csv export_jsonl export_npz report swee
     main=$(awk '$2 ~ /^execve/ { print $1; exit }' log)
     kills=0 olds=0 news=0
     for call in $calls; do
-        # The count of strace is of each thread; files are written by the first one.
+        # strace counts per thread; files are written by the first thread.
         count=$(awk -v main="$main" -v call="$call(" '$1 == main && index($2, call) == 1' log | wc -l)
         points=$((count < most ? count : most))
         for ((i = 0; i < points; i++)); do
@@ -156,7 +156,7 @@ for name in merge merge_overwrite export_csv export_jsonl export_npz report swee
             after_$name
         done
     done
-    # What the kills left does not hold the command up.
+    # Leftovers of the kills do not stop the command.
     label="$name, after a kill"
     tracing=()
     case $name in merge) rm -rf out ;; esac

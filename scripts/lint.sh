@@ -1,6 +1,5 @@
 #!/bin/sh
-# Fails where Swift files are not as `swift format` would have them (.swift-format), or a kernel has a line over 120
-# columns.
+# Fails if Swift files do not conform to `swift format` (.swift-format), or a kernel has a line over 120 columns.
 set -eu
 cd "$(dirname "$0")/.."
 ${SWIFT:-swift} format lint --strict --parallel --recursive Package.swift Sources Tests Demo Benchmarks examples scripts

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The reports of nine kinds of sweep of the demo as pictures, at 1280 and 390 pixels, light and dark, to be looked at:
-# OUT/KIND-WIDTH-THEME.png. Says where a page is wider than its window, where a figure's text leaves its figure, where
-# labels lie on each other, and whether tables and cells answer; ends with 1 if there is such a place. Needs Chromium (CHROMIUM names it).
+# Renders the reports of nine kinds of sweep of the demo as pictures to look at, at 1280 and 390 pixels, light and dark:
+# OUT/KIND-WIDTH-THEME.png. Reports pages wider than their window, text outside its figure, overlapping labels, and
+# tables or cells that do not respond; exits with 1 if there are any. Needs Chromium (CHROMIUM names it).
 #
 #   scripts/look-at-reports.sh OUT [KIND...]
 #   VITPATCH=.build/debug/vitpatch scripts/look-at-reports.sh OUT
@@ -32,7 +32,7 @@ sweep() {
     "$vitpatch" report "$out/$kind" --images 6 > /dev/null 2>> "$out/$kind.log"
 }
 
-# Every second image of the demo is in one group, as text that is long and needs escaping is in the other.
+# Every second image of the demo is in one group; the other group's name is long and needs escaping.
 "$vitpatch" sweep --site embed --corruption grayscale --out "$out/ids" --overwrite > /dev/null 2>&1
 "$vitpatch" export "$out/ids" --format csv |
     awk -F, 'NR == 1 { print "image,light" } NR > 1 { print $1 "," (NR % 2 ? "bright" : "in the <dark> & far away") }' \

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes a man page for every command of PROGRAM to FOLDER, by swift-argument-parser's generator. Its plugin would build
-# the whole package again.
+# Writes a man page for every command of PROGRAM to FOLDER with swift-argument-parser's generator. Its plugin would
+# build the whole package again.
 #
 # usage: man.sh PROGRAM FOLDER
 set -eu

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs the kernels that GPUs get under Oclgrind, which says that it is a GPU, with checks for data races, addresses,
-# divergent barriers and wrong calls. (Its --uninitialized is left away: Oclgrind 21.10 ends with a fault there.)
+# Runs the GPU kernels under Oclgrind, which identifies as a GPU, with checks for data races, addresses, divergent
+# barriers and wrong calls. (Without --uninitialized, at which Oclgrind 21.10 crashes.)
 #
-# usage: scripts/oclgrind.sh VITPATCH [SECONDS]       fails where Oclgrind or a check finds anything
+# usage: scripts/oclgrind.sh VITPATCH [SECONDS]       fails if Oclgrind or a check finds anything
 #
-# 1 a copy of a kernel without one of its barriers, which must be named; 2 every operation but the largest; 3 the small
-# products of each of our GEMMs; 4 a sweep over one image: a whole pass
+# 1 a copy of a kernel without one of its barriers, which must be reported; 2 every operation except the largest; 3 the
+# small products of each of our GEMMs; 4 a sweep over one image: a whole pass
 set -euo pipefail
 vitpatch=$1
 limit=${2:-600}
@@ -14,8 +14,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export XDG_CACHE_HOME=$work/cache
 
-# The check of the check: layer norm of two tokens by eight work-items, whole and without the barrier after their sums are
-# stored.
+# Tests the check itself: layer norm of two tokens by eight work-items, complete and without the barrier after their
+# sums are stored.
 kernels=$(dirname "$0")/../kernels
 cat "$kernels/common.cl" "$kernels/layernorm.cl" > "$work/whole.cl"
 awk '/barrier/ && !cut { cut = 1; next } { print }' "$work/whole.cl" > "$work/cut.cl"

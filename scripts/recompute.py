@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Recomputes what summary and report show from the export alone, with numpy and none of the program's code.
+"""Recomputes the numbers in summary and report from the export alone, with numpy and none of the program's code.
 
 usage: recompute.py [--vitpatch PROGRAM] [DIR ...]
 
-Of every results folder (without one: of sweeps of the demo of several kinds, in a temporary folder) it compares
+For every results folder (without one: for several kinds of sweep of the demo, in a temporary folder) it compares
 
 - `summary --format csv`: means, medians, shares, accuracies, totals, carriers and random places exactly; BCa intervals
-  and p-values of shared sign flips (Westfall and Young) with random numbers of its own, within Monte-Carlo error;
+  and p-values of shared sign flips (Westfall and Young) with its own random numbers, within Monte-Carlo error;
 - `summary --by class` likewise, and the lists and headings that `summary` prints;
 - the tables, sentences and cards of report.html, and figures/*.csv: to the digits shown.
 
-Ends with 1 and names what differs.
+Exits with 1 and names the differences, if there are any.
 """
 
 import argparse
@@ -38,7 +38,7 @@ compared: dict[str, int] = defaultdict(int)
 
 
 def check(what: str, found: float, wanted: float, tolerance: float = 0.0, kind: str = "numbers") -> None:
-    """`tolerance` is absolute; beside it 1e-9 of the value for another order of sums."""
+    """`tolerance` is absolute; 1e-9 of the value is added for another order of summation."""
     compared[kind] += 1
     if math.isnan(found) and math.isnan(wanted):
         return
@@ -47,7 +47,7 @@ def check(what: str, found: float, wanted: float, tolerance: float = 0.0, kind: 
 
 
 def number(text: str) -> float:
-    """`+0.123`, `62.0%`, `≤ 0.0001`; nan for none"""
+    """Parses `+0.123`, `62.0%`, `≤ 0.0001`; nan if there is no number"""
     match = re.match(r"^[<≤]?\s*([+-]?[\d.]+(?:e[+-]?\d+)?)(%?)", text.replace("−", "-").strip())
     return float(match[1]) / (100 if match[2] else 1) if match else math.nan
 
@@ -60,7 +60,7 @@ def unit(text: str) -> float:
 
 
 def student_975(freedom: float) -> float:
-    """Its 97.5% quantile, by bisection on the integral of the density"""
+    """The 97.5% quantile of Student's t, by bisection on the integral of the density"""
     log_scale = math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2) - 0.5 * math.log(freedom * math.pi)
 
     def below(t: float) -> float:
@@ -90,11 +90,11 @@ class Resamples:
         self.widening = student_975(images - 1) * math.sqrt(images / (images - 1)) if images > 1 else math.nan
 
     def bca(self, influence: np.ndarray, estimate: float, resampled: np.ndarray) -> Interval:
-        """Of all resamples, with what 4000 of them, as many as the program takes, may differ by"""
+        """The interval from all resamples; its tolerance covers the scatter of 4000 resamples, the program's number"""
         parts = [self.limits(influence, estimate, part) for part in resampled.reshape(-1, 4000)]
         low, high = self.limits(influence, estimate, resampled)
         spread = max(max(part[side] for part in parts) - min(part[side] for part in parts) for side in (0, 1))
-        # Where few images carry an effect the resamples' quantiles jump.
+        # If few images carry an effect, the resamples' quantiles jump.
         carriers = np.abs(influence).sum() ** 2 / max((influence**2).sum(), 1e-300)
         return Interval(low, high, max((0.08 if carriers > 20 else 0.3) * (high - low), 2.5 * spread) + 1e-12)
 
@@ -122,7 +122,7 @@ class Resamples:
 
 
 def westfall_young(effects: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """[images, patches] to p-values, alone and adjusted by step-down maxima, of shared random signs"""
+    """[images, patches] to p-values, single and step-down adjusted, from shared random signs"""
     n, patches = effects.shape
     norm = np.sqrt((effects**2).sum(0))
     scaled = np.divide(effects, norm, out=np.zeros_like(effects), where=norm > 0)
@@ -138,7 +138,7 @@ def westfall_young(effects: np.ndarray, rng: np.random.Generator) -> tuple[np.nd
     largest = np.maximum.accumulate(drawn[:, order], axis=1)
     adjusted = np.empty(patches)
     adjusted[order] = ((largest >= bar[order]).sum(0) + extra) / (len(signs) + extra)
-    # From the strongest on p-values do not fall.
+    # From the strongest patch on, p-values do not decrease.
     adjusted[order[::-1]] = np.maximum.accumulate(adjusted[order[::-1]])
     return alone, adjusted
 
@@ -196,7 +196,7 @@ def read_csv(text: str) -> list[dict[str, str]]:
 
 
 def check_summary(sweep: Sweep, rows: list[dict[str, str]], rng: np.random.Generator) -> dict[tuple, dict[str, float]]:
-    """One corruption's rows of `summary --format csv`; what was recomputed, by patch"""
+    """Checks one corruption's rows of `summary --format csv`; returns the recomputed numbers by patch"""
     resamples = Resamples(sweep.images, rng)
     by_place = {tuple(row[name] for name in PLACE): row for row in rows}
     own = sweep.own()
@@ -258,7 +258,7 @@ def check_summary(sweep: Sweep, rows: list[dict[str, str]], rng: np.random.Gener
 
 
 def check_controls(sweep: Sweep, by_place: dict[tuple, dict[str, str]]) -> None:
-    """Patches beside random places of their extent"""
+    """Checks patches against random places of their extent"""
     for patch in sweep.own():
         row = by_place[sweep.patches[patch][:6]]
         if not row["control_places"]:
@@ -281,14 +281,14 @@ def check_controls(sweep: Sweep, by_place: dict[tuple, dict[str, str]]) -> None:
             rank = math.ceil(0.95 * (len(others) + 1) - 1e-9)
             check(f"{name} control_p95", float(row["control_p95"]), sign * means[rank - 1])
         if drawn:
-            # The chance that one of the best beyond + 1 of all is one of the sweep's own
+            # The chance that one of the best beyond + 1 places is one of the sweep's own
             none = math.prod((len(drawn) - k) / (len(drawn) + len(own) - k) for k in range(beyond + 1))
             wanted = 1.0 if beyond >= len(drawn) else 1 - none
             check(f"{name} control_p_maximum", float(row["control_p_maximum"]), wanted)
 
 
 def short(place: tuple) -> str:
-    """As the program names a place: `z L0H2`, `attn_out L5, window 3`"""
+    """The program's name for a place: `z L0H2`, `attn_out L5, window 3`"""
     _, site, layer, head, token, window = place
     text = site + (f" L{layer}" if layer else "") + (("" if layer else " ") + f"H{head}" if head else "")
     if token:
@@ -351,7 +351,7 @@ COLUMNS = {
 
 
 def check_page(page: Tables, known: dict[str, dict[tuple, dict[str, float]]]) -> None:
-    """Tables of figures that have one row a patch. Names of figures end in the corruption where there are several."""
+    """Tables of figures with one row per patch. Names of figures end in the corruption if there are several."""
     for figure, rows in page.tables:
         if not rows or not figure.startswith(("effect-by", "metrics", "strongest")):
             continue
@@ -372,7 +372,7 @@ def check_page(page: Tables, known: dict[str, dict[tuple, dict[str, float]]]) ->
 
 
 def check_sentences(page: Tables, sweep: Sweep, known: dict[tuple, dict[str, float]]) -> None:
-    """The headline of a page with one corruption"""
+    """Checks the headline of a page with one corruption"""
     text, n = page.text, r"([+-]?[\d.]+)"
     pattern = (
         rf"Over (\d+) images?, .*? takes the accuracy from {n}% to {n}% and the mean probability of the target "
@@ -400,7 +400,7 @@ def check_sentences(page: Tables, sweep: Sweep, known: dict[tuple, dict[str, flo
 
 
 def check_list(text: str, known: dict[tuple, dict[str, float]]) -> None:
-    """`summary --sort place`: one line a place, by direction"""
+    """Checks `summary --sort place`: one line per place, by direction"""
     lines = re.findall(
         r"^  (\S.*?)  +([+-]?\d+\.\d+) (?:\[ *([+-]?[\d.]+), +([+-]?[\d.]+)\])?.* ([\d.]+)% positive", text, re.M
     )
@@ -417,7 +417,7 @@ def check_list(text: str, known: dict[tuple, dict[str, float]]) -> None:
 
 
 def check_classes(sweep: Sweep, rows: list[dict[str, str]], names: list[str]) -> None:
-    """`summary --by class --format csv`"""
+    """Checks `summary --by class --format csv`"""
     labels = np.array(sweep.labels)
     index = {patch[:6]: i for i, patch in enumerate(sweep.patches) if patch[6] == "0"}
     for row in rows:
@@ -432,7 +432,7 @@ def check_classes(sweep: Sweep, rows: list[dict[str, str]], names: list[str]) ->
 
 
 def check_sets(sweep: Sweep, folder: Path) -> None:
-    """Pairs, and that Shapley values add up; of a sweep with one corruption"""
+    """Checks pairs, and that Shapley values add up, for a sweep with one corruption"""
     parts: dict[frozenset, int] = {}
     for i in sweep.own():
         parts[frozenset([short(sweep.patches[i][:6])])] = i
@@ -485,7 +485,7 @@ def recompute(program: str, folder: Path, seed: int) -> None:
     classes = read_csv(run("summary", str(folder), "--by", "class", "--format", "csv"))
     names = sorted({row["value"] for row in classes})
     for spec, sweep in sweeps.items():
-        if len(set(sweep.labels)) == len(names):  # every class has images, so that names in order are labels in order
+        if len(set(sweep.labels)) == len(names):  # every class has images, so names and labels have the same order
             check_classes(sweep, [row for row in classes if row["corruption"] == spec], names)
     if len(specs) == 1:
         check_sentences(page, sweeps[specs[0]], known[specs[0]])

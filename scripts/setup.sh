@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what vitpatch needs besides Swift, on Debian and Ubuntu. Where everything is there it needs neither the
-# network nor root.
+# Installs what vitpatch needs besides Swift, on Debian and Ubuntu. If nothing is missing it needs neither the network
+# nor root.
 set -eu
 
 # binutils: PoCL calls ld to link its kernels, `make bundle` strip and readelf. librsvg2-2: for `report --png` and `--pdf`.

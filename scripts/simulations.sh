@@ -1,6 +1,6 @@
 #!/bin/sh
-# The simulations of docs/methods.md: coverage of intervals, false rejections, false marks, bias of metrics. Prints the
-# tables as Markdown. Compiles the statistics that the program uses, without the rest of it.
+# Runs the simulations of docs/methods.md (coverage of intervals, false rejections, false marks, bias of metrics) and
+# prints their tables as Markdown. Compiles only the program's statistics.
 #
 #   scripts/simulations.sh
 set -eu

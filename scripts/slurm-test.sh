@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs examples/slurm on a Slurm of this machine's own and compares the merged result with a sweep without shards.
+# Runs examples/slurm on its own Slurm daemons and compares the merged result with a sweep without shards.
 #
-# Slurm and MUNGE come from Debian (apt-get, with sudo only if needed). The daemons run in network and process
-# namespaces of their own: they see no network but loopback, touch no Slurm that is there, and end with this script.
+# Slurm and MUNGE come from Debian (apt-get, with sudo only if needed). The daemons run in their own network and process
+# namespaces: they see only the loopback network, touch no other Slurm, and end with this script.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,7 +25,7 @@ if [ "${1:-}" != inside ]; then
         $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $missing > /dev/null ||
             fail "apt-get could not install$missing"
     fi
-    # MUNGE wants its socket where nobody but root and the owner can replace it, so not under a loose umask.
+    # MUNGE wants its socket where only root and the owner can replace it, hence the umask.
     umask 022
     work=$(mktemp -d)
     chmod 755 "$work"
@@ -41,12 +41,12 @@ if [ "${1:-}" != inside ]; then
     exit 0
 fi
 
-# From here on: process 1 of the namespaces, whose end ends every daemon and job.
+# From here on this is process 1 of the namespaces; its end ends every daemon and job.
 work=$2 log=$2/log
 PATH=$PATH:/usr/sbin:/sbin
 mkdir "$work/log" "$work/state" "$work/spool" "$work/munge" "$work/jobs"
 ip link set lo up
-# getaddrinfo with AI_ADDRCONFIG, which Slurm uses, takes 127.0.0.1 alone for no network.
+# getaddrinfo with AI_ADDRCONFIG, which Slurm uses, treats 127.0.0.1 alone as no network.
 ip address add 127.0.0.2/8 dev lo
 hostname localhost
 show() { tail -n 15 "$log"/* "$work"/jobs/*.log >&2 2> /dev/null || true; }
@@ -108,7 +108,7 @@ cd "$work/jobs"
 export VITPATCH NO_COLOR=1
 "$VITPATCH" sweep "${sweep[@]}" --out "$work/whole" > "$log/whole" 2>&1 || fail "the sweep without shards ended with $?"
 
-# Tasks of one CPU, so that all four run at once.
+# One CPU per task, so that all four run at once.
 SBATCH_CPUS_PER_TASK=1
 export SBATCH_CPUS_PER_TASK
 submit() {
@@ -128,7 +128,7 @@ done
 "$VITPATCH" export "runs/$job/merged" --format csv --to "$work/merged.csv"
 cmp "$work/whole.csv" "$work/merged.csv" || fail "the merged export differs from the sweep without shards"
 
-# A task that Slurm runs again goes on where it stopped, and so does its shard without the array.
+# A requeued task resumes where it stopped, and so does its shard without the array.
 scontrol requeue "${job}_2"
 wait_for 300 "the requeued task did not end" none_left
 grep -qx "10 of 10 images are done already." "vitpatch-${job}_2.log" || fail "the requeued task did not resume"
@@ -137,7 +137,7 @@ sbatch --wait --output=wrap.log \
     --wrap "$VITPATCH sweep ${sweep[*]} --shard 2/4 --out runs/$job/2 --resume" > /dev/null || fail "the resumed shard failed"
 grep -qx "10 of 10 images are done already." wrap.log || fail "the shard did not resume"
 
-# Steps other than 1, the default folder, and arrays that have gaps.
+# Steps other than 1, the default folder, and arrays with gaps.
 cat > step.sbatch << 'EOF'
 #!/bin/bash
 env | grep ^SLURM_ARRAY | sort

@@ -17,7 +17,7 @@ cat > "$work/base" <<'TEXT'
      10  +0.0500 [-0.0010, +0.0900] █ ◀
 TEXT
 
-# check NAME ok|differs SED-EDIT: what the comparison says when the edit is made to the output.
+# check NAME ok|differs SED-EDIT: the expected result of the comparison after this edit of the output.
 check() {
     sed -E "$3" "$work/base" > "$work/other"
     if [ "$3" ] && cmp -s "$work/base" "$work/other"; then echo "$1: the edit changes nothing" >&2; failures=1; fi
@@ -55,7 +55,7 @@ check "a missing line" differs '/accuracy/d'
 check "a line more" differs '/accuracy/p'
 check "nothing at all" differs 'd'
 
-# The README's block: absent, written, checked, broken.
+# The README's block: missing, written, checked, broken.
 printf 'before\n<!-- demo-output:begin -->\n<!-- demo-output:end -->\nafter\n' > "$work/README.md"
 expect() {
     found=ok

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Tests the Python package as a user gets it: a fresh virtual environment, the wheel in dist/, what the tests and
-# notebooks need, then ruff, mypy --strict and pytest, and the numbers that summary and report show, recomputed
-# (scripts/recompute.py). usage: scripts/test-python.sh [PYTEST-OPTION ...]
+# Tests the Python package as a user installs it: in a fresh virtual environment with the wheel in dist/ and the
+# packages that tests and notebooks need. Runs ruff, mypy --strict and pytest, and recomputes the numbers in summary and
+# report (scripts/recompute.py). usage: scripts/test-python.sh [PYTEST-OPTION ...]
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -22,5 +22,5 @@ cd python
 # The package under test is the installed one: python/src is not on the path.
 unset VITPATCH_EXE PYTHONPATH || true
 "$bin/python" -m pytest "$@"
-# With options only some tests are asked for.
+# With options only some tests are requested.
 [ $# -gt 0 ] || "$bin/python" ../scripts/recompute.py --vitpatch "$bin/vitpatch"

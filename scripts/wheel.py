@@ -2,8 +2,8 @@
 """Makes dist/vitpatch-VERSION-py3-none-manylinux_2_NN_ARCH.whl from the folder of `make bundle`: the package in python/
 with the program and the OpenCL loader inside. usage: scripts/wheel.py BUNDLE [DIST]
 
-A wheel is a zip archive with three texts about itself (PEP 427); we write it with Python's own zipfile, so nothing is
-downloaded, and the same files give the same bytes. manylinux_2_NN says which glibc is needed (PEP 600): the newest
+A wheel is a zip archive with three metadata files (PEP 427). We write it with Python's own zipfile, so nothing is
+downloaded, and the same files give the same bytes. manylinux_2_NN gives the glibc version needed (PEP 600): the newest
 interface that program and loader use.
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
-#: What a manylinux system has beside glibc's own libraries is more than we may need.
+#: Fewer than manylinux allows: glibc's own libraries, and the OpenCL loader, which the wheel contains.
 ALLOWED = {"libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libOpenCL.so.1"}
 LOADERS = {"x86_64": "ld-linux-x86-64.so.2", "aarch64": "ld-linux-aarch64.so.1"}
 
@@ -71,12 +71,12 @@ def main() -> None:
 
 
 def write(wheel: Path, files: dict[str, bytes]) -> None:
-    """Names in order, no times, and permissions that no umask changes; the texts about the wheel come last."""
+    """Sorted names, no times, and permissions independent of the umask; the metadata files come last."""
     partial = wheel.with_suffix(".part")
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for name in sorted(files, key=lambda name: (".dist-info/" in name, name)):
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            entry.create_system = 3  # Unix, where the permissions below mean something
+            entry.create_system = 3  # Unix, so that the permissions below apply
             entry.external_attr = (0o100755 if name.startswith("vitpatch/bin/") else 0o100644) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, files[name])
@@ -110,7 +110,7 @@ def metadata(project: dict[str, Any], version: str) -> str:
 
 
 def glibc(binaries: list[Path], machine: str) -> str:
-    """The newest glibc interface that the binaries use, after a look at what else they need."""
+    """The newest glibc interface that the binaries use; fails if they need other libraries."""
     newest = (2, 17)
     for binary in binaries:
         if strangers := set(dynamic(binary, "NEEDED")) - ALLOWED - {LOADERS.get(machine, "")}:
@@ -121,7 +121,7 @@ def glibc(binaries: list[Path], machine: str) -> str:
 
 
 def dynamic(binary: Path, kind: str) -> list[str]:
-    """The values of one kind of entry in the dynamic section."""
+    """The values of one type of entry in the dynamic section."""
     return re.findall(rf"\({kind}\).*\[(.*)\]", output("readelf", "-d", str(binary)))
 
 

@@ -7,14 +7,14 @@ extension Int32: DeviceScalar {}
 extension UInt8: DeviceScalar {}
 extension UInt32: DeviceScalar {}
 
-/// `count` elements of device memory. A final class, because buffers live in collections; released once, in `deinit`.
+/// `count` elements of device memory. A final class because buffers live in collections; released once, in `deinit`.
 package final class Buffer<Element: DeviceScalar> {
     package let count: Int
     package let handle: cl_mem
     let context: Context
 
     /// Uninitialised memory on the device.
-    /// - Throws: `CLError.call` when the device has not that much.
+    /// - Throws: `CLError.call` when the device does not have that much.
     package init(_ context: Context, count: Int) throws(CLError) {
         self.context = context
         self.count = count
@@ -40,8 +40,8 @@ package final class Buffer<Element: DeviceScalar> {
         try write(values)
     }
 
-    /// A buffer whose elements `fill` writes, all of them, where the device reads them: without a copy on a device that
-    /// shares the host's memory.
+    /// A buffer whose elements are all written by `fill`, in mapped memory: no copy on a device that shares the host's
+    /// memory.
     package convenience init(
         _ context: Context, count: Int, fill: (UnsafeMutableBufferPointer<Element>) -> Void
     ) throws(CLError) {
@@ -49,7 +49,7 @@ package final class Buffer<Element: DeviceScalar> {
         try overwrite(count, fill)
     }
 
-    /// Has `fill` write the first `count` elements, all of them, where the device reads them.
+    /// Has `fill` write all of the first `count` elements, in mapped memory.
     package func overwrite(
         _ count: Int, _ fill: (UnsafeMutableBufferPointer<Element>) -> Void
     ) throws(CLError) {
@@ -78,7 +78,7 @@ package final class Buffer<Element: DeviceScalar> {
         context.allocatedBytes -= max(count, 1) * MemoryLayout<Element>.stride
     }
 
-    /// Copies host values to the device, from element `offset` on; returns when the host memory may be reused.
+    /// Copies host values to the device, starting at element `offset`; returns when the host memory may be reused.
     package func write(_ values: [Element], at offset: Int = 0) throws(CLError) {
         try values.withUnsafeBufferPointer { (values) throws(CLError) in try write(values, at: offset) }
     }
@@ -100,7 +100,7 @@ package final class Buffer<Element: DeviceScalar> {
         context.counters.uploadedBytes += values.count * stride
     }
 
-    /// Waits for all work before and copies `range` (default: everything) to the host.
+    /// Waits for all earlier work and copies `range` (default: everything) to the host.
     package func read(_ range: Range<Int>? = nil) throws(CLError) -> [Element] {
         let range = range ?? 0..<count
         guard range.lowerBound >= 0, range.upperBound <= count else {
@@ -145,7 +145,7 @@ package final class Buffer<Element: DeviceScalar> {
         }
     }
 
-    /// Copies elements `range` of another buffer to element `offset` on, on the device.
+    /// Copies elements `range` of another buffer to this one, starting at element `offset`, on the device.
     package func copy(from source: Buffer<Element>, _ range: Range<Int>, to offset: Int) throws(CLError) {
         guard range.lowerBound >= 0, range.upperBound <= source.count, offset >= 0, range.count <= count - offset else {
             throw .shape(operation: "copy", expected: "at most \(count - offset) elements", got: "\(range)")

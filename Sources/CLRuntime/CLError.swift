@@ -1,20 +1,20 @@
-/// What can go wrong between us and the device. Every message is one sentence that names the thing at fault.
+/// Errors of the OpenCL layer. Every message is one sentence that names the thing at fault.
 package enum CLError: Error, CustomStringConvertible, Sendable {
     /// An OpenCL call failed.
     case call(String, CLStatus)
     /// A kernel source did not compile; `log` is the compiler's own text.
     case build(program: String, log: String)
-    /// A buffer or argument has another size than the operation needs.
+    /// A buffer or argument does not have the size that the operation needs.
     case shape(operation: String, expected: String, got: String)
-    /// No OpenCL device on this machine, and why, as far as that can be told
+    /// No OpenCL device on this machine; the text says why, as far as known.
     case noDevice(String)
-    /// A spec names none of the devices there are.
+    /// A spec matches no device.
     case unknownDevice(spec: String, available: [String])
-    /// A spec is a part of several devices' names.
+    /// A spec matches the names of several devices.
     case ambiguousDevice(spec: String, matches: [String])
     /// A library on top of OpenCL (CLBlast) failed.
     case library(String, operation: String, status: Int32)
-    /// A kernel computed something else than the host did.
+    /// A kernel's result differs from the host's.
     case wrongResult(operation: String, detail: String)
 
     package var description: String {
@@ -36,7 +36,7 @@ package enum CLError: Error, CustomStringConvertible, Sendable {
         }
     }
 
-    /// Whether what was asked for is at fault, and not the machine.
+    /// Whether the user's choice of device is at fault, not the machine.
     package var isSelection: Bool {
         switch self {
         case .unknownDevice, .ambiguousDevice: true
@@ -48,7 +48,7 @@ package enum CLError: Error, CustomStringConvertible, Sendable {
     package var isOutOfMemory: Bool {
         switch self {
         case .call(_, let status): status.isOutOfMemory
-        // CLBlast hands OpenCL's status on.
+        // CLBlast passes OpenCL's status on.
         case .library(_, _, let status): CLStatus(rawValue: status).isOutOfMemory
         default: false
         }

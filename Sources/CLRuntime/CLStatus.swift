@@ -1,6 +1,6 @@
 import COpenCL
 
-/// An OpenCL status code, printed by its name in `cl.h`.
+/// An OpenCL status code, printed as its name in `cl.h`.
 package struct CLStatus: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
     package let rawValue: Int32
     package init(rawValue: Int32) { self.rawValue = rawValue }
@@ -11,7 +11,7 @@ package struct CLStatus: RawRepresentable, Sendable, Hashable, CustomStringConve
     package static let outOfResources = CLStatus(rawValue: CL_OUT_OF_RESOURCES)
     package static let outOfHostMemory = CLStatus(rawValue: CL_OUT_OF_HOST_MEMORY)
     package static let invalidBufferSize = CLStatus(rawValue: CL_INVALID_BUFFER_SIZE)
-    /// What the ICD loader answers where no vendor's library is installed (`cl_khr_icd`).
+    /// Returned by the ICD loader where no vendor's library is installed (`cl_khr_icd`).
     package static let platformNotFound = CLStatus(rawValue: -1001)
 
     /// Whether the device ran out of memory, so that a smaller piece of work may succeed.

@@ -1,6 +1,6 @@
 import COpenCL
 
-/// One device made ready: an OpenCL context and one in-order queue, with counters of what crosses it.
+/// An OpenCL context of one device and its one in-order queue, with counters of launches and transfers.
 ///
 /// Not thread-safe: a context and everything made from it belong to one thread at a time.
 package final class Context {
@@ -12,21 +12,20 @@ package final class Context {
     package internal(set) var counters = Counters()
     /// Bytes of device memory that buffers of this context hold now.
     package internal(set) var allocatedBytes = 0
-    /// The most that was held at any time.
+    /// The highest `allocatedBytes` so far
     package internal(set) var peakBytes = 0
-    /// Buffers that would hold more than this fail as on a device that is full: tests make a small device of a large
-    /// one.
+    /// Allocations beyond this many bytes fail as on a full device: tests give a large device little memory.
     package var allocationLimit = Int.max
-    /// Kernels made from now on may have no larger groups: tests make a device of few registers of one of many.
+    /// The largest work-group of kernels made from now on: tests give a device few registers.
     package var groupLimit = Int.max
-    /// Called before the first program is compiled, which takes seconds, and not where all come from the cache.
+    /// Called before the first program is compiled, which takes seconds; not called where all come from the cache.
     package var onFirstCompile: (() -> Void)?
     /// Timed commands, where profiling is on.
     let profile: Profile?
 
     /// - Parameters:
     ///   - cache: a folder for compiled programs; nil compiles each time
-    ///   - profiling: keep the device's time of every command (`takeProfile`)
+    ///   - profiling: keep the device time of every command (`takeProfile`)
     package init(device: Device, cache: ProgramCache? = .standard, profiling: Bool = false) throws(CLError) {
         self.device = device
         programCache = cache
@@ -60,7 +59,7 @@ package final class Context {
     /// Waits until everything enqueued so far is done.
     package func finish() throws(CLError) { try check("clFinish", clFinish(queue)) }
 
-    /// Hands the queue to a library that asks about it. The pointer is valid inside `body` only.
+    /// Hands the queue to a library for a query. The pointer is valid inside `body` only.
     package func withQueue<R>(_ body: (UnsafeMutablePointer<cl_command_queue?>) throws -> R) rethrows -> R {
         var queue: cl_command_queue? = queue
         return try body(&queue)
@@ -72,9 +71,9 @@ package final class Context {
     package func countLibraryCall() { counters.libraryCalls += 1 }
 }
 
-/// What has crossed a context's queue.
+/// Launches and transfers of a context's queue.
 package struct Counters: Sendable, Equatable {
-    /// Our own kernels' launches
+    /// Launches of our own kernels
     package var launches = 0
     /// Calls into CLBlast (each may launch several kernels)
     package var libraryCalls = 0

@@ -1,8 +1,7 @@
 import COpenCL
 import Synchronization
 
-/// ICD loaders and drivers set themselves up at the first call, not always safely from two threads. Holds what a user
-/// is to be told about that.
+/// ICD loaders and drivers initialise at the first call, not always safely from two threads: the lock is held for it.
 private let discovery = Mutex(Discovery())
 
 private struct Discovery {
@@ -10,7 +9,7 @@ private struct Discovery {
     var warning: String?
 }
 
-/// One OpenCL device and what it says of itself.
+/// One OpenCL device and its properties.
 package struct Device: @unchecked Sendable {
     // Handles of root devices are not reference counted and live as long as the process.
     let id: cl_device_id
@@ -40,10 +39,10 @@ package struct Device: @unchecked Sendable {
     /// NVIDIA's compute capability, e.g. (9, 0); nil on other devices
     package let computeCapability: (major: Int, minor: Int)?
 
-    /// Work-items that run in step: NVIDIA's warps, AMD's waves; nil where the device does not say
+    /// Work-items that run in lockstep: NVIDIA's warp, AMD's wavefront; nil where the device does not report it
     package let warpWidth: Int?
 
-    /// Whether kernels may use NVIDIA's tensor cores by inline PTX for compute capability 8.0.
+    /// Whether kernels may use NVIDIA's tensor cores through inline PTX for compute capability 8.0.
     package var hasTensorCores: Bool { (computeCapability?.major ?? 0) >= 8 }
 
     /// Every device of every platform, in the order the ICD loader lists them.
@@ -57,7 +56,7 @@ package struct Device: @unchecked Sendable {
         }
     }
 
-    /// What a user is to be told about the drivers, once.
+    /// The warning about the drivers for the user, returned once.
     package static func takeWarning() -> String? {
         discovery.withLock { discovery in
             defer { discovery.warning = nil }
@@ -86,12 +85,12 @@ package struct Device: @unchecked Sendable {
         return devices
     }
 
-    /// The device a user means.
-    /// - Parameter spec: an index into `all()`, or a part of one device's name, else of one platform's (letter case
-    ///   aside); nil for the default: the first GPU, else the first device.
+    /// The device that `spec` selects.
+    /// - Parameter spec: an index into `all()`, or a part of one device's name, else of one platform's name, in any
+    ///   letter case; nil for the default: the first GPU, else the first device.
     package static func select(_ spec: String?) throws(CLError) -> Device { try select(spec, among: try all()) }
 
-    /// The devices of a list like `0,1`, whose parts are as of `select`.
+    /// The devices of a list like `0,1`; each part is a spec of `select`.
     package static func selectAll(_ spec: String?) throws(CLError) -> [Device] {
         let all = try all()
         guard let spec else { return [try select(nil, among: all)] }
@@ -106,8 +105,8 @@ package struct Device: @unchecked Sendable {
         return devices[try position(spec, names: devices.map(\.name), platforms: devices.map(\.platformName))]
     }
 
-    /// Which of some devices a spec means. A number that is no index names a device whose name has it as a whole
-    /// number, of three digits or more: 4090, but not the 1 of an avx512.
+    /// The index of the device that a spec selects. A number that is not an index matches a name that contains it as a
+    /// whole number, if it has three digits or more: 4090, but not the 1 of avx512.
     package static func position(_ spec: String, names: [String], platforms: [String]) throws(CLError) -> Int {
         if let index = Int(spec), names.indices.contains(index) { return index }
         func listed(_ indices: some Sequence<Int>) -> [String] { indices.map { "\($0): \(names[$0])" } }
@@ -122,7 +121,7 @@ package struct Device: @unchecked Sendable {
         for texts in [names, platforms] where !isBlank {
             let matches = texts.indices.filter { fits(texts[$0].lowercased()) }
             if matches.count == 1 { return matches[0] }
-            // A name that another begins with
+            // An exact name is chosen even if it is part of other names.
             if let exact = matches.filter({ texts[$0].lowercased() == wanted }).first,
                 matches.count(where: { texts[$0].lowercased() == wanted }) == 1
             {
@@ -162,8 +161,8 @@ package struct Device: @unchecked Sendable {
         maxWorkGroupSize = try Self.value(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, 0)
         vectorWidth = Int(try Self.value(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, cl_uint(0)))
         let extensions = try Self.string(id, CL_DEVICE_EXTENSIONS)
-        // Of cl_nv_device_attribute_query: CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV, _MINOR_NV and CL_DEVICE_WARP_SIZE_NV;
-        // of cl_amd_device_attribute_query: CL_DEVICE_WAVEFRONT_WIDTH_AMD
+        // cl_nv_device_attribute_query: CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV, _MINOR_NV and CL_DEVICE_WARP_SIZE_NV;
+        // cl_amd_device_attribute_query: CL_DEVICE_WAVEFRONT_WIDTH_AMD
         if extensions.contains("cl_nv_device_attribute_query") {
             computeCapability = (
                 Int(try Self.value(id, 0x4000, cl_uint(0))), Int(try Self.value(id, 0x4001, cl_uint(0)))
@@ -193,19 +192,19 @@ package struct Device: @unchecked Sendable {
     }
 }
 
-/// The text of a NUL-terminated answer.
+/// The text of a NUL-terminated string.
 func text(_ bytes: [UInt8]) -> String { String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) }
 
 extension Device {
     /// Whether both are the same device of the same platform.
     package func isSame(as other: Device) -> Bool { id == other.id }
 
-    /// Whether both compute the same bits: one model of device with one driver.
+    /// Whether both compute the same bits: the same model of device with the same driver.
     package func isSameKind(as other: Device) -> Bool {
         (name, platformName, driver, version) == (other.name, other.platformName, other.driver, other.version)
             && vectorWidth == other.vectorWidth
     }
 
-    /// For messages: devices of one name are told apart by their index.
+    /// For messages; the index distinguishes devices of the same name.
     package var title: String { "device \(index) (\(name))" }
 }

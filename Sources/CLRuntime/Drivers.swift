@@ -4,7 +4,7 @@ import Foundation
 package enum Drivers {
     private static let standardFolder = "/etc/OpenCL/vendors"
 
-    /// Where the loader looks: `OCL_ICD_VENDORS` is a folder of .icd files, one such file, or a library.
+    /// Where the loader looks for drivers: `OCL_ICD_VENDORS` is a folder of .icd files, one such file, or a library.
     private static var place: String {
         let asked = ProcessInfo.processInfo.environment["OCL_ICD_VENDORS"] ?? ""
         return asked.isEmpty ? standardFolder : asked
@@ -27,7 +27,7 @@ package enum Drivers {
         }
     }
 
-    /// Why there is no device, and what to do about it; follows "no OpenCL device found; ".
+    /// Why there is no device, and how to get one; follows "no OpenCL device found; ".
     package static func diagnosis() -> String {
         let install = "install a driver for your GPU, or PoCL for the CPU (Debian package pocl-opencl-icd)"
         let found = libraries
@@ -46,8 +46,9 @@ package enum Drivers {
         return "the drivers \(found.map(\.library).joined(separator: ", ")) are there and show none: " + install
     }
 
-    /// An NVIDIA GPU whose driver the loader does not know, as in many containers; nil: nothing of the kind.
-    /// - Parameter devices: those that were found
+    /// Advice for an NVIDIA GPU whose driver is not listed with the loader, as in many containers; nil if there is
+    /// none.
+    /// - Parameter devices: the devices found
     package static func missingVendor(_ devices: [Device]) -> String? {
         devices.contains { $0.vendor.lowercased().contains("nvidia") } ? nil : nvidiaAdvice
     }

@@ -1,7 +1,7 @@
 import COpenCL
 
-/// What a kernel may be given: buffers, 32-bit integers and floats, local memory. A Swift `Int` becomes a 32-bit
-/// integer; one that does not fit is refused when the kernel is launched.
+/// An argument of a kernel: a buffer, a 32-bit integer or float, or local memory. A Swift `Int` becomes a 32-bit
+/// integer; one that does not fit is refused at launch.
 package protocol KernelArgument {
     func set(_ index: cl_uint, of kernel: cl_kernel) -> cl_int
 }
@@ -31,7 +31,7 @@ extension Buffer: KernelArgument {
     }
 }
 
-/// No buffer, where a kernel can do without one
+/// A null buffer, for an optional argument
 package struct NoBuffer: KernelArgument {
     package init() {}
 
@@ -40,7 +40,7 @@ package struct NoBuffer: KernelArgument {
     }
 }
 
-/// So many bytes of local memory for each work-group
+/// `bytes` bytes of local memory for each work-group
 package struct LocalMemory: KernelArgument {
     private let bytes: Int
     package init(bytes: Int) { self.bytes = bytes }
@@ -48,8 +48,8 @@ package struct LocalMemory: KernelArgument {
     package func set(_ index: cl_uint, of kernel: cl_kernel) -> cl_int { clSetKernelArg(kernel, index, bytes, nil) }
 }
 
-/// One kernel of a program. Arguments are passed by name, in the order of the `.cl` file; both are checked against
-/// what the compiler recorded, so a swapped pair is an error and not a wrong number.
+/// One kernel of a program. Arguments are passed by name, in the order of the `.cl` file; names and order are checked
+/// against the compiled kernel, so a swapped pair is an error instead of a wrong number.
 package final class Kernel {
     private let handle: cl_kernel
     private let program: Program
@@ -57,7 +57,7 @@ package final class Kernel {
     /// Argument names as compiled; empty where the driver does not keep them.
     private let argumentNames: [String]
     private let argumentCount: Int
-    /// The most work-items of a group: CL_KERNEL_WORK_GROUP_SIZE
+    /// The largest number of work-items in a group: CL_KERNEL_WORK_GROUP_SIZE
     package let maxGroupSize: Int
 
     package init(_ program: Program, _ name: String) throws(CLError) {
@@ -96,14 +96,14 @@ package final class Kernel {
         return names
     }
 
-    /// The most groups that a launch may have in its second and in its third dimension: NVIDIA's limit
+    /// The largest number of groups in the second and third dimension of a launch: NVIDIA's limit
     static let mostGroups = 65_535
 
-    /// Enqueues the kernel over `global` work-items in groups of `local`; in several launches where one would have too
-    /// many groups in its second or third dimension. So kernels ask for `get_global_id` in these, not for
+    /// Enqueues the kernel over `global` work-items in groups of `local`. It is split into several launches where one
+    /// would have too many groups in its second or third dimension, so kernels use `get_global_id` in these, not
     /// `get_group_id`.
-    /// - Throws: `CLError.shape` where names or number of arguments differ from the `.cl` file, an `Int` takes more
-    ///   than 32 bits, or a group is larger than this kernel's may be on this device.
+    /// - Throws: `CLError.shape` where names or number of arguments differ from the `.cl` file, an `Int` does not fit
+    ///   into 32 bits, or a group is larger than the device allows for this kernel.
     package func launch(
         global: [Int], local: [Int]? = nil, _ arguments: KeyValuePairs<String, any KernelArgument>,
         also more: KeyValuePairs<String, any KernelArgument> = [:]
@@ -143,7 +143,7 @@ package final class Kernel {
         }
     }
 
-    /// Parts of `global` with at most `mostGroups` groups in each dimension but the first
+    /// Parts of `global` with at most `mostGroups` groups in every dimension but the first
     private static func pieces(global: [Int], local: [Int]?) -> [(offset: [Int], size: [Int])] {
         var pieces = [(offset: [Int](repeating: 0, count: global.count), size: global)]
         for dimension in global.indices.dropFirst() {

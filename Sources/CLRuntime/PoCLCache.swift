@@ -1,12 +1,12 @@
 import Foundation
 
-/// The folder in which PoCL keeps compiled kernels. Where it cannot write to it, PoCL shows no device, or ends the
-/// process; so that is found out before PoCL starts, and a private folder takes its place.
+/// The folder in which PoCL keeps compiled kernels. Where PoCL cannot write to it, it shows no device or ends the
+/// process, so the folder is checked before PoCL starts and replaced by a private one if needed.
 enum PoCLCache {
     private static let variable = "POCL_CACHE_DIR"
 
-    /// Points PoCL, where the loader knows it, at a folder that it can use.
-    /// - Returns: a warning where that is not the one it would have taken
+    /// Points PoCL, if it is among the loader's drivers, at a folder that it can use.
+    /// - Returns: a warning where that is not PoCL's own choice
     static func prepare() -> String? {
         guard Drivers.libraries.contains(where: { ($0.icd + $0.library).lowercased().contains("pocl") }) else {
             return nil
@@ -20,7 +20,7 @@ enum PoCLCache {
         return "PoCL cannot keep compiled kernels in \(folder) (\(problem)); name another folder by \(variable)"
     }
 
-    /// What PoCL takes: the variable's, else a folder in the user's cache
+    /// PoCL's choice: the variable's folder, else one in the user's cache
     static func folder(_ environment: [String: String]) -> String {
         func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
         return value(variable) ?? value("XDG_CACHE_HOME").map { $0 + "/pocl/kcache" }
@@ -32,8 +32,8 @@ enum PoCLCache {
         return Set([FileManager.default.temporaryDirectory.path, "/tmp", "/var/tmp"]).sorted().map { "\($0)/\(name)" }
     }
 
-    /// Why a folder, made where it is not there, cannot be written to; nil: it can.
-    /// - Parameter isPrivate: it must belong to this user, and nobody else may write to it
+    /// Why a folder, created if missing, cannot be written to; nil if it can.
+    /// - Parameter isPrivate: it must belong to this user, and no one else may write to it
     static func problem(_ folder: String, isPrivate: Bool = false) -> String? {
         let attributes: [FileAttributeKey: Any] = [.posixPermissions: 0o700]
         do {
@@ -54,8 +54,8 @@ enum PoCLCache {
         return nil
     }
 
-    /// The first folder in which PoCL, which writes to those that it made before, could not: of programs, kernels and
-    /// group sizes. Other users' can only lie where others may write.
+    /// The first folder, of those for programs, kernels and group sizes, in which PoCL could not write; PoCL writes to
+    /// existing ones too. Another user's folder can only be where others may write.
     private static func unwritable(_ folder: String, depth: Int = 0) -> String? {
         var info = stat()
         guard stat(folder, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else { return nil }

@@ -1,12 +1,12 @@
 import COpenCL
 import Dispatch
 
-/// One command's time on the device, from its OpenCL event.
+/// The time of one command on the device, from its OpenCL event.
 package struct ProfiledCommand: Sendable, Equatable {
     package let name: String
     /// The stage it ran for, as named by `Context.stage`
     package let stage: String
-    /// Nanoseconds of the host's clock (`hostNanoseconds`), off by no more than the wait for one command takes
+    /// Nanoseconds of the host's clock (`hostNanoseconds`); the error is at most the time of waiting for one command
     package let start: UInt64, end: UInt64
 
     package init(name: String, stage: String, start: UInt64, end: UInt64) {
@@ -14,23 +14,23 @@ package struct ProfiledCommand: Sendable, Equatable {
     }
 }
 
-/// The host's monotonic clock, on which profiled commands are given.
+/// The host's monotonic clock, which times of profiled commands refer to.
 package func hostNanoseconds() -> UInt64 { DispatchTime.now().uptimeNanoseconds }
 
-/// Events waiting to be read.
+/// Events not yet read.
 final class Profile {
     struct Pending {
         var name: String, stage: String
         var event: cl_event
-        /// Ends where the command starts, if that is not where `event` starts
+        /// If set, the command starts where this event ends, not where `event` starts
         var before: cl_event?
     }
     var stage = ""
     var pending: [Pending] = []
-    /// What the host's clock shows more than the device's, nanoseconds
+    /// The host's clock minus the device's, nanoseconds
     let offset: Int64
 
-    /// Holds both clocks against each other, by one empty command.
+    /// Compares both clocks, by one empty command.
     init(_ queue: cl_command_queue) throws(CLError) {
         var marker: cl_event?
         try check("clEnqueueMarkerWithWaitList", clEnqueueMarkerWithWaitList(queue, 0, nil, &marker))
@@ -72,10 +72,10 @@ final class Profile {
 }
 
 extension Context {
-    /// Names the stage that the following commands belong to, where profiling is on.
+    /// Names the stage of the commands that follow, where profiling is on.
     package func stage(_ name: @autoclosure () -> String) { if let profile { profile.stage = name() } }
 
-    /// Runs an enqueueing call, keeping its event where profiling is on.
+    /// Runs an enqueueing call and keeps its event where profiling is on.
     package func enqueue(
         _ name: String, _ body: (UnsafeMutablePointer<cl_event?>?) throws(CLError) -> Void
     ) throws(CLError) {
@@ -87,8 +87,9 @@ extension Context {
 
     /// Hands the queue to a library that enqueues its own work (CLBlast). The pointers are valid inside `body` only.
     ///
-    /// Where profiling is on, `body` gets room for the event of its last command. A library's call may be several
-    /// commands, of which it hands out the last one's event only: a marker in front tells when the first could start.
+    /// Where profiling is on, `body` gets room for the event of its last command. A library's call may enqueue several
+    /// commands but returns the event of the last one only; a marker before the call gives the time when the first
+    /// could start.
     package func enqueueLibrary<R>(
         _ name: String, _ body: (UnsafeMutablePointer<cl_command_queue?>, UnsafeMutablePointer<cl_event?>?) -> R
     ) throws(CLError) -> R {

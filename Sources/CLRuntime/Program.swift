@@ -9,7 +9,7 @@ package final class Program {
     /// Builds `source` for the context's device, or loads the binary that an earlier process left in the cache.
     /// - Parameters:
     ///   - name: the file under `kernels/`, for messages
-    ///   - options: compiler options; `-cl-std=CL1.2` and argument names are always added
+    ///   - options: compiler options; `-cl-std=CL1.2` and `-cl-kernel-arg-info` are always added
     /// - Throws: `CLError.build` with the compiler's log.
     package init(_ context: Context, name: String, source: [UInt8], options: [String] = []) throws(CLError) {
         self.context = context
@@ -55,7 +55,7 @@ package final class Program {
         return program
     }
 
-    /// nil where the binary does not suit this driver any more: the caller compiles anew.
+    /// nil where this driver refuses the binary: the caller compiles again.
     private static func fromBinary(_ context: Context, _ binary: [UInt8], options: String) -> cl_program? {
         var id: cl_device_id? = context.device.id
         var status: cl_int = 0, binaryStatus: cl_int = 0

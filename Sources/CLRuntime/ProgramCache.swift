@@ -4,11 +4,11 @@ import Foundation
 /// Compiled programs on disk.
 ///
 /// - Key: SHA-256 over source, options, device name, device version, platform and driver.
-/// - Layout: one file `<key>.clbin` per program in the folder: the SHA-256 of the binary, then the binary. A driver
-///   never sees a damaged one, which may end the process (PoCL's does).
+/// - Layout: one file `<key>.clbin` per program in the folder: the SHA-256 of the binary, then the binary. A damaged
+///   binary never reaches the driver; PoCL's ends the process on one.
 /// - Races: a program is written to a file of its own and renamed into place, so a reader sees a whole file or none,
-///   and two writers leave one of two equal files. A binary that the driver refuses is compiled anew and replaced.
-/// - Failure to read or write is never an error: the cache is a convenience.
+///   and two writers leave one of two equal files. A binary that the driver refuses is compiled again and replaced.
+/// - A failed read or write is never an error: the cache is a convenience.
 package struct ProgramCache: Sendable {
     package let folder: String
     package init(folder: String) { self.folder = folder }
@@ -24,7 +24,7 @@ package struct ProgramCache: Sendable {
     }
 
     func key(source: [UInt8], options: String, device: Device) -> String {
-        // Lengths go first, so that no two sets of parts read alike.
+        // Each part is preceded by its length, so that different parts never give the same message.
         let parts =
             [options, device.name, device.version, device.platformName, device.driver].map { Array($0.utf8) } + [source]
         var message: [UInt8] = []

@@ -1,18 +1,18 @@
 import Foundation
 
-/// An output that appears whole or not at all: it is written to a temporary file in the target's folder, brought to the
-/// disk and renamed over the target by `close()`. Until then, and after a failure or a kill at any moment, the target
-/// is what it was. A link is followed, and the file that it leads to replaced. The permissions of a file that is
-/// replaced are kept.
+/// An output that appears whole or not at all: it is written to a temporary file in the target's folder, which
+/// `close()` syncs to the disk and renames over the target. Until then, and after a failure or a kill at any moment,
+/// the target is unchanged. A symbolic link is followed, and its target is replaced. A replaced file's owner and
+/// permissions are kept.
 ///
-/// What has nothing to lose is written as it comes: standard output, a FIFO, a device. Bytes are gathered in pieces of
-/// 256 KiB. Not safe to use from several threads.
+/// Standard output, a FIFO and a device are written directly. Bytes are buffered in pieces of 256 KiB. Not safe to use
+/// from several threads.
 package final class AtomicFile {
-    /// As messages name it
+    /// The name in messages
     private let name: String
-    /// Files and folders that are not to be replaced
+    /// Files and folders that must not be replaced
     private let inputs: [String]
-    /// What is replaced, links followed; nil for what is written as it comes
+    /// The file that is replaced, links followed; nil for output that is written directly
     private let target: String?
     /// nil while the temporary file has no name
     private var temporary: String?
@@ -21,8 +21,8 @@ package final class AtomicFile {
 
     /// - Parameters:
     ///   - path: nil for standard output
-    ///   - inputs: what the program reads: a file of these, and a file that is in a folder of these, is no target. Nor
-    ///     is an SQLite database, a results store for one.
+    ///   - inputs: files and folders that the program reads: neither they nor files in these folders are replaced. An
+    ///     SQLite database, such as a results store, is never replaced.
     /// - Throws: `FileError` where the file cannot be made, or would replace an input
     package init(_ path: String?, keeping inputs: [String] = []) throws(FileError) {
         self.inputs = inputs
@@ -61,7 +61,7 @@ package final class AtomicFile {
         }
     }
 
-    /// Drops what was not closed.
+    /// Discards an output that was not closed.
     deinit {
         if descriptor > STDERR_FILENO { _ = Glibc.close(descriptor) }
         if let temporary { unlink(temporary) }
@@ -83,7 +83,7 @@ package final class AtomicFile {
         if waiting.count >= 1 << 18 { try flush() }
     }
 
-    /// Writes at a place of its own, past what was written in order. What nobody writes is zeros.
+    /// Writes at an offset past the bytes that were written in order. Gaps are zeros.
     /// - Throws: `FileError` also where the output is no file but a pipe or a device
     package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(FileError) {
         guard target != nil else {
@@ -100,14 +100,15 @@ package final class AtomicFile {
         }
     }
 
-    /// Gives the file its size, and so its place on the disk a first check.
+    /// Sets the file's size, so that limits on file sizes fail early.
     package func grow(to size: Int) throws(FileError) {
         try flush()
         if target != nil, ftruncate(descriptor, off_t(size)) != 0 { throw error() }
     }
 
-    /// Ends the file and puts it in its place.
-    /// - Throws: `FileError` where that fails, or the target has become an input meanwhile; the target is what it was
+    /// Finishes the file and renames it over the target.
+    /// - Throws: `FileError` if that fails, or if the target has become an input meanwhile; the target is then
+    ///   unchanged
     package func close() throws(FileError) {
         if descriptor < 0 { return }
         try flush()
@@ -120,7 +121,7 @@ package final class AtomicFile {
             return
         }
         try check(target)
-        // Some file systems know no fsync.
+        // Some file systems have no fsync.
         if fsync(descriptor) != 0, errno != EINVAL, errno != ENOTSUP { throw error() }
         let folder = Self.folder(of: target)
         if temporary == nil {
@@ -179,7 +180,7 @@ package final class AtomicFile {
         return read(descriptor, &start, 16) == 16 && start == Array("SQLite format 3\0".utf8)
     }
 
-    /// The path itself, without links; also of a file that is yet to be made.
+    /// The path with symbolic links resolved; the file need not exist.
     static func followed(_ path: String) -> String {
         var path = path
         for _ in 0..<40 {
@@ -207,17 +208,17 @@ package final class AtomicFile {
         return "\(folder)/.vitpatch-\(String(repeating: "0", count: 16 - digits.count))\(digits).tmp"
     }
 
-    /// A file without a name, which goes with the process however that ends.
-    /// - Returns: its descriptor; below 0 where the system or the file system has none
+    /// Opens a file without a name, which the system removes when the process ends, however it ends.
+    /// - Returns: its descriptor; below 0 if the system or the file system has no such files
     private static func unnamed(in folder: String) -> Int32 {
         let temporaryFile: Int32 = 0o20_000_000 | O_DIRECTORY  // O_TMPFILE, a macro that Swift does not import
-        // It gets its name by way of /proc.
+        // `close()` gives it a name by way of /proc.
         guard access("/proc/self/fd", X_OK) == 0 else { return -1 }
         return open(folder, temporaryFile | O_WRONLY | O_CLOEXEC, 0o644)
     }
 }
 
-/// Brings a folder's entries to the disk, where the file system can.
+/// Syncs a folder's entries to the disk, if the file system can.
 package func syncFolder(_ path: String) {
     let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { return }

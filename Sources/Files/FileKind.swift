@@ -1,9 +1,9 @@
 import Foundation
 
-/// What lies at a path, symbolic links followed.
+/// The kind of file at a path, symbolic links followed.
 package enum FileKind: Equatable, Sendable {
     case missing, folder
-    /// A regular file of that many bytes
+    /// A regular file of `size` bytes
     case file(size: Int)
     /// A named pipe, socket or device, in words
     case special(String)
@@ -26,12 +26,12 @@ package enum FileKind: Equatable, Sendable {
     }
 }
 
-/// Which file a path names now: two names of one file have equal identities, a file and its replacement have not.
+/// Identifies the file that a path names now: two names of one file are equal, a file and its replacement are not.
 package struct FileIdentity: Equatable, Sendable {
     private let device: UInt64
     private let inode: UInt64
 
-    /// nil where there is no such file
+    /// nil if there is no such file
     package init?(_ path: String) {
         var info = stat()
         guard stat(path, &info) == 0 else { return nil }
@@ -41,7 +41,7 @@ package struct FileIdentity: Equatable, Sendable {
 
 /// Why a file could not be read or written; `description` is one sentence.
 package struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// read | write
+    /// read | write | create
     package var action: String
     package var path: String
     package var reason: String
@@ -52,7 +52,7 @@ package struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
 
     package var description: String { "cannot \(action) \(path): \(reason)" }
 
-    /// What `errno` says.
+    /// The error of `errno`.
     init(_ action: String, _ path: String, code: Int32 = errno) {
         let reason =
             switch code {

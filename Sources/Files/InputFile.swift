@@ -29,16 +29,16 @@ package enum InputFile {
     /// The whole file.
     /// - Parameters:
     ///   - limit: most bytes
-    ///   - pipes: a pipe that the caller has opened already (`/dev/stdin`, `/dev/fd/N`) will do
+    ///   - pipes: whether a pipe that the caller has opened already (`/dev/stdin`, `/dev/fd/N`) is read too
     package static func read(_ path: String, limit: Int, pipes: Bool = false) throws(InputError) -> Data {
         let isOpen = path == "/dev/stdin" || path.hasPrefix("/dev/fd/") || path.hasPrefix("/proc/self/fd/")
         var data = Data()
-        // One byte more than it has, so that its end is met without growing.
+        // One byte more than the file has, so that reading to its end does not grow the buffer.
         if let size = try check(path, pipes: pipes && isOpen) {
             if size > limit { throw .tooLarge(limit: limit) }
             data.reserveCapacity(size + 1)
         }
-        // Without waiting: a named pipe may have taken the file's place meanwhile.
+        // Non-blocking: a named pipe may have replaced the file meanwhile.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | (isOpen ? 0 : O_NONBLOCK))
         guard descriptor >= 0 else { throw .failed(reason(errno)) }
         defer { close(descriptor) }
@@ -53,7 +53,7 @@ package enum InputFile {
         }
     }
 
-    /// Whether it can be opened as a file: links are followed, nothing is opened.
+    /// Checks that it can be opened as a file: links are followed, nothing is opened.
     /// - Returns: the size of a regular file, nil of a pipe
     @discardableResult
     package static func check(_ path: String, pipes: Bool = false) throws(InputError) -> Int? {
@@ -72,7 +72,7 @@ package enum InputFile {
         throw code == ENOENT || code == ENOTDIR ? .missing : .failed(reason(code))
     }
 
-    /// What the system says, without a capital letter.
+    /// The system's text for an error code, without a capital letter.
     package static func reason(_ code: Int32) -> String {
         if code == EACCES { return "no permission" }
         let text = String(cString: strerror(code))

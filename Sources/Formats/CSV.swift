@@ -1,10 +1,10 @@
 import Foundation
 
-/// A CSV file (RFC 4180, in UTF-8) with a header: commas, quotes with "" inside for one, lines that end in \n, \r\n or
-/// \r. A byte order mark and empty lines are skipped.
+/// A CSV file (RFC 4180, UTF-8) with a header: comma-separated, "" for a quote inside quotes, lines ending in \n, \r\n
+/// or \r. A byte order mark and empty lines are skipped.
 ///
-/// Time is linear in the file's size. Fields stay one text with their ends beside it, as a string for each would take
-/// many times the file. Limits: `maxFields` fields in all, and 4 GiB of text.
+/// Time is linear in the file's size. Fields are stored as one text with their end offsets, because a String per field
+/// would take many times the file's size. Limits: `maxFields` fields in all, and 4 GiB of text.
 package struct CSV: Sendable {
     package struct Malformed: Error, Equatable {
         package let reason: String
@@ -12,19 +12,19 @@ package struct CSV: Sendable {
 
     package static let maxFields = 20_000_000
 
-    /// Names of the columns
+    /// Column names
     package let header: [String]
     private let text: [UInt8]
-    /// Of the fields below the header, [rows, columns], in `text`
+    /// Where each field below the header ends in `text`, [rows, columns]
     private let ends: [UInt32]
-    /// Where each row starts, from 1
+    /// The line of the file where each row starts, from 1
     private let lines: [UInt32]
 
-    /// Rows below the header
+    /// The number of rows below the header
     package var count: Int { ends.count / max(header.count, 1) }
 
-    /// - Throws: `Malformed`, with the line, for a row that has not as many fields as the header, text after a closing
-    ///   quote, a quote that is never closed, or bytes that are not UTF-8
+    /// - Throws: `Malformed`, with the line number, for a row whose field count differs from the header's, text after a
+    ///   closing quote, an unclosed quote, or bytes that are not UTF-8
     package init(_ bytes: some ContiguousBytes) throws(Malformed) {
         let result: Result<CSVParser, Malformed> = bytes.withUnsafeBytes { bytes in
             var parser = CSVParser(bytes)
@@ -38,7 +38,7 @@ package struct CSV: Sendable {
         (self.header, text, ends, lines) = (header, parser.text, parser.ends, parser.lines)
     }
 
-    /// One column
+    /// A table of one column
     package init(header: String, values: some Sequence<String>) {
         var text: [UInt8] = [], ends: [UInt32] = []
         for value in values {
@@ -52,7 +52,7 @@ package struct CSV: Sendable {
     /// Position of a column
     package func column(_ name: String) -> Int? { header.firstIndex(of: name) }
 
-    /// In which line of the file a row starts, from 1
+    /// The line of the file where a row starts, from 1
     package func line(_ row: Int) -> Int { row < lines.count ? Int(lines[row]) : row + 2 }
 
     package subscript(row: Int, column: Int) -> String {
@@ -67,7 +67,7 @@ package struct CSV: Sendable {
         return (at == 0 ? 0 : Int(ends[at - 1]))..<Int(ends[at])
     }
 
-    /// A column's values, made as they are asked for
+    /// A column's values; each String is created on access
     package struct Column: RandomAccessCollection, Sendable {
         let csv: CSV
         let column: Int
@@ -79,7 +79,7 @@ package struct CSV: Sendable {
     package func values(_ column: Int) -> Column { Column(csv: self, column: column) }
 }
 
-/// Reads a CSV's bytes from front to back.
+/// Parses a CSV file's bytes from front to back.
 private struct CSVParser {
     private let bytes: UnsafeRawBufferPointer
     private(set) var header: [String]?
@@ -87,7 +87,7 @@ private struct CSVParser {
     private(set) var ends: [UInt32] = []
     private(set) var lines: [UInt32] = []
     private var position = 0, line = 1
-    /// Fields of the row that is read
+    /// Fields of the current row
     private var fields: [String] = [], count = 0
 
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
@@ -100,7 +100,7 @@ private struct CSVParser {
 
     mutating func run() throws(CSV.Malformed) {
         if bytes.starts(with: [0xef, 0xbb, 0xbf]) { position = 3 }
-        // Reserved, as growing would hold two copies.
+        // Reserved in advance: growing would hold two copies.
         text.reserveCapacity(bytes.count)
         ends.reserveCapacity(min(bytes.count { $0 == 0x2c || $0 == 0x0a || $0 == 0x0d } + 1, CSV.maxFields))
         while position < bytes.count {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A JSON value whose type is not known beforehand. Numbers are Double: whole numbers are exact up to 2^53.
+/// A JSON value of any type. Numbers are Double: whole numbers are exact up to 2^53.
 package enum JSON: Sendable, Equatable {
     case null
     case bool(Bool)
@@ -15,9 +15,9 @@ package enum JSON: Sendable, Equatable {
     package var array: [JSON]? { if case .array(let array) = self { array } else { nil } }
     package var object: [String: JSON]? { if case .object(let object) = self { object } else { nil } }
     package var isNull: Bool { if case .null = self { true } else { false } }
-    /// A whole number, also when written 12.0; nil for anything that an Int cannot hold exactly.
+    /// A whole number, also if written 12.0; nil for anything that an Int cannot hold exactly.
     package var int: Int? { number.flatMap(Int.init(exactly:)) }
-    /// All elements as whole numbers, or nil.
+    /// All elements as whole numbers; nil if any is not one.
     package var ints: [Int]? {
         guard let array else { return nil }
         let ints = array.compactMap(\.int)

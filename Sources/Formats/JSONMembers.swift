@@ -1,6 +1,6 @@
 import Foundation
 
-/// The members of a JSON object. Of a text, each is read when it is asked for: what nobody asks for takes no memory.
+/// The members of a JSON object. Members of a text are parsed on access, so unread members take no memory.
 package struct JSONMembers: Sendable {
     private enum Source {
         case text(Data, [String: Range<Int>])
@@ -9,8 +9,8 @@ package struct JSONMembers: Sendable {
 
     private let source: Source
 
-    /// nil where `data` is not UTF-8, not JSON, not an object, or beyond the limits of `JSONReader`. Of members with one
-    /// name the last counts.
+    /// nil if `data` is not UTF-8, not JSON, not an object, or beyond the limits of `JSONReader`. If a name occurs more
+    /// than once, the last member counts.
     package init?(_ data: Data) {
         var ranges: [String: Range<Int>] = [:]
         do {

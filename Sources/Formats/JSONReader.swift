@@ -1,6 +1,6 @@
 import Foundation
 
-/// Reads JSON (RFC 8259, in UTF-8) from front to back, in time and memory that grow with the text.
+/// Reads JSON (RFC 8259, UTF-8) from front to back, in time and memory linear in the text's length.
 ///
 /// Limits: `maxDepth` levels of nesting, and `maxValues` values in any one member of the outermost object.
 package struct JSONReader: ~Copyable {
@@ -20,7 +20,7 @@ package struct JSONReader: ~Copyable {
 
     private init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-    /// Reads one JSON text; nothing but white space may follow what `body` reads.
+    /// Reads one JSON text; only white space may follow the value that `body` reads.
     package static func read<Value>(_ data: Data, _ body: (inout JSONReader) throws -> Value) throws -> Value {
         try data.withUnsafeBytes { bytes in
             var reader = JSONReader(bytes)
@@ -37,7 +37,7 @@ package struct JSONReader: ~Copyable {
         while position < bytes.count, [0x20, 0x0a, 0x0d, 0x09].contains(bytes[position]) { position += 1 }
     }
 
-    /// The next byte that is not white space; it stays to be read.
+    /// The next byte that is not white space, without consuming it.
     private mutating func peek() throws -> UInt8 {
         skipSpace()
         guard position < bytes.count else { throw malformed }
@@ -50,7 +50,7 @@ package struct JSONReader: ~Copyable {
         position += text.utf8CodeUnitCount
     }
 
-    /// A whole value.
+    /// Reads a whole value.
     package mutating func value() throws -> JSON {
         values += 1
         guard values <= Self.maxValues else { throw malformed }
@@ -77,8 +77,8 @@ package struct JSONReader: ~Copyable {
         }
     }
 
-    /// Passes over a whole value, which is checked as `value` checks it.
-    /// - Returns: where it stands
+    /// Skips a whole value, with the same checks as `value`.
+    /// - Returns: the value's byte range
     package mutating func skip() throws -> Range<Int> {
         values += 1
         guard values <= Self.maxValues else { throw malformed }
@@ -93,7 +93,7 @@ package struct JSONReader: ~Copyable {
         return start..<position
     }
 
-    /// Hands every member's name to `body`, which must read its value.
+    /// Calls `body` with each member's name; `body` must read the member's value.
     package mutating func members(_ body: (String, inout JSONReader) throws -> Void) throws {
         guard try peek() == UInt8(ascii: "{") else { throw malformed }
         try enter()
@@ -127,7 +127,7 @@ package struct JSONReader: ~Copyable {
         position += 1
     }
 
-    /// Takes a comma (true) or the end of an object or array (false).
+    /// Consumes a comma (true) or the end of the object or array (false).
     private mutating func goesOn(until end: UInt8) throws -> Bool {
         let next = try peek()
         guard next == UInt8(ascii: ",") || next == end else { throw malformed }
@@ -173,7 +173,7 @@ package struct JSONReader: ~Copyable {
             position += 1
         }
         guard position < bytes.count else { throw malformed }
-        if bytes[position] == UInt8(ascii: "\"") {  // the common case: nothing is escaped
+        if bytes[position] == UInt8(ascii: "\"") {  // the common case: no escapes
             guard let text = String(validating: bytes[start..<position], as: UTF8.self) else { throw malformed }
             position += 1
             return text
@@ -194,7 +194,7 @@ package struct JSONReader: ~Copyable {
         throw malformed
     }
 
-    /// What follows a backslash
+    /// Reads what follows a backslash
     private mutating func escaped() throws -> Unicode.Scalar {
         guard position < bytes.count else { throw malformed }
         let kind = bytes[position]
@@ -208,7 +208,7 @@ package struct JSONReader: ~Copyable {
         case UInt8(ascii: "t"): return "\t"
         case UInt8(ascii: "u"):
             var code = try hexadecimal()
-            if 0xd800..<0xdc00 ~= code {  // the first half of a pair
+            if 0xd800..<0xdc00 ~= code {  // the first half of a surrogate pair
                 try take("\\u")
                 let low = try hexadecimal()
                 guard 0xdc00..<0xe000 ~= low else { throw malformed }

@@ -1,40 +1,40 @@
 import Foundation
 
-/// What a pickle describes, read without running anything (protocols 0 to 5).
+/// The contents of a pickle (protocols 0 to 5), read without running anything.
 ///
-/// A pickle is a program for a small stack machine. This reader builds plain values: a call of a function is recorded,
-/// never made, and a function that the caller did not list is refused by its name.
+/// A pickle is a program for a small stack machine. This reader only builds plain values: function calls are recorded,
+/// never made, and a function that the caller did not list is an error that names it.
 ///
-/// Time and memory grow with the pickle. Limits: `maxValues` values and `maxNodes` containers.
+/// Time and memory are linear in the pickle's length. Limits: `maxValues` values and `maxNodes` containers.
 package struct Pickle: Sendable {
     package enum Value: Sendable, Equatable {
         case none
         case bool(Bool)
         case integer(Int)
         case double(Double)
-        /// A whole number beyond Int, or one of a type that is of no use here
+        /// A whole number in decimal text that an Int cannot hold
         case other
-        /// Text or bytes, an index into ``strings``
+        /// Text or bytes: an index into ``strings``
         case string(Int)
         /// An index into ``nodes``
         case node(Int)
     }
 
-    /// A container or a call. Nodes refer to each other by index, so that freeing them takes no recursion.
+    /// A container or a call. Nodes refer to each other by index, so freeing them needs no recursion.
     package struct Node: Sendable {
         package enum Kind: Sendable { case tuple, list, dictionary, set, global, call, persistent }
         package let kind: Kind
-        /// Of a global and of a call: `module.name`
+        /// For a global or a call: `module.name`
         package var function = ""
-        /// Of a call: the arguments; of a persistent id: the id alone
+        /// For a call: its arguments; for a persistent id: the id alone
         package var arguments: [Value] = []
-        /// Elements; of a dictionary, and of a call that made one: keys and values by turns
+        /// Elements. For a dictionary, or a call that creates one: keys and values alternating
         package var items: [Value] = []
-        /// Of a call: what was set on the object after it was made
+        /// For a call: the state set on the object after its creation (BUILD)
         package var state: Value?
     }
 
-    /// Where text lies: in the pickle, or, if it was escaped there, in memory.
+    /// Where text is stored: a range of the pickle, or in memory if the pickle escapes it.
     package enum Text: Sendable {
         case range(Range<Int>)
         case bytes([UInt8])
@@ -52,13 +52,13 @@ package struct Pickle: Sendable {
     package let root: Value
     package let nodes: [Node]
     package let strings: [Text]
-    /// Where the pickle ends in `data`, counted from its start
+    /// Where the pickle ends, in bytes from the start of `data`
     package let end: Int
     private let data: Data
 
     /// - Parameters:
-    ///   - data: what holds the pickle, from byte `start` on; more may follow.
-    ///   - functions: the functions and types that may occur, as `module.name`.
+    ///   - data: contains the pickle from byte `start` on; more may follow it.
+    ///   - functions: the functions and types that are accepted, as `module.name`.
     package init(_ data: Data, start: Int = 0, functions: Set<String>) throws(Malformed) {
         self.data = data
         let result: Result<PickleMachine.Outcome, Malformed> = data.withUnsafeBytes { bytes in
@@ -88,7 +88,7 @@ package struct Pickle: Sendable {
         }
     }
 
-    /// Where text or bytes lie
+    /// Where a text or bytes value is stored
     package func text(_ value: Value?) -> Text? {
         if case .string(let index)? = value { strings[index] } else { nil }
     }
@@ -99,14 +99,14 @@ package struct Pickle: Sendable {
         if case .integer(let integer)? = value { integer } else { nil }
     }
 
-    /// A tuple's or list's elements as integers
+    /// The elements of a tuple or list as integers
     package func integers(_ value: Value?) -> [Int]? {
         guard let node = node(value), node.kind == .tuple || node.kind == .list else { return nil }
         let integers = node.items.compactMap { integer($0) }
         return integers.count == node.items.count ? integers : nil
     }
 
-    /// The members with a string as key of a dictionary, or of an OrderedDict
+    /// The members with string keys of a dictionary or an OrderedDict
     package func members(_ value: Value?) -> [(key: String, value: Value)]? {
         guard let node = node(value), node.kind == .dictionary || node.function == "collections.OrderedDict" else {
             return nil

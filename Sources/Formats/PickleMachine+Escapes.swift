@@ -1,5 +1,5 @@
 extension PickleMachine {
-    /// Protocol 0's text: `'a\n\x00'` as Python prints bytes, or a line with \uXXXX escapes.
+    /// Pushes protocol 0's text: `'a\n\x00'` as Python prints bytes, or a line with \uXXXX escapes.
     mutating func push(unescaped range: Range<Int>, quoted: Bool) throws(Malformed) {
         var range = range
         if quoted {
@@ -23,7 +23,7 @@ extension PickleMachine {
             let byte = bytes[i]
             i += 1
             guard byte == UInt8(ascii: "\\"), i < range.upperBound else {
-                // A line of unicode is Latin-1 outside its escapes.
+                // Outside its escapes, a unicode line is Latin-1.
                 if quoted || byte < 0x80 { out.append(byte) } else { out += String(Unicode.Scalar(byte)).utf8 }
                 continue
             }

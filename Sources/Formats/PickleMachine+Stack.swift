@@ -1,4 +1,4 @@
-// The stack, its marks and the memo, with the limits of `Pickle`.
+// The stack, its marks and the memo, within the limits of `Pickle`.
 extension PickleMachine {
     mutating func count() throws(Malformed) {
         pushed += 1

@@ -1,4 +1,4 @@
-// Values as opcodes push them: text, numbers, functions and calls.
+// Pushes the values of opcodes: text, numbers, functions and calls.
 extension PickleMachine {
     mutating func push(text: Pickle.Text) throws(Malformed) {
         strings.append(text)
@@ -7,8 +7,8 @@ extension PickleMachine {
 
     mutating func pushString(_ length: Int) throws(Malformed) { try push(text: .range(try take(length))) }
 
-    /// All unescaped text together is at most three times as long as the pickle, unless that asks for the same text
-    /// again and again.
+    /// Fails if all unescaped text together exceeds three times the pickle's length, which takes decoding the same text
+    /// repeatedly.
     mutating func push(unescaped text: [UInt8]) throws(Malformed) {
         unescaped += text.count
         guard unescaped <= 3 * bytes.count else { throw malformed() }
@@ -22,7 +22,7 @@ extension PickleMachine {
         }
     }
 
-    /// A short text: a part of a function's name
+    /// A short text: part of a function's name
     func name(_ value: Value) throws(Malformed) -> String {
         guard case .string(let index) = value else { throw malformed() }
         let length =
@@ -34,7 +34,7 @@ extension PickleMachine {
         return String(decoding: bytes(of: index), as: UTF8.self)
     }
 
-    /// Little-endian two's complement; as text where an Int cannot hold it.
+    /// Little-endian two's complement; pushed as bytes if longer than an Int.
     mutating func pushLong(_ length: Int) throws(Malformed) {
         let range = try take(length)
         guard length <= 8 else { return try push(text: .range(range)) }
@@ -67,7 +67,7 @@ extension PickleMachine {
             case .node(let arguments) = pair[1], nodes[arguments].kind == .tuple
         else { throw malformed() }
         let function = nodes[global].function, values = nodes[arguments].items
-        // How protocols 0 to 2 write bytes: as text of code points 0 to 255.
+        // Protocols 0 to 2 write bytes as text of code points 0 to 255.
         if function == "_codecs.encode", values.count == 2, case .string(let text) = values[0],
             try name(values[1]) == "latin1"
         {

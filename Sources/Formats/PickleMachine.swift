@@ -12,13 +12,13 @@ struct PickleMachine: ~Copyable {
     let functions: Set<String>
     var position: Int
     var stack: [Value] = []
-    /// Heights of the stack where a mark lies
+    /// Stack heights at the marks
     var marks: [Int] = []
     var memo: [Int: Value] = [:]
     var nodes: [Node] = []
     var strings: [Pickle.Text] = []
     var pushed = 0
-    /// Bytes of text that had to be unescaped
+    /// Total bytes of unescaped text
     var unescaped = 0
 
     init(bytes: UnsafeRawBufferPointer, position: Int, functions: Set<String>) {
@@ -56,7 +56,7 @@ struct PickleMachine: ~Copyable {
         case UInt8(ascii: "F"):
             guard let number = Double(text(try line())) else { throw malformed() }
             try push(.double(number))
-        case UInt8(ascii: "G"):  // big-endian, unlike everything else
+        case UInt8(ascii: "G"):  // big-endian, unlike all other numbers
             let pattern = bytes[try take(8)].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
             try push(.double(Double(bitPattern: pattern)))
         case UInt8(ascii: "U"), UInt8(ascii: "C"), 0x8c: try pushString(try unsigned(1))

@@ -1,4 +1,4 @@
-/// Height and width in pixels, of an image or a patch. A whole number stands for a square.
+/// Height and width in pixels of an image or a patch. An integer literal makes a square.
 package struct PixelSize: Sendable, Hashable, ExpressibleByIntegerLiteral, CustomStringConvertible {
     package var height: Int, width: Int
 
@@ -6,7 +6,7 @@ package struct PixelSize: Sendable, Hashable, ExpressibleByIntegerLiteral, Custo
     package init(side: Int) { self.init(height: side, width: side) }
     package init(integerLiteral side: Int) { self.init(side: side) }
 
-    /// S or HEIGHTxWIDTH, as options give it; nil for another text.
+    /// Parses S or HEIGHTxWIDTH, as in options; nil for any other text.
     package init?(_ text: String) {
         let sides = text.split(separator: "x", omittingEmptySubsequences: false).map { side in
             side.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? Int(side) : nil
@@ -18,10 +18,10 @@ package struct PixelSize: Sendable, Hashable, ExpressibleByIntegerLiteral, Custo
     package var isSquare: Bool { height == width }
     package var count: Int { height * width }
 
-    /// As config.json has it: 224, or [192, 256]
+    /// As in config.json: 224, or [192, 256]
     package var description: String { isSquare ? "\(height)" : "[\(height), \(width)]" }
-    /// As options give it: 224, or 192x256
+    /// As in options: 224, or 192x256
     package var option: String { isSquare ? "\(height)" : "\(height)x\(width)" }
-    /// Width first, as pictures are described: 256 x 192
+    /// Width first, as is usual for pictures: 256 x 192
     package var pixels: String { "\(width) x \(height)" }
 }

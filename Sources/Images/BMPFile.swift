@@ -1,5 +1,5 @@
-/// The header of a BMP file, and its pixels: 1, 4, 8, 16, 24 and 32 bits, RLE4 and RLE8, OS/2's short header, either
-/// order of rows; what Pillow reads, with its rounding.
+/// A BMP file's header and pixel decoder. Reads 1, 4, 8, 16, 24 and 32 bits, RLE4 and RLE8, OS/2's short header and
+/// either row order, with Pillow's rounding.
 struct BMPHeader {
     let width: Int
     let height: Int
@@ -7,9 +7,9 @@ struct BMPHeader {
     private let topDown: Bool
     private let bits: Int
     private let compression: Compression
-    /// Where in a pixel of 16 to 32 bits red, green and blue lie
+    /// Bit masks of red, green and blue in a pixel of 16 to 32 bits
     private let masks: [UInt32]
-    /// [256, 3], where there is one
+    /// [256, 3]; empty above 8 bits
     private let palette: [UInt8]
     private let pixelsAt: Int
 
@@ -112,7 +112,7 @@ struct BMPHeader {
         for c in 0..<3 { out[offset(row: row, x) + c] = palette[3 * index + c] }
     }
 
-    /// The colours' indices, [height, width] in the file's order of rows.
+    /// Palette indices of an RLE image, [height, width] in the file's row order.
     private func runs(_ bytes: UnsafeBufferPointer<UInt8>) throws -> [UInt8] {
         let isFour = compression == .rle4, total = width * height
         var at = pixelsAt, x = 0

@@ -60,8 +60,8 @@ package struct CIFARBatch {
         }
     }
 
-    /// A NumPy array of bytes, [N, columns] in C order: where it lies in the file, or its bytes where they were escaped
-    /// there.
+    /// The bytes of a NumPy array, [N, columns] in C order: a range of the file, or decoded bytes where the pickle
+    /// escapes them.
     package func byteArray(_ key: String, columns: Int) throws -> Pickle.Text {
         guard let call = pickle.node(value(key), .call),
             let array = fromBuffer(call) ?? reconstructed(call),

@@ -1,6 +1,6 @@
-/// How the wanted information is removed from an image; what `--corruption` names.
+/// A corruption: how the wanted information is removed from an image, as `--corruption` names it.
 ///
-/// A value of one ``CorruptionKind``. ``Corruptor`` applies it.
+/// Wraps a ``CorruptionKind``. ``Corruptor`` applies it.
 package struct Corruption: Sendable {
     let kind: any CorruptionKind
 
@@ -13,13 +13,13 @@ package struct Corruption: Sendable {
     /// The clean image itself
     package static let none = Corruption(kind: NoCorruption())
 
-    /// Where in an image's way to the model a corruption takes place
+    /// Where in the image's path to the model a corruption acts
     package enum Stage: Sendable {
         /// Nowhere
         case none
         /// Source pixels, before resizing
         case source
-        /// The normalised tensor, [3, S, S]
+        /// The normalised model input, [3, height, width]
         case tensor
         /// The patch embeddings, on the device
         case device
@@ -27,10 +27,10 @@ package struct Corruption: Sendable {
 
     package var stage: Stage { kind.stage }
 
-    /// Whether it depends on seed and sample
+    /// Whether it depends on the seed and the sample
     package var isRandom: Bool { kind.isRandom }
 
-    /// What the device adds to the patch embeddings; nil for corruptions of pixels.
+    /// The noise that the device adds to the patch embeddings; nil for corruptions of pixels.
     package var embeddingNoise: EmbeddingNoise? { kind.embeddingNoise }
 }
 
@@ -47,7 +47,7 @@ extension Corruption: Hashable {
 // MARK: - The text of --corruption
 
 extension Corruption {
-    /// How each corruption is written: `none`, `grayscale`, `blur:SIGMA` ...
+    /// The syntax of every corruption: `none`, `grayscale`, `blur:SIGMA` ...
     package static var syntax: [String] { kinds.flatMap { $0.forms } }
 
     /// Parses one corruption.
@@ -60,8 +60,8 @@ extension Corruption {
         self = only
     }
 
-    /// Parses `--corruption`. Numbers and names may be lists: `noise:0.5,1,2` stands for three corruptions. The values
-    /// of `pair:DIR` and `mask:FILE` are one path each.
+    /// Parses `--corruption`. Numbers and names may be lists: `noise:0.5,1,2` gives three corruptions. The value of
+    /// `pair:DIR` or `mask:FILE` is one path, commas included.
     /// - Throws: ``ImageError/corruption(spec:reason:)``
     package static func list(spec: String) throws -> [Corruption] {
         func fail(_ reason: String) -> ImageError { .corruption(spec: spec, reason: reason) }
@@ -89,7 +89,7 @@ extension Corruption {
         return all
     }
 
-    /// The spec that parses to this corruption, the same however its number was written
+    /// The canonical spec: parses to this corruption, with one spelling for each number
     package var spec: String {
         let name = type(of: kind).name
         return kind.value.isEmpty ? name : "\(name):\(kind.value)"

@@ -1,30 +1,30 @@
-/// A kind of corruption: how it is written, where it acts, and what it does.
+/// A kind of corruption: its syntax, where it acts, and what it does.
 protocol CorruptionKind: Sendable {
     /// The part of the spec before the colon
     static var name: String { get }
-    /// How the spec may be written, for lists of all kinds: `blur:SIGMA`
+    /// Syntax of the spec, for lists of all kinds: `blur:SIGMA`
     static var forms: [String] { get }
-    /// A spec, for a message about a missing value: `blur:2`
+    /// A complete spec, for the message about a missing value: `blur:2`
     static var example: String { get }
-    /// What a value must be, for messages; nil where the kind takes none
+    /// The values accepted, for messages; nil where the kind takes none
     static var expected: String? { get }
-    /// The value that a missing one stands for; nil where a value must be given
+    /// The default value; nil where a value is required
     static var plain: String? { get }
-    /// Whether a value is a path: taken whole, commas included
+    /// Whether a value is a path, taken whole with its commas
     static func isPath(_ value: String) -> Bool
 
-    /// The value after the colon (empty where the kind takes none); nil for one that is not valid.
+    /// Parses the value after the colon (empty where the kind takes none); nil if it is not valid.
     init?(value: String)
-    /// The value in its one spelling
+    /// The value in its canonical spelling
     var value: String { get }
 
     var stage: Corruption.Stage { get }
-    /// Whether it depends on seed and sample
+    /// Whether it depends on the seed and the sample
     var isRandom: Bool { get }
-    /// For kinds of stage `device`
+    /// For kinds at stage `device`
     var embeddingNoise: EmbeddingNoise? { get }
 
-    /// Reads what the corruption needs beyond an image.
+    /// Reads the files and images that the corruption needs besides the image itself.
     /// - Throws: ``ImageError``, naming the file or size at fault.
     func prepare(_ setting: CorruptionSetting) throws -> CorruptionWork
 }
@@ -41,9 +41,9 @@ extension CorruptionKind {
     var spec: String { Corruption(kind: self).spec }
 }
 
-/// What a corruption may draw on when it is made ready.
+/// Inputs of ``CorruptionKind/prepare(_:)``.
 struct CorruptionSetting {
-    /// All of `--data`
+    /// All images of `--data`
     let dataset: ImageDataset
     let preprocessor: Preprocessor
     let grid: PatchGrid
@@ -51,17 +51,17 @@ struct CorruptionSetting {
     let progress: (_ done: Int, _ of: Int) -> Void
 }
 
-/// What a corruption does with one image.
+/// How a corruption changes one image.
 enum CorruptionWork: Sendable {
-    /// Leaves pixels alone
+    /// Leaves pixels unchanged
     case keep
     /// Changes source pixels
     case pixels(@Sendable (CorruptionDraw) throws -> RGBImage)
-    /// Changes the preprocessed image, [3, S, S]
+    /// Changes the preprocessed image, [3, height, width]
     case input(@Sendable (_ clean: [Float], CorruptionDraw) throws -> [Float])
 }
 
-/// One image, and one draw of the random numbers for it.
+/// One image and one random draw for it.
 struct CorruptionDraw: Sendable {
     /// The source image
     let image: RGBImage
@@ -77,12 +77,12 @@ struct CorruptionDraw: Sendable {
     }
 }
 
-/// A number in a range without a minus sign, from a spec.
+/// Parses a number of a spec; nil outside the range or with a minus sign.
 func number(_ text: String, in range: ClosedRange<Double>) -> Double? {
     Double(text).flatMap { range.contains($0) && $0.sign == .plus ? $0 : nil }
 }
 
-/// 2, 0.5, 1e-05
+/// The shortest spelling: 2, 0.5, 1e-05
 func spelled(_ number: Double) -> String {
     Int(exactly: number).map(String.init) ?? String(number)
 }

@@ -1,22 +1,21 @@
 import Formats
 
-/// A corruption made ready for the images of one data set and one model.
+/// A corruption prepared for the images of one data set and one model.
 ///
-/// What comes out depends on the image, the seed, the image's id and the sample only. All members may be used from
-/// any thread.
+/// The result depends only on the image, its id, the seed and the sample. All members may be used from any thread.
 package struct Corruptor: Sendable {
     package let corruption: Corruption
     let preprocessor: Preprocessor
     private let seed: UInt64
     private let work: CorruptionWork
 
-    /// Reads what the corruption needs beyond an image: all of the data set for `mean`, the mask's file, and for `pair`
-    /// whether every partner is there.
+    /// Reads the corruption's other inputs: the whole data set for `mean`, the file for `mask:FILE`. For `pair`, checks
+    /// that every partner exists.
     ///
     /// - Parameters:
-    ///   - dataset: all of `--data`; statistics and partners come from all of it.
-    ///   - patchSize: of the model.
-    ///   - progress: called with the number of images read and of all, where they are read.
+    ///   - dataset: all of `--data`, from which means and partners come.
+    ///   - patchSize: the model's.
+    ///   - progress: called with the number of images read and the total, where images are read.
     /// - Throws: ``ImageError``, naming the file or size at fault.
     package init(
         _ corruption: Corruption, dataset: ImageDataset, preprocessor: Preprocessor, patchSize: PixelSize, seed: UInt64,
@@ -32,15 +31,15 @@ package struct Corruptor: Sendable {
         }
     }
 
-    /// The corrupted image as the model reads it, [3, S, S]; for a corruption that the device applies, the clean one.
+    /// The corrupted model input, [3, height, width]; the clean one for a corruption that the device applies.
     ///
     /// - Parameters:
     ///   - image: the source image.
     ///   - index: its index in the data set.
-    ///   - id: its id, for random choices.
-    ///   - sample: the number of the random draw, from 0; other corruptions ignore it.
-    ///   - clean: what the preprocessor makes of `image`, [3, S, S].
-    /// - Throws: ``ImageError`` when the image is too small for `shuffle`, or the partner cannot be read.
+    ///   - id: its id, which keys the random numbers.
+    ///   - sample: the number of the random draw, from 0; ignored by corruptions that are not random.
+    ///   - clean: the preprocessed `image`, [3, height, width].
+    /// - Throws: ``ImageError`` if the image is too small for `shuffle`, or its partner cannot be read.
     package func callAsFunction(
         image: RGBImage, index: Int, id: String, sample: Int, clean: [Float]
     ) throws -> [Float] {
@@ -52,7 +51,7 @@ package struct Corruptor: Sendable {
         }
     }
 
-    /// The corrupted source pixels; those of `image` where the corruption leaves them alone.
+    /// The corrupted source pixels; `image` itself if the corruption does not change source pixels.
     func corruptedPixels(image: RGBImage, index: Int, id: String, sample: Int) throws -> RGBImage {
         guard case .pixels(let change) = work else { return image }
         return try change(CorruptionDraw(image: image, index: index, id: id, seed: seed, sample: sample))

@@ -6,11 +6,11 @@ import CImageIO
     import Foundation
 #endif
 
-/// How image files are read.
+/// Options for reading image files.
 package struct ImageReading: Sendable {
-    /// Whether EXIF's orientation turns an image upright, as Pillow's `ImageOps.exif_transpose`
+    /// Whether to rotate or flip by EXIF's orientation, as Pillow's `ImageOps.exif_transpose`
     package var appliesEXIF = false
-    /// Called with the name of each file whose gray values of more than 8 bits are cut at 255
+    /// Called with the name of each file whose gray values of more than 8 bits are clipped at 255
     package var onClipped: (@Sendable (String) -> Void)?
 
     package init(appliesEXIF: Bool = false, onClipped: (@Sendable (String) -> Void)? = nil) {
@@ -18,17 +18,17 @@ package struct ImageReading: Sendable {
     }
 }
 
-/// Decodes an image file, known by its first bytes, to the bytes of Pillow's `Image.open(f).convert("RGB")`.
+/// Decodes an image file, recognised by its first bytes, to the bytes of Pillow's `Image.open(f).convert("RGB")`.
 ///
-/// JPEG: libjpeg-turbo's accurate integer DCT and fancy upsampling; CMYK and YCCK are taken as Adobe's inverted ones.
-/// PNG: gamma and profiles are ignored. GIF and WebP: the first frame on its canvas. TIFF: the first page, turned as
-/// its orientation says. BMP: 1 to 32 bits, RLE. Alpha and transparency are dropped without compositing. 16-bit samples
-/// keep their high byte, except in plain gray, where Pillow saturates at 255. EXIF orientation is ignored unless asked
-/// for. Stricter than Pillow in one way: pixels that are damaged or missing are always an error, and so are JPEG's and
-/// PNG's end markers.
+/// JPEG: libjpeg-turbo's accurate integer DCT and fancy upsampling; CMYK and YCCK are read as Adobe's inverted ones.
+/// PNG: gamma and profiles are ignored. GIF and WebP: the first frame on its canvas. TIFF: the first page, rotated or
+/// flipped by its orientation. BMP: 1 to 32 bits, RLE. Alpha and transparency are dropped without compositing. 16-bit
+/// samples keep their high byte, except in plain gray, where Pillow saturates at 255. EXIF orientation is ignored
+/// unless `reading` applies it. Stricter than Pillow in one way: damaged or missing pixels are always an error, and so
+/// are missing end markers of JPEG and PNG.
 ///
 /// - Parameter name: the file name for error messages.
-/// - Throws: ``ImageError/decode(name:reason:)``; also when the header claims more than ``maxImageSide`` or
+/// - Throws: ``ImageError/decode(name:reason:)``; also if the header claims more than ``maxImageSide`` or
 ///   ``maxImagePixels``.
 package func decodeImage(
     _ data: some ContiguousBytes, name: String, reading: ImageReading = ImageReading()
@@ -85,7 +85,7 @@ package enum ImageFormat: String, CaseIterable {
     }
 }
 
-/// One file's bytes and what they are.
+/// One file's bytes and format.
 private struct ImageFile {
     let format: ImageFormat
     let bytes: UnsafeBufferPointer<UInt8>
@@ -95,7 +95,7 @@ private struct ImageFile {
         try withReason({ ImageError.decode(name: name, reason: $0) }, call)
     }
 
-    /// As the header says; `orientation` is TIFF's.
+    /// From the header; `orientation` is TIFF's.
     func size() throws -> (width: Int, height: Int, orientation: Int) {
         var width: UInt32 = 0, height: UInt32 = 0, orientation: UInt16 = 1
         let (start, count) = (bytes.baseAddress, bytes.count)
@@ -112,7 +112,7 @@ private struct ImageFile {
         return (Int(width), Int(height), Int(orientation))
     }
 
-    /// Whether gray values of more than 8 bits were cut at 255
+    /// - Returns: whether gray values of more than 8 bits were clipped at 255
     func decode(_ width: Int, _ height: Int, into out: UnsafeMutableBufferPointer<UInt8>) throws -> Bool {
         let (start, count, rgb) = (bytes.baseAddress, bytes.count, out.baseAddress)
         let (w, h) = (UInt32(width), UInt32(height))
@@ -131,7 +131,7 @@ private struct ImageFile {
     }
 }
 
-/// Calls a C function that writes its reason to the given buffer when it returns false, and throws that reason.
+/// Calls a C function that returns false and writes a reason to its buffer on failure; throws that reason.
 func withReason(_ error: (String) -> ImageError, _ call: (UnsafeMutablePointer<CChar>?) -> Bool) throws {
     var reason = ""
     let done = withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(CIMAGE_ERROR_SIZE)) { buffer in

@@ -1,4 +1,4 @@
-/// EXIF's orientation of a JPEG, PNG or WebP file, 1 to 8; 1 where there is none or it cannot be read.
+/// The EXIF orientation of a JPEG, PNG or WebP file, 1 to 8; 1 if there is none or it cannot be read.
 package func exifOrientation(_ bytes: UnsafeBufferPointer<UInt8>, _ format: ImageFormat) -> Int {
     let block: Range<Int>? =
         switch format {
@@ -27,7 +27,7 @@ private func little(_ bytes: UnsafeBufferPointer<UInt8>, _ at: Int, _ count: Int
     return bytes[at..<at + count].reversed().reduce(0) { $0 << 8 | Int($1) }
 }
 
-/// The data of the first segment APP1 that says it is EXIF's.
+/// The data of the first APP1 segment marked as EXIF.
 private func jpegBlock(_ bytes: UnsafeBufferPointer<UInt8>) -> Range<Int>? {
     var at = 2
     while let marker = big(bytes, at, 2), marker > 0xFF00, marker != 0xFFDA, let length = big(bytes, at + 2, 2) {
@@ -70,7 +70,7 @@ private func orientation(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
 }
 
 extension RGBImage {
-    /// The image as an orientation of EXIF (1 to 8) says it is to be seen; 1 and what is no orientation: as it is.
+    /// The image rotated or flipped by an EXIF orientation (1 to 8); unchanged for 1 and any other value.
     func turned(_ orientation: Int) -> RGBImage {
         guard (2...8).contains(orientation) else { return self }
         let swaps = orientation >= 5

@@ -6,7 +6,7 @@ import CImageIO
     import Foundation
 #endif
 
-/// An 8-bit RGB PNG, without loss: ``decodeImage(_:name:)`` gives the same pixels back.
+/// Encodes as 8-bit RGB PNG, lossless: ``decodeImage(_:name:reading:)`` returns the same pixels.
 ///
 /// - Throws: ``ImageError/encode(_:)``
 package func encodePNG(_ image: RGBImage) throws -> Data {

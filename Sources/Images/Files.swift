@@ -6,10 +6,10 @@ import CImageIO
     import Foundation
 #endif
 
-/// The largest file that is read whole
+/// The largest file that may be read whole
 private let maxFileBytes = 1 << 30
 
-/// The size in bytes of a regular file, links followed.
+/// The size in bytes of a regular file; links are followed.
 func fileSize(_ path: String) throws -> Int {
     var size: Int64 = 0
     try withReason({ ImageError.dataset(path: path, reason: "it cannot be read: \($0)") }) {
@@ -39,7 +39,7 @@ func isFile(_ path: String) -> Bool {
     return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder
 }
 
-/// Names in a folder that are not hidden, by code point.
+/// Names of a folder's entries that are not hidden, sorted by code point.
 func names(in folder: String) throws -> [String] {
     do {
         return try FileManager.default.contentsOfDirectory(atPath: folder)

@@ -7,18 +7,18 @@ struct RecordFile: Sendable {
     let start: Int
     let stride: Int
     let count: Int
-    /// The records, [N, 3, 32, 32], where the file holds them as escaped text
+    /// The records' pixels, [N, 3, 32, 32], if the file holds them as escaped text
     var memory: [UInt8]?
 }
 
-/// One of the four folders that are read: CIFAR-10 and CIFAR-100, each as binary or python version.
+/// The four layouts that are read: CIFAR-10 and CIFAR-100, each in the binary or the python version.
 private struct Layout {
     let test: String
     let training: [String]
     let nameFile: String
     let nameKey: String  // in the python version's nameFile
     let labelKey: String  // in the python version's batches
-    let labelBytes: Int  // in front of each binary record; the last one is the label
+    let labelBytes: Int  // before each binary record's pixels; the last one is the label
     let binary: Bool
     let fallbackNames: [String]?
 
@@ -43,7 +43,7 @@ private struct Layout {
 }
 
 extension ImageDataset {
-    /// The data set if the folder has CIFAR's files, nil otherwise.
+    /// The data set, if the folder has CIFAR's files; otherwise nil.
     static func cifar(_ root: String) throws -> ImageDataset? {
         for layout in Layout.all {
             let files =
@@ -71,7 +71,7 @@ extension ImageDataset {
         return nil
     }
 
-    /// The data set in the folder that a CIFAR archive unpacks to, where `root` holds one; the first of them counts.
+    /// The data set in the folder that a CIFAR archive unpacks to, if `root` holds one; the first found is used.
     static func cifarArchive(in root: String) throws -> ImageDataset? {
         for name in ["cifar-10-batches-bin", "cifar-10-batches-py", "cifar-100-binary", "cifar-100-python"] {
             if isDirectory(join(root, name)), let data = try cifar(join(root, name)) { return data }
@@ -116,7 +116,7 @@ extension Layout {
         return names
     }
 
-    /// Checks a batch and reads its labels, [N].
+    /// Checks one batch and reads its labels, [N].
     fileprivate func open(_ path: String) throws -> (RecordFile, labels: [Int]) {
         let bytes = try readFile(path)
         if binary {

@@ -52,7 +52,7 @@ extension ImageDataset {
             notes: notes([(others, "are not images by their names"), (loose.count, "lie outside the class folders")]))
     }
 
-    /// Images at any depth, as paths under the class's folder.
+    /// Collects images at any depth, as paths relative to the class folder.
     private static func collect(
         in folder: String, under path: String, depth: Int, images: inout [String], others: inout Int
     ) throws {
@@ -73,7 +73,7 @@ extension ImageDataset {
     }
 }
 
-/// In lower case; any case is read.
+/// In lower case; matched in any case.
 let imageEndings = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"]
 
 func isImageName(_ name: String) -> Bool {

@@ -9,20 +9,20 @@ import Formats
 /// Images with or without labels: a folder of class subfolders, a folder of images, a CSV file, a CIFAR-10/100 folder,
 /// or bytes in memory.
 ///
-/// Only names, labels and sizes are held; pixels are read and decoded by ``load(_:)``, from any thread.
+/// Holds only names, labels and sizes. Pixels are read and decoded by ``load(_:)``, from any thread.
 package struct ImageDataset: Sendable {
-    /// The folder's path or the name given, for messages
+    /// The folder's path or the given name, for messages
     package let name: String
     package let classNames: [String]
     var entries: [Entry]
     let source: Source
-    /// What was left out, one sentence each
+    /// Notes on files that were left out, one sentence each
     package private(set) var notes: [String] = []
-    /// Further columns of a CSV file by their names, a value for each image
+    /// Further columns of a CSV file by name, one value for each image
     package private(set) var columns: [String: CSV.Column] = [:]
     /// How its files are read
     package var reading = ImageReading()
-    /// Called with an image's id and the reason where means over all images leave it out; nil: it is an error
+    /// Called with an image's id and the error when a mean over all images skips it; if nil, the error is thrown
     package var onUnreadable: (@Sendable (String, ImageError) -> Void)?
 
     struct Entry: Sendable {
@@ -35,25 +35,25 @@ package struct ImageDataset: Sendable {
     enum Source: Sendable {
         /// Entry i is the file `root/id`.
         case files(root: String)
-        /// Entry i is a record of [3, 32, 32] bytes in one of these files, which follow each other.
+        /// Entry i is a record of [3, 32, 32] bytes; records are numbered through the files in order.
         case records([RecordFile])
         /// [N, height, width, 3]
         case memory(width: Int, height: Int, pixels: [UInt8])
     }
 
-    /// Opens a folder or a CSV file. A CIFAR folder, or one that holds the folder of a CIFAR archive, is known by its
-    /// names; other folders are read as class subfolders, and without those as images without labels.
+    /// Opens a folder or a CSV file. A CIFAR folder, or a folder with an unpacked CIFAR archive in it, is recognised by
+    /// its file names. Any other folder is read as class subfolders, or, if it has none, as images without labels.
     ///
-    /// Class subfolders: files whose names end as images do (any case), at any depth; links are followed, hidden and
-    /// other files left out. The order is the first file of every class, then the second of every class, and so on,
-    /// paths compared by code point. Ids are paths under the root.
+    /// Class subfolders: files with an image extension (any case), at any depth. Links are followed; hidden and other
+    /// files are left out. The order is the first file of every class, then the second of every class, and so on; paths
+    /// are compared by code point. Ids are paths relative to the root.
     ///
-    /// CSV: columns `image` (or `file_name`, paths relative to the file) and `label` (a name or an index, may be empty
-    /// or absent); others are kept in ``columns``. The order is the file's, ids are the paths as they stand.
+    /// CSV: columns `image` (or `file_name`; paths relative to the CSV file) and `label` (a name or an index; may be
+    /// empty or absent). Other columns are kept in ``columns``. The order is the file's; ids are the paths as written.
     ///
-    /// CIFAR, binary or python version: the test batch if it is there, otherwise the training batches, in file order.
+    /// CIFAR, binary or python version: the test batch if present, otherwise the training batches, in file order.
     ///
-    /// - Parameter allowsMissing: whether files that a CSV file lists need not be there
+    /// - Parameter allowsMissing: whether files listed in a CSV file may be missing
     /// - Throws: ``ImageError/dataset(path:reason:)``
     package init(path: String, allowsMissing: Bool = false) throws {
         if isDirectory(path) {
@@ -78,7 +78,7 @@ package struct ImageDataset: Sendable {
     ///   - ids: [N]
     ///   - labels: [N], indices into `classNames`
     ///   - pixels: [N, height, width, 3]
-    /// - Throws: ``ImageError/dataset(path:reason:)`` when the counts do not fit each other.
+    /// - Throws: ``ImageError/dataset(path:reason:)`` if the counts do not match.
     package init(
         name: String, classNames: [String], ids: [String], labels: [Int], width: Int, height: Int,
         pixels: some ContiguousBytes
@@ -123,7 +123,7 @@ package struct ImageDataset: Sendable {
     package func load(_ i: Int) throws -> RGBImage {
         switch source {
         case .files(let root):
-            let path = join(root, entries[i].id)  // an absolute path of a CSV file stands for itself
+            let path = join(root, entries[i].id)  // a CSV file may give absolute paths
             return try decodeImage(readFile(path), name: path, reading: reading)
         case .records(let files):
             return try loadRecord(i, files)
@@ -133,8 +133,8 @@ package struct ImageDataset: Sendable {
         }
     }
 
-    /// What tells this data set from another without reading its pixels: the class names, then id, class index and
-    /// size in bytes of every image, one per line, in order.
+    /// Identifies the data set without reading pixels: the class names, then id, class index and size in bytes of every
+    /// image, one per line, in order.
     package var fingerprintInput: String {
         var text = ""
         for name in classNames { text += "\(name)\n" }
@@ -143,12 +143,12 @@ package struct ImageDataset: Sendable {
     }
 }
 
-/// Unicode scalar order, which is also the order of the UTF-8 bytes; Swift's own < goes by canonical equivalence.
+/// Compares by Unicode scalars, in the order of the UTF-8 bytes; Swift's own < uses canonical equivalence.
 func precedes(_ a: String, _ b: String) -> Bool {
     a.utf8.lexicographicallyPrecedes(b.utf8)
 }
 
-/// `name` in `folder`; a name that is an absolute path stands for itself.
+/// `name` in `folder`; an absolute `name` unchanged.
 func join(_ folder: String, _ name: String) -> String {
     if name.hasPrefix("/") { return name }
     return folder.hasSuffix("/") ? folder + name : folder + "/" + name

@@ -1,16 +1,16 @@
-/// Which other image of the data each image takes its activations from, in resample ablation. Every allowed one is equally
-/// likely; the choice depends on seed and image id alone.
+/// Chooses the image whose activations each image gets in resample ablation. All allowed images are equally likely; the
+/// choice depends only on the seed and the image id.
 package struct Partners: Sendable {
     private let seed: UInt64
     private let count: Int
-    /// Images by class, and where each image's class stands in them; empty where any image is allowed
+    /// Image indices sorted by class, and each image's class as a range in them; empty where any image is allowed
     private var order: [Int] = []
     private var ranges: [Range<Int>] = []
 
-    /// Any other image; the same one where there is no other.
+    /// Any other image; the image itself if there is no other.
     package init(count: Int, seed: UInt64) { (self.count, self.seed) = (count, seed) }
 
-    /// Any image of another class; nil where there is only one class.
+    /// Any image of another class; nil if there is only one class.
     package init?(labels: [Int], seed: UInt64) {
         self.init(count: labels.count, seed: seed)
         order = labels.indices.sorted { (labels[$0], $0) < (labels[$1], $1) }

@@ -1,11 +1,11 @@
 import Formats
 
-/// The model's patches, counted row by row.
+/// The model's grid of patches, counted row by row.
 struct PatchGrid: Sendable {
     let imageSize: PixelSize
     let patchSize: PixelSize
 
-    /// - Throws: ``ImageError/size(_:)`` where no patch fits.
+    /// - Throws: ``ImageError/size(_:)`` if no patch fits.
     init(imageSize: PixelSize, patchSize: PixelSize) throws {
         guard patchSize.height >= 1, patchSize.width >= 1, imageSize.height >= patchSize.height,
             imageSize.width >= patchSize.width
@@ -18,13 +18,13 @@ struct PatchGrid: Sendable {
         self.patchSize = patchSize
     }
 
-    /// Rounded down: pixels beyond the last whole patch are not read
+    /// Rounded down: the model does not read pixels beyond the last whole patch
     var rows: Int { imageSize.height / patchSize.height }
     var columns: Int { imageSize.width / patchSize.width }
     var count: Int { rows * columns }
 
-    /// The given image, [3, height, width], with these patches set to 0.
-    /// - Throws: ``ImageError/size(_:)`` when it has another size.
+    /// A copy of the image, [3, height, width], with these patches set to 0.
+    /// - Throws: ``ImageError/size(_:)`` if the image has another size.
     func zeroing(_ patches: some Sequence<Int>, in image: [Float]) throws -> [Float] {
         guard image.count == 3 * imageSize.count else {
             throw ImageError.size(
@@ -44,7 +44,7 @@ struct PatchGrid: Sendable {
         return result
     }
 
-    /// The patches where a mask, resized to one pixel each (nearest), is darker than 128.
+    /// The patches where the mask, resized to one pixel per patch (nearest), is darker than 128.
     func dark(in mask: RGBImage) throws -> [Int] {
         let gray = try resize(mask.grayscale(), width: columns, height: rows, filter: .nearest)
         return (0..<count).filter { gray.pixels[$0 * 3] < 128 }

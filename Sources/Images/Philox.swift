@@ -1,4 +1,4 @@
-/// Philox4x32-10, a generator without state: four random words are a function of a counter and a key.
+/// Philox4x32-10, a counter-based random generator: four random words are a function of a counter and a key.
 ///
 /// Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3. SC 2011.
 enum Philox {
@@ -14,14 +14,14 @@ enum Philox {
     }
 }
 
-/// The random numbers of one image: a function of the seed, the image's id, the sample and what they are for, and
-/// of nothing else, so no batch, shard or order of images changes them.
+/// The random numbers of one image: a function of only the seed, the image's id, the sample and the purpose. Batches,
+/// shards and the order of images do not change them.
 ///
 /// Philox4x32-10 with the seed as key (low word first). The counter is (block, purpose, c2, c3), where c2 and c3 are
 /// the low and the high word of a 64-bit hash of id and sample: FNV-1a over the id's UTF-8 bytes, a byte 0xFF and
 /// the sample's 8 bytes, low first; then MurmurHash3's 64-bit finalizer.
 package struct RandomKey: Sendable, Equatable {
-    /// What the numbers are for; different purposes never share a counter.
+    /// What the numbers are used for; different purposes never share a counter.
     package enum Purpose: UInt32, Sendable {
         case noise = 0, shuffle, mask, partner, order
     }
@@ -33,7 +33,7 @@ package struct RandomKey: Sendable, Equatable {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         for byte in imageID.utf8 { add(byte) }
-        add(0xFF)  // no byte of UTF-8
+        add(0xFF)  // occurs in no UTF-8 text
         let sample = UInt64(bitPattern: Int64(sample))
         for shift in stride(from: 0 as UInt64, to: 64, by: 8) { add(UInt8(truncatingIfNeeded: sample >> shift)) }
         hash = (hash ^ hash >> 33) &* 0xFF51_AFD7_ED55_8CCD
@@ -49,8 +49,8 @@ package struct RandomKey: Sendable, Equatable {
         [UInt32(truncatingIfNeeded: value), UInt32(truncatingIfNeeded: value >> 32)]
     }
 
-    /// What a device kernel needs for the noise of one image: it takes block j from the counter (j, 0, c2, c3) and the
-    /// key (k0, k1).
+    /// Arguments of the noise kernel for one image: it computes block j from the counter (j, 0, c2, c3) and the key
+    /// (k0, k1).
     package static func noiseKey(
         seed: UInt64, imageID: String, sample: Int
     ) -> (k0: UInt32, k1: UInt32, c2: UInt32, c3: UInt32) {
@@ -67,7 +67,7 @@ package struct RandomKey: Sendable, Equatable {
 }
 
 extension RandomKey {
-    /// Another of `count` images than `index`, every other one equally likely; the same one where there is no other.
+    /// Another of `count` images, all equally likely; `index` itself if there is no other.
     package static func partner(of index: Int, id: String, count: Int, seed: UInt64, sample: Int) -> Int {
         guard count > 1 else { return index }
         let words = RandomKey(seed: seed, imageID: id, sample: sample, purpose: .partner).block(0)
@@ -75,14 +75,14 @@ extension RandomKey {
         return other < index ? other : other + 1
     }
 
-    /// A random order of 0..<count for something with a name, such as a kind of patch; every draw is another one.
+    /// A random order of 0..<count, keyed by a name (such as a kind of patch), the draw and the seed.
     package static func order(_ count: Int, of name: String, draw: Int, seed: UInt64) -> [Int] {
         RandomKey(seed: seed, imageID: name, sample: draw, purpose: .order).permutation(count)
     }
 
-    /// A random permutation of 0..<count, the same on every platform and with every Swift: Fisher and Yates from the
-    /// front, so the first k are a random choice of k, whatever k.
-    /// - Parameter mayBeIdentity: where false, draws again until something has moved; ignored when count < 2.
+    /// A random permutation of 0..<count, the same on every platform and with every Swift version. Fisher-Yates from
+    /// the front, so the first k are a uniform choice of k for every k.
+    /// - Parameter mayBeIdentity: if false, draws again until some element has moved; ignored if count < 2.
     func permutation(_ count: Int, mayBeIdentity: Bool = true) -> [Int] {
         var words = Words(key: self)
         while true {
@@ -92,7 +92,7 @@ extension RandomKey {
         }
     }
 
-    /// The words of block 0, then those of block 1, and so on
+    /// Iterates over the words of block 0, block 1, and so on
     private struct Words {
         let key: RandomKey
         private var next: UInt32 = 0
@@ -111,7 +111,7 @@ extension RandomKey {
             return block[used]
         }
 
-        /// A number in 0..<bound from two words, the first one low; its bias is below bound / 2^64.
+        /// A number in 0..<bound from two words, the low one first; its bias is below bound / 2^64.
         mutating func below(_ bound: Int) -> Int {
             let low = UInt64(word())
             let value = UInt64(word()) << 32 | low

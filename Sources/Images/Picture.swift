@@ -1,8 +1,8 @@
-// Images as people look at them: what was done to the model's input, as bytes.
+// Pictures for people: corrupted images and model inputs as RGB bytes.
 
 extension RGBImage {
-    /// The image, smaller where its longer side has more than `longest` pixels.
-    /// - Throws: ``ImageError/size(_:)`` when `longest` is below 1.
+    /// The image, scaled down so that its longer side has at most `longest` pixels.
+    /// - Throws: ``ImageError/size(_:)`` if `longest` is below 1.
     package func fitted(longest: Int) throws -> RGBImage {
         let side = max(width, height)
         guard side > longest else { return self }
@@ -12,20 +12,20 @@ extension RGBImage {
 }
 
 extension Corruptor {
-    /// For ``picture(of:index:id:)`` of a corruption of source pixels, which looks the same to every model.
+    /// For ``picture(of:index:id:)`` of a corruption of source pixels, which does not depend on the model.
     /// - Throws: ``ImageError``; ``ImageError/corruption(spec:reason:)`` for a corruption at another stage.
     package init(picturing corruption: Corruption, dataset: ImageDataset, seed: UInt64) throws {
         guard corruption.stage == .source else {
             throw ImageError.corruption(spec: corruption.spec, reason: "needs a model to be pictured")
         }
-        // A model of one pixel stands in, which no picture sees.
+        // A placeholder model of one pixel; pictures of source pixels do not use it.
         try self.init(
             corruption, dataset: dataset, preprocessor: Preprocessor(config: nil, imageSize: 1), patchSize: 1,
             seed: seed)
     }
 
-    /// What the corruption makes of an image, for people: the source pixels, or, where it is applied to the model's
-    /// input, that input. Of a random corruption the first draw; nil where pixels do not show it (`noise`).
+    /// A picture of the corrupted image: the source pixels, or the model's input if the corruption acts there. The
+    /// first draw of a random corruption; nil if pixels cannot show it (`noise`).
     ///
     /// - Throws: ``ImageError``, as ``callAsFunction(image:index:id:sample:clean:)``
     package func picture(of image: RGBImage, index: Int, id: String) throws -> RGBImage? {

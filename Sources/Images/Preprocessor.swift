@@ -6,23 +6,23 @@ import Formats
     import Foundation
 #endif
 
-/// From an image to a model's input, as the model's folder says: resize, centre crop, rescale, normalise.
+/// Turns an image into a model's input, as the model's folder specifies: resize, centre crop, rescale, normalise.
 ///
-/// Follows transformers' image processors bit for bit, on either of their backends. Pillow: resizing on bytes,
-/// rescaling in Double rounded to Float, then (x - mean) / std in Float. torchvision: its own resizing on bytes, and
-/// rescaling folded into mean and std.
+/// Matches transformers' image processors bit for bit, on either of their backends. Pillow: resizes bytes, rescales in
+/// Double rounded to Float, then (x - mean) / std in Float. torchvision: its own resizing of bytes, with rescaling
+/// folded into mean and std.
 package struct Preprocessor: Sendable {
-    /// Of the model's input
+    /// The model's input size
     package let imageSize: PixelSize
-    /// Whose bytes resizing gives
+    /// The library whose resizing is reproduced
     package let library: ResizeLibrary
-    /// What was taken for granted because no file says it, one sentence each
+    /// Assumptions made where no file specifies the preprocessing, one sentence each
     package let notes: [String]
     private let resizing: Resizing
     private let filter: Resample
     private let crop: PixelSize?
     private let table: [Float]  // [3, 256], the normalised value of each byte
-    /// Whether the first row and column of a centre crop are rounded to the nearest (torchvision) or down
+    /// Whether a centre crop's offset is rounded half to even (torchvision, timm) instead of down (Pillow)
     private let roundsCrop: Bool
 
     private enum Resizing: Sendable, Equatable {
@@ -31,22 +31,21 @@ package struct Preprocessor: Sendable {
         case shortestEdge(Int)
     }
 
-    /// What `init` does without a configuration, in words.
+    /// The defaults of `init` without a configuration, in words.
     package static func defaultsText(imageSize: PixelSize) -> String {
         "resized to \(imageSize.pixels) pixels (bilinear), scaled by 1/255 and normalised with mean 0.5 and standard "
             + "deviation 0.5, the defaults of transformers' ViTImageProcessor"
     }
 
     /// - Parameters:
-    ///   - config: the file's contents (`ProcessorFile` says which they may be). Absent keys have the defaults of the
-    ///     class that the file names; where it names none, and where there is no file (nil), of ViTImageProcessor at
-    ///     the model's size.
-    ///   - imageSize: of the model's input.
-    ///   - isScaled: whether that is not the size that the file is for: then the file's sizes are scaled to give it.
+    ///   - config: the file's contents (formats: `ProcessorFile`). Absent keys take the defaults of the class that the
+    ///     file names. If it names none, or there is no file (nil), they take ViTImageProcessor's at the model's size.
+    ///   - imageSize: the model's input size.
+    ///   - isScaled: whether the model runs at another size than the file's, whose sizes are then scaled to it.
     ///   - name: the file name for messages.
-    ///   - library: nil for what the class says: torchvision where its name ends in Fast, otherwise Pillow.
-    /// - Throws: ``ImageError/preprocessor(name:reason:)`` for what cannot be followed, an unknown class included, or
-    ///   when the output of a fixed size is not S x S.
+    ///   - library: nil for the class's own: torchvision if its name ends in Fast, otherwise Pillow.
+    /// - Throws: ``ImageError/preprocessor(name:reason:)`` for unsupported settings, an unknown class included, and if
+    ///   the output has a fixed size other than `imageSize`.
     package init(
         config: Data?, imageSize: PixelSize, isScaled: Bool = false, name: String = "preprocessor_config.json",
         library: ResizeLibrary? = nil
@@ -107,7 +106,7 @@ package struct Preprocessor: Sendable {
         }
     }
 
-    /// timm's evaluation transform: the shorter side to S / crop_pct by Pillow, the centre cut out, divided by 255.
+    /// timm's evaluation transform: Pillow resizes the shorter side to S / crop_pct, centre crop, division by 255.
     private init(timm file: ProcessorFile, imageSize: PixelSize, isScaled: Bool, library: ResizeLibrary?) throws {
         self.imageSize = imageSize
         self.library = library ?? .pillow
@@ -187,7 +186,7 @@ package struct Preprocessor: Sendable {
         return (resizing, crop)
     }
 
-    /// What gives images of the model's size, where it gives others of a fixed size: the same at another scale.
+    /// Scales a resize and crop of another fixed output size so that they give the model's size.
     private static func scaled(_ resizing: Resizing, _ crop: PixelSize?, to model: PixelSize) -> (Resizing, PixelSize?)
     {
         var fixed = crop
@@ -209,7 +208,7 @@ package struct Preprocessor: Sendable {
         return (resized, crop.map { _ in model })
     }
 
-    /// Refuses sizes that cannot be, and an output of a fixed size that is not the model's.
+    /// Rejects unusable sizes, and a fixed output size that is not the model's.
     private static func check(_ resizing: Resizing, _ crop: PixelSize?, model: PixelSize, _ file: ProcessorFile) throws
     {
         var fixed = crop
@@ -229,8 +228,8 @@ package struct Preprocessor: Sendable {
         }
     }
 
-    /// The model's input, [3, height, width], for an image of any size.
-    /// - Throws: ``ImageError/size(_:)`` when the result would have another size, or is too large on the way there.
+    /// Converts an image of any size to the model's input, [3, height, width].
+    /// - Throws: ``ImageError/size(_:)`` if the result has another size, or an intermediate image is too large.
     package func callAsFunction(_ image: RGBImage) throws -> [Float] {
         var image = image
         switch resizing {
@@ -265,8 +264,8 @@ package struct Preprocessor: Sendable {
         }
     }
 
-    /// A model's input, [3, height, width], as bytes: each value's nearest. Rescaling and normalising are undone, not resizing.
-    /// - Throws: ``ImageError/size(_:)`` when it has another size.
+    /// A model's input, [3, height, width], as the nearest bytes: undoes rescaling and normalisation, not resizing.
+    /// - Throws: ``ImageError/size(_:)`` if the input has another size.
     package func picture(of input: [Float]) throws -> RGBImage {
         let plane = imageSize.count
         guard input.count == 3 * plane else {
@@ -285,12 +284,12 @@ package struct Preprocessor: Sendable {
         return RGBImage(unchecked: imageSize.width, imageSize.height, pixels)
     }
 
-    /// Cuts the middle out; where the image is smaller it is padded with black, the odd pixel before it.
+    /// Cuts out the centre; a smaller image is padded with black, the odd pixel in front (torchvision: behind).
     private func centerCrop(_ image: RGBImage, _ size: PixelSize) -> RGBImage {
         func origin(_ inSize: Int, _ outSize: Int) -> Int {
-            // floor((in - out) / 2) is where the crop starts; negative where it starts outside the image
+            // The crop starts at floor((in - out) / 2); negative if it starts outside the image
             let difference = inSize - outSize
-            if roundsCrop {  // a whole number of padding comes first, and cropping is rounded to the nearest even
+            if roundsCrop {  // padding is rounded down, a crop half to even
                 return difference > 0 ? Int((Double(difference) / 2).rounded(.toNearestOrEven)) : difference / 2
             }
             return difference >= 0 ? difference / 2 : -((1 - difference) / 2)

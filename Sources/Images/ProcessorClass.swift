@@ -1,22 +1,22 @@
 import Formats
 
-/// What an image processor of transformers does where its file leaves a key out.
+/// Defaults of one image processor class of transformers, for keys that the file leaves out.
 struct ProcessorClass: Sendable {
     enum DefaultSize: Sendable, Equatable {
         case square(PixelSize)
         case shortestEdge(Int)
     }
 
-    /// Without the endings Fast and Pil
+    /// Without the suffixes Fast and Pil
     let name: String
     var size: DefaultSize
     var resample = Resample.bicubic
-    /// The side of the centre crop, which is cut only where `crops` says so
+    /// Side of the centre crop; used only if `crops` is set
     var crop = 224
     var crops = false
     var mean = [0.5, 0.5, 0.5]
     var std = [0.5, 0.5, 0.5]
-    /// ConvNeXT's: below 384 pixels the image is made larger by this and its centre cut out
+    /// ConvNeXT's crop_pct: below 384 pixels the shorter side is resized to size / crop_pct and the centre cropped
     var cropShare: Double?
 
     private static let clipMean = [0.48145466, 0.4578275, 0.40821073]

@@ -6,7 +6,7 @@ import Formats
     import Foundation
 #endif
 
-/// Typed reads from a file that says how images are processed: preprocessor_config.json, the member image_processor of
+/// Typed access to a file of preprocessing settings: preprocessor_config.json, the member image_processor of
 /// processor_config.json, or the member pretrained_cfg of a timm model's config.json.
 struct ProcessorFile {
     /// For messages
@@ -44,7 +44,7 @@ struct ProcessorFile {
     func string(_ key: String) throws -> String? { try read(key, \.string) }
     func ints(_ key: String) throws -> [Int]? { try read(key, \.ints) }
 
-    /// One number for each channel; a single one stands for all.
+    /// One number per channel; a single number applies to all three.
     func channels(_ key: String) throws -> [Double]? {
         guard
             let values = try read(

@@ -1,6 +1,6 @@
 /// The most pixels an image may have, decoded or resized; checked before anything is allocated.
 package let maxImagePixels = 64 << 20
-/// The most pixels along one side, which is JPEG's own limit
+/// The most pixels along one side, JPEG's own limit
 package let maxImageSide = 65_535
 
 /// An 8-bit RGB image.
@@ -10,7 +10,7 @@ package struct RGBImage: Sendable, Equatable {
     /// [height, width, 3]
     package let pixels: [UInt8]
 
-    /// - Throws: ``ImageError/size(_:)`` unless `pixels` has width * height * 3 bytes, within the limits.
+    /// - Throws: ``ImageError/size(_:)`` unless `pixels` has width * height * 3 bytes and the size is within limits.
     package init(width: Int, height: Int, pixels: [UInt8]) throws {
         guard let count = pixelCount(width, height), pixels.count == count * 3 else {
             throw ImageError.size(

@@ -6,22 +6,22 @@
     import Darwin
 #endif
 
-/// Resampling filters under Pillow's numbers, as `resample` in preprocessor_config.json gives them.
+/// Resampling filters, with Pillow's numbers as in `resample` of preprocessor_config.json.
 package enum Resample: Int, Sendable, CaseIterable {
     case nearest = 0, lanczos, bilinear, bicubic, box, hamming
 }
 
-/// Resizes to the same bytes as Pillow's `Image.resize((width, height), filter)` on an RGB image.
+/// Resizes an RGB image to the same bytes as Pillow's `Image.resize((width, height), filter)`.
 ///
-/// All filters but nearest run a horizontal and a vertical pass; each rounds to bytes. The weights are those of the
-/// filter stretched to the scale when downsampling, and have 22 fractional bits. The horizontal pass comes first
-/// unless the height shrinks by more than twice the pixels that the width does: that is Pillow 13's rule; older
-/// versions have no exception, and there differ by a step or so.
+/// All filters but nearest run a horizontal and a vertical pass, each rounded to bytes. When downsampling, the filter
+/// is stretched by the scale. Weights have 22 fractional bits. The horizontal pass comes first unless the height
+/// shrinks by more than twice as many pixels as the width. That is Pillow 13's rule; older versions have no exception,
+/// and their bytes then differ by a step or so.
 ///
 /// With `like: .torchvision` the bytes are those of torchvision's `resize` with antialiasing on a uint8 tensor: weights
-/// of about 15 bits, and the horizontal pass always first.
+/// of about 15 bits, and always the horizontal pass first.
 ///
-/// - Throws: ``ImageError/size(_:)`` when a size is not within ``maxImageSide`` and ``maxImagePixels``.
+/// - Throws: ``ImageError/size(_:)`` if a size exceeds ``maxImageSide`` or ``maxImagePixels``.
 package func resize(
     _ image: RGBImage, width: Int, height: Int, filter: Resample, like library: ResizeLibrary = .pillow
 ) throws -> RGBImage {
@@ -43,25 +43,25 @@ package func resize(
     return result
 }
 
-/// Whose bytes resizing gives
+/// The library whose resizing is reproduced byte for byte
 package enum ResizeLibrary: String, Sendable, CaseIterable {
     case pillow, torchvision
 }
 
-// 32 bits less 8 for the sample and 2 for the overshoot of filters with negative lobes
+// 32 bits, less 8 for the sample and 2 for the overshoot of filters with negative lobes
 private let precisionBits: Int32 = 22
 
 @inline(__always) private func clip8(_ sum: Int32, _ bits: Int32) -> UInt8 {
     UInt8(truncatingIfNeeded: min(max(sum >> bits, 0), 255))
 }
 
-/// For each output position, where its inputs start and their weights.
+/// For each output position, the first input and the weights.
 private struct Weights {
     let taps: Int
     let first: [Int]  // [out]
     let count: [Int]  // [out], at most taps
     let values: [Int32]  // [out, taps], unused ones 0
-    let bits: Int32  // the fractional ones of `values`
+    let bits: Int32  // fractional bits of `values`
 
     init(from inSize: Int, to outSize: Int, _ filter: Resample, _ library: ResizeLibrary) {
         let scale = Double(inSize) / Double(outSize)
@@ -90,7 +90,7 @@ private struct Weights {
         }
         var bits = precisionBits
         if library == .torchvision, let largest = exact.max() {
-            // The most bits with which no weight takes more than 15
+            // The most bits for which no weight exceeds 15 bits
             bits = (0..<precisionBits).first { (0.5 + largest * Double(1 << ($0 + 1))).rounded(.down) >= 32768 } ?? bits
         }
         self.first = first
@@ -213,7 +213,7 @@ private func vertical(
     return RGBImage(unchecked: image.width, height, pixels)
 }
 
-/// The input pixel under each output pixel's centre; the position is summed up step by step, as Pillow does.
+/// Nearest neighbour: the input pixel under each output pixel's centre; positions are accumulated, as in Pillow.
 private func nearest(_ image: RGBImage, _ width: Int, _ height: Int) -> RGBImage {
     func positions(_ inSize: Int, _ outSize: Int) -> [Int] {
         let step = Double(inSize) / Double(outSize)
@@ -224,7 +224,7 @@ private func nearest(_ image: RGBImage, _ width: Int, _ height: Int) -> RGBImage
         }
     }
     let columns = positions(image.width, width), rows = positions(image.height, height)
-    var pixels = [UInt8](repeating: 0, count: width * height * 3)  // what lies outside by rounding stays black
+    var pixels = [UInt8](repeating: 0, count: width * height * 3)  // positions outside through rounding stay black
     for (y, row) in rows.enumerated() where row < image.height {
         for (x, column) in columns.enumerated() where column < image.width {
             let o = (y * width + x) * 3, i = (row * image.width + column) * 3

@@ -1,11 +1,11 @@
 import CLRuntime
 
-/// What an MLP applies between its two linear maps; raw values as in `epilogue.cl`.
+/// The activation functions of MLPs; raw values as in `epilogue.cl`.
 package enum ActivationKind: Int32, Sendable, CaseIterable {
     case none = 0, gelu, geluNew, quickGelu, relu, silu, mish
 }
 
-/// A kernel that ends in the epilogue, compiled for each activation where that is first used. See `epilogue.cl`.
+/// A kernel that ends in the epilogue, compiled for each activation at its first use. See `epilogue.cl`.
 final class EpilogueKernel {
     private let compile: (ActivationKind) throws(CLError) -> (kernel: Kernel, group: Int)
     private var kernels: [ActivationKind: (kernel: Kernel, group: Int)] = [:]
@@ -21,7 +21,7 @@ final class EpilogueKernel {
         kernels[.none] = try compile(.none)
     }
 
-    /// The kernel and its groups' work-items
+    /// The kernel and its work-group size
     func callAsFunction(_ activation: ActivationKind) throws(CLError) -> (kernel: Kernel, group: Int) {
         if let kernel = kernels[activation] { return kernel }
         let kernel = try compile(activation)
@@ -30,8 +30,8 @@ final class EpilogueKernel {
     }
 }
 
-/// `out = act(out + bias)` in place, or added to the residual stream: the epilogue for GEMM providers that
-/// have none. See `bias_activation.cl`.
+/// `out = act(out + bias)` in place, or added to the residual stream: the epilogue for GEMM providers without one. See
+/// `bias_activation.cl`.
 package struct BiasActivation {
     private let kernel: EpilogueKernel
 
@@ -65,7 +65,7 @@ package struct BiasActivation {
     }
 }
 
-/// `out = act(in)`, values of one buffer to another's. See `bias_activation.cl`.
+/// `out = act(in)` from one buffer to another. See `bias_activation.cl`.
 package struct Activate {
     private let kernel: Kernel
     private let vector: Int

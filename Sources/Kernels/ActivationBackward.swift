@@ -1,6 +1,6 @@
 import CLRuntime
 
-/// `g *= act'(in)`: the gradient at the MLP's hidden layer after its activation to that before it. See
+/// `g *= act'(in)`: turns the gradient after the MLP's activation into the gradient before it. See
 /// `activation_backward.cl`.
 package struct ActivationBackward {
     private let kernel: Kernel
@@ -36,7 +36,7 @@ package struct ActivationBackward {
             ])
     }
 
-    /// Of a gated MLP, `out = (g up act'(gate), g act(gate))`: the gradient at act(gate) up to those at both.
+    /// For a gated MLP, `out = (g up act'(gate), g act(gate))`: the gradients at gate and up from that at act(gate) up.
     /// - Parameters:
     ///   - input: gate and up side by side, in slots of `tokens` rows of 2 * width values from element `offset` on
     ///   - lists, slots: as above

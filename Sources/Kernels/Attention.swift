@@ -1,9 +1,9 @@
 import CLRuntime
 
-/// What `attention_pattern` computes: z of one head of slot `to` for some query tokens, by the pattern of slot `from`.
+/// An entry of `attention_pattern`: z of one head of slot `to` for some query tokens, by the pattern of slot `from`.
 package struct PatternEntry: ListEntry {
     package var from: Int, to: Int, head: Int
-    /// Where in the lists the query tokens stand, and how many they are
+    /// Where the query tokens start in the lists, and their number
     package var tokens: Int, tokenCount: Int
 
     package init(from: Int, to: Int, head: Int, tokens: Int, tokenCount: Int) {
@@ -18,16 +18,16 @@ package struct PatternEntry: ListEntry {
 package struct Attention {
     private let kernel: Kernel
     private let patternKernel: Kernel
-    /// Queries of a work-group, and its work-items
+    /// Queries per work-group, and its work-items
     private let queries: Int, items: Int
     private let headDim: Int
-    /// Whether something is added to the scores
+    /// Whether a bias is added to the scores
     private let hasScoreBias: Bool
 
-    /// How the kernels are built for a device
+    /// Kernel file and sizes for a device
     private struct Variant {
         var file: KernelFile
-        /// Of the kernels' names
+        /// Suffix of the kernels' names
         var suffix = ""
         var queries: Int, items: Int
         var defines: [String: Int], options: [String] = []
@@ -40,12 +40,15 @@ package struct Attention {
         self.headDim = headDim
         self.hasScoreBias = hasScoreBias
         var variants =
-            [Self.tensorVariant(library, headDim: headDim), Self.tileVariant(library, headDim: headDim)].compactMap { $0 }
+            [Self.tensorVariant(library, headDim: headDim), Self.tileVariant(library, headDim: headDim)].compactMap {
+                $0
+            }
             + Self.groupVariants(library, headDim: headDim) + [Self.rowVariant(library, headDim: headDim)]
         if hasScoreBias { for index in variants.indices { variants[index].defines["SCORE_BIAS"] = 1 } }
         for variant in variants.dropLast() {
             let kernels = try Self.kernels(variant, library)
-            // Tensor cores decide the arithmetic, so they are not left for want of registers: the launch says so.
+            // The precision asks for tensor cores, so a lack of registers does not lead to another variant: the launch
+            // fails.
             if variant.file == .attentionMMA || kernels.allSatisfy({ $0.maxGroupSize >= variant.items }) {
                 (queries, items, kernel, patternKernel) = (variant.queries, variant.items, kernels[0], kernels[1])
                 return
@@ -65,15 +68,15 @@ package struct Attention {
         return kernels
     }
 
-    /// Tensor cores, in the precisions that they take at least twice as fast as fp32 units do: tf32 and fp16x3 have
-    /// their attention in fp32. nil where a head is too wide for registers.
+    /// Tensor cores, for the precisions in which they are at least twice as fast as fp32 units; with tf32 and fp16x3,
+    /// attention runs in fp32. nil where a head is too wide for registers.
     private static func tensorVariant(_ library: KernelLibrary, headDim: Int) -> Variant? {
         guard [.bf16x3, .bf16, .fp16].contains(library.precision), library.context.device.hasTensorCores,
             headDim <= 128
         else { return nil }
         let parts = library.precision == .bf16x3 ? 2 : 1, keys = parts == 2 || headDim > 64 ? 32 : 64
         let warps = parts == 2 ? 4 : 8
-        // 128 registers let two to four groups share a multiprocessor; wider heads need more of them.
+        // 128 registers let two to four groups share a multiprocessor; wider heads need more registers.
         return Variant(
             file: .attentionMMA, suffix: "_mma", queries: 16 * warps, items: 32 * warps,
             defines: ["DH": headDim, "WARPS": warps, "KEYS": keys, "MODE": library.precision.mode],
@@ -101,8 +104,8 @@ package struct Attention {
             ])
     }
 
-    /// Work-groups that share keys and values, of as many queries as local memory has room for beside their keys, and
-    /// smaller ones
+    /// Work-groups that share keys and values in local memory: the configured number of queries if they fit beside the
+    /// keys, then smaller ones
     private static func groupVariants(_ library: KernelLibrary, headDim: Int) -> [Variant] {
         let most = library.tuning.attentionGroup, memory = library.context.device.localMemory
         let sizes = [most, 32, 16, 8, 4].filter { $0 <= most && $0 % 4 == 0 }
@@ -116,19 +119,19 @@ package struct Attention {
     /// A work-item for each query, or for a vector of them
     private static func rowVariant(_ library: KernelLibrary, headDim: Int) -> Variant {
         let lanes = library.tuning.attentionLanes
-        // A block's scores wait in the cache where there are lanes for them.
+        // With lanes, the scores of a block stay in the cache.
         return Variant(
             file: .attention, queries: lanes, items: 1,
             defines: ["DH": headDim, "QL": lanes, "KB": lanes > 1 ? 64 : 16])
     }
 
-    /// Local memory of a group in `attention_group.cl`: queries, a block of 32 keys or values, its weights, 8 values a
-    /// query
+    /// Bytes of local memory of a group in `attention_group.cl`: queries, a block of 32 keys or values, its weights, 8
+    /// values per query
     private static func localBytes(headDim: Int, queries: Int) -> Int {
         (headDim * queries + 32 * ((headDim + 3) / 4 * 4) + (32 + 8) * (queries + 4)) * MemoryLayout<Float>.size
     }
 
-    /// Token rows inside a buffer: element `offset` is the first row's first value, rows are `stride` apart.
+    /// Token rows inside a buffer: the first row starts at element `offset`, rows are `stride` apart.
     package struct Rows {
         package var buffer: Buffer<Float>
         package var offset: Int
@@ -143,14 +146,14 @@ package struct Attention {
     ///   - k, v: [images, tokens] token rows of H * Dh in one buffer with one stride
     ///   - scale: 1 / sqrt(Dh)
     ///   - z: [images, queries, H * Dh], packed, from element `zOffset` on
-    ///   - bias: [H, T, T], added to the scores of a model that has one
+    ///   - bias: [H, T, T], added to the scores if the model has one
     package func callAsFunction(
         q: Rows, queries: Int, k: Rows, v: Rows, tokens: Int, images: Int, heads: Int, scale: Float, z: Buffer<Float>,
         zOffset: Int = 0, bias: Buffer<Float>? = nil
     ) throws(CLError) {
         let width = heads * headDim
         try check(bias, heads: heads, tokens: tokens)
-        // One query of all images has one row, at no distance from the next.
+        // One query shared by all images is a single row with stride 0.
         let isShared = queries == 1 && q.stride == 0
         func fits(_ rows: Rows, _ count: Int) -> Bool {
             rows.offset >= 0 && rows.stride >= width
@@ -173,7 +176,8 @@ package struct Attention {
             ], also: bias.map { ["bias": $0] } ?? [:])
     }
 
-    /// z of `entries` anew, from another pass's queries and keys and the pass's own values: the patch of `pattern`.
+    /// Recomputes z of `entries` from another pass's queries and keys and the pass's own values: the patch of
+    /// `pattern`.
     /// - Parameters:
     ///   - q: [slots, queries] token rows
     ///   - k, v: [slots, tokens] token rows
@@ -189,7 +193,7 @@ package struct Attention {
             throw .shape(operation: "attention_pattern", expected: "entries within \(lists.count)", got: "\(entries)")
         }
         if entries.count == 0 { return }
-        // One pass at least; which ones there are is in the lists.
+        // Checks a single slot; the slots used are known on the device only.
         func fits(_ rows: Rows, _ count: Int) -> Bool {
             rows.offset >= 0 && rows.stride >= heads * headDim
                 && rows.offset + (count - 1) * rows.stride + heads * headDim <= rows.buffer.count
@@ -215,7 +219,7 @@ package struct Attention {
     }
 }
 
-/// That a bias of attention's scores is there if it is compiled in, with [heads, tokens, tokens] values.
+/// Checks that a bias of the scores is given if it is compiled in, with [heads, tokens, tokens] values.
 func checkScoreBias(
     _ bias: Buffer<Float>?, isWanted: Bool, operation: String, heads: Int, tokens: Int
 ) throws(CLError) {

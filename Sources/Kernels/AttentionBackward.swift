@@ -1,16 +1,16 @@
 import CLRuntime
 
-/// The gradients at attention's queries, keys and values from that at its output z, without [T, T] scores in memory. See
+/// The gradients at attention's q, k and v from the gradient at its output z, without [T, T] scores in memory. See
 /// `attention_backward.cl`, and `attention_backward_group.cl` for GPUs.
 package struct AttentionBackward {
     private let queriesKernel: Kernel
     private let keysKernel: Kernel
-    /// Queries (keys) of a work-group, and its work-items
+    /// Queries (keys) per work-group, and its work-items
     private let queries: Int, items: Int
     private let headDim: Int
     private let hasScoreBias: Bool
 
-    /// - Parameters: as of `Attention`
+    /// - Parameters: as for `Attention`
     package init(_ library: KernelLibrary, headDim: Int, hasScoreBias: Bool = false) throws(CLError) {
         (self.headDim, self.hasScoreBias) = (headDim, hasScoreBias)
         let bias = hasScoreBias ? ["SCORE_BIAS": 1] : [:]
@@ -31,23 +31,25 @@ package struct AttentionBackward {
         }
     }
 
-    /// Local memory of a group: two blocks of its own rows, one of the others', weights, and 8 values a row
+    /// Bytes of local memory of a group: two blocks of its own rows, one of the others', weights, and 8 values per row
     private static func localBytes(headDim: Int, queries: Int) -> Int {
         (2 * headDim * queries + 32 * ((headDim + 3) / 4 * 4) + (2 * 32 + 8) * (queries + 4)) * MemoryLayout<Float>.size
     }
 
-    /// Floats that a call keeps of every query: its largest score, 1 / the sum of its weights, gradient . z
+    /// Floats of the statistics buffer, 4 per query and head: its largest score, 1 / the sum of its weights, g . z,
+    /// unused
     package static func statistics(rows: Int, queries: Int, heads: Int) -> Int { rows * queries * heads * 4 }
 
     /// - Parameters:
     ///   - q, k, v, z: slots of a forward pass; k and v in one buffer
-    ///   - queries: the first so many tokens ask
+    ///   - queries: the number of query tokens, from the first
     ///   - scale: 1 / sqrt(Dh)
     ///   - lists, slots: entry `slots.lowerBound + i` of the lists is the slot of row i
     ///   - g: the gradient at z, [slots.count, queries, H * Dh]
     ///   - statistics: room for `statistics(rows:queries:heads:)` floats
-    ///   - out: [slots.count, tokens, 3 H Dh], gradients at q, k and v side by side; at q 0 for tokens that do not ask
-    ///   - bias: [H, T, T], added to the scores of a model that has one
+    ///   - out: [slots.count, tokens, 3 H Dh], gradients at q, k and v side by side; 0 at q of tokens that are not
+    ///     queries
+    ///   - bias: [H, T, T], added to the scores if the model has one
     package func callAsFunction(
         q: TokenRows, k: TokenRows, v: TokenRows, z: TokenRows, queries: Int, tokens: Int, heads: Int, scale: Float,
         lists: Buffer<Int32>, slots: Range<Int>, g: Buffer<Float>, statistics: Buffer<Float>, out: Buffer<Float>,

@@ -3,13 +3,13 @@ import CLRuntime
 import COpenCL
 import Foundation
 
-/// CLBlast's SGEMM, followed by our epilogue: the provider for GPUs, and the fallback everywhere.
+/// CLBlast's SGEMM followed by our epilogue. Runs on any device.
 package final class CLBlastGEMM: GEMM {
-    /// The parameters of CLBlast's Xgemm kernel that matter, under its names; the others follow from them.
+    /// The main parameters of CLBlast's Xgemm kernel, with its names for them; the others follow from these.
     package struct Tile: Sendable, Equatable, Codable {
-        package var rows: Int, columns: Int, depth: Int  // MWG, NWG, KWG: what a work-group computes
-        package var rowThreads: Int, columnThreads: Int  // MDIMC, NDIMC: its work-items
-        package var vector: Int  // VWM, VWN: floats in a load
+        package var rows: Int, columns: Int, depth: Int  // MWG, NWG, KWG: the tile of a work-group
+        package var rowThreads: Int, columnThreads: Int  // MDIMC, NDIMC: the shape of a work-group
+        package var vector: Int  // VWM, VWN: floats per load
         package var isCached: Bool  // SA, SB: both inputs go through local memory
 
         package init(
@@ -20,7 +20,7 @@ package final class CLBlastGEMM: GEMM {
             (self.vector, self.isCached) = (vector, isCached)
         }
 
-        /// Whether CLBlast's kernel can be built of it: read from a file, it may be anything.
+        /// Whether CLBlast's kernel can be built with it: a tile read from a file may have any values.
         var isSound: Bool {
             [rows, columns, depth, rowThreads, columnThreads, vector].allSatisfy { (1...256).contains($0) }
                 && [1, 2, 4, 8].contains(vector) && depth % 2 == 0
@@ -32,7 +32,7 @@ package final class CLBlastGEMM: GEMM {
             "\(rows)x\(columns) k\(depth) t\(rowThreads)x\(columnThreads) v\(vector)" + (isCached ? " local" : "")
         }
 
-        /// `xgemm_part1.opencl` says what they mean.
+        /// Explained in `xgemm_part1.opencl`.
         fileprivate var parameters: [(String, Int)] {
             let cached = isCached ? 1 : 0
             return [
@@ -47,7 +47,7 @@ package final class CLBlastGEMM: GEMM {
     package var name: String { tile.map { "clblast \($0.name)" } ?? "clblast" }
     private let context: Context
     private let epilogue: BiasActivation
-    /// Reused by every call, as large as the largest so far needed.
+    /// Reused by every call; as large as the largest call so far needed.
     private var temporary: Buffer<UInt8>?
 
     private final class Weight: GEMMWeight {
@@ -59,9 +59,9 @@ package final class CLBlastGEMM: GEMM {
         }
     }
 
-    /// - Parameter tile: nil for what CLBlast's own database says of the device
+    /// - Parameter tile: nil for the parameters of CLBlast's database
     ///
-    /// CLBlast keeps parameters by device for the whole process: the last provider made for a device sets them.
+    /// CLBlast keeps parameters per device for the whole process: the last provider made for a device sets them.
     package init(_ library: KernelLibrary, tile: Tile? = nil) throws(CLError) {
         context = library.context
         self.tile = tile
@@ -72,8 +72,8 @@ package final class CLBlastGEMM: GEMM {
             }
             try overrideParameters("Xgemm", tile.parameters)
         }
-        // One kernel for every size, not another one for small ones, so that a last small wave surely gets the same
-        // bits. On PoCL both give the same bits, and the many short launches of the larger one are slow there.
+        // One kernel for every size instead of another for small ones, so that a small last wave gets the same bits. On
+        // PoCL both give the same bits, and the many short launches of the large-size kernel are slow.
         if context.device.isGPU { try overrideParameters("GemmRoutine", [("XGEMM_MIN_INDIRECT_SIZE", 0)]) }
     }
 
@@ -126,7 +126,7 @@ package final class CLBlastGEMM: GEMM {
             bias: weight.bias, activation: activation, residual: residual)
     }
 
-    /// Offsets and strides count: CLBlast copies a matrix that is not packed into a padded temporary.
+    /// Depends on offsets and strides: CLBlast copies a matrix that is not packed into a padded temporary.
     private func temporaryBytes(_ a: Matrix, rows: Int, outputs: Int, inputs: Int, _ out: Matrix) throws(CLError) -> Int
     {
         try temporaryBytes(

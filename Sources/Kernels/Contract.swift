@@ -1,6 +1,6 @@
 import CLRuntime
 
-/// Rows of a buffer, each of tokens: row r, token t, column c at offset + r * rowStride + t * tokenStride + c.
+/// Rows of tokens in a buffer: row r, token t, column c at offset + r * rowStride + t * tokenStride + c.
 package struct TokenRows {
     package var buffer: Buffer<Float>
     package var offset: Int, rowStride: Int, tokenStride: Int
@@ -10,14 +10,14 @@ package struct TokenRows {
         (self.rowStride, self.tokenStride) = (rowStride, tokenStride)
     }
 
-    /// Whether row 0 lies within the buffer; which rows there are is in lists on the device.
+    /// Whether row 0 lies within the buffer; the row numbers are in lists on the device.
     func holdsRow(tokens: Int, width: Int) -> Bool {
         offset >= 0 && rowStride >= 0 && tokenStride >= 0 && tokens > 0 && width > 0
             && offset + (tokens - 1) * tokenStride + width <= buffer.count
     }
 }
 
-/// One contraction: rows of the gradient, of the source's and of the receiver's activation, and of the result.
+/// One contraction: the rows of the gradient, the source's activation, the receiver's activation and the result.
 package struct ContractEntry: ListEntry {
     package var g: Int, s: Int, r: Int, out: Int
 
@@ -27,7 +27,7 @@ package struct ContractEntry: ListEntry {
     package static let size = 4
 }
 
-/// Gradients times differences of activations, summed over groups of columns: what a patch changes, to first order. See
+/// Gradients times differences of activations, summed over groups of columns: the first-order effect of a patch. See
 /// `contract.cl`.
 package struct Contract {
     private let tokensKernel: Kernel
@@ -44,8 +44,8 @@ package struct Contract {
     ///
     /// - Parameters:
     ///   - g, s, r: gradient, and the source's and the receiver's activation
-    ///   - tokens: the first so many of each row
-    ///   - width: columns of all groups, which are as wide as each other
+    ///   - tokens: the number of tokens used of each row, from the first
+    ///   - width: columns of all groups together; groups have equal widths
     ///   - entries: in `lists`; no two have the same row of `out`
     ///   - out: [*, tokens, groups] from element `outOffset` on
     package func callAsFunction(
@@ -65,14 +65,14 @@ package struct Contract {
         entries: Entries<ContractEntry>, weight: Float = 1, accumulate: Bool = false, out: Buffer<Float>,
         outOffset: Int = 0
     ) throws(CLError) {
-        // Columns that are groups of their own go by vectors; other groups are shared by work-items.
+        // Single-column groups are processed in vectors; a wider group is shared by several work-items.
         let most = width == groups ? group * vector : group / share(width / max(groups, 1))
         try launch(
             summedKernel, [(groups + most - 1) / most, entries.count], g, s, r, tokens, groups, width, lists, entries,
             weight, accumulate, out, outOffset)
     }
 
-    /// Work-items that share one group of columns: a power of two, no more than there are vectors in it.
+    /// Work-items that share one group of columns: a power of two, at most one per vector of the group.
     private func share(_ width: Int) -> Int {
         var items = 1
         while items * 2 <= group, items * 2 * vector <= width { items *= 2 }

@@ -12,7 +12,7 @@ package struct Embed {
         (patchesKernel, embedKernel, self.group) = (kernels[0], kernels[1], group)
     }
 
-    /// Pixels [*, channels, height, width], from element `offset` on, of images `images` to rows [images.count * Np,
+    /// Images `images` of pixels [*, channels, height, width], from element `offset` on, to rows [images.count * Np,
     /// channels * patch height * patch width].
     package func patches(
         pixels: Buffer<Float>, offset: Int = 0, images: Range<Int>, channels: Int,

@@ -1,12 +1,12 @@
 import CLRuntime
 
-/// A weight matrix as its provider keeps it on the device.
+/// A weight matrix in its provider's layout on the device.
 package protocol GEMMWeight: AnyObject {
     var outputs: Int { get }  // N
     var inputs: Int { get }  // K
 }
 
-/// Rows of a matrix inside a buffer: element `offset` is the first, rows are `stride` apart.
+/// Rows of a matrix inside a buffer: the first starts at element `offset`, rows are `stride` apart.
 package struct Matrix {
     package var buffer: Buffer<Float>
     package var offset: Int
@@ -27,10 +27,10 @@ package struct ResidualRows {
     /// [*, rowStride / N, N]
     package var x: Buffer<Float>
     package var rowStride: Int
-    /// From `first` on one entry a pass: its row of x, or a negative number where its result is stored in `out`
+    /// From `first` on, one entry per pass: its row of x, or a negative number to store its result in `out`
     package var lists: Buffer<Int32>
     package var first: Int
-    /// Rows of the GEMM that are one pass's
+    /// Rows of the GEMM per pass
     package var tokens: Int
 
     package init(x: Buffer<Float>, rowStride: Int, lists: Buffer<Int32>, first: Int, tokens: Int) {
@@ -48,7 +48,7 @@ package struct ResidualRows {
     }
 }
 
-/// The kernels' arguments; without residual rows, none and 0.
+/// The kernels' arguments; NoBuffer and 0 without residual rows.
 extension ResidualRows? {
     var buffer: any KernelArgument { self?.x ?? NoBuffer() }
     var listBuffer: any KernelArgument { self?.lists ?? NoBuffer() }
@@ -59,13 +59,13 @@ extension ResidualRows? {
 
 /// Linear maps `out = act(a weight^T + bias)`, `torch.nn.functional.linear` with an activation.
 ///
-/// A row of the result depends on that row of `a` alone, and never on the number of rows: a provider uses the same
-/// kernel and parameters for every M. A sweep fixes its provider before it starts and records `name`.
+/// A row of the result depends on that row of `a` alone, and never on the number of rows: all kernels that a provider
+/// uses for different M give the same bits. A sweep fixes its provider before it starts and records `name`.
 package protocol GEMM: AnyObject {
-    /// What a sweep records: provider and parameters.
+    /// Provider and parameters, as a sweep records them.
     var name: String { get }
 
-    /// The arithmetic of its products
+    /// The precision of its products
     var precision: Precision { get }
 
     /// Puts a weight on the device.
@@ -82,11 +82,11 @@ package protocol GEMM: AnyObject {
         a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix, residual: ResidualRows?
     ) throws(CLError)
 
-    /// The most bytes of device memory that a call needs beside its arguments.
+    /// The most bytes of device memory that a call needs besides its arguments.
     func temporaryBytes(rows: Int, outputs: Int, inputs: Int) throws(CLError) -> Int
 }
 
-/// Which provider a sweep runs on.
+/// The GEMM provider of a sweep.
 package enum GEMMProvider: String, Sendable, CaseIterable, Codable {
     case clblast, packed, tiled
     /// NVIDIA's tensor cores: every precision but fp32
@@ -94,13 +94,13 @@ package enum GEMMProvider: String, Sendable, CaseIterable, Codable {
     /// Matrix tiles of CPUs with Intel AMX: bf16x3 and bf16
     case amx
 
-    /// Those that compute in fp32
+    /// The providers that compute in fp32
     package static let exact: [GEMMProvider] = [.clblast, .packed, .tiled]
 
     /// Packed on CPUs, tiled elsewhere.
     package init(device: Device) { self = device.isGPU ? .tiled : .packed }
 
-    /// The one of a precision other than fp32 that the device has (`Precision.available`)
+    /// The device's provider for a precision other than fp32 (`Precision.available`)
     package init(device: Device, precision: Precision) { self = device.isCPU ? .amx : .tensor }
 
     /// The provider with its own choice of parameters.
@@ -126,7 +126,7 @@ extension GEMM {
         try self(a: a, weight: weight, rows: rows, activation: activation, out: out, residual: nil)
     }
 
-    /// The weight as this provider prepared it, for matrices that hold the product.
+    /// Casts the weight to this provider's type and checks that the matrices hold the product.
     func validated<Own: GEMMWeight>(
         _ weight: any GEMMWeight, as: Own.Type, _ a: Matrix, _ rows: Int, _ out: Matrix, _ residual: ResidualRows?
     ) throws(CLError) -> Own {
@@ -142,7 +142,8 @@ extension GEMM {
         return weight
     }
 
-    /// Holds a product of 65 x 67 x 41 to the host's: a driver whose compiler gets inline assembly wrong is refused.
+    /// Compares a product of 65 x 67 x 41 with the host's, to refuse a driver whose compiler miscompiles inline
+    /// assembly.
     func checkSmallProduct(_ context: Context, operation: String) throws(CLError) {
         let (m, n, k) = (65, 67, 41)
         func values(_ count: Int, _ factor: Int) -> [Float] {

@@ -1,4 +1,4 @@
-/// What is worth measuring on a device: in rounds, each around the best so far.
+/// Candidates that `vitpatch tune` measures on a device, in rounds; later rounds vary the best so far.
 extension GEMMChoice {
     /// Providers with their register tiles, then the packed one's cache blocks.
     package static func rounds(_ library: KernelLibrary) -> [@Sendable (_ best: GEMMChoice?) -> [GEMMChoice]] {
@@ -6,7 +6,8 @@ extension GEMMChoice {
         return [
             { _ in
                 let packed = registerTiles(width).map { GEMMChoice(provider: .packed, tile: $0) }
-                // On CPUs all that goes through local memory is far behind; CLBlast's own choice stands for it.
+                // On CPUs, kernels that use local memory are far slower; CLBlast with its own parameters represents
+                // them.
                 let tiles = isGPU ? clblastTiles.map { GEMMChoice(provider: .clblast, clblast: $0) } : []
                 let tiled = isGPU ? tiledTiles.map { GEMMChoice(provider: .tiled, tiled: $0) } : []
                 return [GEMMChoice(provider: .clblast)] + tiled + tiles + packed
@@ -23,7 +24,7 @@ extension GEMMChoice {
         return shapes.map { with(.init(vector: width, rows: $0.0, vectors: $0.1), depth: 768, block: 96) }
     }
 
-    /// The same tile with other cache blocks, of whole tiles.
+    /// The same tile with other cache blocks, rounded up to whole tiles.
     private static func with(_ tile: PackedGEMM.Tile, depth: Int, block: Int) -> PackedGEMM.Tile {
         var tile = tile
         (tile.depth, tile.block) = (depth, (block + tile.rows - 1) / tile.rows * tile.rows)
@@ -37,7 +38,7 @@ extension GEMMChoice {
         return others(tile).map { GEMMChoice(provider: .packed, tile: $0) }
     }
 
-    /// 64 to 256 work-items of 8 x 8 to 16 x 8, with pieces of 8 and 16 in K.
+    /// 64 to 256 work-items of 8 x 8 to 16 x 8 each, K in pieces of 8 or 16.
     private static var tiledTiles: [TiledGEMM.Tile] {
         let eights = [(128, 128), (128, 64), (64, 64)].flatMap { rows, columns in
             [8, 16].map { TiledGEMM.Tile(rows: rows, columns: columns, depth: $0) }
@@ -51,7 +52,7 @@ extension GEMMChoice {
         return wide + eights
     }
 
-    /// The shapes that GEMM on GPUs comes in: work-groups of 64 to 256, each work-item 4 x 4 to 8 x 8.
+    /// Usual tiles of GEMM on GPUs: work-groups of 64 to 256, each work-item 4 x 4 to 8 x 8.
     private static var clblastTiles: [CLBlastGEMM.Tile] {
         var tiles: [CLBlastGEMM.Tile] = []
         for (m, n, x, y) in [(64, 64, 8, 8), (64, 64, 16, 16), (128, 64, 16, 8), (128, 64, 16, 16), (128, 128, 16, 16)]

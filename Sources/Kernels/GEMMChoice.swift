@@ -2,18 +2,18 @@ import CLRuntime
 import Files
 import Foundation
 
-/// A GEMM provider with its parameters: what a sweep runs on.
+/// A GEMM provider with its parameters, as used by a sweep.
 package struct GEMMChoice: Codable, Sendable, Equatable {
     package var provider: GEMMProvider
-    /// The packed provider's tile; nil for its own choice
+    /// The packed provider's tile; nil for its default
     package var tile: PackedGEMM.Tile?
-    /// CLBlast's; nil for what its database says
+    /// CLBlast's tile; nil for its database's parameters
     package var clblast: CLBlastGEMM.Tile?
-    /// The tiled provider's; nil for its own choice
+    /// The tiled provider's tile; nil for its default
     package var tiled: TiledGEMM.Tile?
     /// nil for fp32
     package var precision: Precision?
-    /// What `vitpatch tune` measured beside it: how many times as fast each other precision is
+    /// Speed of each other precision relative to this choice, measured by `vitpatch tune`
     package var factors: [String: Double]?
 
     package init(
@@ -24,11 +24,11 @@ package struct GEMMChoice: Codable, Sendable, Equatable {
         self.precision = precision
     }
 
-    /// What is good without measuring: packed on CPUs, where CLBlast's defaults reach a tenth of the machine; tiled
+    /// The default without measurements: packed on CPUs, where CLBlast's defaults reach a tenth of the peak; tiled
     /// elsewhere.
     package init(device: Device) { self.init(provider: GEMMProvider(device: device)) }
 
-    /// What runs a precision other than fp32 that the device has
+    /// The device's provider for a precision other than fp32
     package init(device: Device, precision: Precision) {
         self.init(provider: GEMMProvider(device: device, precision: precision), precision: precision)
     }
@@ -43,11 +43,11 @@ package struct GEMMChoice: Codable, Sendable, Equatable {
         }
     }
 
-    /// Whether all can be built: read from a file, they may be anything.
+    /// Whether all tiles can be built: those read from a file may have any values.
     package var isSound: Bool { (tile?.isSound ?? true) && (clblast?.isSound ?? true) && (tiled?.isSound ?? true) }
 }
 
-/// Choices that `vitpatch tune` measured, one file a device in the cache folder, keyed by device, platform and driver.
+/// Choices measured by `vitpatch tune`: one file per device in the cache folder, named by platform, device and driver.
 package struct GEMMChoices: Sendable {
     private let folder: String
 
@@ -68,7 +68,7 @@ package struct GEMMChoices: Sendable {
         guard let data = FileManager.default.contents(atPath: path(for: device)),
             let choice = try? JSONDecoder().decode(GEMMChoice.self, from: data)
         else { return nil }
-        // A tile that does not fit this program any more is as good as none.
+        // A tile that this program can no longer build counts as not measured.
         return choice.isSound ? choice : nil
     }
 

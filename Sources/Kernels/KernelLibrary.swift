@@ -1,10 +1,10 @@
 import CLRuntime
 
-/// Compiles our kernels for one context; each program once.
+/// Compiles our kernels for one context, each program once.
 package final class KernelLibrary {
     package let context: Context
     package let tuning: Tuning
-    /// The arithmetic of products inside kernels, attention's
+    /// The precision of products in attention's kernels
     package let precision: Precision
     /// What matrix tiles are, where the precision has products on them
     let tiles: AMX.Units?
@@ -24,7 +24,7 @@ package final class KernelLibrary {
         isNaive = false
     }
 
-    /// The plain kernels of `naive.cl`, NAME_naive in place of NAME: what benchmarks compare with.
+    /// The plain kernels of `naive.cl`, NAME_naive in place of NAME, for comparison in benchmarks.
     package init(naive context: Context) {
         self.context = context
         tuning = .scalar
@@ -41,7 +41,7 @@ package final class KernelLibrary {
     /// A kernel of `kernels/<file>.cl`.
     /// - Parameters:
     ///   - defines: macros beyond those of the tuning
-    ///   - options: further options of the compiler
+    ///   - options: further compiler options
     func kernel(
         _ file: KernelFile, _ name: String, defines: [String: Int] = [:], options extra: [String] = []
     ) throws(CLError) -> Kernel {
@@ -57,8 +57,8 @@ package final class KernelLibrary {
         return try Kernel(program, name)
     }
 
-    /// Kernels whose work-groups of `WG` items share a row or an image: `group` of them, or the largest power of two
-    /// below it that the device allows each of these kernels (`Kernel.maxGroupSize`).
+    /// Kernels whose work-groups of `WG` items share a row or an image. `group` is the given size or, where the device
+    /// allows less for one of these kernels (`Kernel.maxGroupSize`), the largest power of two that it allows for all.
     func grouped(
         _ file: KernelFile, _ names: String..., defines: [String: Int] = [:], group: Int? = nil
     ) throws(CLError) -> (kernels: [Kernel], group: Int) {
@@ -75,7 +75,7 @@ package final class KernelLibrary {
     }
 }
 
-/// The files under `kernels/` that have kernels.
+/// The files under `kernels/` that contain kernels.
 enum KernelFile: String, CaseIterable {
     case activationBackward = "activation_backward"
     case attention, attentionAMX = "attention_amx", attentionGroup = "attention_group", attentionMMA = "attention_mma"
@@ -87,13 +87,13 @@ enum KernelFile: String, CaseIterable {
 
     var name: String { "\(rawValue).cl" }
 
-    /// `common.cl`, the headers and the file itself.
+    /// `common.cl`, the headers and the file itself, concatenated.
     var source: [UInt8] {
         let (headers, own) = parts
         return headers.reduce(PackageResources.common_cl) { $0 + $1.source } + own
     }
 
-    /// Files without kernels, of which others need the functions
+    /// Files without kernels, whose functions others use
     private enum Header {
         case amx, backwardArguments, epilogue, lanes, mma, mmaLayout
 
@@ -109,7 +109,7 @@ enum KernelFile: String, CaseIterable {
         }
     }
 
-    /// The table of files: what stands in front of each, beside `common.cl`, and its embedded source.
+    /// The table of files: the headers prepended to each, after `common.cl`, and its embedded source.
     private var parts: (headers: [Header], own: [UInt8]) {
         switch self {
         case .activationBackward: ([.epilogue], PackageResources.activation_backward_cl)
@@ -141,11 +141,11 @@ enum KernelFile: String, CaseIterable {
     }
 }
 
-/// Work-items of a group of `kernel` where they have nothing to do with each other
+/// Group size of `kernel` where work-items are independent
 func groupSize(_ kernel: Kernel) -> Int { powerOfTwo(atMost: min(64, kernel.maxGroupSize)) }
 
 /// The largest power of two up to `limit`, at least 1
 func powerOfTwo(atMost limit: Int) -> Int { 1 << (Int.bitWidth - 1 - max(limit, 1).leadingZeroBitCount) }
 
-/// `items`, filled up to whole groups
+/// `items`, rounded up to whole groups
 func wholeGroups(_ items: Int, of group: Int) -> Int { (items + group - 1) / group * group }

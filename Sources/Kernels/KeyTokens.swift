@@ -1,20 +1,19 @@
 import CLRuntime
 
-/// What each single key of another pass would change, to first order in z, by the softmax computed anew. See
-/// `key_tokens.cl`.
+/// The effect of patching each single key, to first order in z, with the softmax computed anew. See `key_tokens.cl`.
 package struct KeyTokens {
     private let kernel: Kernel
     private let items: Int
     private let headDim: Int
     private let hasScoreBias: Bool
-    /// Keys whose sums are added up at a time
+    /// Keys per block; a group adds the sums of one block at a time
     private static let keys = 16
 
-    /// - Parameters: as of `Attention`
+    /// - Parameters: as for `Attention`
     package init(_ library: KernelLibrary, headDim: Int, hasScoreBias: Bool = false) throws(CLError) {
         (self.headDim, self.hasScoreBias) = (headDim, hasScoreBias)
         let lanes = library.tuning.attentionLanes
-        // A group of GPUs' work-items holds as many queries.
+        // On GPUs, a work-group has one work-item for each query of an attention group.
         items = library.tuning.attentionGroup
         kernel = try library.kernel(
             .keyTokens, "key_tokens",
@@ -23,17 +22,17 @@ package struct KeyTokens {
             ]) { $1 })
     }
 
-    /// `out[e.out, j, h] = (accumulate ? itself : 0) + weight * sum over queries i of g_i . (z'_i - z_i)`, where z' has
-    /// the source's key j in place of the receiver's, and all else is the receiver's.
+    /// `out[e.out, j, h] = (accumulate ? itself : 0) + weight * sum over queries i of g_i . (z'_i - z_i)`, where z'
+    /// uses the source's key j, and the receiver's values for everything else.
     ///
     /// - Parameters:
     ///   - g: the gradient at z; rows e.g
     ///   - q, k, v: slots of a forward pass; the receiver's e.r, the source's keys e.s
-    ///   - queries: the first so many tokens ask
+    ///   - queries: the number of query tokens, from the first
     ///   - scale: 1 / sqrt(Dh)
     ///   - entries: in `lists`; no two have the same row of `out`
     ///   - out: [*, tokens, heads] from element `outOffset` on
-    ///   - bias: [H, T, T], added to the scores of a model that has one
+    ///   - bias: [H, T, T], added to the scores if the model has one
     package func callAsFunction(
         g: TokenRows, q: TokenRows, k: TokenRows, v: TokenRows, queries: Int, tokens: Int, heads: Int, scale: Float,
         lists: Buffer<Int32>, entries: Entries<ContractEntry>, weight: Float = 1, accumulate: Bool = false,

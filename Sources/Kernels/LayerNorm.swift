@@ -12,8 +12,8 @@ package struct LayerNorm {
 
     /// - Parameters:
     ///   - input: the residual stream; row r starts at r * rowStride, which holds `tokens` tokens
-    ///   - rows: row list; entries `list` of it are used
-    ///   - tokens: tokens of each row, from the first on
+    ///   - rows: row list, of which entries `list` are used
+    ///   - tokens: the number of tokens of each row, from the first
     ///   - weight, bias: [D]
     ///   - out: [list.count, tokens, D], packed
     package func callAsFunction(

@@ -1,6 +1,6 @@
 import CLRuntime
 
-/// The gradient at layer norm's input from that at its output. See `layernorm_backward.cl`.
+/// The gradient at layer norm's input from the gradient at its output. See `layernorm_backward.cl`.
 package struct LayerNormBackward {
     private let kernel: Kernel
     private let group: Int
@@ -13,9 +13,9 @@ package struct LayerNormBackward {
     /// `out[i, t] = (t < addTokens ? add[i, t] : 0) + J^T gradient[i, t]`, with J of the norm at `input`'s row i.
     ///
     /// - Parameters:
-    ///   - input: what the norm was given; row r starts at r * rowStride
-    ///   - rows, list: the rows are entries `list` of it
-    ///   - tokens: tokens of each row, from the first on
+    ///   - input: the norm's input; row r starts at r * rowStride
+    ///   - rows, list: row list, of which entries `list` are used
+    ///   - tokens: the number of tokens of each row, from the first
     ///   - weight: [D]
     ///   - gradient: at the norm's output, [list.count, tokens, D]
     ///   - add: [list.count, addTokens, D]
@@ -57,9 +57,9 @@ package struct LayerNormHeadsBackward {
     /// `g = J^T g`, head by head, with J of the norm at `input`.
     ///
     /// - Parameters:
-    ///   - input: what was normed, `rows` rows of heads * D values, `inputStride` apart, from `inputOffset` on
+    ///   - input: the norm's input: `rows` rows of heads * D values, `inputStride` apart, from `inputOffset` on
     ///   - weight: [D], the same for all heads
-    ///   - g: the same from `offset` on, rows `stride` apart
+    ///   - g: rows of the same width, `stride` apart, from `offset` on
     package func callAsFunction(
         input: Buffer<Float>, inputOffset: Int, inputStride: Int, rows: Int, heads: Int, weight: Buffer<Float>,
         eps: Float, g: Buffer<Float>, offset: Int, stride: Int

@@ -5,7 +5,7 @@ package struct MetricGradient {
     private let kernel: Kernel
     private let group: Int
 
-    /// What is differentiated; raw values as in the lists
+    /// The metric to differentiate; raw values as in the lists
     package enum Metric: Int32, Sendable, CaseIterable {
         /// logit[target] - logsumexp(the other logits)
         case logOdds = 0
@@ -22,8 +22,8 @@ package struct MetricGradient {
 
     /// - Parameters:
     ///   - logits: [*, C]
-    ///   - rows, images, metrics: where in the lists the row of `logits`, the image and the `Metric` of each gradient stand
-    ///   - targets: an image's target at `offset + 2 * image`, its foil behind it
+    ///   - rows, images, metrics: ranges of the lists with each gradient's row of `logits`, image and `Metric`
+    ///   - targets: an image's target at `offset + 2 * image`, followed by its foil
     ///   - out: [rows.count, C]
     package func callAsFunction(
         logits: Buffer<Float>, classes: Int, lists: Buffer<Int32>, rows: Range<Int>, images: Range<Int>,

@@ -5,7 +5,7 @@ package struct Metrics {
     private let targetsKernel: Kernel
     private let rowsKernel: Kernel
     private let group: Int
-    /// Floats a row in the result
+    /// Floats per row of the result
     package static let valuesPerRow = 6
 
     package init(_ library: KernelLibrary) throws(CLError) {
@@ -13,13 +13,13 @@ package struct Metrics {
         (targetsKernel, rowsKernel, self.group) = (kernels[0], kernels[1], group)
     }
 
-    /// Floats of `out` for so many rows and images
+    /// Floats of `out` for `rows` rows and `images` images
     package static func count(rows: Int, images: Int) -> Int { rows * valuesPerRow + images * 2 }
 
     /// - Parameters:
     ///   - logits: [rows, C]; rows 0 ..< images are clean, and row r belongs to image r % images
-    ///   - foils: where the rows begin whose mean logits choose a foil, twice the same for those of one pass
-    ///   - labels: [images] target classes, -1 for the clean pass's own, then [images] foils, -1 for the one that is chosen
+    ///   - foils: first rows of the two passes whose mean logits choose a foil; equal for a single pass
+    ///   - labels: [images] target classes, -1 for the clean pass's prediction, then [images] foils, -1 to choose one
     ///   - out: [rows, 6] (p, logit, logit difference, KL, argmax, log-odds), then [images, 2] (target, foil)
     package func callAsFunction(
         logits: Buffer<Float>, classes: Int, rows: Int, images: Int, foils: (Int, Int),

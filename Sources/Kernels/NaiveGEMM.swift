@@ -1,6 +1,6 @@
 import CLRuntime
 
-/// One work-item a value of the result: what the other providers are measured against. See `naive.cl`.
+/// One work-item per value of the result: the baseline of the other providers. See `naive.cl`.
 package final class NaiveGEMM: GEMM {
     package let name = "naive"
     private let context: Context

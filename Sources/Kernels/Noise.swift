@@ -1,10 +1,10 @@
 import CLRuntime
 
-/// Gaussian noise in multiples of a standard deviation, an image's own or a given one. See `noise.cl`.
+/// Gaussian noise scaled by a standard deviation, each image's own or a given one. See `noise.cl`.
 package struct Noise {
     private let deviationKernel: Kernel
     private let addKernel: Kernel
-    /// Values of a work-item that adds
+    /// Values per work-item of `noise_add`
     private let width: Int
     /// Work-items that share an image's deviation; 1 on CPUs
     private let group: Int
@@ -19,11 +19,11 @@ package struct Noise {
         (deviationKernel, addKernel, self.group) = (kernels[0], kernels[1], group)
     }
 
-    /// `e[i, j] += strength * deviation(e[i, :]) * normal(i, j)`, or with the `deviation` that is given
+    /// `e[i, j] += strength * deviation(e[i, :]) * normal(i, j)`, or with the given `deviation`
     /// - Parameters:
     ///   - e: [images.count, values]
-    ///   - images: which images of the upload these are
-    ///   - keys: holds, from element `offset` on, the bits of four words an image
+    ///   - images: the images' positions in the upload
+    ///   - keys: from element `offset` on, four 32-bit words per image
     ///   - deviations: room for images.count values
     package func add(
         e: Buffer<Float>, values: Int, images: Range<Int>, strength: Float, keys: Buffer<Int32>, offset: Int,

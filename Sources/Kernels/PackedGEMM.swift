@@ -1,8 +1,7 @@
 import CLRuntime
 import Dispatch
 
-/// Our GEMM for CPUs: weights packed once into panels, register tiles; bias, activation and residual in the
-/// epilogue.
+/// Our GEMM for CPUs: weights packed once into panels, register tiles; bias, activation and residual in the epilogue.
 /// See `gemm_packed.cl`.
 package final class PackedGEMM: GEMM {
     /// The shape of the register tile and of the cache blocks; fixed for a context.
@@ -11,7 +10,7 @@ package final class PackedGEMM: GEMM {
         package var rows: Int  // MR
         package var vectors: Int  // NV
         package var depth: Int  // KC
-        /// Rows of a work-item, where there are many
+        /// Rows of `a` per work-item, where there are many
         package var block: Int
 
         package init(vector: Int, rows: Int, vectors: Int, depth: Int = 768, block: Int = 96) {
@@ -25,9 +24,9 @@ package final class PackedGEMM: GEMM {
                 ? Tile(vector: 16, rows: 12, vectors: 2) : Tile(vector: max(vectorWidth, 4), rows: 6, vectors: 2)
         }
 
-        /// Whether a kernel can be built of it: read from a file, it may be anything.
+        /// Whether a kernel can be built with it: a tile read from a file may have any values.
         var isSound: Bool {
-            // Beyond 64 accumulators a kernel spills its registers, and takes minutes to compile.
+            // Beyond 64 accumulators a kernel spills registers and takes minutes to compile.
             [4, 8, 16].contains(vector) && (1...32).contains(rows) && (1...8).contains(vectors) && rows * vectors <= 64
                 && (16...65_536).contains(depth) && (1...4096).contains(block)
         }
@@ -66,7 +65,7 @@ package final class PackedGEMM: GEMM {
         let columns = tile.columns, count = (outputs + columns - 1) / columns
         let panels = try Buffer<Float>(context, count: count * inputs * columns) { panels in
             weight.withUnsafeBufferPointer { weight in
-                // Every panel is written by one thread.
+                // One thread writes each panel.
                 nonisolated(unsafe) let (to, from) = (panels, weight)
                 DispatchQueue.concurrentPerform(iterations: count) { panel in
                     for column in 0..<columns {
@@ -103,8 +102,8 @@ package final class PackedGEMM: GEMM {
             ])
     }
 
-    /// Rows of a work-item. Few rows stay together, so that every panel is read from memory once, if there are panels
-    /// enough to keep all cores busy; this changes no bit.
+    /// Rows per work-item. Few rows stay in one block, so that every panel is read from memory once, if there are
+    /// enough panels to keep all cores busy. The result has the same bits either way.
     private func block(rows: Int, panels: Int) -> Int {
         let isFew = rows <= 2 * tile.block + tile.rows && panels >= 4 * context.device.computeUnits
         return isFew ? max(rows, 1) : tile.block

@@ -1,6 +1,6 @@
 import CLRuntime
 
-/// The device's own ceilings: a loop of fma, and a copy. See `peak.cl`.
+/// Measures the device's peak rates: fma in a loop, and a copy. See `peak.cl`.
 package struct Peak {
     private let fmaKernel: Kernel
     private let copyKernel: Kernel

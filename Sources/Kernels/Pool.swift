@@ -13,8 +13,8 @@ package struct Pool {
 
     /// - Parameters:
     ///   - input: row r starts at r * rowStride, tokens of `width` values
-    ///   - rows, list: the rows are entries `list` of it; without `rows` they are 0 ..< list.count
-    ///   - tokens: whose mean is taken
+    ///   - rows, list: row list, of which entries `list` are used; without `rows` the rows are 0 ..< list.count
+    ///   - tokens: the tokens that are averaged
     ///   - out: [list.count] rows of `width` values, `stride` apart, from element `offset` on
     package func callAsFunction(
         input: Buffer<Float>, rowStride: Int, rows: Buffer<Int32>?, list: Range<Int>, tokens: Range<Int>, width: Int,
@@ -40,8 +40,8 @@ package struct Pool {
             ])
     }
 
-    /// The gradient at the mean of some tokens to that at all of them: `out[i, t] = (accumulate ? itself : 0) + (t in
-    /// tokens ? input[i] / tokens.count : 0)`.
+    /// The gradient at all tokens from that at the mean of some: `out[i, t] = (accumulate ? itself : 0) + (t in tokens
+    /// ? input[i] / tokens.count : 0)`.
     /// - Parameters:
     ///   - input: [count] rows of `width` values, `stride` apart, from element `offset` on
     ///   - out: [count, outTokens, width]

@@ -1,6 +1,6 @@
 import CLRuntime
 
-/// Adds to, swaps and mixes rows of the residual stream. See `residual.cl`.
+/// Adds to, swaps, blends and subtracts rows of the residual stream. See `residual.cl`.
 package struct Residual {
     private let addKernel: Kernel
     private let copyKernel: Kernel
@@ -19,7 +19,7 @@ package struct Residual {
     /// - Parameters:
     ///   - x: residual stream, row stride `rowStride`
     ///   - o: a stage's output [*, tokens, D], bias included
-    ///   - lists: row lists; dst, base and src are offsets of `count` entries each
+    ///   - lists: row lists; dst, base and src are the offsets of `count` entries each
     package func add(
         x: Buffer<Float>, rowStride: Int, o: Buffer<Float>, lists: Buffer<Int32>, dst: Int, base: Int, src: Int,
         count: Int, tokens: Int, width: Int
@@ -48,10 +48,10 @@ package struct Residual {
             ])
     }
 
-    /// `x[dst[i]] = x[a[i]] + t (x[b[i]] - x[a[i]])`: points of the straight line between two rows.
+    /// `x[dst[i]] = x[a[i]] + t (x[b[i]] - x[a[i]])`: points on the straight line between two rows.
     /// - Parameters:
-    ///   - lists: row lists; dst, a and b are offsets of `count` entries each
-    ///   - rowElements: floats of a row, which are all blended
+    ///   - lists: row lists; dst, a and b are the offsets of `count` entries each
+    ///   - rowElements: floats per row, all of them blended
     package func blend(
         x: Buffer<Float>, lists: Buffer<Int32>, dst: Int, a: Int, b: Int, count: Int, t: Float, rowElements: Int
     ) throws(CLError) {
@@ -66,7 +66,7 @@ package struct Residual {
     /// before and after it.
     /// - Parameters:
     ///   - x: residual stream, row stride `rowStride`
-    ///   - lists: row lists; a and b are offsets of `count` entries each
+    ///   - lists: row lists; a and b are the offsets of `count` entries each
     ///   - o: [*, tokens, width]
     package func difference(
         x: Buffer<Float>, rowStride: Int, lists: Buffer<Int32>, a: Int, b: Int, count: Int, tokens: Int, width: Int,

@@ -1,19 +1,19 @@
 import CLRuntime
 
-/// A struct of ints that a kernel reads from a buffer of lists; the .cl file has one of the same name.
+/// A struct of ints that a kernel reads from a buffer of lists; the .cl file declares it under the same name.
 package protocol ListEntry: Sendable {
-    /// The fields in their order
+    /// The fields in order
     var ints: [Int32] { get }
-    /// How many they are
+    /// The number of fields
     static var size: Int { get }
 }
 
-/// Entries of one kind in a buffer of lists, one after the other.
+/// Consecutive entries of one type in a buffer of lists.
 package struct Entries<Entry: ListEntry>: Sendable, Equatable {
-    /// Where in the lists the first one starts
+    /// Where the first one starts in the lists
     package var first: Int
     package var count: Int
-    /// The most tokens that one of them names
+    /// The largest number of tokens of an entry
     package var tokens: Int
 
     package init(first: Int = 0, count: Int = 0, tokens: Int = 0) {
@@ -25,10 +25,10 @@ package struct Entries<Entry: ListEntry>: Sendable, Equatable {
     }
 }
 
-/// What `slices_copy` copies: columns of some tokens, from slot to slot.
+/// An entry of `slices_copy`: columns of some tokens to copy from slot to slot.
 package struct SliceEntry: ListEntry {
     package var dst: Int, src: Int, column: Int, width: Int
-    /// Where in the lists the tokens stand, and how many they are
+    /// Where the tokens start in the lists, and their number
     package var tokens: Int, tokenCount: Int
 
     package init(dst: Int, src: Int, column: Int, width: Int, tokens: Int, tokenCount: Int) {

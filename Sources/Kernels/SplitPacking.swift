@@ -1,9 +1,9 @@
 import Dispatch
 
-/// How a weight lies in memory for `gemm_mma.cl`: split into parts of fewer bits, 64 rows by 64 bytes a block.
+/// Memory layout of a weight for `gemm_mma.cl`: split into parts of fewer bits, in blocks of 64 rows by 64 bytes.
 ///
-/// A block holds `step` values of K of 64 rows: as 16 + 16 halves hi and lo (split precisions), 32 halves, or 16 tf32.
-/// Chunk c of 16 bytes of row r stands at chunk c ^ (r / 2 % 4) of the row, as the kernel's local memory has it.
+/// A block holds `step` values of K for 64 rows: 16 hi + 16 lo halves (split precisions), 32 halves, or 16 tf32. Chunk
+/// c of 16 bytes of row r is stored as chunk c ^ (r / 2 % 4) of the row, as in the kernel's local memory.
 struct SplitPacking {
     let precision: Precision
 
@@ -30,7 +30,7 @@ struct SplitPacking {
     ) {
         let blocks = blocks(inputs)
         weight.withUnsafeBufferPointer { weight in
-            // Every panel of 64 rows is written by one thread.
+            // One thread writes each panel of 64 rows.
             nonisolated(unsafe) let (to, from) = (words, weight)
             DispatchQueue.concurrentPerform(iterations: paddedRows / 64) { panel in
                 for row in (panel * 64)..<(panel * 64 + 64) {
@@ -49,7 +49,7 @@ struct SplitPacking {
         }
     }
 
-    /// Word `index` of a row's 64 bytes, before chunks change places.
+    /// Word `index` of a row's 64 bytes, before the chunks are permuted.
     private func word(_ index: Int, _ value: (Int) -> Float) -> UInt32 {
         switch precision {
         case .tf32, .fp32: return Self.tf32(value(index))
@@ -67,35 +67,35 @@ struct SplitPacking {
     /// hi = round(x)
     private func high(_ x: Float) -> UInt16 { isHalf ? Float16Bits.bits(x) : Self.bf16(x) }
 
-    /// lo = round(x - hi), with fp16 times 2^11: there it is always a normal number where x is one.
+    /// lo = round(x - hi), scaled by 2^11 for fp16: then it is always a normal number where x is one.
     private func low(_ x: Float) -> UInt16 {
         isHalf
             ? Float16Bits.bits((x - Float16Bits.value(high(x))) * 2048)
             : Self.bf16(x - Float(bitPattern: UInt32(high(x)) << 16))
     }
 
-    /// To the nearest, ties to even; NaN stays NaN.
+    /// Rounds to nearest, ties to even; NaN stays NaN.
     static func bf16(_ x: Float) -> UInt16 {
         if x.isNaN { return 0x7fff }
         let bits = x.bitPattern
         return UInt16(truncatingIfNeeded: (bits &+ 0x7fff &+ (bits >> 16 & 1)) >> 16)
     }
 
-    /// To the nearest with 10 bits after the point, ties away from zero.
+    /// Rounds to nearest with 10 fraction bits, ties away from zero.
     static func tf32(_ x: Float) -> UInt32 {
         x.isFinite ? (x.bitPattern &+ 0x1000) & 0xffff_e000 : x.bitPattern
     }
 }
 
-/// IEEE 754 binary16 without the type, which not every platform's Swift has.
+/// IEEE 754 binary16 without `Float16`, which Swift lacks on some platforms.
 enum Float16Bits {
-    /// To the nearest, ties to even.
+    /// Rounds to nearest, ties to even.
     static func bits(_ x: Float) -> UInt16 {
         let sign = UInt16(x.bitPattern >> 16 & 0x8000), size = abs(x)
         if size.isNaN { return sign | 0x7e00 }
         if size >= 65520 { return sign | 0x7c00 }
         if size < 0x1p-14 {
-            // Subnormal: a whole number of 2^-24
+            // Subnormal: a multiple of 2^-24
             return sign | UInt16((size * 0x1p24).rounded(.toNearestOrEven))
         }
         let bits = size.bitPattern

@@ -1,13 +1,13 @@
 import CLRuntime
 import Dispatch
 
-/// GEMM on NVIDIA's tensor cores: bf16, fp16 or tf32 factors, or split ones, with fp32 sums. See `gemm_mma.cl`.
+/// GEMM on NVIDIA's tensor cores: bf16, fp16 or tf32 factors, split or not, with fp32 sums. See `gemm_mma.cl`.
 package final class TensorCoreGEMM: GEMM {
-    /// What a work-group and each of its warps compute.
+    /// The tile of a work-group and of each of its warps.
     private struct Tile {
         let rows: Int, columns: Int  // BM, BN
         let warpRows: Int, warpColumns: Int  // WM, WN
-        /// Work done in a given time where tiles fill the device, relative to the large tile's
+        /// Speed where tiles fill the device, relative to the large tile
         let efficiency: Double
         var items: Int { rows / warpRows * (columns / warpColumns) * 32 }
 
@@ -27,7 +27,7 @@ package final class TensorCoreGEMM: GEMM {
     package var name: String { "tensor cores \(precision.rawValue)" }
 
     private final class Weight: GEMMWeight {
-        let values: Buffer<UInt32>  // [paddedN / 64, blocks, 64, 16]  a block: 64 bytes of each of 64 rows
+        let values: Buffer<UInt32>  // [paddedN / 64, blocks, 64, 16]: a block has 64 bytes of each of 64 rows
         let bias: Buffer<Float>  // [paddedN]
         let outputs: Int, inputs: Int
         init(values: Buffer<UInt32>, bias: Buffer<Float>, outputs: Int, inputs: Int) {
@@ -35,8 +35,8 @@ package final class TensorCoreGEMM: GEMM {
         }
     }
 
-    /// - Throws: `CLError.shape` where the device has no tensor cores; `CLError.library` where a small product comes
-    ///   out wrong
+    /// - Throws: `CLError.shape` where the device has no tensor cores; `CLError.wrongResult` where a small product is
+    ///   wrong
     package init(_ library: KernelLibrary, precision: Precision) throws(CLError) {
         let device = library.context.device
         guard precision != .fp32, device.hasTensorCores else {
@@ -112,7 +112,7 @@ package final class TensorCoreGEMM: GEMM {
     package func temporaryBytes(rows: Int, outputs: Int, inputs: Int) -> Int { 0 }
 }
 
-/// What a product costs on `units` multiprocessors: whole waves of tiles, by the work in a tile.
+/// Relative time of a product on `units` multiprocessors: rounds of one tile per unit, times the work of a tile.
 func filledWavesCost(
     rows: Int, columns: Int, tileRows: Int, tileColumns: Int, efficiency: Double, units: Int
 ) -> Double {

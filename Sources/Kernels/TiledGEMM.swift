@@ -4,7 +4,7 @@ import Dispatch
 /// Our GEMM for GPUs: register tiles fed from local memory; bias, activation and residual in the epilogue. See
 /// `gemm_tiled.cl`.
 package final class TiledGEMM: GEMM {
-    /// What a work-group and each of its work-items compute.
+    /// The tile of a work-group and of each of its work-items.
     package struct Tile: Sendable, Equatable, Codable {
         package var rows: Int, columns: Int, depth: Int  // BM, BN, BK
         package var rowsPerItem: Int, columnsPerItem: Int  // TM, TN
@@ -20,10 +20,10 @@ package final class TiledGEMM: GEMM {
             let padded = 8 * depth * (rows + 4 + columns)
             return padded <= 49152 ? padded : 8 * depth * (rows + columns)  // PAD of gemm_tiled.cl
         }
-        /// Work done in a given time where tiles fill the device, relative to the large tile's
+        /// Speed where tiles fill the device, relative to the large tile
         var efficiency: Double { items * rowsPerItem * columnsPerItem >= 16384 ? 1 : rowsPerItem >= 8 ? 0.87 : 0.5 }
 
-        /// Whether a kernel can be built of it: read from a file, it may be anything.
+        /// Whether a kernel can be built with it: a tile read from a file may have any values.
         package var isSound: Bool {
             [rows, columns, depth, rowsPerItem, columnsPerItem].allSatisfy { (4...256).contains($0) && $0 % 4 == 0 }
                 && depth <= 64 && rowsPerItem <= 16 && columnsPerItem <= 16 && rowsPerItem * columnsPerItem <= 128
@@ -40,7 +40,7 @@ package final class TiledGEMM: GEMM {
     private let library: KernelLibrary
     private var context: Context { library.context }
     private let tile: Tile
-    /// The tile and smaller ones that the device can run
+    /// The tile, and smaller ones that the device can run
     private let tiles: [Tile]
     private var kernels: [String: Kernel] = [:]
     package var name: String { "tiled \(tile.name)" }
@@ -55,7 +55,7 @@ package final class TiledGEMM: GEMM {
         }
     }
 
-    /// - Parameter tile: nil for the largest of the device's family (`DeviceFamily.tiles`) that fits
+    /// - Parameter tile: nil for the first of the device's family (`DeviceFamily.tiles`) that fits
     package init(_ library: KernelLibrary, tile: Tile? = nil) throws(CLError) {
         self.library = library
         let device = library.context.device
@@ -87,12 +87,12 @@ package final class TiledGEMM: GEMM {
         weight: [Float], bias: [Float], outputs: Int, inputs: Int
     ) throws(CLError) -> any GEMMWeight {
         try validate(weight, bias, outputs: outputs, inputs: inputs)
-        // Whole tiles of any kernel
+        // Padded to whole tiles of every kernel
         func padded(_ size: Int, _ parts: [Int]) -> Int { parts.map { (size + $0 - 1) / $0 * $0 }.max() ?? size }
         let n = max(4, padded(outputs, tiles.map(\.columns))), k = max(4, padded(inputs, tiles.map(\.depth)))
         let values = try Buffer<Float>(context, count: k * n) { values in
             weight.withUnsafeBufferPointer { weight in
-                // Every strip of columns is written by one thread.
+                // One thread writes each strip of columns.
                 nonisolated(unsafe) let (to, from) = (values, weight)
                 let strip = 64
                 DispatchQueue.concurrentPerform(iterations: (n + strip - 1) / strip) { index in
@@ -120,8 +120,8 @@ package final class TiledGEMM: GEMM {
                 rows: rows, columns: weight.outputs, tileRows: tile.rows, tileColumns: tile.columns,
                 efficiency: tile.efficiency, units: context.device.computeUnits)
         }
-        // Every tile gives the same bits, also the next best where the compiler takes more registers for one than its
-        // group has.
+        // Every tile gives the same bits, so the next best one replaces a tile whose kernel takes more registers than
+        // its group has.
         var tile = tile
         for candidate in tiles.sorted(by: { cost($0) < cost($1) }) {
             tile = candidate

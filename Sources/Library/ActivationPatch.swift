@@ -21,7 +21,7 @@ public enum ActivationSite: String, Sendable, CaseIterable {
 
 /// One patched pass: activations at one site are replaced in the receiving pass.
 public struct ActivationPatch: Sendable, Hashable {
-    /// Which pass receives activations
+    /// The pass that receives activations
     public enum Direction: Sendable {
         /// The corrupted pass receives clean activations (denoising)
         case restore
@@ -29,7 +29,7 @@ public struct ActivationPatch: Sendable, Hashable {
         case noise
     }
 
-    /// What is patched in
+    /// The activations that are patched in
     public enum Source: Sendable {
         /// The other pass's activations
         case otherPass

@@ -5,7 +5,7 @@ public struct VitPatchError: Error, Sendable, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
-/// What a pass says of one image.
+/// The result of a pass on one image.
 public struct PassResult: Sendable, Equatable {
     /// Probability and logit of the target class
     public let probability: Float, logit: Float
@@ -20,7 +20,7 @@ public struct PatchResults: Sendable {
     public let patched: [[PassResult]]  // [patches][images]
     let directions: [ActivationPatch.Direction]
 
-    /// How far each patch moves the target's probability: patched pass - receiving pass, [patches][images].
+    /// The effect of each patch on the target's probability: patched pass - receiving pass, [patches][images].
     public var effects: [[Float]] {
         zip(patched, directions).map { passes, direction in
             zip(passes, direction == .restore ? corrupted : clean).map { $0.probability - $1.probability }

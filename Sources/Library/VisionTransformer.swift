@@ -5,7 +5,7 @@ internal import Kernels
 internal import Patch
 internal import ViT
 
-/// A Vision Transformer on an OpenCL device. It and its results depend on no other thread: use it from one at a time.
+/// A Vision Transformer on an OpenCL device. Use it from one thread at a time.
 public final class VisionTransformer {
     private let checkpoint: Checkpoint
     private let preprocessor: Preprocessor
@@ -60,7 +60,7 @@ public final class VisionTransformer {
     /// Runs clean, corrupted and patched passes.
     /// - Parameters:
     ///   - clean: of each image [channels, height, width], as `pixels` gives them
-    ///   - corrupted: as many, of the same shape
+    ///   - corrupted: the same number of images, of the same shape
     ///   - targets: the class of each image whose probability is measured; nil for the clean pass's prediction
     ///   - memory: bytes of device memory to use at most, weights included; nil for seven tenths of the device's
     /// - Throws: `VitPatchError`
@@ -113,7 +113,7 @@ public final class VisionTransformer {
             patched: patched.map { $0.compactMap { $0 } }, directions: patches.map(\.direction))
     }
 
-    /// Makes one public type of the engine's errors, with their sentences.
+    /// Converts the engine's errors to `VitPatchError`, with their sentences.
     private static func named<R>(_ body: () throws -> R) throws -> R {
         do {
             return try body()

@@ -1,13 +1,13 @@
 import Foundation
 import ViT
 
-/// Activations of images in a .safetensors file, mapped: what `PatchWith.file` puts in, image by image.
+/// Activations of images in a memory-mapped .safetensors file, put in by `PatchWith.file`, image by image.
 ///
-/// Arrays are called `patch.SITE.LAYER`, or `clean.SITE.LAYER` as `vitpatch activations` writes them (`embed` has layer
-/// 0), [images, T, D], or [images, H, T, Dh] of q, k, v and z, [images, H, T, T] of pattern; the metadata's `ids` is a
-/// JSON list of the images' ids.
+/// Arrays are called `patch.SITE.LAYER`, or `clean.SITE.LAYER` if written by `vitpatch activations` (`embed` has layer
+/// 0). Shapes: [images, T, D]; [images, H, T, Dh] for q, k, v and z; [images, H, T, T] for pattern; [images, T, M] for
+/// mlp_pre and mlp_act. The metadata's `ids` is a JSON list of the images' ids.
 package final class ActivationFile: Sendable {
-    /// What the metadata calls the hash of the model
+    /// The metadata's key for the model's hash
     package static let modelHashKey = "model_hash"
 
     private struct Key: Hashable {
@@ -21,9 +21,9 @@ package final class ActivationFile: Sendable {
     /// SHA-256 in hex of the whole file
     package let sha256: String
 
-    /// Opens a file and checks that it has what patches put in.
+    /// Opens a file and checks that it has every activation that the patches put in.
     /// - Parameters:
-    ///   - modelHash: of the model that is patched, whose own the arrays `clean.*` must be
+    ///   - modelHash: hash of the patched model; arrays `clean.*` must come from this model
     /// - Throws: `CheckpointError`, which names the file and the array
     package init(
         path: String, patches: [Patch], config: ViTConfig, modelHash: String
@@ -66,7 +66,7 @@ package final class ActivationFile: Sendable {
 
     private static func short(_ hash: String?) -> String { hash.map { String($0.prefix(12)) } ?? "nothing" }
 
-    /// Where an image's activations stand in every array.
+    /// The image's index in every array.
     /// - Throws: `CheckpointError.file` where the file does not have the image
     package func position(of id: String) throws(CheckpointError) -> Int {
         guard let position = positions[id] else {
@@ -77,7 +77,7 @@ package final class ActivationFile: Sendable {
 
     func has(_ site: Site, layer: Int) -> Bool { tensors[Key(site: site, layer: layer)] != nil }
 
-    /// The first tokens of one image, [tokens, width]; all of a pattern, [H, T, T].
+    /// The first `tokens` tokens of one image, [tokens, width]; for a pattern all of it, [H, T, T].
     func values(_ site: Site, layer: Int, image: Int, tokens: Int) -> [Float] {
         guard let tensor = tensors[Key(site: site, layer: layer)] else { return [] }
         let values = tensor.part(image, of: positions.count).floats
@@ -95,7 +95,7 @@ package final class ActivationFile: Sendable {
 
 extension Site {
     /// The shape of an array of activations at this site
-    /// - Parameter tokens: how many of them, or of the pattern's queries; nil: all
+    /// - Parameter tokens: number of tokens, or of the pattern's queries; nil: all
     package func shape(images: Int, tokens: Int? = nil, _ config: ViTConfig) -> [Int] {
         let tokens = tokens ?? config.tokens
         return switch row.columns {
@@ -104,10 +104,10 @@ extension Site {
         case .heads: [images, config.heads, tokens, row.home == .pattern ? config.tokens : config.headDim]
         }
     }
-    /// One image's activations as an array has them.
+    /// One image's activations in the order of the array.
     /// - Parameters:
-    ///   - values: [T, width], of `pattern` [H, T, T]
-    ///   - tokens: which of them, or of the pattern's queries; nil: all
+    ///   - values: [T, width]; for `pattern` [H, T, T]
+    ///   - tokens: the tokens, or the pattern's queries, to keep; nil: all
     package func arranged(_ values: ArraySlice<Float>, tokens: [Int]? = nil, _ config: ViTConfig) -> [Float] {
         let all = config.tokens, first = values.startIndex
         if !hasHeads, tokens == nil { return Array(values) }

@@ -2,8 +2,7 @@ import CLRuntime
 import Kernels
 import ViT
 
-/// The mean activation at some sites over the clean passes of a data set, token by token: what `--patch-with mean` puts
-/// in.
+/// Mean activations at some sites over the clean passes of a data set, token by token, put in by `--patch-with mean`.
 package final class ActivationMeans {
     private struct Key: Hashable {
         var site: Site
@@ -12,11 +11,11 @@ package final class ActivationMeans {
     private var means: [Key: Buffer<Float>] = [:]
 
     /// - Parameters:
-    ///   - sites: of the sweep's patches
-    ///   - images: how many there are; `pixels` gives the clean ones of a range, each [channels, S, S]; it may leave
-    ///     some out
-    ///   - memory: as of `WavePlan`
-    /// - Returns: means in float32 of sums in Double, image after image, so that no wave changes a bit
+    ///   - sites: the sites of the sweep's patches
+    ///   - images: number of images; `pixels` gives the clean ones of a range, each [channels, height, width], and may
+    ///     leave some out
+    ///   - memory: as for `WavePlan`
+    /// - Returns: means in float32 of sums in Double, added image after image, so that the bits do not depend on waves
     package static func over(
         images: Int, encoder: Encoder, library: KernelLibrary, sites: Set<Site>, memory: Int? = nil,
         pixels: (Range<Int>) throws -> [[Float]]
@@ -30,7 +29,7 @@ package final class ActivationMeans {
             if clean.isEmpty { continue }
             averaged += clean.count
             try runner.run(images: clean.count, patches: 0..<0) { wavefront, piece in
-                // Taken over once the wave is through: one that fails is run again.
+                // Kept only if the wave succeeds: one that fails is run again.
                 var new = sums
                 let wave = Wave(
                     clean: Array(clean[piece.images]), corrupted: nil, labels: piece.images.map { _ in -1 })
@@ -53,7 +52,7 @@ package final class ActivationMeans {
         return result
     }
 
-    /// Bytes of device memory that the means of some patches take, at most; 0 where no patch puts in means.
+    /// An upper limit of the device memory for the means of some patches, bytes; 0 where no patch puts in means.
     package static func bytes(_ patches: [Patch], config: ViTConfig) -> Int {
         sites(patches).map { site in
             let width = site.hasNeurons ? config.intermediateSize : config.hiddenSize
@@ -61,7 +60,7 @@ package final class ActivationMeans {
         }.reduce(0, +)
     }
 
-    /// The sites whose means some patches put in
+    /// The sites of patches that put in means
     package static func sites(_ patches: [Patch]) -> Set<Site> {
         Set(patches.filter { $0.with == .mean }.flatMap { $0.parts.map(\.site) })
     }
@@ -73,6 +72,6 @@ package final class ActivationMeans {
         return copy
     }
 
-    /// nil where it was not asked for
+    /// nil if the site was not among those averaged
     func at(_ site: Site, layer: Int) -> Buffer<Float>? { means[Key(site: site, layer: layer)] }
 }

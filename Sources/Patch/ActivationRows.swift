@@ -1,7 +1,7 @@
 import CLRuntime
 import ViT
 
-/// The rows and slots that activations are put into from outside: zeros, means, what a file has.
+/// The rows and slots of given blocks: activations that are not computed, but zeros, means or from a file.
 struct ActivationRows {
     let encoder: Encoder
     let x: Buffer<Float>  // [*, T, D]
@@ -27,6 +27,7 @@ struct ActivationRows {
         }
     }
 
+    /// Copies given values into one row or slot of a site.
     /// - Parameter values: [tokens that the site has in this layer, width]
     func put(_ values: Buffer<Float>, _ site: Site, row: Int, layer: Int) throws(CLError) {
         let tokens = encoder.tokens(after: layer)
@@ -40,8 +41,8 @@ struct ActivationRows {
     }
 }
 
-/// Attention's output for some heads and query tokens, from a pattern that a file has and a pass's own values. On the
-/// host: a file's patterns are read there anyway, and the device has no other use for them.
+/// z for some heads and query tokens, from a file's pattern and a pass's own values. It is computed on the host: a
+/// file's patterns are read there, and the device needs them for nothing else.
 /// - Parameters:
 ///   - pattern: [H, T, T]
 ///   - v: [T, D]

@@ -2,9 +2,9 @@ import CLRuntime
 import Kernels
 import ViT
 
-/// Gradient times difference, place by place.
+/// Contraction of gradients with differences of activations, place by place.
 extension Attribution {
-    /// A table's cells of each method, gradient and image, and its launches.
+    /// Adds to a table's cells for every gradient and image that uses it.
     private func contract(
         _ index: Int, _ g: TokenRows, s: TokenRows, r: TokenRows, tokens: Int, isMixed: Bool = false,
         _ walk: AttributionWalk
@@ -36,7 +36,7 @@ extension Attribution {
         for (index, table) in found { try contract(index, g, s: rows, r: rows, tokens: table.rows, walk) }
     }
 
-    /// What a stage adds to the stream: the difference of what stands before and after it
+    /// A stage's output: the difference of the stream after and before it
     func contractOutput(_ site: Site, layer: Int, _ g: TokenRows, _ walk: AttributionWalk) throws(CLError) {
         let found = work.layout.tables(site, layer)
         if found.isEmpty { return }
@@ -67,7 +67,7 @@ extension Attribution {
         }
     }
 
-    /// Queries, keys and patterns: attention's output with what is put in, by the gradient at z
+    /// q, k and pattern: z with the patched values minus the receiver's z, times the gradient at z
     func contractScores(_ site: Site, layer: Int, _ g: TokenRows, _ walk: AttributionWalk) throws(CLError) {
         let found = work.layout.tables(site, layer)
         if found.isEmpty { return }
@@ -113,7 +113,7 @@ extension Attribution {
         }
     }
 
-    /// Attention's output by the patterns of a file.
+    /// z from the patterns of a file.
     private func mixFile(_ file: ActivationFile, layer: Int, base: Int, images: Int) throws(CLError) {
         let config = encoder.config, tokens = encoder.tokens(after: layer)
         for image in 0..<images {
@@ -129,8 +129,8 @@ extension Attribution {
         workspace.place(activation, config: encoder.config, tokens: encoder.tokens(after: layer))
     }
 
-    /// Zeros, means and a file's activations at a site, in the rows or slots of the blocks that are given.
-    /// - Parameter region: of the stream, for sites on it
+    /// Writes zeros, means and a file's activations at a site into the rows or slots of the given blocks.
+    /// - Parameter region: region of the stream, for sites on it
     func give(_ site: Site, layer: Int, region: Int, _ walk: AttributionWalk) throws(CLError) {
         if walk.given.isEmpty { return }
         let given = ActivationRows(

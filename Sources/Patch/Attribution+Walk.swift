@@ -3,7 +3,7 @@ import Kernels
 import ViT
 
 extension Attribution {
-    /// The encoder's input of the midpoints.
+    /// Interpolates the midpoints' encoder inputs.
     func midpoints(_ walk: AttributionWalk) throws(CLError) {
         if walk.midpoints.isEmpty { return }
         try give(.embed, layer: 0, region: 0, walk)
@@ -14,7 +14,7 @@ extension Attribution {
         }
     }
 
-    /// All layers of all passes; the stream of each stays.
+    /// Runs all layers of all passes and keeps the stream before and after each stage.
     func forward(_ walk: AttributionWalk) throws(CLError) {
         let blocks = (0..<walk.blocks).filter { !walk.given.contains($0) }
         for layer in 0..<encoder.config.layers {
@@ -30,7 +30,7 @@ extension Attribution {
                     } else {
                         try model.mlpOutput(layer: layer, slots: slots, to: output, workspace: workspace)
                     }
-                    // The first lists are the rows themselves.
+                    // The lists begin with 0, 1, 2 ..., so a row number is its own list entry.
                     try model.add(
                         layer: layer, x: x, o: o, lists: walk.lists, dst: walk.region(region + 1) + slots.lowerBound,
                         base: walk.region(region) + slots.lowerBound, src: slots.lowerBound, count: slots.count)
@@ -39,8 +39,9 @@ extension Attribution {
         }
     }
 
-    /// q, k, v and z, or the hidden layer, of some blocks of one model.
-    /// - Parameter hidden: what is wanted of the hidden layer; mlp_act alone is computed at once
+    /// Computes q, k, v and z, or the hidden layer, of some blocks of one model.
+    /// - Parameter hidden: the required activations of the hidden layer; for mlp_act alone, the GEMM applies the
+    ///   activation
     private func inside(
         _ stage: Depth.Stage, layer: Int, _ walk: AttributionWalk, model: Encoder, _ blocks: Range<Int>,
         hidden: Set<Activation>
@@ -60,7 +61,7 @@ extension Attribution {
         }
     }
 
-    /// Activations inside a stage again, of the passes that are differentiated or compared.
+    /// Recomputes activations inside a stage, for the passes that are differentiated or compared.
     private func again(_ stage: Depth.Stage, layer: Int, _ walk: AttributionWalk) throws(CLError) {
         var blocks = walk.differentiated
         let isSeen = work.layout.looksInside(stage, layer: layer)
@@ -75,7 +76,7 @@ extension Attribution {
         }
     }
 
-    /// From the metrics to the first place that is asked for; every place's table on the way.
+    /// Goes from the metrics back to the first place of any table, and fills every place's tables on the way.
     func backward(_ walk: AttributionWalk) throws(CLError) {
         guard let lowest = work.layout.lowest, walk.gradients > 0 else { return }
         let config = encoder.config, d = config.hiddenSize, final = 2 * config.layers
@@ -135,7 +136,7 @@ extension Attribution {
 }
 
 extension AttributionWalk {
-    /// Neighbouring blocks of one model, with that model.
+    /// Runs of consecutive blocks of the same model, with that model.
     func runs(_ blocks: [Int], _ encoder: (Int) -> Encoder) -> [(Encoder, Range<Int>)] {
         var runs: [(model: Int, blocks: Range<Int>)] = []
         for block in blocks {

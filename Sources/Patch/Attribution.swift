@@ -3,17 +3,17 @@ import Foundation
 import Kernels
 import ViT
 
-/// What a wave's gradients say.
+/// The estimates of a wave's images, with the metrics of its passes.
 package struct AttributionResult: Sendable {
-    /// Clean and corrupted passes; without patched ones
+    /// Clean and corrupted passes; no patched ones
     package var wave: WaveResult
-    /// The estimated change of each metric by each patch, patched minus the receiving pass:
+    /// The estimated change of each metric by each patch, patched minus receiving pass:
     /// [`Estimates.names`][images][patches]
     package var values: [[[Float]]]
 }
 
 extension AttributionResult {
-    /// Further images of the same patches
+    /// Appends the results of further images with the same patches
     mutating func append(_ other: AttributionResult) {
         wave.clean += other.wave.clean
         wave.corrupted += other.wave.corrupted
@@ -26,14 +26,14 @@ extension AttributionResult {
 
 /// Estimates of every patch's effect from gradients.
 ///
-/// The estimate of a place is the gradient of the metric there, times what is put in less what is there (attribution
-/// patching: Nanda 2023; Syed, Rager and Conmy 2023). Of `atp` it is the receiving pass's gradient; of `ig:N` the mean
-/// of the gradients at N midpoints between the two passes' inputs (Hanna, Pezzelle and Belinkov 2024, after
-/// Sundararajan, Taly and Yan 2017). Queries and keys go through the softmax before they meet a gradient, that of z
-/// (AtP*: Kramár et al. 2024), and so does a pattern.
+/// The estimate for a place is the gradient of the metric there, times the difference of the source's and the
+/// receiver's activation (attribution patching: Nanda 2023; Syed, Rager and Conmy 2023). `atp` uses the receiving
+/// pass's gradient, `ig:N` the mean of the gradients at N midpoints between the two passes' inputs (Hanna, Pezzelle and
+/// Belinkov 2024, after Sundararajan, Taly and Yan 2017). For q, k and pattern, z is recomputed with the source's
+/// activation, and its change is multiplied by the gradient at z (AtP*: Kramár et al. 2024).
 ///
-/// All passes walk through the layers once, forward, and leave the residual stream of every layer behind; then back
-/// from the last layer to the first, where each layer's activations are computed again beside its gradients.
+/// The forward pass keeps the residual stream of every layer. The backward pass goes from the last layer to the first
+/// and recomputes each layer's activations along with its gradients.
 package final class Attribution {
     let encoder: Encoder
     let context: Context
@@ -55,14 +55,14 @@ package final class Attribution {
     let o: Buffer<Float>  // [regionRows, T, D]
     let workspace: Workspace
     let gradients: Backward.Workspace
-    /// Gradients at a place on the stream; the other one takes turns with it
+    /// Gradients at a place on the stream; the two buffers alternate
     var g: Buffer<Float>, other: Buffer<Float>  // [gradients, T, D]
-    let mixed: Buffer<Float>  // [images, T, D]  attention's output with other queries, keys or patterns
+    let mixed: Buffer<Float>  // [images, T, D]  z with the source's queries, keys or patterns
     private let logits: Buffer<Float>  // [rows, C]
     private let out: Buffer<Float>  // [rows, 6], [images, 2]
     let tables: Buffer<Float>  // each table [series, images, cells]
     var walks: [Int: [AttributionWalk]] = [:]
-    /// Where the images of the wave at work stand in the file
+    /// The indices in the file of the current wave's images
     var filePositions: [Int] = []
 
     init(
@@ -97,8 +97,8 @@ package final class Attribution {
         tables = try Buffer(context, count: counts.tables)
     }
 
-    /// Estimates of every patch on some images.
-    /// - Throws: `CLError`, and `NonFinite` where a pass's logits, or an estimate, are no numbers
+    /// Estimates every patch on some images.
+    /// - Throws: `CLError`, and `NonFinite` where a pass's logits, or an estimate, are not finite
     func run(_ wave: Wave) throws -> AttributionResult {
         let images = wave.labels.count
         let passes = try input.sourcePasses(wave, patches: patches)
@@ -132,7 +132,7 @@ package final class Attribution {
         return AttributionResult(wave: result, values: values)
     }
 
-    /// Logits of every pass, what the clean and corrupted ones say, and the metrics' gradients.
+    /// Logits of every pass, the metrics of the clean and corrupted ones, and the metrics' gradients.
     private func readout(
         _ walk: AttributionWalk, _ wave: Wave, _ passes: [WaveInput.SourcePass]
     ) throws(CLError) -> WaveResult {
@@ -141,7 +141,7 @@ package final class Attribution {
         let donorBlock = input.donorBlock(passes)
         let rows = walk.blocks * images
         for block in 0..<walk.blocks where block < work.computed || block >= work.computed + work.given {
-            // A donor of other classes has no logits that are asked for.
+            // The logits of a donor with other classes are not needed.
             let isDonor = block < work.computed && sources.models[block] == 1
             if isDonor, block != donorBlock { continue }
             let range = (final + block * images)..<(final + (block + 1) * images)
@@ -166,7 +166,7 @@ package final class Attribution {
     }
 
     /// Sums each patch's cells.
-    /// - Parameter cells: of all tables, [series, images, cells] each
+    /// - Parameter cells: [series, images, cells] of every table
     private func values(_ cells: [Float], _ result: WaveResult, images: Int) -> [[[Float]]] {
         let estimates = work.estimates, gradients = estimates.gradients, layout = work.layout
         /// [images][patches]
@@ -194,7 +194,8 @@ package final class Attribution {
         }
     }
 
-    /// What estimated log-odds do to the probability: its own gradient vanishes where it saturates.
+    /// The change of the probability by an estimated change of the log-odds: p's own gradient vanishes where it
+    /// saturates.
     private func probabilities(_ logOdds: [Double], _ result: WaveResult, image: Int) -> [Float] {
         zip(logOdds, work.layout.terms).map { change, terms in
             let base = work.layout.pairs[terms.pair].base == 0 ? result.clean[image] : result.corrupted[image]

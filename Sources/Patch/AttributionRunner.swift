@@ -2,8 +2,8 @@ import CLRuntime
 import Kernels
 import ViT
 
-/// Estimates for images in waves of constant memory, whose buffers are reused; smaller ones where the device has less
-/// memory than it said. No estimate depends on the wave that it was made in.
+/// Computes estimates for images in waves of constant memory that reuse their buffers; waves get smaller where the
+/// device has less memory than it reported. No estimate depends on the wave that it was computed in.
 package final class AttributionRunner {
     private let encoder: Encoder, donor: Encoder?
     private let backward: Backward
@@ -17,19 +17,19 @@ package final class AttributionRunner {
     private var attribution: Attribution?
     private let models: PlannedModels
 
-    /// Images of a wave, as it is now
+    /// Current number of images in a wave
     package var images: Int { shape.images }
 
-    /// Bytes that a wave takes beside the weights, which are there before it: the encoders' and the transposed ones
+    /// Bytes of a wave without the weights (the encoders' and the transposed ones), which are allocated earlier
     package var bytes: Int {
         get throws(CLError) { try work.buffers(shape, models).map(\.elements).reduce(0, +) * 4 }
     }
 
     /// - Parameters:
-    ///   - backward: of `encoder`
-    ///   - images: of the sweep
-    ///   - memory: as of `WavePlan`
-    ///   - means: what `PatchWith.mean` puts in; of `embed` too where there is an `ig`
+    ///   - backward: the backward pass of `encoder`
+    ///   - images: number of images of the sweep
+    ///   - memory: as for `WavePlan`
+    ///   - means: put in by `PatchWith.mean`; includes `embed` where a method is `ig`
     /// - Throws: `SweepError.memory` where one image does not fit
     package init(
         encoder: Encoder, donor: Encoder? = nil, backward: Backward, library: KernelLibrary, patches: [Patch],
@@ -46,8 +46,8 @@ package final class AttributionRunner {
         shape = try Self.plan(work, models, DeviceLimits(encoder.context), images: images, memory: memory)
     }
 
-    /// Estimates for images, in their order.
-    /// - Parameter wave: of some of the images
+    /// Computes estimates for images, in their order.
+    /// - Parameter wave: gives the wave of a range of images
     /// - Throws: `CLError`; `SweepError.memory` where one image does not fit; `NonFinite` with the image's position
     package func run(images: Int, wave: (Range<Int>) throws -> Wave) throws -> AttributionResult {
         var result: AttributionResult?, first = 0
@@ -87,7 +87,7 @@ package final class AttributionRunner {
         shape = smaller
     }
 
-    /// As many images as give launches of a useful size, and fit; of one image as many midpoints.
+    /// As many images as give launches of a useful size and fit; for one image, as many midpoints as fit.
     static func plan(
         _ work: AttributionWork, _ models: PlannedModels, _ limits: DeviceLimits, images: Int, memory: Int?
     ) throws -> AttributionShape {
@@ -113,7 +113,7 @@ package final class AttributionRunner {
 }
 
 extension AttributionShape {
-    /// Half the images; of one image half the midpoints. nil for the smallest
+    /// Half the images, or for one image half the midpoints; nil for the smallest
     var halved: AttributionShape? {
         if images > 1 { return AttributionShape(images: images / 2, midpoints: midpoints) }
         if midpoints > 1 { return AttributionShape(images: 1, midpoints: (midpoints + 1) / 2) }

@@ -2,7 +2,7 @@ import CLRuntime
 import Kernels
 import ViT
 
-/// Which estimates are made of every patch: each method for each metric.
+/// The estimates of every patch: each method with each metric.
 package struct Estimates: Sendable, Equatable {
     package var methods: [EstimateMethod]
     package var metrics: [EstimateMetric]
@@ -16,45 +16,45 @@ package struct Estimates: Sendable, Equatable {
     /// By method, then metric
     package var all: [Estimate] { methods.flatMap { method in metrics.map { Estimate(method, of: $0) } } }
 
-    /// Whether some go from the receiver's to the source's input
+    /// Whether a method needs midpoints between the receiver's and the source's input
     package var hasMidpoints: Bool { methods.contains { $0 != .atp } }
 
-    /// What is differentiated: of p its log-odds
+    /// The metrics that are differentiated: log-odds for p
     var gradients: [EstimateMetric] {
         [.logOdds, .logitDiff, .logit].filter { metrics.contains($0) || ($0 == .logOdds && metrics.contains(.p)) }
     }
 }
 
-/// The size of what is differentiated together.
+/// The size of an attribution's wave.
 struct AttributionShape: Equatable {
     /// B
     var images: Int
-    /// Midpoints of ig that one walk through the network takes
+    /// Midpoints of `ig` in one walk through the network
     var midpoints: Int
 }
 
-/// What an attribution is of, whatever its size.
+/// The parts of an attribution that do not depend on the size of its waves.
 struct AttributionWork {
     /// A midpoint between the receiver's and the source's input
     struct Midpoint {
-        /// Positions among the methods and among the layout's pairs
+        /// Indices of its method and of its pair in the layout
         var method: Int, pair: Int
-        /// The part of the way from the receiver's to the source's
+        /// The fraction of the way from the receiver's input to the source's
         var position: Float
         /// Its gradient's weight in the mean
         var weight: Float
-        /// Whether its cells are added to those of the midpoints before
+        /// Whether its cells are added to those of earlier midpoints
         var accumulates: Bool
     }
 
     let estimates: Estimates
     let layout: EstimateLayout
     let extras: WaveShape.Extras
-    /// Blocks of passes that are computed, and those that are given
+    /// Number of computed blocks of passes, and of given ones
     let computed: Int, given: Int
-    /// Position of `atp` among the methods
+    /// Index of `atp` among the methods
     let atp: Int?
-    /// Blocks that receive
+    /// Blocks that are receiving passes
     let bases: [Int]
     let midpoints: [Midpoint]
     /// T and D
@@ -81,13 +81,13 @@ struct AttributionWork {
         }
     }
 
-    /// Tables are of each method and gradient.
+    /// Number of values per cell: one for each method and gradient.
     var series: Int { estimates.methods.count * estimates.gradients.count }
 
-    /// Passes of one image that are computed or given, at most
+    /// Maximum number of computed and given passes per image
     func blocks(_ shape: AttributionShape) -> Int { computed + given + shape.midpoints }
 
-    /// Backward passes of one image, at most
+    /// Maximum number of backward passes per image
     func gradients(_ shape: AttributionShape) -> Int {
         ((atp == nil ? 0 : bases.count) + shape.midpoints) * estimates.gradients.count
     }
@@ -97,7 +97,7 @@ struct AttributionWork {
             rows: shape.images * (blocks(shape) + (layout.mixesKeys ? 1 : 0)), kept: .pre)
     }
 
-    /// Elements of every buffer beside the weights, by name.
+    /// Elements of every buffer besides the weights, by name.
     func buffers(_ shape: AttributionShape, _ models: PlannedModels) throws(CLError) -> [(name: String, elements: Int)]
     {
         let config = models.config, sizes = counts(shape, config, donor: models.donor)

@@ -1,53 +1,53 @@
 import CLRuntime
 import Kernels
 
-/// One way through the network and back: the passes that are computed, some midpoints, and the backward passes.
+/// One walk forward and backward through the network: the computed passes, some midpoints, and the backward passes.
 ///
-/// Passes come in blocks of a row an image: those that are computed from pixels, those that are given, midpoints. A
-/// pass has the same row in every region of the stream and in o, and the same slot in the workspace.
+/// Passes come in blocks of one row per image: computed from pixels, given, midpoints. A pass has the same row in every
+/// region of the stream and in o, and the same slot in the workspace.
 struct AttributionWalk {
-    /// What one table takes of the backward passes in one launch
+    /// One launch for each table of a pair, with its backward passes
     struct Use {
         var pair: Int
         var weight: Float
         var accumulates: Bool
-        /// Gradient, source and receiver by rows; and the same with the image's own row in place of the source's
+        /// Rows of gradient, source and receiver; in `mixed`, the row of `Attribution.mixed` replaces the source's
         var entries: Entries<ContractEntry>, mixed: Entries<ContractEntry>
     }
 
     let images: Int
-    /// Blocks of passes, given ones among them
+    /// Number of blocks of passes, including given ones
     let blocks: Int
     /// Model of each block: 0, or 1 for the donor
     let models: [Int]
-    /// Blocks that no pixels and no weights make
+    /// Given blocks: zeros, means, a file's activations
     let given: Range<Int>
     let regionRows: Int
     /// Blocks with backward passes
     let differentiated: Set<Int>
-    /// Backward passes
+    /// Number of backward passes
     let gradients: Int
     let uses: [Use]
-    /// Where midpoints stand in the lists: their rows of the encoder's input, and those they lie between
+    /// Lists of the midpoints: their rows of the encoder's input (dst), and the rows they lie between (a, b)
     let midpoints: [(position: Float, dst: Int, a: Int, b: Int)]
 
-    // Lists of one entry a backward pass: its pass's row (or slot), image, metric
+    // Lists with one entry per backward pass: its pass's row (or slot), image, metric
     let slots: Range<Int>, imagesOfGradients: Range<Int>, metricsOfGradients: Range<Int>
-    /// Its pass's row of x, by region
+    /// The row of x of its pass, by region
     let streamRows: [Range<Int>]
-    /// Sets of keys that are put in: the entries that make them in the slots for it, by pair and tokens
+    /// Sets of keys that are put in: the entries that build them in the spare slots, by pair and tokens
     let keySets: [Int: [[Int]: (own: Entries<SliceEntry>, put: Entries<SliceEntry>)]]
     let lists: Buffer<Int32>
 
     /// The first row of a region
     func region(_ index: Int) -> Int { index * regionRows }
     func rows(_ block: Int) -> Range<Int> { (block * images)..<((block + 1) * images) }
-    /// The slot after those of all passes, where keys are mixed
+    /// The first slot after those of all passes, for mixed keys
     var spareSlot: Int { blocks * images }
 
     /// - Parameters:
-    ///   - midpoints: of this walk
-    ///   - isFirst: whether it has the passes' own gradients
+    ///   - midpoints: the midpoints of this walk
+    ///   - isFirst: whether it includes the gradients at the passes themselves
     init(
         _ work: AttributionWork, sources: Schedule.Sources, layers: Int, images: Int,
         midpoints: [AttributionWork.Midpoint], isFirst: Bool, context: Context
@@ -59,7 +59,7 @@ struct AttributionWalk {
         var lists = RowLists(images: images, counting: (2 * layers + 1) * regionRows)
         var backward: [(block: Int, metric: Int)] = [], uses: [Use] = []
 
-        /// Backward passes of a block, one a metric, and what takes them.
+        /// Adds the backward passes of a block, one per metric, and returns their positions.
         func gradients(of block: Int) -> [Int] {
             metrics.indices.map { metric in
                 backward.append((block, metric))
@@ -153,7 +153,7 @@ struct AttributionWalk {
 }
 
 extension Attribution {
-    /// The walks of a wave of so many images.
+    /// The walks of a wave of `images` images.
     func walks(images: Int) throws(CLError) -> [AttributionWalk] {
         if let known = walks[images] { return known }
         if walks.count == 2 { walks = [:] }

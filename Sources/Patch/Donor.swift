@@ -2,9 +2,9 @@ import ViT
 
 /// Why activations of one model do not fit into another.
 package enum DonorError: Error, Equatable, Sendable {
-    /// A size that must agree for what is patched
+    /// A size that must agree for the patched sites
     case size(String, donor: Int, model: Int)
-    /// A donor gives what the other pass has, nothing else.
+    /// A donor provides the other pass's activations only.
     case patchWith(PatchWith)
 }
 
@@ -44,8 +44,8 @@ extension Patch {
 }
 
 extension ViTConfig {
-    /// Whether class i of this model is class i of the other: as many classes, of the same names. Letter case,
-    /// underscores and hyphens do not count.
+    /// Whether class i of this model is class i of the other: the same number of classes with the same names,
+    /// regardless of letter case, underscores and hyphens.
     package func hasClasses(of other: ViTConfig) -> Bool {
         func plain(_ name: String) -> String {
             name.lowercased().replacing("_", with: " ").replacing("-", with: " ")

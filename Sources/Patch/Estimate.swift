@@ -1,14 +1,14 @@
-/// How a patch's effect is estimated without a pass of its own.
+/// How a patch's effect is estimated without a patched pass.
 package enum EstimateMethod: Hashable, Sendable {
     /// Attribution patching: the gradient in the receiving pass
     case atp
-    /// Integrated gradients: the mean gradient over so many points between the receiver's and the source's `embed`
+    /// Integrated gradients: the mean gradient at this many points between the receiver's and the source's `embed`
     case ig(Int)
 
-    /// Points that `ig` may take
+    /// The allowed number of points of `ig`
     package static let points = 1...1000
 
-    /// As options write it: `atp`, `ig:5`; nil for anything else, and for points that are not in `points`.
+    /// The spelling in options: `atp`, `ig:5`; nil for anything else, and for a number not in `points`.
     package init?(_ text: String) {
         if text == "atp" {
             self = .atp
@@ -20,7 +20,7 @@ package enum EstimateMethod: Hashable, Sendable {
         self = .ig(count)
     }
 
-    /// As columns write it: `atp`, `ig5`
+    /// The spelling in column names: `atp`, `ig5`
     package var name: String {
         switch self {
         case .atp: "atp"

@@ -1,16 +1,16 @@
 import Kernels
 import ViT
 
-/// Which tables of gradient times difference a sweep's patches need, and which of their cells each patch sums.
+/// The tables of gradient times difference that a sweep's patches need, and the cells that each patch sums.
 ///
 /// A table belongs to a place and to a pair of passes. Its cells are
 ///
 ///     whole sites          [tokens, 1]
 ///     heads                [tokens, H]
-///     neurons              [tokens, M], or [1, M] summed over the tokens where no patch names any
+///     neurons              [tokens, M]; [1, M], summed over tokens, where no patch names tokens
 ///     k                    [tokens, H] for keys put in one by one; [queries, H] for a set of keys put in together
 struct EstimateLayout {
-    /// Blocks of passes: who receives, and who gives
+    /// Blocks of the receiving pass and of the source
     struct Pair: Hashable { var base: Int, source: Int }
 
     struct Key: Hashable {
@@ -34,12 +34,12 @@ struct EstimateLayout {
         var key: Key
         var pair: Int
         var rows: Int, groups: Int
-        /// Cells of an image before this table's
+        /// Number of cells of an image in earlier tables
         var start: Int
         var cells: Int { rows * groups }
     }
 
-    /// Cells of a table whose sum a patch takes. nil: all
+    /// The cells of a table that a patch sums. nil: all
     struct Term {
         var table: Int
         var rows: [Int]?, groups: [Int]?
@@ -47,18 +47,18 @@ struct EstimateLayout {
 
     private(set) var pairs: [Pair] = []
     private(set) var tables: [Table] = []
-    /// Of each patch: its pair, and what it sums
+    /// For each patch: its pair, and its terms
     private(set) var terms: [(pair: Int, terms: [Term])] = []
     /// Cells of all tables for one image
     private(set) var cells = 0
 
-    /// - Parameter sources: who receives and who gives, per patch
+    /// - Parameter sources: receiving and source blocks of each patch
     init(patches: [Patch], sources: Schedule.Sources, shape: NetworkShape) {
-        // Whether a place is a whole one is a matter of the patch, not of what the last layer computes.
+        // Whether a patch covers a whole place does not depend on what the last layer computes.
         var unclipped = shape
         unclipped.lastTokens = shape.tokens
         let swaps = patches.map { $0.swaps(unclipped) }
-        // Neurons of which no patch names tokens need no cell a token.
+        // Neurons need cells per token only where a patch names tokens.
         var byToken: Set<Depth> = []
         for (depth, swaps) in swaps.joined() {
             if swaps.contains(where: { $0.site.hasNeurons && $0.tokens != nil }) { byToken.insert(depth) }
@@ -84,7 +84,7 @@ struct EstimateLayout {
                 }
                 let rows: [Int]? =
                     switch cells {
-                    // The last layer's other tokens change nothing.
+                    // Other tokens of the last layer have no effect.
                     case .tokens, .eachKey: swap.tokens?.filter { $0 < tables[table].rows }
                     case .columns, .keys: nil
                     }
@@ -122,10 +122,10 @@ struct EstimateLayout {
             .map { ($0.offset, $0.element) }
     }
 
-    /// The first place that any table is about; nil where there is none
+    /// The first place of any table; nil where there is none
     var lowest: Depth? { tables.map { $0.key.site.depth(layer: $0.key.layer) }.min() }
 
-    /// Whether passes need what is inside of a stage of this layer, and not only its output
+    /// Whether a table needs activations inside a stage of this layer, not only its output
     func looksInside(_ stage: Depth.Stage, layer: Int) -> Bool {
         tables.contains { table in
             let row = table.key.site.row
@@ -133,6 +133,6 @@ struct EstimateLayout {
         }
     }
 
-    /// Whether a set of keys that is neither all nor one is put in somewhere
+    /// Whether a patch puts in a set of keys that is neither a single key nor all
     var mixesKeys: Bool { tables.contains { if case .keys(.some) = $0.key.cells { true } else { false } } }
 }

@@ -2,11 +2,11 @@ import ViT
 
 extension Patch {
     /// How much of the network the patch covers, in words: `attn_out 3 layers`, `z 1 layer 2 heads`,
-    /// `resid_post 1 layer CLS and 4 tokens`. Patches of one direction and extent are of the same size. Lists of all
-    /// heads, tokens or neurons are not named.
+    /// `resid_post 1 layer CLS and 4 tokens`. Patches of the same direction and extent have the same size. Lists of all
+    /// heads, tokens or neurons are not mentioned.
     package func extent(_ config: ViTConfig) -> String {
         var groups: [(sites: [String], amount: String)] = []
-        // In an order that does not depend on which layers they are.
+        // In an order that does not depend on the layers.
         let sites = Site.allCases.map(\.rawValue)
         let amounts = Patch(merging: [self]).parts.map { ($0.site.rawValue, $0.amount(config)) }.sorted { a, b in
             (a.1, sites.firstIndex(of: a.0) ?? 0) < (b.1, sites.firstIndex(of: b.0) ?? 0)
@@ -21,8 +21,8 @@ extension Patch {
         return groups.map { $0.sites.joined(separator: "+") + $0.amount }.joined(separator: " + ")
     }
 
-    /// Whether it puts several layers, heads, image patches or neurons in together. A single one, or all heads, image
-    /// patches or neurons of one layer, is one place.
+    /// Whether it puts in several layers, heads, image patches or neurons. A single one, or all heads, image patches or
+    /// neurons of one layer, is one place.
     package func coversSeveralPlaces(_ config: ViTConfig) -> Bool {
         let parts = Patch(merging: [self]).parts
         return Set(parts.flatMap(\.layers)).count > 1 || Set(parts.compactMap(\.heads)).count > 1
@@ -37,12 +37,13 @@ extension Patch {
             }
     }
 
-    /// The patch moved: layer l becomes `layers[l]`, and so on. Lists of all stay, and the prefix tokens (CLS ...).
+    /// The patch with its indices permuted: layer l becomes `layers[l]`, and so on. nil lists and prefix
+    /// tokens (CLS ...) stay.
     ///
     /// - Parameters:
-    ///   - layers: an order of all layers; heads, neurons and tokens likewise
-    ///   - tokens: an order of the image patches, counted from 0
-    ///   - prefixTokens: tokens in front of the patches
+    ///   - layers: a permutation of all layers; heads, neurons and tokens likewise
+    ///   - tokens: a permutation of the image patches, counted from 0
+    ///   - prefixTokens: number of tokens before the patches
     package func moved(
         layers: [Int], heads: [Int], tokens: [Int], neurons: [Int], prefixTokens: Int
     ) -> Patch {
@@ -60,7 +61,7 @@ extension Patch {
 }
 
 extension Patch {
-    /// Whether both replace something of the same activation, so that one of them would undo the other there.
+    /// Whether both replace some of the same values, so that one would undo the other there.
     package func overlaps(_ other: Patch) -> Bool {
         func meet(_ a: [Int]?, _ b: [Int]?) -> Bool {
             guard let a, let b else { return true }

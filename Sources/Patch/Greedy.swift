@@ -1,30 +1,30 @@
-/// Greedy restoration: from the empty set, the place whose addition brings most back, then the next, and so on.
+/// Greedy search: starting from the empty set, repeatedly adds the place with the largest gain.
 ///
-/// The choice alone is here, not the passes: run `trials` in any waves, give their mean gains to `take` and the set's
-/// share to `reached`, again until `end` is set. A **gain** is how far a patch moves the receiving pass's probability
-/// towards the other pass's: p(patched) - p(corrupted) for `restore`, p(clean) - p(patched) for `noise`; the total is
-/// p(clean) - p(corrupted). Greedy selection of network parts by what they recover: Conmy et al., Towards Automated
-/// Circuit Discovery for Mechanistic Interpretability, 2023, prune greedily; this adds.
+/// This type only chooses and runs no passes: run `trials` in any waves, give their mean gains to `take` and the set's
+/// share to `reached`, and repeat until `end` is set. A **gain** is how far a patch moves the receiving pass's
+/// probability towards the other pass's: p(patched) - p(corrupted) for `restore`, p(clean) - p(patched) for `noise`;
+/// the total is p(clean) - p(corrupted). Compare Conmy et al., Towards Automated Circuit Discovery for Mechanistic
+/// Interpretability, 2023, who prune greedily; this adds.
 package struct Greedy: Sendable {
     package enum End: String, Codable, Sendable {
-        /// The share asked for is back
+        /// The set has reached the requested share
         case share
-        /// As many places as asked for
+        /// The set has the requested number of places
         case maximum = "max"
-        /// No place that is left would bring more back
+        /// No remaining place would increase the gain
         case noGain = "no_gain"
         /// Every place is in the set
         case exhausted
     }
 
-    /// One direction and one source for all of them
+    /// Candidates have the same direction and the same source
     package let candidates: [Patch]
     /// Stop at this share of the total gain
     package let until: Double
-    /// Most places to choose
+    /// Maximum number of places to choose
     package let most: Int
 
-    /// Indices into `candidates`, in the order in which they were added
+    /// Indices into `candidates`, in the order of addition
     package private(set) var chosen: [Int] = []
     /// Mean gain of the set after each addition
     package private(set) var gains: [Double] = []
@@ -39,26 +39,26 @@ package struct Greedy: Sendable {
         if self.most < 1 { end = .exhausted }
     }
 
-    /// Candidates that are not in the set, in their order
+    /// Candidates that are not in the set, in order
     package var remaining: [Int] {
         let chosen = Set(chosen)
         return candidates.indices.filter { !chosen.contains($0) }
     }
 
-    /// The set with each of `remaining` added, one patch each
+    /// One patch for each of `remaining`: the set with that candidate added
     package var trials: [Patch] { remaining.map { set(chosen + [$0]) } }
 
-    /// Some candidates as one patch
+    /// Some candidates merged into one patch
     package func set(_ indices: some Sequence<Int>) -> Patch { Patch(merging: indices.map { candidates[$0] }) }
 
-    /// Candidates by their gain alone, the largest first, equal ones in their order: the set that people often take.
+    /// Candidates sorted by their single gain, largest first, ties in order: the usual choice of a top-k set.
     package var ranked: [Int] {
         singles.indices.sorted { (singles[$0], -$0) > (singles[$1], -$1) }
     }
 
-    /// Adds the trial with the largest mean gain, the first of equal ones, if that is more than the set has.
-    /// - Parameter gains: mean gain of each of `trials`; one that is no number is never taken
-    /// - Returns: the position in `trials` that was taken; nil where nothing improves
+    /// Adds the trial with the largest mean gain (the first of equal ones), if that exceeds the set's gain.
+    /// - Parameter gains: mean gain of each of `trials`; NaN is never chosen
+    /// - Returns: the position in `trials` of the added one; nil where nothing improves
     package mutating func take(_ gains: [Double]) -> Int? {
         let remaining = remaining
         precondition(end == nil && gains.count == remaining.count)
@@ -80,15 +80,15 @@ package struct Greedy: Sendable {
         return best
     }
 
-    /// Ends the search where the set's share of the total gain is as large as asked for. Which images the share is of
-    /// is the caller's choice: those that did not choose the places, where there are any. No number ends nothing.
+    /// Ends the search if the set's share of the total gain is at least the requested one. The caller chooses the
+    /// images for the share: held-out images, if there are any. NaN never ends the search.
     package mutating func reached(_ share: Double) {
         if share >= until { end = .share }
     }
 
-    /// Splits images into those that are searched on and those held out: of the images ordered by label, and by
-    /// position within a label, every `1 / share`-th is held out. So with 0.5 it is every other image of each class,
-    /// and classes that take turns in the data do not end up in different halves.
+    /// Splits images into searched and held-out ones: with the images sorted by label, and by position within a label,
+    /// every `1 / share`-th is held out. So 0.5 holds out every other image of each class, and classes that alternate
+    /// in the data do not end up in different halves.
     /// - Returns: positions, ascending
     package static func split(labels: [Int], heldOut share: Double) -> (search: [Int], heldOut: [Int]) {
         var search: [Int] = [], heldOut: [Int] = []
@@ -105,11 +105,11 @@ package struct Greedy: Sendable {
 }
 
 extension Patch {
-    /// All that these patches do, as one patch in few parts: what differs in its heads alone (or its tokens, neurons or
-    /// layers) becomes one part, whatever the order of the patches.
-    /// - Parameter patches: of one direction and source; the first one's is taken
+    /// All of these patches as one patch in few parts: parts that differ only in heads (or tokens, neurons or layers)
+    /// become one part, whatever the order of the patches.
+    /// - Parameter patches: patches of the same direction and source; those of the first are used
     package init(merging patches: [Patch]) {
-        // One layer a part, so that parts that share only some layers meet.
+        // One layer per part, so that parts that share only some layers can be joined.
         var parts = patches.flatMap(\.parts).flatMap { part in
             part.layers.isEmpty
                 ? [part]
@@ -146,7 +146,7 @@ extension Patch {
         self.init(direction: patches.first?.direction ?? .restore, with: patches.first?.with ?? .clean, parts: parts)
     }
 
-    /// Parts that are equal but for one list, with the union of their lists; nil stands for all.
+    /// Joins parts that differ in one list only, with the union of their lists; nil stands for all.
     private static func joined(_ parts: [Part], _ list: WritableKeyPath<Part, [Int]?>) -> [Part] {
         var unions: [Part: [Int]?] = [:]
         for part in parts {

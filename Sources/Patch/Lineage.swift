@@ -1,26 +1,26 @@
-/// Which pass each patched pass descends from.
+/// The pass that each patched pass descends from.
 ///
-/// Two patches with the same receiving and giving pass that do the same at all depths before some depth are one pass up
-/// to there: a window of layers 3-5 is the window of layers 3 and 4 until layer 5. So patches form a tree (a trie over
-/// what they do, depth by depth), and a pass is computed only from where it leaves its parent. Patches that do the same
-/// everywhere are one pass.
+/// Two patches with the same receiving and source pass whose swaps are equal at all depths before some depth are one
+/// pass up to there: a window of layers 3-5 is the window of layers 3 and 4 until layer 5. So patches form a tree (a
+/// trie over their swaps, depth by depth), and a pass is computed only from where it leaves its parent. Patches with
+/// the same swaps everywhere are one pass.
 struct Lineage {
     struct Birth: Equatable {
         var depth: Depth
-        /// The patch whose row it is a copy of until then; nil: the receiving pass
+        /// The patch whose row it is copied from; nil: the receiving pass
         var parent: Int?
     }
 
-    /// Per patch; nil where it has no row of its own
+    /// Per patch; nil if it has no row of its own
     private(set) var births: [Birth?]
-    /// Per patch: the patch that it is equal to, if another one is
+    /// Per patch: the earlier patch with the same swaps, if there is one
     private(set) var twins: [Int?]
-    /// The patches with rows, in the order of birth; a parent comes before its children
+    /// The patches with rows, in order of birth; a parent comes before its children
     private(set) var order: [Int] = []
 
     /// - Parameters:
-    ///   - swaps: what each patch does, by depth; patches without any are the receiving pass
-    ///   - base, source: each patch's receiving and giving block
+    ///   - swaps: each patch's swaps, by depth; a patch without any is the receiving pass
+    ///   - base, source: each patch's receiving and source block
     init(swaps: [[Depth: [Swap]]], base: [Int], source: [Int]) {
         births = Array(repeating: nil, count: swaps.count)
         twins = births.map { _ in nil }
@@ -56,13 +56,13 @@ struct Lineage {
         }
     }
 
-    /// What a patch does at one depth
+    /// The swaps of a patch at one depth
     private struct Step: Equatable, Comparable {
-        /// In the order in which children are made
+        /// Sort order of siblings
         enum Kind: Int {
             /// Slices of a stage's output: the stage itself is the parent's
             case output
-            /// Something inside a stage, or slices of the stream
+            /// Swaps inside a stage, or slices of the stream
             case other
             /// The whole output of a stage, which is then not computed
             case whole
@@ -73,7 +73,7 @@ struct Lineage {
         }
         var depth: Depth
         var kind: Kind
-        /// Equal where the swaps are
+        /// Equal numbers mean equal swaps
         var swaps: Int
 
         static func < (a: Step, b: Step) -> Bool {
@@ -82,7 +82,7 @@ struct Lineage {
         }
     }
 
-    /// Has `patch` born from `last`, or from one of its ancestors, if that comes later than its own first depth.
+    /// Has `patch` born from `last` or one of its ancestors, if that is later than its current birth.
     private mutating func descend(
         _ patch: Int, from last: Int, at step: Step, _ paths: [[Step]]
     ) {
@@ -95,8 +95,8 @@ struct Lineage {
         guard let old = births[patch], var parent = pass(aliveAt: step.depth) else { return }
         var depth = step.depth
         if depth.stage.hasOutput, step.kind != .whole {
-            // The parent's output serves if the parent computes it as this pass would. Otherwise the pass starts before
-            // the stage.
+            // The parent's output can be copied if the parent computes it as this pass would. Otherwise the pass starts
+            // before the stage.
             let other = paths[parent].first { $0.depth == step.depth }
             if step.kind != .output || other.map({ $0.kind != .output }) ?? false {
                 depth.stage = depth.stage == .attention ? .residPre : .residMid

@@ -1,14 +1,14 @@
 import ViT
 
-/// Which pass gives and which receives.
+/// Which pass is the source and which the receiver.
 package enum Direction: String, Codable, Sendable, CaseIterable {
-    /// clean activations into the corrupted pass (denoising; Meng et al. 2022 call it causal tracing)
+    /// Clean activations into the corrupted pass: denoising, or causal tracing (Meng et al. 2022)
     case restore
-    /// corrupted activations into the clean pass
+    /// Corrupted activations into the clean pass: noising
     case noise
 }
 
-/// What is put in.
+/// The source of the activations that are put in.
 package enum PatchWith: String, Codable, Sendable, CaseIterable {
     /// The other pass's activations
     case clean
@@ -18,7 +18,7 @@ package enum PatchWith: String, Codable, Sendable, CaseIterable {
     case mean
     /// The clean pass of another image
     case resample
-    /// What a file has for each image
+    /// A file's activations for each image
     case file
 }
 
@@ -31,7 +31,7 @@ package struct Part: Codable, Sendable, Hashable {
     package var heads: [Int]?
     /// nil: all; prefix tokens (CLS ...) come first; for `pattern`: query tokens
     package var tokens: [Int]?
-    /// nil: all; only for sites that have neurons
+    /// nil: all; only for sites with neurons
     package var neurons: [Int]?
 
     package init(site: Site, layers: [Int], heads: [Int]? = nil, tokens: [Int]? = nil, neurons: [Int]? = nil) {
@@ -55,7 +55,7 @@ package struct Patch: Codable, Sendable, Hashable {
         self.parts = parts
     }
 
-    /// Several sites in the same layers. Heads count for the sites that have them.
+    /// Several sites in the same layers. `heads` applies to the sites that have heads.
     package init(
         direction: Direction = .restore, with: PatchWith = .clean, sites: [Site], layers: [Int], heads: [Int]? = nil,
         tokens: [Int]? = nil
@@ -68,17 +68,17 @@ package struct Patch: Codable, Sendable, Hashable {
     }
 
     /// The layers of a window of `width` centred on `centre`: [centre - floor(width / 2), centre + ceil(width / 2)),
-    /// cut to the network (the rule of ROME, Meng et al. 2022, `causal_trace.py`).
+    /// clipped to the network (the rule of ROME, Meng et al. 2022, `causal_trace.py`).
     package static func window(centre: Int, width: Int, layers: Int) -> [Int] {
         let low = max(0, centre - width / 2), high = min(layers, centre + width / 2 + width % 2)
         return low < high ? Array(low..<high) : []
     }
 
-    /// What the passes that activations come from must keep of a stage.
+    /// Activations that source passes must keep during a stage.
     var kept: Workspace.Kept { parts.reduce([]) { $0.union($1.site.kept) } }
 }
 
-/// What can go wrong in a sweep; one sentence.
+/// An error of a sweep; one sentence.
 package enum SweepError: Error, CustomStringConvertible, Sendable {
     case memory(String)
 

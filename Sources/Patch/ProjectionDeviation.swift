@@ -2,17 +2,17 @@ import CLRuntime
 import Kernels
 import ViT
 
-/// The standard deviation of all patch projections (bias included; without prefix tokens and positions) of a data set's
-/// clean images: what noise multiplies where one deviation is taken for all data.
+/// The standard deviation of all patch projections (with bias; without prefix tokens and positions) of a data set's
+/// clean images: the unit of noise where one deviation is used for all data.
 package struct ProjectionDeviation: Equatable, Sendable {
     private var count = 0, mean = 0.0, squares = 0.0
 
     package init() {}
 
     /// - Parameters:
-    ///   - images: how many there are; `pixels` gives the clean ones of a range, each [channels, S, S], without those that
-    ///     cannot be read
-    ///   - memory: as of `WavePlan`
+    ///   - images: number of images; `pixels` gives the clean ones of a range, each [channels, height, width], without
+    ///     those that cannot be read
+    ///   - memory: as for `WavePlan`
     package static func over(
         images: Int, encoder: Encoder, library: KernelLibrary, memory: Int? = nil,
         pixels: (Range<Int>) throws -> [[Float]]
@@ -24,7 +24,7 @@ package struct ProjectionDeviation: Equatable, Sendable {
             let range = first..<min(first + plan.shape.images, images), clean = try pixels(range)
             if clean.isEmpty { continue }
             try runner.run(images: clean.count, patches: 0..<0) { wavefront, piece in
-                // Taken over once the wave is through: one that fails is run again.
+                // Kept only if the wave succeeds: one that fails is run again.
                 var new = all
                 try wavefront.observeProjections(Array(clean[piece.images])) { new.add($0) }
                 all = new
@@ -33,11 +33,11 @@ package struct ProjectionDeviation: Equatable, Sendable {
         return Float(all.deviation)
     }
 
-    /// Of the population
+    /// The population's standard deviation
     package var deviation: Double { count > 0 ? (squares / Double(count)).squareRoot() : 0 }
 
-    /// Adds an image's values. Means and sums of squares about them are merged image after image, in Double (Chan, Golub and
-    /// LeVeque 1979), so that no wave changes a bit.
+    /// Adds an image's values. Means and sums of squared deviations are merged image after image, in Double (Chan,
+    /// Golub and LeVeque 1979), so that the bits do not depend on waves.
     package mutating func add(_ values: some Collection<Float>) {
         guard !values.isEmpty else { return }
         let n = Double(values.count), known = Double(count)

@@ -1,12 +1,11 @@
 import Kernels
 
-/// The integers that a wave's kernels read: rows, tokens and entries, one list after the other. Uploaded once a
-/// schedule.
+/// The integers that a wave's kernels read: rows, tokens and entries, concatenated. Uploaded once per schedule.
 ///
-/// Blocks count passes by what they are, `images` rows each; what is appended counts rows.
+/// A block is `images` rows, one per image. Lists are appended as blocks and hold rows.
 struct RowLists {
     let images: Int
-    /// The first ones are 0, 1, 2 ...: every row, and every token
+    /// The list begins with 0, 1, 2 ... for all rows and tokens
     private(set) var values: [Int32]
     private var tokenLists: [[Int]: (first: Int, count: Int)] = [:]
 
@@ -15,22 +14,22 @@ struct RowLists {
         values = (0..<Int32(count)).map { $0 }
     }
 
-    /// Appends the rows of blocks; returns where they start.
+    /// Appends the rows of blocks; returns their start.
     mutating func append(_ blocks: [Int]) -> Int {
         let start = values.count
         for block in blocks { values.append(contentsOf: (0..<images).map { Int32(block * images + $0) }) }
         return start
     }
 
-    /// Appends any values; returns where they start.
+    /// Appends any values; returns their start.
     mutating func append(values new: [Int]) -> Int {
         let start = values.count
         values += new.map { Int32($0) }
         return start
     }
 
-    /// Of the rows of blocks, which stand from `rows` on, those whose blocks are in `adds`; -1 for the others. nil
-    /// where none is.
+    /// Row lists for `Encoder.Output.adds`: the rows of blocks that are in `adds`, -1 for the others; nil if none is.
+    /// `rows` is the start of the list of all these blocks' rows.
     mutating func append(_ blocks: [Int], adds: Set<Int>, rows: Int) -> Int? {
         if blocks.allSatisfy(adds.contains) { return rows }
         if !blocks.contains(where: adds.contains) { return nil }
@@ -47,7 +46,7 @@ struct RowLists {
         return Entries(first: start, count: list.count, tokens: list.mostTokens)
     }
 
-    /// Where tokens stand, and how many they are. nil stands for the first `all`.
+    /// Start and count of a token list. nil stands for the first `all` tokens.
     mutating func tokens(_ tokens: [Int]?, all: Int) -> (first: Int, count: Int) {
         guard let tokens else { return (0, all) }
         if let known = tokenLists[tokens] { return known }
@@ -57,22 +56,22 @@ struct RowLists {
         return made
     }
 
-    /// The most ints that a schedule's lists take.
+    /// An upper limit of the ints in a schedule's lists.
     /// - Parameters:
-    ///   - blocks: that activations come from
-    ///   - most: of one patch; see `Patch.listInts`
+    ///   - blocks: number of source blocks
+    ///   - most: ints of the largest patch; see `Patch.listInts`
     static func mostInts(
         images: Int, blocks: Int, patches: Int, shape: NetworkShape, most: (entries: Int, tokens: Int)
     ) -> Int {
         let rows = images * (blocks + patches)
-        // A row stands in the first list; where it is born in three; in each layer in four of both stages, and in two
-        // of each of the three places on the stream.
+        // A row is in the first list; at its birth in three; in each layer in four of each of the two stages, and in
+        // two of each of the three places on the stream.
         return max(rows, shape.tokens) + rows * (3 + 14 * shape.layers) + patches
             * (images * most.entries + most.tokens)
     }
 }
 
-/// Entries of one list while it is made
+/// Entries of one list under construction
 struct EntryList<Entry: ListEntry> {
     private(set) var ints: [Int32] = []
     private(set) var mostTokens = 0

@@ -1,15 +1,15 @@
-/// One result of several noise draws of the same images and patches: the mean of every metric over the draws, and the class
-/// that most draws predict, the lower one of equals.
+/// Averages the results of several noise draws of the same images and patches: the mean of every metric over the draws,
+/// and the class that most draws predict, the lower one in a tie.
 ///
-/// Nothing is measured here: each draw's metrics are the device's. All draws have the targets and the foils of the first
-/// (`Wave.foils`), so that the mean logit difference is one with the foil that is named.
+/// The metrics of each draw come from the device. All draws use the targets and foils of the first (`Wave.foils`), so
+/// that the mean logit difference refers to the recorded foil.
 package struct SampleAverage {
     private var count = 0
     private var first: WaveResult?
-    /// Clean, corrupted and patched passes, and the donor's; [images] each
+    /// Clean, corrupted and patched passes, [images] each; and the donor's
     private var sums: [[Sum]] = [], donor: [Sum] = []
     private var evaluations = 0
-    /// Of clean, corrupted and patched passes; [images * C] each, empty where they are not kept
+    /// Clean, corrupted and patched passes, [images * C] each; empty where logits are not kept
     private var logits: [[Double]] = []
 
     package init() {}

@@ -2,13 +2,13 @@ import Kernels
 import ViT
 
 extension Schedule {
-    /// An attention or MLP stage: who computes it from where, who is swapped, whose output is added when.
+    /// An attention or MLP stage: the start of each pass, its swaps, and when its output is added.
     mutating func stage(_ passes: [PatchedPass], _ kind: Depth.Stage, layer: Int) -> StageStep {
         var step = StageStep()
         var positions = Positions(blocks: sources.blocks, images: images)
         let adds = self.adds(passes)
 
-        // The passes that others take from come first, so that what they keep is there.
+        // Passes that others take activations from come first, so that their kept activations are available.
         let streams = passes.filter { $0.start == .stream }
         if slots(kind) == 0, sources.given.isEmpty, Set(sources.models).count == 1 {
             step.chunks = together(streams, adds: adds, &positions)
@@ -27,7 +27,7 @@ extension Schedule {
         return step
     }
 
-    /// Where the outputs of blocks stand in o, as rows: everything starts at whole blocks.
+    /// Positions of the blocks' outputs in o, in rows.
     struct Positions {
         private var rows: [Int: Int]
         private(set) var next: Int
@@ -39,7 +39,7 @@ extension Schedule {
             self.images = images
         }
 
-        /// The next place is this block's.
+        /// Gives the next position to this block.
         mutating func append(_ block: Int) {
             rows[block] = next
             next += images
@@ -48,13 +48,12 @@ extension Schedule {
         subscript(_ block: Int) -> Int { rows[block] ?? 0 }
     }
 
-    /// Slots in front of a chunk's
+    /// Slots before a chunk's
     private func slots(_ kind: Depth.Stage) -> Int {
         kind == .attention ? workspace.attentionSlots : workspace.hiddenSlots
     }
 
-    /// Blocks whose output is added to the stream as it is computed: nothing else reads it or the stream in front of
-    /// it.
+    /// Blocks whose output the GEMM adds to the stream: nothing else reads it or the stream before the stage.
     private func adds(_ passes: [PatchedPass]) -> Set<Int> {
         if keepsOutputs { return [] }
         var awaited: Set<Int> = []
@@ -67,7 +66,7 @@ extension Schedule {
 
     // MARK: Chunks
 
-    /// Sources and patched passes in the same chunks, where nothing is kept.
+    /// Source and patched passes in the same chunks, where nothing is kept.
     private mutating func together(
         _ passes: [PatchedPass], adds: Set<Int>, _ positions: inout Positions
     ) -> [StageChunk] {
@@ -83,7 +82,7 @@ extension Schedule {
         }
     }
 
-    /// The passes that activations come from, each in the slots of its rows where they are kept.
+    /// Chunks of the source passes; where activations are kept, each pass uses the slots of its rows.
     private func sourceChunks(_ kind: Depth.Stage, adds: Set<Int>) -> [StageChunk] {
         var chunks: [StageChunk] = []
         for model in Set(sources.models).sorted() {
@@ -102,7 +101,7 @@ extension Schedule {
         return chunks
     }
 
-    /// Chunks of patched passes that start alike, with what is swapped in each.
+    /// Chunks of patched passes with the same start, with their swaps.
     private mutating func chunks(
         _ start: Cut, _ passes: [PatchedPass], _ kind: Depth.Stage, layer: Int, adds: Set<Int>,
         _ positions: inout Positions
@@ -140,7 +139,7 @@ extension Schedule {
         var given: [GivenPattern] = []
     }
 
-    /// What a pass starts from at a cut: all of the receiving pass's activations there, or the source's.
+    /// Copies a pass's start at a cut: all activations there, of the receiving pass or of the source.
     private mutating func copy(
         _ pass: PatchedPass, at cut: Cut, _ kind: Depth.Stage, layer: Int, dst: Int, image: Int,
         into entries: inout ChunkEntries
@@ -154,7 +153,7 @@ extension Schedule {
         }
     }
 
-    /// What a pass swaps inside a stage.
+    /// Adds a pass's swaps inside a stage.
     private mutating func swap(
         _ pass: PatchedPass, layer: Int, dst: Int, image: Int, into entries: inout ChunkEntries
     ) {
@@ -185,7 +184,7 @@ extension Schedule {
 
     // MARK: Outputs
 
-    /// Outputs in part another pass's: copied first where the pass starts here, then swapped.
+    /// Outputs that are partly another pass's: first copied from the parent where the pass starts here, then swapped.
     private mutating func outputSwaps(
         _ passes: [PatchedPass], layer: Int, _ positions: inout Positions
     ) -> (copies: Entries<SliceEntry>, slices: Entries<SliceEntry>) {
@@ -212,11 +211,11 @@ extension Schedule {
         return (lists.append(copies), lists.append(slices))
     }
 
-    /// The adds of outputs that waited in o.
+    /// The adds for outputs that are in o.
     private mutating func outputAdds(
         _ passes: [PatchedPass], adds: Set<Int>, _ positions: Positions
     ) -> (births: Add, inPlace: Add) {
-        // Where each block's output lies, as a block of positions
+        // Position of each block's output, in blocks
         func from(_ pass: PatchedPass) -> Int {
             (pass.hasGivenOutput ? pass.source * images : positions[pass.block]) / max(images, 1)
         }
@@ -234,7 +233,7 @@ extension Schedule {
         )
     }
 
-    /// Pieces of at most a chunk, as even as they come.
+    /// Splits `count` rows into pieces of at most a chunk, as even as possible.
     private func pieces(_ count: Int) -> [Range<Int>] {
         let pieces = (count + workspace.rows - 1) / workspace.rows
         return (0..<pieces).map { count * $0 / pieces..<count * ($0 + 1) / pieces }

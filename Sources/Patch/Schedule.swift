@@ -1,14 +1,14 @@
 import Kernels
 import ViT
 
-/// What each stage of a wave does, worked out before anything runs.
+/// The steps of each stage of a wave, determined before anything runs.
 ///
-/// Rows of a wave of B images come in blocks of B: block 0 is the clean passes, block 1 the corrupted ones, then
-/// whatever else activations are taken from (`Sources`), then a block a patch in the order of birth. A patched pass is
-/// born where it first differs from the receiving pass, or from another patch's that did the same until then
-/// (`Lineage`): upstream of that nothing is computed for it. Rows whose `attn_out` (`mlp_out`) is given are not in the
-/// chunks of the attention (MLP) stage; the add gives them the source's output. Rows patched inside a stage start from
-/// copies of the receiving pass's activations at a cut.
+/// Rows of a wave of B images come in blocks of B: block 0 is the clean passes, block 1 the corrupted ones, then the
+/// other sources of activations (`Sources`), then one block per patch in order of birth. A patched pass is born where
+/// it first differs from the receiving pass, or from another patch's pass with the same swaps until then (`Lineage`):
+/// before that, nothing is computed for it. Rows whose `attn_out` (`mlp_out`) is replaced are not in the chunks of the
+/// attention (MLP) stage; the add uses the source's output for them. Rows patched inside a stage start from copies of
+/// the receiving pass's activations at a cut.
 struct Schedule {
     /// Offsets into the lists, `count` entries each
     struct Copy: Equatable { var dst = 0, src = 0, count = 0 }
@@ -23,38 +23,39 @@ struct Schedule {
     /// Attention or MLP
     struct StageStep {
         var chunks: [StageChunk] = []
-        /// Outputs that are another pass's: copied whole, then swapped in slices
+        /// Outputs that are partly another pass's: copied whole, then swapped in slices
         var outputCopies = Entries<SliceEntry>(), outputSlices = Entries<SliceEntry>()
-        /// Outputs that wait in o: first those of rows that are born here (their base is another row), then those of
-        /// rows that go on in place. Outputs that no other row reads are added to the stream by the GEMM itself
+        /// Outputs that are kept in o until the add: first those of rows born here (their base is another row), then
+        /// those of rows that continue in place. Outputs that no other row reads are added to the stream by the GEMM
+        /// itself
         var births = Add(), inPlace = Add()
     }
 
-    /// Some passes that a stage computes together, and what is swapped inside it. All offsets count into the lists.
+    /// Passes that a stage computes together, with their swaps inside it. All offsets are into the lists.
     struct StageChunk {
-        /// Where its passes start: at the stream, or with copies of other passes' activations at a cut
+        /// Start of its passes: the stream, or copies of other passes' activations at a cut
         var start: Cut
-        /// List entries that name the rows of x; only their number counts where the start is not the stream
+        /// List entries with the rows of x; only their number is used where the start is not the stream
         var rows: Range<Int>
         /// The first pass's slot in the workspace; the others follow
         var slot: Int
         /// The first pass's position in o; the others follow
         var position: Int
-        /// What the passes start from, at `start`; and what is swapped, at each cut
+        /// Copies that the passes start from, at `start`; and swaps, at each cut
         var copies: [Activation: Entries<SliceEntry>] = [:], swaps: [Activation: Entries<SliceEntry>] = [:]
         /// Patterns taken from other passes
         var patterns = Entries<PatternEntry>()
-        /// Patterns that a file has
+        /// Patterns from a file
         var given: [GivenPattern] = []
-        /// As `Encoder.Output.adds`
+        /// See `Encoder.Output.adds`
         var adds: Int?
-        /// Whose weights: 0 the model, 1 the donor
+        /// The weights: 0 for the model, 1 for the donor
         var model = 0
 
         var slots: Range<Int> { slot..<(slot + rows.count) }
     }
 
-    /// A pass's patterns of one image that come from a file
+    /// A pass's patterns for one image, from a file
     struct GivenPattern {
         var slot: Int, image: Int
         var heads: [Int], tokens: [Int]
@@ -63,18 +64,18 @@ struct Schedule {
     struct Layer {
         var stream: [Depth.Stage: StreamStep] = [:]
         var stages: [Depth.Stage: StageStep] = [:]
-        /// Blocks whose rows hold a pass after each stage
+        /// Number of blocks whose rows hold a pass after each stage
         var alive: [Depth.Stage: Int] = [:]
     }
 
-    /// The passes that activations come from, and what a wave's buffers look like.
+    /// The source passes, and the receiving and source block of each patch.
     struct Sources: Hashable {
-        /// Model of each block that is computed: 0, or 1 for the donor
+        /// Model of each computed block: 0, or 1 for the donor
         var models: [Int]
         enum Given { case zeros, means, file }
-        /// Blocks after those that are not computed
+        /// Given blocks, which follow the computed ones
         var given: [Given] = []
-        /// Per patch: the block that receives, and the one that gives
+        /// Per patch: the receiving block and the source block
         var base: [Int], source: [Int]
 
         var blocks: Int { models.count + given.count }
@@ -87,7 +88,7 @@ struct Schedule {
     let rows: Int
     private(set) var layers: [Layer] = []
     var lists: RowLists
-    /// Row block of each patch, in the order the patches were given
+    /// Row block of each patch, in the order of the patches
     private(set) var blocks: [Int]
     /// (row, stage, layer) evaluations
     var evaluations = 0
@@ -97,7 +98,7 @@ struct Schedule {
     let workspace: Workspace.Shape
     private let lineage: Lineage
 
-    /// - Parameter keepsOutputs: have every output in o until all of the stage are there, for who wants to read it
+    /// - Parameter keepsOutputs: keep all outputs of a stage in o until the add, for readers
     init(
         patches: [Patch], images: Int, shape: NetworkShape, sources: Sources, workspace: Workspace.Shape,
         keepsOutputs: Bool = false
@@ -112,14 +113,14 @@ struct Schedule {
         let (births, order) = (lineage.births, lineage.order)
         rows = images * (sources.blocks + order.count)
         lists = RowLists(images: images, counting: max(rows, shape.tokens))
-        // Passes without a place (a window outside the network, tokens that are not computed) are the receiving pass.
+        // Patches without swaps (a window outside the network, tokens that are not computed) are the receiving pass.
         blocks = sources.base
         for (k, patch) in order.enumerated() { blocks[patch] = sources.blocks + k }
         for (patch, twin) in lineage.twins.enumerated() {
             if let twin { blocks[patch] = blocks[twin] }
         }
 
-        var alive: [Int] = []  // patches, in the order of birth
+        var alive: [Int] = []  // patches, in order of birth
         for index in 0..<shape.layers {
             var layer = Layer()
             for stage in Depth.Stage.allCases {
@@ -141,23 +142,23 @@ struct Schedule {
 
     /// One patched pass at one depth
     struct PatchedPass {
-        /// `base`: what it is a copy of where it starts
+        /// `base`: the block that it is a copy of at its birth
         var block: Int, base: Int, source: Int
         var swaps: [Swap]
-        /// Whether the pass starts here
+        /// Whether the pass is born here
         var born: Bool
 
-        /// Whether the stage's output is another pass's, all of it
+        /// Whether the stage's whole output is another pass's
         var hasGivenOutput: Bool { swaps.contains { $0.site.isOutput && $0.isFull } }
 
-        /// Where its own work in a stage starts; nil where there is none to do
+        /// The cut from which the pass is computed in a stage; nil if there is nothing to compute
         var start: Cut? {
             if hasGivenOutput { return nil }
             if let whole = givenCut { return whole }
             return born ? swaps.filter { !$0.site.isOutput }.map(\.site.row.cut).min() : .stream
         }
 
-        /// The last cut at which all that goes on is the source's
+        /// The last cut at which everything that continues is the source's
         var givenCut: Cut? {
             swaps.filter { $0.isFull && $0.site.isWholeCut && !$0.site.isOutput }.map(\.site.row.cut).max()
         }

@@ -1,6 +1,6 @@
 import ViT
 
-/// A place in the network where activations can be read and put back. TransformerLens's names.
+/// A place in the network where activations can be read and replaced, with TransformerLens's names.
 package enum Site: String, Codable, Sendable, CaseIterable {
     /// The encoder's input, after prefix tokens (CLS ...) and position embeddings [T, D]
     case embed
@@ -8,7 +8,7 @@ package enum Site: String, Codable, Sendable, CaseIterable {
     case residPre = "resid_pre"
     case residMid = "resid_mid"
     case residPost = "resid_post"
-    /// What attention, and the MLP, add to the residual stream, bias included [T, D]
+    /// The outputs of attention and of the MLP that are added to the residual stream, bias included [T, D]
     case attnOut = "attn_out"
     case mlpOut = "mlp_out"
     /// Attention's values weighted by the pattern [H, T, Dh], queries (before scaling), keys and values, and the
@@ -18,10 +18,10 @@ package enum Site: String, Codable, Sendable, CaseIterable {
     case mlpPre = "mlp_pre"
     case mlpAct = "mlp_act"
 
-    /// What schedule, walk, means, plan, option checks and tests know of a site.
+    /// A site's properties, for schedule, walk, means, plan, option checks and tests.
     struct Row {
         var stage: Depth.Stage
-        /// Up to where the stage has been computed when the activation is there
+        /// The cut at which the activation is available
         var cut: Cut
         var home: Home
         var columns: Columns
@@ -33,7 +33,7 @@ package enum Site: String, Codable, Sendable, CaseIterable {
         }
     }
 
-    /// The table of sites. A new site is a case above and a row here; what keeps its activation is in `Workspace`.
+    /// The table of sites. A new site is a case above and a row here; `Workspace` keeps its activation.
     var row: Row {
         switch self {
         case .embed: Row(.residPre, .stream, .stream, .whole, isClipped: false)
@@ -52,29 +52,29 @@ package enum Site: String, Codable, Sendable, CaseIterable {
         }
     }
 
-    /// Where a site's activation is while a wave runs.
+    /// The location of a site's activation while a wave runs.
     enum Home: Equatable {
         /// In the residual stream x
         case stream
         /// In a slot of the workspace
         case slot(Activation)
-        /// Nowhere: it is what queries and keys make of each other
+        /// Not stored: computed from queries and keys
         case pattern
         /// In o, a stage's output
         case output
     }
 
-    /// What a patch may name of a site, beside tokens.
+    /// The columns that a patch may select at a site, besides tokens.
     enum Columns { case whole, heads, neurons }
 
-    /// Sites of a stage in the table's order
+    /// Sites of a stage, in the order of the table
     static func of(_ stage: Depth.Stage) -> [Site] { allCases.filter { $0.row.stage == stage } }
 
-    /// Whether the site lies on the residual stream, so that replacing all its tokens replaces the whole pass.
+    /// Whether the site is on the residual stream, so that replacing all its tokens replaces the whole pass.
     var isResidual: Bool { row.home == .stream }
     var isOutput: Bool { row.home == .output }
-    /// Whether the site is all that goes on from its cut, so that replacing it whole replaces what the stage did
-    /// before.
+    /// Whether the site is all that continues from its cut, so that replacing it whole hides all earlier swaps of the
+    /// stage.
     var isWholeCut: Bool { Site.of(row.stage).filter { $0.row.cut == row.cut }.count == 1 }
     var activation: Activation? { if case .slot(let activation) = row.home { activation } else { nil } }
 
@@ -83,7 +83,7 @@ package enum Site: String, Codable, Sendable, CaseIterable {
     package var hasHeads: Bool { row.columns == .heads }
     package var hasNeurons: Bool { row.columns == .neurons }
 
-    /// What the passes that it is taken from must keep
+    /// Activations that source passes must keep for it
     var kept: Workspace.Kept {
         switch row.home {
         case .stream, .output: []
@@ -93,13 +93,13 @@ package enum Site: String, Codable, Sendable, CaseIterable {
         }
     }
 
-    /// Where in the order of a pass the site of a layer lies.
+    /// The site's depth in a pass, in a given layer.
     func depth(layer: Int) -> Depth { Depth(layer: hasLayers ? layer : 0, stage: row.stage) }
 }
 
-/// Points of a stage, in their order, up to which it has been computed; passes can start at each.
+/// Points of a stage, in order, up to which it has been computed; passes can start at each.
 enum Cut: Int, Comparable, CaseIterable {
-    /// Nothing yet
+    /// Nothing computed yet
     case stream
     /// q, k, v; the hidden layer before its activation function
     case inner
@@ -110,7 +110,7 @@ enum Cut: Int, Comparable, CaseIterable {
     static func < (a: Cut, b: Cut) -> Bool { a.rawValue < b.rawValue }
 }
 
-/// How far a pass has come: the stages of a layer in the order in which they happen.
+/// Progress of a pass: a layer, and a stage in order of computation.
 struct Depth: Hashable, Comparable {
     enum Stage: Int, Comparable, CaseIterable {
         case residPre, attention, residMid, mlp, residPost

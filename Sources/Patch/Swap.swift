@@ -1,12 +1,12 @@
 import Kernels
 import ViT
 
-/// The sizes that a schedule needs to know of a network.
+/// The sizes of a network that a schedule needs.
 struct NetworkShape: Hashable {
     var layers: Int, tokens: Int, heads: Int, headDim: Int, hiddenSize: Int, intermediateSize: Int
     /// Tokens that the last layer computes
     var lastTokens: Int
-    /// Whether mlp_pre is but the gate of the hidden layer, which stands beside what it gates
+    /// Whether the MLP is gated: mlp_pre is then the gate only, stored next to up
     var isGated: Bool
 
     init(_ config: ViTConfig) {
@@ -16,20 +16,20 @@ struct NetworkShape: Hashable {
         isGated = config.architecture.hasGatedMLP
     }
 
-    /// Tokens that a stage of this layer computes, from the first on
+    /// The number of tokens, from the first, that a stage of this layer computes
     func tokens(after layer: Int) -> Int { layer == layers - 1 ? lastTokens : tokens }
 
-    /// Tokens that a site has in this layer
+    /// The number of tokens that a site has in this layer
     func tokens(of site: Site, layer: Int) -> Int { site.row.isClipped ? tokens(after: layer) : tokens }
 
-    /// Values of a token at a site
+    /// Values per token at a site
     func width(of site: Site) -> Int { site.hasNeurons ? intermediateSize : hiddenSize }
 
-    /// Values of a token that a pass starts from which is born at the site's cut
+    /// Values per token that a pass born at the site's cut starts from
     func bornWidth(of site: Site) -> Int { site == .mlpPre && isGated ? 2 * intermediateSize : width(of: site) }
 }
 
-/// What one patch does at one place, cut to what is computed there.
+/// What one patch replaces at one place, restricted to what is computed there.
 struct Swap: Hashable {
     var site: Site
     /// nil: all
@@ -37,7 +37,7 @@ struct Swap: Hashable {
     var tokens: [Int]?
     var neurons: [Int]?
 
-    /// Whether nothing of the site is left as it was
+    /// Whether the whole site is replaced
     var isFull: Bool { heads == nil && tokens == nil && neurons == nil }
 
     /// Ranges of a token's values
@@ -52,7 +52,7 @@ struct Swap: Hashable {
         }
     }
 
-    /// Neighbouring indices as ranges; one nil for all of them.
+    /// Consecutive indices as ranges; a single nil for all indices.
     private static func runs(_ indices: [Int]?) -> [Range<Int>?] {
         guard let indices else { return [nil] }
         var runs: [Range<Int>] = []
@@ -68,13 +68,13 @@ struct Swap: Hashable {
 }
 
 extension Patch {
-    /// What has to be done for this patch, by depth. Tokens that the last layer does not compute are left out, and a
-    /// depth where nothing remains with them. A residual stream replaced for all tokens makes all that was before it
-    /// irrelevant, so only the last of those counts, and what comes after it.
+    /// The swaps of this patch, by depth. Tokens that the last layer does not compute are left out, and so is a depth
+    /// with no tokens left. A residual stream replaced for all tokens makes everything before it irrelevant, so only
+    /// the last such swap and what follows it remain.
     func swaps(_ shape: NetworkShape) -> [Depth: [Swap]] {
         var swaps: [Depth: [Swap]] = [:]
         for var part in parts {
-            // A pattern of zeros weighs nothing: it is z of zeros. (Slots that are given hold q and k, and no pattern.)
+            // A pattern of zeros makes z zero. (The slots of given blocks hold q and k, and no pattern.)
             if with == .zero, part.site == .pattern { part.site = .z }
             for layer in part.site.hasLayers ? part.layers : [0] where (0..<shape.layers).contains(layer) {
                 guard let swap = part.swap(layer: layer, shape) else { continue }
@@ -85,7 +85,7 @@ extension Patch {
         let overwritten = swaps.filter { $0.value.contains { $0.site.isResidual && $0.isFull } }.keys.max()
         swaps = swaps.filter { depth, _ in overwritten.map { depth >= $0 } ?? true }
         return swaps.mapValues { swaps in
-            // What is replaced whole hides what comes before it in the same stage.
+            // A swap of the whole activation hides earlier ones in the same stage.
             guard
                 let cut = swaps.filter({ $0.isFull && $0.site.isWholeCut || $0.isFull && $0.site.isResidual })
                     .map(\.site.row.cut).max()
@@ -94,11 +94,11 @@ extension Patch {
         }
     }
 
-    /// The most ints that this patch's entries take for each image, and its token lists for all.
+    /// An upper limit of the ints that this patch's entries take per image, and that its token lists take in all.
     func listInts(_ shape: NetworkShape) -> (entries: Int, tokens: Int) {
         var entries = 0, tokens = 0
         for swaps in swaps(shape).values {
-            // What a pass starts from: at most q, k and v
+            // The copies that a pass starts from: at most q, k and v
             entries += 3 * SliceEntry.size
             for swap in swaps {
                 entries +=
@@ -113,7 +113,7 @@ extension Patch {
 }
 
 extension Part {
-    /// nil where the part touches nothing that is computed in this layer
+    /// nil where the part replaces nothing that is computed in this layer
     fileprivate func swap(layer: Int, _ shape: NetworkShape) -> Swap? {
         func whole(_ list: [Int]?, _ count: Int) -> [Int]? {
             guard let list else { return nil }
@@ -123,7 +123,7 @@ extension Part {
         var swap = Swap(
             site: site, heads: whole(heads, shape.heads), tokens: whole(tokens, shape.tokens(of: site, layer: layer)),
             neurons: whole(neurons, shape.intermediateSize))
-        // A gate is not all that goes on: what it gates stays the receiving pass's.
+        // The gate is not all that continues from its cut: up stays the receiving pass's.
         if site == .mlpPre, shape.isGated, swap.neurons == nil { swap.neurons = Array(0..<shape.intermediateSize) }
         let isEmpty = [swap.heads, swap.tokens, swap.neurons].contains { $0?.isEmpty ?? false }
         return isEmpty ? nil : swap

@@ -1,26 +1,27 @@
-/// One wave's images on their way to the device, [images] of pixels [channels, S, S] each, normalised.
+/// One wave's images for the device, [images] of pixels [channels, height, width] each, normalised.
 package struct Wave: Sendable {
-    /// The clean images, and (where there are corrupted passes) the corrupted ones
+    /// The clean images, and the corrupted ones, if there are corrupted passes
     package var clean: [[Float]]
     package var corrupted: [[Float]]?
-    /// The same images as the donor reads them
+    /// The same images, preprocessed for the donor
     package var donorClean: [[Float]]?, donorCorrupted: [[Float]]?
-    /// Another clean image for each, for `PatchWith.resample`
+    /// Another clean image for each, used by `PatchWith.resample`
     package var partner: [[Float]]?
-    /// Noise on the corrupted passes' patch embeddings: standard deviations, and four words for each image's generator
+    /// Noise on the corrupted passes' patch embeddings: strength in standard deviations, and four generator words per
+    /// image
     package var noise: (strength: Float, keys: [(UInt32, UInt32, UInt32, UInt32)])?
-    /// Each image's place in the file of `PatchWith.file`
+    /// Each image's index in the file of `PatchWith.file`
     package var filePositions: [Int] = []
-    /// The deviation that noise multiplies, of the model's and (if there is one) the donor's patch projections; nil: every
-    /// image's own
+    /// Standard deviation of the model's and (if there is one) the donor's patch projections, as the unit of noise;
+    /// nil: each image's own
     package var noiseDeviations: [Float]?
-    /// Target class of each image; -1 for what the clean pass predicts
+    /// Target class of each image; -1 for the clean pass's prediction
     package var labels: [Int]
-    /// Foil of each image; -1 for the one that `foilPasses` choose
+    /// Foil of each image; -1 for the one that `foilPasses` determine
     package var foils: [Int]
     package var foilPasses = FoilPasses.both
 
-    /// The passes whose mean logits choose a foil: the class other than the target with the highest
+    /// The passes whose mean logits determine the foil: the class other than the target with the highest mean
     package enum FoilPasses: Sendable { case clean, corrupted, both }
 
     package init(clean: [[Float]], corrupted: [[Float]]?, labels: [Int]) {
@@ -30,7 +31,7 @@ package struct Wave: Sendable {
         foils = labels.map { _ in -1 }
     }
 
-    /// Where the rows of those passes begin
+    /// The first rows of those passes
     var foilRows: (Int, Int) {
         let corrupted = corrupted == nil ? 0 : labels.count
         return switch foilPasses {
@@ -41,9 +42,9 @@ package struct Wave: Sendable {
     }
 }
 
-/// What a wave's passes say of their images.
+/// The metrics of a wave's passes.
 package struct WaveResult: Sendable {
-    /// One pass's metrics, by `metrics.cl`
+    /// One pass's metrics, from `metrics.cl`
     package struct Pass: Sendable, Equatable {
         package var p: Float, logit: Float, logitDiff: Float, kl: Float, logOdds: Float
         package var prediction: Int
@@ -53,24 +54,24 @@ package struct WaveResult: Sendable {
             (self.prediction, self.logOdds) = (prediction, logOdds)
         }
 
-        /// Whether all of the pass's logits are numbers: one that is none, or is infinite, shows in these.
+        /// Whether all of the pass's logits are finite: NaN or infinity shows in these metrics.
         var isFinite: Bool { p.isFinite && logit.isFinite && kl.isFinite }
     }
 
     package var clean: [Pass]  // [images]
-    package var corrupted: [Pass]  // [images]; the clean ones where there are none
-    /// The donor's passes (the clean ones if it has any), where it has the model's classes
+    package var corrupted: [Pass]  // [images]; the clean ones if there are no corrupted passes
+    /// The donor's passes (the clean ones if it has any), if it has the model's classes
     package var donor: [Pass]?  // [images]
     package var patched: [[Pass]]  // [patches][images]
     package var targets: [Int], foils: [Int]  // [images]
-    /// [images, C], where asked for
+    /// [images, C], if requested
     package var cleanLogits: [Float] = [], corruptedLogits: [Float] = []
     package var patchedLogits: [[Float]] = []  // [patches][images * C]
-    /// (row, stage, layer) evaluations that the wave did
+    /// Number of (row, stage, layer) evaluations in the wave
     package var evaluations = 0
 }
 
-/// Logits that are no numbers: nothing that is derived from them would mean anything.
+/// Logits that are not finite: nothing derived from them would be meaningful.
 package struct NonFinite: Error, Equatable, Sendable, CustomStringConvertible {
     /// The image's position in the wave
     package var image: Int

@@ -2,8 +2,8 @@ import CLRuntime
 import Kernels
 import ViT
 
-/// What a wave's passes start from, written where the device reads it: the pixels of every source pass, labels and foils,
-/// and the words of the noise generator.
+/// The inputs of a wave on the device: the pixels of every source pass, labels and foils, and the words of the noise
+/// generator.
 final class WaveInput {
     let encoder: Encoder
     let donor: Encoder?
@@ -26,7 +26,7 @@ final class WaveInput {
 
     func model(_ index: Int) -> Encoder { index == 1 ? donor ?? encoder : encoder }
 
-    /// A pass that is computed from pixels and that others start or take activations from.
+    /// A pass that is computed from pixels, and that others start or take activations from.
     struct SourcePass {
         enum Kind {
             case clean, corrupted, donorClean, donorCorrupted, partner
@@ -34,12 +34,12 @@ final class WaveInput {
         }
         var kind: Kind
         var model: Int { kind.model }
-        var pixels: [[Float]]  // [images] of [channels, S, S]
+        var pixels: [[Float]]  // [images] of [channels, height, width]
         var isNoisy = false
     }
 
-    /// The passes that are computed from pixels, in the order of their blocks.
-    /// - Throws: `CLError.shape` where the wave lacks what the patches ask for
+    /// The passes that are computed from pixels, in block order.
+    /// - Throws: `CLError.shape` where the wave lacks something that the patches need
     func sourcePasses(_ wave: Wave, patches: [Patch]) throws(CLError) -> [SourcePass] {
         let isNoisy = wave.noise != nil
         var passes = [SourcePass(kind: .clean, pixels: wave.clean)]
@@ -94,7 +94,7 @@ final class WaveInput {
         return passes
     }
 
-    /// Which block each patch receives and which it gives.
+    /// The receiving and the source block of each patch.
     func sources(
         _ passes: [SourcePass], patches: [Patch], own: Bool
     ) throws(CLError) -> Schedule.Sources {
@@ -103,14 +103,14 @@ final class WaveInput {
         return sources
     }
 
-    /// The donor's block, where its logits are of the model's classes.
+    /// The donor's block, if the donor has the model's classes.
     func donorBlock(_ passes: [SourcePass]) -> Int? {
         guard let donor, donor.config.hasClasses(of: encoder.config) else { return nil }
         return passes.firstIndex { $0.model == 1 }
     }
 
-    /// Writes pixels, labels, foils and the noise generator's words where the device reads them.
-    /// - Returns: where the pixels of each source pass stand, in elements
+    /// Writes pixels, labels, foils and the noise generator's words to the device.
+    /// - Returns: the offset of each source pass's pixels, in elements
     func upload(_ wave: Wave, _ passes: [SourcePass]) throws(CLError) -> [Int] {
         var offsets: [Int] = [], count = 0
         for pass in passes {
@@ -132,7 +132,7 @@ final class WaveInput {
         return offsets
     }
 
-    /// The encoder's input of every source pass, into as many rows of x.
+    /// Computes the encoder's input of every source pass, one row of x for each image.
     func embed(
         _ wave: Wave, _ passes: [SourcePass], _ offsets: [Int], x: Buffer<Float>, workspace: Workspace
     ) throws(CLError) {
@@ -152,7 +152,7 @@ final class WaveInput {
         }
     }
 
-    /// Hands every image's patch projections to `body`.
+    /// Passes every image's patch projections to `body`.
     func projections(
         images: Int, workspace: Workspace, _ body: (ArraySlice<Float>) -> Void
     ) throws(CLError) {
@@ -161,11 +161,11 @@ final class WaveInput {
 }
 
 extension Schedule.Sources {
-    /// Which block each patch receives and which it gives, among passes of these kinds.
+    /// The receiving and the source block of each patch, among passes of these kinds.
     init(
         patches: [Patch], kinds: [WaveInput.SourcePass.Kind], hasDonor: Bool, own: Bool = false
     ) throws(CLError) {
-        // Restoring patches the corrupted pass with the clean one; noising the other way round.
+        // Restoring patches clean activations into the corrupted pass; noising is the reverse.
         let base = patches.map { $0.direction == .restore ? 1 : 0 }
         let extras = WaveShape.Extras(patches: patches, donor: hasDonor)
         self.init(models: kinds.map(\.model), given: extras.given, base: base, source: [])
@@ -186,7 +186,7 @@ extension Schedule.Sources {
         }
     }
 
-    /// The same for a wave of clean and corrupted passes and what the patches ask for beside them.
+    /// The same for a wave of clean and corrupted passes and the extras that the patches need.
     init(patches: [Patch], extras: WaveShape.Extras, hasDonor: Bool) throws(CLError) {
         var kinds: [WaveInput.SourcePass.Kind] = [.clean, .corrupted]
         if extras.contains(.donorClean) { kinds.append(.donorClean) }

@@ -2,10 +2,10 @@ import CLRuntime
 import Kernels
 import ViT
 
-/// What a device has room for.
+/// The memory limits of a device.
 package struct DeviceLimits: Sendable {
     package var name: String
-    /// Bytes of memory, those taken already, and those of the largest buffer
+    /// Bytes of memory, of the allocated part, and of the largest possible buffer
     package var memory: Int, allocated: Int, maxAllocation: Int
     package var isGPU: Bool
 
@@ -21,19 +21,19 @@ package struct DeviceLimits: Sendable {
             maxAllocation: device.maxAllocation, isGPU: device.isGPU)
     }
 
-    /// Whether a buffer of so many 4-byte elements can be made, and its last one numbered by an Int32.
+    /// Whether a buffer of `elements` 4-byte elements can be allocated and indexed by Int32.
     func allow(_ elements: Int) -> Bool { elements < Int(Int32.max) && elements <= maxAllocation / 4 }
 }
 
 /// The models of a plan.
 package struct PlannedModels {
     package var config: ViTConfig, donor: ViTConfig?
-    /// Bytes of the GEMM's temporaries for a workspace, one a provider
+    /// Bytes of the GEMM's temporaries for a workspace, one for each provider
     var temporaries: (Workspace.Shape) throws(CLError) -> [Int]
-    /// The same with so many gradient rows of a backward pass, whose products have the encoder's temporary too
+    /// The same with a backward pass of this many gradient rows, whose products share the encoder's temporary
     var temporariesOfGradients: (Workspace.Shape, Int) throws(CLError) -> [Int]
 
-    /// - Parameter gemm: of each model; one provider for both has one temporary
+    /// - Parameter gemm: the model's provider; if the donor has the same, they share one temporary
     package init(_ config: ViTConfig, donor: ViTConfig? = nil, gemm: any GEMM, donorGEMM: (any GEMM)? = nil) {
         (self.config, self.donor) = (config, donor)
         let temporaries = { (shape: Workspace.Shape) throws(CLError) -> [Int] in
@@ -57,21 +57,21 @@ package struct PlannedModels {
     }
 }
 
-/// How a sweep is cut into waves, so that it runs in constant memory whatever its size.
+/// The division of a sweep into waves, which run in constant memory whatever the sweep's size.
 package struct WavePlan: Sendable, Equatable {
     package var shape: WaveShape
-    /// Which of the sweep's patches run together; more than one range where not even one image's patches fit at once
+    /// The sweep's patches that run together; more than one range if not even one image's patches fit at once
     package var patchRanges: [Range<Int>]
-    /// Bytes that the plan takes beside the weights
+    /// Bytes that the plan needs besides the weights
     package var bytes: Int
-    /// Ints that one patch takes in a schedule's lists, at most
+    /// Maximum ints that one patch takes in a schedule's lists
     private let mostEntries: Int, mostTokens: Int
 
     /// - Parameters:
-    ///   - patches: the sweep's
+    ///   - patches: the sweep's patches
     ///   - observing: sites that `Wavefront.observe` reads
-    ///   - images: images of the sweep
-    ///   - memory: most bytes of device memory to use, weights included; nil for seven tenths of the device's
+    ///   - images: number of images of the sweep
+    ///   - memory: limit of device memory, in bytes, weights included; nil for seven tenths of the device's
     /// - Throws: `SweepError.memory` where one image with one patch does not fit.
     package init(
         encoder: Encoder, donor: Encoder? = nil, patches: [Patch], observing: Set<Site> = [], images: Int, memory: Int?
@@ -81,14 +81,14 @@ package struct WavePlan: Sendable, Equatable {
             observing: observing, images: images, memory: memory)
     }
 
-    /// The same for models and a device that need not be there.
+    /// The same for models and limits without a device.
     package init(
         _ models: PlannedModels, limits: DeviceLimits, patches all: [Patch], observing: Set<Site> = [], images: Int,
         memory: Int?
     ) throws {
         let patches = all.count
         var model = WaveShape(images: 1, patches: all, chunkRows: 1, donor: models.donor != nil)
-        // What has a buffer of its own is there only where it is kept; the rest every chunk computes.
+        // mlp_pre is available only where it is kept; every chunk has the other activations.
         for site in observing where site.kept.contains(.pre) { model.kept.formUnion(site.kept) }
         let template = model
         func shape(images: Int, patches: Int, chunkRows: Int) -> WaveShape {
@@ -101,10 +101,10 @@ package struct WavePlan: Sendable, Equatable {
             (max($0.entries, $1.entries), max($0.tokens, $1.tokens))
         }
         let limit = (memory ?? Int(0.7 * Double(limits.memory))) - limits.allocated
-        // Enough tokens that every launch is large; more would only make waves, and so the loss at an interruption,
-        // longer.
+        // Enough tokens that every launch is large; more would only make waves longer, and so the loss at an
+        // interruption.
         let chunkTokens = limits.isGPU ? 32_768 : 2_048
-        // A few chunks a wave: with many waves, images are made ready and results stored while the device works.
+        // A few chunks per wave: with many waves, images are loaded and results stored while the device works.
         let waveTokens = limits.isGPU ? 1 << 18 : 1 << 16
         let chunk = max(1, chunkTokens / config.tokens)
 
@@ -129,14 +129,15 @@ package struct WavePlan: Sendable, Equatable {
         }
 
         let wanted = min(max(images, 1), max(1, waveTokens / (config.tokens * (2 + patches))))
-        // Whole images first, with a smaller chunk if need be; else one image with some of its patches.
+        // First whole images, with a smaller chunk if needed; else one image with some of its patches.
         var found: (shape: WaveShape, bytes: Int)?
         for rows in Self.halves(chunk) {
             found = try largest(wanted) { shape(images: $0, patches: patches, chunkRows: rows) }
             if found != nil { break }
         }
         if found == nil {
-            // Every range of patches runs the clean and corrupted passes again: as few ranges as any chunk allows.
+            // Every range of patches repeats the clean and corrupted passes, so the chunk with the fewest ranges is
+            // taken.
             func ranges(_ shape: WaveShape) -> Int { (patches + shape.patches - 1) / max(shape.patches, 1) }
             for rows in Self.halves(chunk) {
                 let tried = try largest(patches) { shape(images: 1, patches: $0, chunkRows: rows) }
@@ -163,7 +164,7 @@ package struct WavePlan: Sendable, Equatable {
         patchRanges = Self.ranges(0..<patches, atMost: found.shape.patches)
     }
 
-    /// A plan that takes less memory: half the images; of one image half the patches; then half the chunk. nil for the
+    /// A plan that needs less memory: half the images; for one image half the patches; then half the chunk. nil for the
     /// smallest.
     package func halved(encoder: Encoder, donor: Encoder? = nil) throws(CLError) -> WavePlan? {
         var plan = self
@@ -183,7 +184,7 @@ package struct WavePlan: Sendable, Equatable {
         return plan
     }
 
-    /// As few parts as there can be, as even as they come.
+    /// Splits a range into as few parts as possible, as even as possible.
     static func ranges(_ range: Range<Int>, atMost most: Int) -> [Range<Int>] {
         let pieces = max(1, (range.count + most - 1) / max(most, 1)), first = range.lowerBound
         return (0..<pieces).map { first + range.count * $0 / pieces..<first + range.count * ($0 + 1) / pieces }

@@ -2,13 +2,12 @@ import CLRuntime
 import Kernels
 import ViT
 
-/// Runs images and patches in waves of a plan, whose buffers are reused from wave to wave. Where the device has less
-/// memory than the plan counts on (another program holds some, say), waves get smaller and the work goes on: no result
-/// depends on the wave it ran in.
+/// Runs images and patches in waves of a plan; all waves reuse the same buffers. Where the device has less memory than
+/// planned (another program uses some, say), waves get smaller and the work continues: no result depends on its wave.
 package final class WaveRunner {
-    /// What one wave does
+    /// The work of one wave
     package struct Piece: Sendable, Equatable {
-        /// Positions among the images and among the patches handed to `run`
+        /// Positions among the images and among the patches passed to `run`
         package var images: Range<Int>, patches: Range<Int>
     }
 
@@ -17,13 +16,13 @@ package final class WaveRunner {
     private let library: KernelLibrary
     private let means: ActivationMeans?
     private let file: ActivationFile?
-    /// As it is now
+    /// The current plan
     package private(set) var plan: WavePlan
     private var wavefront: Wavefront?
     private var onFirstHalving: ((WavePlan, CLError) -> Void)?
 
     /// - Parameters:
-    ///   - onFirstHalving: told the smaller plan and what failed, the first time only
+    ///   - onFirstHalving: called with the smaller plan and the error, the first time only
     package init(
         encoder: Encoder, donor: Encoder? = nil, library: KernelLibrary, plan: WavePlan, means: ActivationMeans? = nil,
         file: ActivationFile? = nil, onFirstHalving: @escaping (WavePlan, CLError) -> Void = { _, _ in }
@@ -33,11 +32,11 @@ package final class WaveRunner {
         self.onFirstHalving = onFirstHalving
     }
 
-    /// Every patch on every image: calls `body` for each wave. For each patch the images come in their order, and for
+    /// Runs every patch on every image: calls `body` for each wave. For each patch the images come in order, and for
     /// each image the patches.
-    /// - Parameter body: runs the piece and keeps its results; called again with parts of the piece where the device
-    ///   was out of memory
-    /// - Throws: `SweepError.memory` where the smallest wave does not fit, and what `body` throws
+    /// - Parameter body: runs the piece and keeps its results; called again with parts of the piece if the device was
+    ///   out of memory
+    /// - Throws: `SweepError.memory` where the smallest wave does not fit, and errors of `body`
     package func run(
         images: Int, patches: Range<Int>, _ body: (Wavefront, Piece) throws -> Void
     ) throws {
@@ -69,7 +68,7 @@ package final class WaveRunner {
     }
 
     private func halve(after error: CLError) throws {
-        // What was enqueued before is of no use, but it holds buffers, and its times are no results'.
+        // Commands already enqueued are useless but hold buffers, and their times do not count.
         wavefront = nil
         _ = try? encoder.context.takeProfile()
         try? encoder.context.finish()

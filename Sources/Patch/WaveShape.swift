@@ -3,7 +3,7 @@ import Formats
 import Kernels
 import ViT
 
-/// The size of a wave, and with it of every buffer.
+/// The size of a wave, which determines the size of every buffer.
 package struct WaveShape: Sendable, Equatable {
     /// B, images in a wave
     package var images: Int
@@ -11,19 +11,19 @@ package struct WaveShape: Sendable, Equatable {
     package var patches: Int
     /// Passes that a stage computes at a time
     package var chunkRows: Int
-    /// What passes keep of a stage, for others to take it
+    /// Activations that source passes keep during a stage
     package var kept: Workspace.Kept
-    /// Passes beside clean and corrupted
+    /// Sources of activations besides the clean and corrupted passes
     package var extras: Extras
 
-    /// What activations are taken from, beside the clean and the corrupted pass.
+    /// Sources of activations besides the clean and corrupted passes.
     package struct Extras: OptionSet, Sendable, Hashable {
         package let rawValue: Int
         package init(rawValue: Int) { self.rawValue = rawValue }
         package static let donorClean = Extras(rawValue: 1), donorCorrupted = Extras(rawValue: 2)
         /// Another image's clean pass
         package static let partner = Extras(rawValue: 4)
-        /// Zeros, means, and what a file has: given, not computed
+        /// Given, not computed: zeros, means, and a file's activations
         package static let zeros = Extras(rawValue: 8), means = Extras(rawValue: 16), file = Extras(rawValue: 32)
 
         package init(patches: [Patch], donor: Bool) {
@@ -42,7 +42,7 @@ package struct WaveShape: Sendable, Equatable {
 
         fileprivate var count: Int { rawValue.nonzeroBitCount }
         fileprivate var donorPasses: Int { intersection([.donorClean, .donorCorrupted]).count }
-        /// Blocks that are given, in their order
+        /// The given blocks, in order
         var given: [Schedule.Sources.Given] {
             let all: [(Extras, Schedule.Sources.Given)] = [(.zeros, .zeros), (.means, .means), (.file, .file)]
             return all.filter { contains($0.0) }.map(\.1)
@@ -60,19 +60,19 @@ package struct WaveShape: Sendable, Equatable {
         self.extras = extras
     }
 
-    /// For waves of so many images with these patches.
+    /// The shape of waves of `images` images with these patches.
     package init(images: Int, patches: [Patch], chunkRows: Int, donor: Bool = false) {
         self.init(
             images: images, patches: patches.count, chunkRows: chunkRows,
             kept: patches.reduce([]) { $0.union($1.kept) }, extras: Extras(patches: patches, donor: donor))
     }
 
-    /// Blocks of rows that activations come from: clean and corrupted passes, and the extras
+    /// Number of source blocks: clean and corrupted passes, and the extras
     var blocks: Int { 2 + extras.count }
     var rows: Int { images * (blocks + patches) }
     var workspace: Workspace.Shape { Workspace.Shape(rows: chunkRows, keptSlots: images * blocks, kept: kept) }
 
-    /// The sizes of a workspace that serves both models.
+    /// The configuration of a workspace for both models.
     static func workspaceConfig(_ model: ViTConfig, donor: ViTConfig?) -> ViTConfig {
         var config = model
         if let donor {
@@ -85,7 +85,8 @@ package struct WaveShape: Sendable, Equatable {
             {
                 config.architecture.readout = donor.architecture.readout
             }
-            // As many patches as the model's, of as many values as the larger's: one row of values each
+            // As many patches as the model has, each with as many values as the larger of the two patches: one row of
+            // values each
             let values = max(config.patchSize.count, donor.patchSize.count)
             (config.imageSize, config.patchSize) = (
                 PixelSize(height: config.grid.count, width: values), PixelSize(height: 1, width: values)
@@ -105,8 +106,8 @@ package struct WaveShape: Sendable, Equatable {
         )
     }
 
-    /// Elements of every buffer that a wave of this shape holds beside the weights, by name; each is 4 bytes.
-    /// - Parameter most: ints that one patch takes in a schedule's lists
+    /// Elements of every buffer of a wave of this shape besides the weights, by name; an element has 4 bytes.
+    /// - Parameter most: maximum ints of one patch in a schedule's lists
     func buffers(
         _ models: PlannedModels, most: (entries: Int, tokens: Int)
     ) throws(CLError) -> [(name: String, elements: Int)] {

@@ -3,7 +3,7 @@ import Kernels
 import ViT
 
 extension Wavefront {
-    /// Puts zeros, means and a file's activations where a stage's swaps will look for them.
+    /// Puts zeros, means and a file's activations where a stage's swaps read them.
     func give(_ schedule: Schedule, _ stage: Depth.Stage, _ layer: Int) throws(CLError) {
         let (images, sources) = (schedule.images, schedule.sources)
         if sources.given.isEmpty { return }
@@ -11,7 +11,8 @@ extension Wavefront {
             sources.block(kind).map { ($0 * images)..<(($0 + 1) * images) } ?? 0..<0
         }
         let given = ActivationRows(encoder: encoder, x: x, o: o, workspace: workspace, keeps: workspace.keeps)
-        // Zeros also where nothing is put: slots may be copied whole. All before anything is put: sites share buffers.
+        // Zeros everywhere first: slots may be copied whole, and sites share buffers, so all zeros precede all other
+        // values.
         let all = (sources.models.count * images)..<(sources.blocks * images)
         for site in Site.of(stage) { try given.zero(site, rows: all, layer: layer) }
         for site in Site.of(stage) {
@@ -27,7 +28,7 @@ extension Wavefront {
         }
     }
 
-    /// z anew, from a file's pattern and the pass's own values.
+    /// Recomputes z from a file's pattern and the pass's own values.
     func attend(_ given: Schedule.GivenPattern, layer: Int) throws(CLError) {
         guard let file else { return }
         let config = encoder.config, tokens = encoder.tokens(after: layer)

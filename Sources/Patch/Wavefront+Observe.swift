@@ -4,7 +4,7 @@ import Kernels
 import ViT
 
 extension Wavefront {
-    /// Where an activation comes from that `observe` hands over.
+    /// The origin of an activation that `observe` passes on.
     package struct Observed: Hashable {
         package var site: Site
         /// 0 for `embed`
@@ -18,12 +18,11 @@ extension Wavefront {
         }
     }
 
-    /// Clean and corrupted passes of some images, every layer's activations handed to `body`, image by image: the one
-    /// path on which activations leave the device.
+    /// Runs clean and corrupted passes of some images and passes every layer's activations to `body`, image by image.
     /// - Parameters:
     ///   - wave: without corrupted pixels only the clean passes run
-    ///   - sites: what lies in a workspace must be kept by this wavefront's
-    ///   - body: values [tokens that the layer computes, width]; of `pattern` [H, tokens that it computes, T]
+    ///   - sites: those in a workspace must be kept by this wavefront's
+    ///   - body: values [tokens that the layer computes, width]; for `pattern` [H, queries that it computes, T]
     package func observe(
         _ wave: Wave, sites: Set<Site>, _ body: (Observed, ArraySlice<Float>) -> Void
     ) throws(CLError) {
@@ -76,19 +75,20 @@ extension Wavefront {
         }
     }
 
-    /// Hands every image's patch projections, [patches, D] with their bias, to `body`.
-    /// - Parameter clean: [images] of [channels, S, S]
+    /// Passes every image's patch projections, [patches, D] with bias, to `body`.
+    /// - Parameter clean: [images] of [channels, height, width]
     package func observeProjections(_ clean: [[Float]], _ body: (ArraySlice<Float>) -> Void) throws(CLError) {
         let wave = Wave(clean: clean, corrupted: nil, labels: clean.map { _ in -1 })
         _ = try input.upload(wave, try input.sourcePasses(wave, patches: []))
         try input.projections(images: clean.count, workspace: workspace, body)
     }
 
-    /// Where an image's passes first stop to be numbers, by running its wave again from the encoder's inputs.
+    /// The first place where an image's passes are not finite, found by running its wave again from the encoder's
+    /// inputs.
     func firstNonFinite(_ schedule: Schedule, _ lists: Buffer<Int32>, image: Int) throws(CLError) -> String {
         var found: String?
         let config = encoder.config
-        /// Whether a pass of the image has a value that is none, among its first tokens.
+        /// Whether a pass of the image has a non-finite value among its first tokens.
         func isBroken(blocks: Int, tokens: Int) throws(CLError) -> Bool {
             for block in 0..<blocks {
                 let start = (block * schedule.images + image) * encoder.rowStride
@@ -110,7 +110,7 @@ extension Wavefront {
                     found = "the output of layer \(layer)'s \(stage == .attention ? "attention" : "MLP")"
                 }
             case .stream(let stage):
-                // What is put in may be broken itself: means, or another pass.
+                // The value put in may be non-finite itself: from means, or from another pass.
                 let alive = schedule.layers[layer].alive[stage] ?? 0
                 if try isBroken(blocks: alive, tokens: encoder.tokens(after: layer)) {
                     found = "what is put in at layer \(layer)'s \(Site.of(stage).last?.rawValue ?? "stream")"
@@ -122,7 +122,7 @@ extension Wavefront {
     }
 }
 
-/// softmax(q kT / sqrt(Dh) + bias), which no buffer holds.
+/// softmax(q k^T / sqrt(Dh) + bias), which no buffer holds.
 /// - Parameters: q: [queries, D]; k: [T, D]; bias: [H, T, T], if there is one
 /// - Returns: [H, queries, T]
 private func attentionPattern(q: [Float], k: [Float], bias: [Float]?, _ config: ViTConfig) -> [Float] {

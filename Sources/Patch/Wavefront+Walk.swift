@@ -3,19 +3,19 @@ import Kernels
 import ViT
 
 extension Wavefront {
-    /// Points of the walk at which somebody may read what is there.
+    /// Points of the walk at which a visitor may read activations.
     enum Point {
-        /// x, as the place on the stream leaves it
+        /// x, after the swaps at the place on the stream
         case stream(Depth.Stage)
         /// A stage's chunk in the workspace
         case chunk(Depth.Stage, Schedule.StageChunk)
-        /// A stage's outputs in o, as they were computed: those that are not added at once
+        /// A stage's outputs in o, except those that the GEMM adds to the stream
         case outputs(Depth.Stage)
         /// x, with the outputs of a stage added
         case added(Depth.Stage)
     }
 
-    /// All layers, all rows.
+    /// Runs all layers of all rows.
     /// - Parameter visit: called at every point, with the layer
     func walk(
         _ schedule: Schedule, _ lists: Buffer<Int32>,
@@ -42,7 +42,7 @@ extension Wavefront {
         }
     }
 
-    /// A chunk's passes, from where they start to their outputs, with what is swapped at the cuts.
+    /// Computes a chunk's passes, from their start to their outputs, with the swaps at the cuts.
     private func compute(
         _ chunk: Schedule.StageChunk, _ stage: Depth.Stage, layer: Int, _ lists: Buffer<Int32>
     ) throws(CLError) {
@@ -76,12 +76,12 @@ extension Wavefront {
         }
     }
 
-    /// From the cut before to `cut`.
+    /// Computes from the previous cut to `cut`.
     private func advance(
         _ chunk: Schedule.StageChunk, _ stage: Depth.Stage, to cut: Cut, layer: Int, _ lists: Buffer<Int32>
     ) throws(CLError) {
         let encoder = model(chunk.model)
-        // The hidden layer before its activation function is a buffer of its own, where it is patched.
+        // The hidden layer before its activation function has its own buffer only where it is patched.
         let hasPre = workspace.shape.kept.contains(.pre)
         switch (stage, cut) {
         case (.attention, .inner):
@@ -112,8 +112,8 @@ extension Wavefront {
         try encoder.swapStream(x: x, lists: lists, entries: step.slices)
     }
 
-    /// Swaps a stage's outputs and adds them to the stream. Births read rows that the add in place changes, so they
-    /// come first.
+    /// Swaps a stage's outputs and adds them to the stream. Births come first because they read rows that the adds in
+    /// place change.
     private func finish(_ stage: Schedule.StageStep, _ lists: Buffer<Int32>, layer: Int) throws(CLError) {
         try encoder.swapOutput(layer: layer, o: o, lists: lists, entries: stage.outputCopies)
         try encoder.swapOutput(layer: layer, o: o, lists: lists, entries: stage.outputSlices)

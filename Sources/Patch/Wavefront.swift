@@ -4,7 +4,8 @@ import ViT
 
 /// Runs waves: clean, corrupted and patched passes of some images, all at the same layer at the same time.
 ///
-/// Between the upload of the pixels and the read of the metrics nothing leaves the device.
+/// Between the upload of the pixels and the read of the metrics, nothing leaves the device, except for a file's patterns
+/// (`attend`).
 package final class Wavefront {
     package let encoder: Encoder
     let donor: Encoder?
@@ -19,7 +20,7 @@ package final class Wavefront {
     let capacity: WaveShape
     let means: ActivationMeans?
     let file: ActivationFile?
-    /// Where the images of the wave at work stand in the file
+    /// The indices in the file of the current wave's images
     var filePositions: [Int] = []
     /// Schedule cache: full waves share one entry, smaller last waves another.
     static let mostSchedules = 2
@@ -34,9 +35,9 @@ package final class Wavefront {
 
     /// Allocates for waves of at most `shape`.
     /// - Parameters:
-    ///   - donor: the model that activations are taken from, of the same sizes (`checkDonor`)
-    ///   - means: what `PatchWith.mean` puts in
-    ///   - file: what `PatchWith.file` does
+    ///   - donor: the model that activations are taken from, with compatible sizes (`checkDonor`)
+    ///   - means: activations that `PatchWith.mean` puts in
+    ///   - file: activations that `PatchWith.file` puts in
     package init(
         encoder: Encoder, donor: Encoder? = nil, library: KernelLibrary, shape: WaveShape,
         means: ActivationMeans? = nil, file: ActivationFile? = nil
@@ -62,10 +63,10 @@ package final class Wavefront {
 
     /// Runs one wave.
     /// - Parameters:
-    ///   - patches: at most the shape's, and asking for no more than it has
-    ///   - keepLogits: read every pass's logits too
-    ///   - own: patch with the receiving pass's own activations: an identity for tests
-    /// - Throws: `CLError`, and `NonFinite` where a pass's logits are no numbers
+    ///   - patches: at most as many as the shape's, with no needs beyond its `kept` and `extras`
+    ///   - keepLogits: also read every pass's logits
+    ///   - own: patch with the receiving pass's own activations: an identity, for tests
+    /// - Throws: `CLError`, and `NonFinite` where a pass's logits are not finite
     package func run(
         _ wave: Wave, patches: [Patch], keepLogits: Bool = false, own: Bool = false
     ) throws -> WaveResult {
@@ -111,7 +112,7 @@ package final class Wavefront {
 
     func model(_ index: Int) -> Encoder { input.model(index) }
 
-    /// The encoder's input of every source pass.
+    /// Computes the encoder's input of every source pass.
     func embed(_ wave: Wave, _ passes: [WaveInput.SourcePass], _ offsets: [Int]) throws(CLError) {
         try input.embed(wave, passes, offsets, x: x, workspace: workspace)
     }
@@ -132,7 +133,7 @@ package final class Wavefront {
 }
 
 extension WaveResult.Pass {
-    /// Each image's pass of a block of what `metrics.cl` wrote
+    /// Each image's pass in a block of the values written by `metrics.cl`
     static func decode(_ values: [Float], block: Int, images: Int) -> [Self] {
         (0..<images).map { image in
             let at = (block * images + image) * Metrics.valuesPerRow
@@ -144,7 +145,7 @@ extension WaveResult.Pass {
 }
 
 extension WaveResult {
-    /// Decodes what `metrics.cl` wrote of passes without patches.
+    /// Decodes the values of `metrics.cl` for passes without patches.
     init(metrics values: [Float], rows: Int, images: Int, corruptedBlock: Int, donorBlock: Int?) {
         func passes(_ block: Int) -> [Pass] { Pass.decode(values, block: block, images: images) }
         let targets = rows * Metrics.valuesPerRow
@@ -154,7 +155,7 @@ extension WaveResult {
             foils: (0..<images).map { Int(values[targets + 2 * $0 + 1]) })
     }
 
-    /// Decodes what `metrics.cl` wrote.
+    /// Decodes the values of `metrics.cl`.
     fileprivate init(
         _ schedule: Schedule, _ values: [Float], logits: [Float], classes: Int, hasCorrupted: Bool, donorBlock: Int?
     ) {
@@ -172,7 +173,7 @@ extension WaveResult {
         evaluations = schedule.evaluations
     }
 
-    /// The first image of which a pass is not finite.
+    /// The first image with a pass that is not finite.
     var firstNonFinite: Int? {
         clean.indices.first { image in
             !(clean[image].isFinite && corrupted[image].isFinite && (donor?[image].isFinite ?? true)

@@ -1,14 +1,14 @@
 import CLRuntime
 
-/// One run of a stage: the commands that follow each other under one name.
+/// One run of a stage: consecutive commands of the same stage.
 package struct ProfileSpan: Sendable, Equatable {
     /// As named by `Context.stage`: `attention 3`
     package var stage: String
     package var start: UInt64, end: UInt64
-    /// Its commands' time without the gaps between them
+    /// The sum of its commands' times, without gaps
     package var nanoseconds: UInt64
 
-    /// The stage without its layer. What is done on the residual stream between the layers' halves is one stage.
+    /// The stage without its layer. All swaps on the residual stream (`resid_*`) count as one stage.
     package var name: String {
         let words = stage.split(separator: " ")
         let name =

@@ -1,10 +1,10 @@
 import CLRuntime
 
-/// Where the time on a device went: profiled commands summed by stage and by kernel, in constant memory.
+/// Time on a device: profiled commands summed by stage and by kernel, in constant memory.
 package struct ProfileSummary: Sendable, Equatable {
     package struct Entry: Sendable, Equatable {
         package var name: String
-        /// Times that a stage ran (each layer's counts), or that a kernel was launched
+        /// Runs of a stage (one per layer) or launches of a kernel
         package var calls = 0
         package var nanoseconds: UInt64 = 0
 
@@ -16,11 +16,11 @@ package struct ProfileSummary: Sendable, Equatable {
 
     package init() {}
 
-    /// Stages, layers summed, the longest first
+    /// Stages summed over layers, longest first
     package var stages: [Entry] { Self.sorted(byStage) }
-    /// Kernels, library calls and transfers, the longest first
+    /// Kernels, library calls and transfers, longest first
     package var kernels: [Entry] { Self.sorted(byKernel) }
-    /// All commands' time. The commands of one queue do not overlap, so it is how long the device was busy.
+    /// The time of all commands, which is how long the device was busy: commands of one queue do not overlap.
     package var busy: UInt64 { byKernel.values.reduce(0) { $0 + $1.nanoseconds } }
 
     /// Adds commands in the order in which they ran.
@@ -29,7 +29,7 @@ package struct ProfileSummary: Sendable, Equatable {
         for command in commands { Self.add(command.name, calls: 1, command.end - command.start, to: &byKernel) }
     }
 
-    /// Adds another device's.
+    /// Adds the sums of another device.
     package mutating func add(_ other: ProfileSummary) {
         for entry in other.byStage.values { Self.add(entry.name, calls: entry.calls, entry.nanoseconds, to: &byStage) }
         for entry in other.byKernel.values {

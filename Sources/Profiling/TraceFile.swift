@@ -2,19 +2,19 @@ import CLRuntime
 import Files
 import Foundation
 
-/// A trace that chrome://tracing and ui.perfetto.dev open, there once it is closed: complete events ("X") in the object
-/// form of Chrome's Trace Event Format. Times are microseconds since the file was begun.
+/// A trace for chrome://tracing and ui.perfetto.dev: complete events ("X") in the object form of Chrome's Trace Event
+/// Format. Times are microseconds since the file was begun. The file appears when it is closed.
 ///
-/// Past `most` events further ones are only counted: viewers do not open files of any size.
+/// Events after the first `most` are only counted: viewers do not open files of any size.
 package final class TraceFile {
-    /// A row of the viewer: a thread of a process, in its words
+    /// A row of the viewer: a thread of a process, in the format's terms
     package struct Track: Sendable {
         var process: Int, thread: Int
         package init(process: Int, thread: Int) { (self.process, self.thread) = (process, thread) }
     }
 
     package static let most = 200_000
-    /// Events handed over, and how many of them were written
+    /// Events added, and how many of them were written
     package private(set) var events = 0, written = 0
 
     package let path: String
@@ -26,8 +26,8 @@ package final class TraceFile {
     /// The first failure to write, for `close()`
     private var failure: FileError?
 
-    /// Begins the file; what is there is replaced when it is closed.
-    /// - Parameter inputs: files and folders that are not to be replaced
+    /// Begins the file; an existing one is replaced on close.
+    /// - Parameter inputs: files and folders that must not be replaced
     /// - Throws: `FileError` where it cannot be written
     package init(path: String, keeping inputs: [String] = [], most: Int = TraceFile.most) throws(FileError) {
         (self.path, self.most, file) = (path, most, try AtomicFile(path, keeping: inputs))
@@ -50,7 +50,7 @@ package final class TraceFile {
                 + "\"args\": {\"name\": \(Self.quoted(name))}")
     }
 
-    /// Commands as they ran on a device, and the stages that they make.
+    /// Adds commands as they ran on a device, and their stages.
     package func add(_ commands: [ProfiledCommand], stages: Track, kernels: Track) {
         for span in ProfileSpan.spans(commands) { add(span.stage, category: "stage", stages, span.start, span.end) }
         for command in commands {

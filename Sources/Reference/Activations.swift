@@ -4,9 +4,9 @@
     import Foundation
 #endif
 
-/// An MLP's activation function, under the name transformers' `hidden_act` gives it. Call it: `gelu(x)`.
+/// An MLP's activation function, with the name in transformers' `hidden_act`. Call it: `gelu(x)`.
 package enum ReferenceActivation: String, Sendable, CaseIterable {
-    /// x times the normal distribution's cumulative probability of x, with the error function
+    /// x times the standard normal cumulative distribution at x, with the error function
     case gelu
     /// the tanh approximation of GELU (Hendrycks and Gimpel, arXiv:1606.08415)
     case geluNew = "gelu_new"

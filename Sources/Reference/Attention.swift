@@ -9,7 +9,8 @@ package func attention(
     return (attentionMix(pattern: pattern, v: v, heads: heads, tokens: tokens, headDim: headDim), pattern)
 }
 
-/// softmax(q k^T / sqrt(Dh) + bias) for q, k [H, T, Dh] and a bias [H, T, T]: how much each query row takes from each key, [H, T, T].
+/// softmax(q k^T / sqrt(Dh) + bias) for q, k [H, T, Dh] and a bias [H, T, T]: the weight of each key for each query
+/// row, [H, T, T].
 package func attentionPattern(
     q: [Double], k: [Double], bias: [Double]? = nil, heads: Int, tokens: Int, headDim: Int
 ) -> [Double] {
@@ -49,7 +50,7 @@ package func attentionMix(pattern: [Double], v: [Double], heads: Int, tokens: In
     return z
 }
 
-/// [T, H * Dh], as a linear layer writes it, to [H, T, Dh].
+/// [T, H * Dh], the output of a linear layer, to [H, T, Dh].
 package func splitHeads(_ x: [Double], heads: Int, tokens: Int, headDim: Int) -> [Double] {
     var out = x
     for t in 0..<tokens {
@@ -62,7 +63,7 @@ package func splitHeads(_ x: [Double], heads: Int, tokens: Int, headDim: Int) ->
     return out
 }
 
-/// [H, T, Dh] to [T, H * Dh], as the output projection reads it.
+/// [H, T, Dh] to [T, H * Dh], the input of the output projection.
 package func joinHeads(_ x: [Double], heads: Int, tokens: Int, headDim: Int) -> [Double] {
     var out = x
     for t in 0..<tokens {

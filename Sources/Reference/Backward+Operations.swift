@@ -4,11 +4,11 @@
     import Foundation
 #endif
 
-/// The gradient at layer norm's input from that at its output.
+/// The gradient at layer norm's input from the gradient at its output.
 ///
 /// - Parameters:
 ///   - x: the input [rows, D], where D is the length of `weight`
-///   - gradient: at the output [rows, D]
+///   - gradient: the gradient at the output [rows, D]
 /// - Returns: [rows, D]
 package func layerNormBackward(_ x: [Double], weight: [Double], eps: Double, gradient: [Double]) -> [Double] {
     let width = weight.count, count = Double(width)
@@ -49,7 +49,7 @@ package func matmulBackward(_ gradient: [Double], _ w: [Double], m: Int, n: Int,
 }
 
 extension ReferenceActivation {
-    /// The derivative at x; of relu 0 at 0
+    /// The derivative at x; for relu 0 at 0
     package func slope(_ x: Double) -> Double {
         func sigmoid(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
         switch self {
@@ -71,12 +71,12 @@ extension ReferenceActivation {
     }
 }
 
-/// The gradients at attention's inputs from that at z.
+/// The gradients at attention's inputs from the gradient at z.
 ///
 /// - Parameters:
 ///   - q, k, v: [H, T, Dh]
-///   - gradient: at z [H, T, Dh]
-///   - bias: added to the scores [H, T, T]
+///   - gradient: the gradient at z [H, T, Dh]
+///   - bias: bias of the scores [H, T, T]
 /// - Returns: gradients at q, k and v [H, T, Dh], and at the pattern [H, T, T]
 package func attentionBackward(
     q: [Double], k: [Double], v: [Double], bias: [Double]? = nil, gradient: [Double], heads: Int, tokens: Int,
@@ -89,7 +89,7 @@ package func attentionBackward(
     for h in 0..<heads {
         for query in 0..<tokens {
             let row = (h * tokens + query) * tokens
-            // The softmax: p (gradient - the mean of the gradients by p)
+            // Backward through the softmax: p (gradient - mean of the gradients weighted by p)
             var mean = 0.0
             for key in 0..<tokens { mean += pattern[row + key] * atPattern[row + key] }
             for key in 0..<tokens {
@@ -107,7 +107,7 @@ package func attentionBackward(
     return (dq, dk, dv, atPattern)
 }
 
-/// The gradient at the pattern [H, T, T] from that at z: gradient of the query times value of the key.
+/// The gradient at the pattern [H, T, T] from the gradient at z: the query's gradient times the key's value.
 package func patternGradient(
     v: [Double], gradient: [Double], heads: Int, tokens: Int, headDim: Int
 ) -> [Double] {
@@ -127,14 +127,14 @@ package func patternGradient(
     return out
 }
 
-/// For every key by itself: the gradient at z times the change of z where that key is `other`'s, the softmax computed
-/// anew.
+/// For each single key: the gradient at z times the change of z if that key is replaced by `other`'s, with the softmax
+/// computed anew.
 ///
 /// - Parameters:
 ///   - q, k, v: [queries, Dh], [T, Dh], [T, Dh] of one head
 ///   - other: keys [T, Dh] of another pass
-///   - gradient: at z [queries, Dh]
-///   - bias: added to the scores [queries, T]
+///   - gradient: the gradient at z [queries, Dh]
+///   - bias: bias of the scores [queries, T]
 /// - Returns: [T]
 package func keyChanges(
     q: [Double], k: [Double], v: [Double], other: [Double], bias: [Double]? = nil, gradient: [Double], headDim: Int

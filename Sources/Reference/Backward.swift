@@ -1,6 +1,6 @@
-/// What a gradient is of, a function of the logits [C].
+/// A metric to differentiate, a function of the logits [C].
 package enum ReferenceMetric: String, Sendable, CaseIterable {
-    /// logit[target] - logsumexp(the other logits); 0 of a single class
+    /// logit[target] - logsumexp(the other logits); 0 if there is a single class
     case logOdds = "log_odds"
     /// logit[target] - logit[foil]
     case logitDifference = "logit_diff"
@@ -34,11 +34,10 @@ package enum ReferenceMetric: String, Sendable, CaseIterable {
 }
 
 extension ReferenceModel {
-    /// The gradient of a metric at every site of every layer, in the site's shape, by the chain rule from the logits back
-    /// to the embeddings.
+    /// The gradient of a metric at every site of every layer, in the site's shape, by the chain rule from the logits
+    /// back to the embeddings.
     ///
-    /// At q, k, v and what follows in a layer it is the gradient along all paths from there, as for any other
-    /// activation.
+    /// As at any other site, the gradient at q, k, v and later sites of a layer is along all paths from there.
     /// - Parameters:
     ///   - embedded: the encoder's input [T, D]
     ///   - target, foil: classes
@@ -56,7 +55,7 @@ extension ReferenceModel {
             gradients[ReferencePlace(site, layer: layer)] = value
         }
 
-        // The head and the final norm read CLS alone.
+        // The head and the final norm read CLS only.
         let atNorm = matmulBackward(
             metric.gradient(logits, target: target, foil: foil), headWeight, m: 1, n: classes, k: d)
         let last = layers.isEmpty ? embedded : activation(.residPost, layers.count - 1)

@@ -3,8 +3,8 @@ extension ReferenceModel {
     ///
     /// - Parameters:
     ///   - pixels: [channels, S, S], normalised
-    ///   - interventions: applied in their order, each when the pass reaches its place
-    ///   - capturing: sites whose activations are kept, of every layer, as they are after any intervention
+    ///   - interventions: applied in order, each when the pass reaches its place
+    ///   - capturing: sites whose activations are kept, for every layer, after any intervention
     /// - Returns: logits [C] and the kept activations
     package func forward(
         pixels: [Double], interventions: [Intervention] = [], capturing: Set<ReferenceSite> = []
@@ -24,7 +24,7 @@ extension ReferenceModel {
         let m = intermediateSize
         var kept: ReferenceActivations = [:]
 
-        /// The activation that goes on from this place: `value`, or what an intervention makes of it.
+        /// The activation that continues from this place: `value`, with any interventions applied.
         func at(_ site: ReferenceSite, _ layer: Int, _ value: [Double]) -> [Double] {
             let place = ReferencePlace(site, layer: layer)
             var value = value

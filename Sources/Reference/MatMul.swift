@@ -2,7 +2,7 @@
 ///
 /// - Parameters:
 ///   - a: [M, K], row-major
-///   - w: [N, K], row-major, as PyTorch keeps a linear layer's weight
+///   - w: [N, K], row-major, as in PyTorch's linear layers
 ///   - bias: [N], or nil for none
 /// - Returns: [M, N]
 package func matmul(_ a: [Double], _ w: [Double], bias: [Double]? = nil, m: Int, n: Int, k: Int) -> [Double] {

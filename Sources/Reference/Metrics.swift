@@ -14,7 +14,7 @@ package func logitDifference(_ logits: [Double], target: Int, foil: Int) -> Doub
     logits[target] - logits[foil]
 }
 
-/// logit[target] - logsumexp(the other logits) = log(p / (1 - p)); 0 of a single class
+/// logit[target] - logsumexp(the other logits) = log(p / (1 - p)); 0 if there is a single class
 package func logOdds(_ logits: [Double], target: Int) -> Double {
     let others = logits.indices.filter { $0 != target }.map { logits[$0] }
     guard let largest = others.max() else { return 0 }
@@ -34,7 +34,7 @@ package func klDivergence(pLogits: [Double], qLogits: [Double]) -> Double {
     return sum
 }
 
-/// The logarithms of `probabilities`, finite also where a probability underflows.
+/// The logarithms of `probabilities`, finite even where a probability underflows.
 package func logProbabilities(_ logits: [Double]) -> [Double] {
     let largest = logits[argmax(logits)]
     var sum = 0.0
@@ -44,7 +44,7 @@ package func logProbabilities(_ logits: [Double]) -> [Double] {
     return logits.map { $0 - largest - log(sum) }
 }
 
-/// The index of the largest value, the first one on ties.
+/// The index of the largest value, the first one in a tie.
 package func argmax(_ values: [Double]) -> Int {
     precondition(!values.isEmpty)
     var best = 0
@@ -54,7 +54,7 @@ package func argmax(_ values: [Double]) -> Int {
     return best
 }
 
-/// The most likely class other than `target`, the first one on ties.
+/// The most likely class other than `target`, the first one in a tie.
 package func foil(_ logits: [Double], target: Int) -> Int {
     var others = logits
     others[target] = -.infinity

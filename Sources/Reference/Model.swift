@@ -1,4 +1,4 @@
-/// One encoder layer's weights, PyTorch's shapes, row-major.
+/// One encoder layer's weights in PyTorch's shapes, row-major.
 package struct ReferenceLayer: Sendable {
     package var ln1Weight: [Double]  // [D]
     package var ln1Bias: [Double]  // [D]
@@ -8,14 +8,14 @@ package struct ReferenceLayer: Sendable {
     package var projBias: [Double]  // [D]
     package var ln2Weight: [Double]  // [D]
     package var ln2Bias: [Double]  // [D]
-    package var fc1Weight: [Double]  // [M, D]; of a gated MLP [2M, D], the gate and what it gates
+    package var fc1Weight: [Double]  // [M, D]; for a gated MLP [2M, D], gate and up
     package var fc1Bias: [Double]  // [M]; [2M]
     package var fc2Weight: [Double]  // [D, M]
     package var fc2Bias: [Double]  // [D]
     /// Norms of each head's queries and keys, if there are any
     package var qNorm: (weight: [Double], bias: [Double])?  // [Dh]
     package var kNorm: (weight: [Double], bias: [Double])?  // [Dh]
-    /// Added to the attention scores, if there is one
+    /// Bias of the attention scores, if there is one
     package var scoreBias: [Double]?  // [H, T, T]
 
     package init(
@@ -38,7 +38,7 @@ package struct ReferenceLayer: Sendable {
     }
 }
 
-/// A pre-norm Vision Transformer with a classifier on CLS, as transformers' `ViTForImageClassification`.
+/// A pre-norm Vision Transformer with a classifier on CLS, like transformers' `ViTForImageClassification`.
 package struct ReferenceModel: Sendable {
     package var hiddenSize: Int  // D
     package var heads: Int  // H

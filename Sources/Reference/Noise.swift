@@ -6,9 +6,9 @@
 
 /// Standard normal values j = 0, 1, ...: value j is element j % 4 of block j / 4.
 ///
-/// Block b is made of the four words x of Philox4x32-10 at counter (b, 0, c2, c3) and key (k0, k1), as
-/// u = (x + 1/2) / 2^32, by Box and Muller: r = sqrt(-2 ln u0), then r cos(2 pi u1) and r sin(2 pi u1); the same
-/// with u2 and u3.
+/// Block b comes from the four words x of Philox4x32-10 with counter (b, 0, c2, c3) and key (k0, k1), as
+/// u = (x + 1/2) / 2^32, by Box-Muller: r = sqrt(-2 ln u0), then r cos(2 pi u1) and r sin(2 pi u1); the same with u2
+/// and u3.
 package func referenceNormals(k0: UInt32, k1: UInt32, c2: UInt32, c3: UInt32, count: Int) -> [Double] {
     precondition(count >= 0)
     var normals: [Double] = []

@@ -1,4 +1,5 @@
-/// An image cut into patches, row by row, each flattened channel by channel; what is beyond the last whole one is left.
+/// Cuts an image into patches, row by row, each flattened channel by channel; pixels beyond the last whole patch are
+/// ignored.
 ///
 /// - Parameter pixels: [channels, height, width]
 /// - Returns: [Np, channels * patch height * patch width]
@@ -23,7 +24,7 @@ package func patches(
     return out
 }
 
-/// The same of squares: [channels, S, S] to [(S / P)^2, channels * P * P].
+/// The same for square images and patches: [channels, S, S] to [(S / P)^2, channels * P * P].
 package func patches(_ pixels: [Double], channels: Int, imageSize: Int, patchSize: Int) -> [Double] {
     patches(pixels, channels: channels, image: (imageSize, imageSize), patch: (patchSize, patchSize))
 }

@@ -1,12 +1,12 @@
 extension ReferenceModel {
-    /// Activation patching, one pass for each patch: the base pass with the source's activations put in.
+    /// Activation patching, one pass per patch: the base pass with the source's activations put in.
     ///
     /// - Parameters:
-    ///   - source: activations captured from the pass that is copied from, at least at `sites`
-    ///   - base: pixels [channels, S, S] of the pass that is copied into
-    ///   - sites: patched together
-    ///   - layers: patched together; `embed` ignores them
-    ///   - heads: for sites that have heads; nil for all
+    ///   - source: activations captured from the source pass, at least at `sites`
+    ///   - base: pixels [channels, S, S] of the receiving pass
+    ///   - sites: the sites to patch together
+    ///   - layers: the layers to patch together; ignored for `embed`
+    ///   - heads: only for sites with heads; nil for all
     ///   - tokens: nil for all; for `pattern`, query rows
     /// - Returns: logits [C]
     package func patched(
@@ -26,7 +26,7 @@ extension ReferenceModel {
         return forward(pixels: base, interventions: interventions).logits
     }
 
-    /// The same from two images: `source` is run first, in `donor` if there is one, else in this model.
+    /// The same from two images: `source` is run first, in `donor` if given, else in this model.
     package func patched(
         source: [Double], base: [Double], sites: [ReferenceSite], layers: [Int],
         heads: [Int]? = nil, tokens: [Int]? = nil, donor: ReferenceModel? = nil

@@ -10,7 +10,7 @@ package struct SplitMix64: RandomNumberGenerator, Sendable {
         self.state = seed
     }
 
-    /// A fresh seed, different in every run; print `seed` where a test fails.
+    /// A new seed, different in every run; print `seed` where a test fails.
     package static func fresh() -> SplitMix64 {
         SplitMix64(seed: UInt64.random(in: 0..<1 << 32))
     }

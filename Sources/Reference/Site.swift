@@ -1,4 +1,4 @@
-/// Places in the network whose activation can be read or replaced, under TransformerLens's names.
+/// Places in the network where activations can be read or replaced, with TransformerLens's names.
 package enum ReferenceSite: String, Sendable, CaseIterable {
     /// [T, D] the encoder's input, after CLS and position embeddings; its layer is 0
     case embed
@@ -8,11 +8,11 @@ package enum ReferenceSite: String, Sendable, CaseIterable {
     case residMid = "resid_mid"
     /// [T, D] the residual stream after a layer
     case residPost = "resid_post"
-    /// [T, D] what attention adds to the residual stream, bias included
+    /// [T, D] the output of attention that is added to the residual stream, bias included
     case attnOut = "attn_out"
-    /// [T, D] what the MLP adds to the residual stream, bias included
+    /// [T, D] the output of the MLP that is added to the residual stream, bias included
     case mlpOut = "mlp_out"
-    /// [H, T, Dh] each head's mixture of values, before the output projection
+    /// [H, T, Dh] each head's weighted sum of values, before the output projection
     case z
     /// [H, T, Dh] queries, bias included, before scaling
     case q
@@ -20,7 +20,7 @@ package enum ReferenceSite: String, Sendable, CaseIterable {
     case k
     /// [H, T, Dh] values, bias included
     case v
-    /// [H, T, T] attention after softmax; the tokens of a patch are query rows
+    /// [H, T, T] attention weights after the softmax; the tokens of a patch are query rows
     case pattern
     /// [T, M] the MLP's hidden layer before the activation function
     case mlpPre = "mlp_pre"
@@ -35,7 +35,7 @@ package enum ReferenceSite: String, Sendable, CaseIterable {
         }
     }
 
-    /// Whether a patch may name columns, the MLP's neurons.
+    /// Whether a patch may select columns, the MLP's neurons.
     package var hasNeurons: Bool { self == .mlpPre || self == .mlpAct }
 }
 
@@ -56,13 +56,13 @@ package typealias ReferenceActivations = [ReferencePlace: [Double]]
 /// Replaces the activation at one place while a pass runs.
 package struct Intervention: Sendable {
     package var place: ReferencePlace
-    /// The heads that are replaced; nil for all. Only for sites that have heads.
+    /// The heads that are replaced; nil for all. Only for sites with heads.
     package var heads: [Int]?
     /// The tokens (rows of the site) that are replaced; nil for all.
     package var tokens: [Int]?
-    /// The columns that are replaced; nil for all. Only for sites that have neurons.
+    /// The columns that are replaced; nil for all. Only for sites with neurons.
     package var neurons: [Int]?
-    /// In the site's whole shape; only the named heads, tokens and neurons are taken.
+    /// Values in the site's full shape; only the selected heads, tokens and neurons are used.
     package var values: [Double]
 
     package init(
@@ -78,10 +78,10 @@ package struct Intervention: Sendable {
         self.values = values
     }
 
-    /// `activation` with the named heads, tokens and neurons replaced.
+    /// `activation` with the selected heads, tokens and neurons replaced.
     ///
     /// - Parameters:
-    ///   - heads: H for a site that has heads, else 1
+    ///   - heads: H for a site with heads, else 1
     ///   - tokens: T
     func applied(to activation: [Double], heads headCount: Int, tokens tokenCount: Int) -> [Double] {
         precondition(values.count == activation.count)

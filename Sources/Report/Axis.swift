@@ -1,7 +1,7 @@
 import Foundation
 import Statistics
 
-/// Values to coordinates, linearly, with round numbers to mark.
+/// Maps values linearly to coordinates; its ticks are round numbers.
 struct Scale {
     let low: Double
     let high: Double
@@ -10,8 +10,8 @@ struct Scale {
     let to: Double
     let ticks: [Double]
 
-    /// A range that holds all finite values. It ends at round numbers, or where values go beyond one by less than a
-    /// quarter of a step, close to them.
+    /// A range that contains all finite values. Each end is a round number or, where values exceed one by less than a
+    /// quarter of a step, 0.05 steps beyond them.
     init(_ values: some Sequence<Double>, from: Double, to: Double, ticks count: Int = 5) {
         let finite = values.filter { $0.isFinite && abs($0) < 1e300 }
         var low = finite.min() ?? 0
@@ -40,7 +40,7 @@ struct Scale {
         return [1, 2, 5].map { $0 * power }.first { range / $0 <= Double(count) + 0.5 } ?? 10 * power
     }
 
-    /// Ticks as text, with as many digits as tell them apart.
+    /// The ticks as text, with just enough digits to tell them apart.
     var labels: [String] {
         let step = ticks.count > 1 ? ticks[1] - ticks[0] : 1
         let digits = min(9, max(0, Int((-log10(step) - 1e-9).rounded(.up))))
@@ -57,7 +57,7 @@ func number(_ value: Double, _ digits: Int) -> String {
     return rest.contains { "123456789".contains($0) } ? "−" + rest : String(rest)
 }
 
-/// The same with + for positive numbers.
+/// `number`, with a + in front of positive numbers.
 func plus(_ value: Double, _ digits: Int) -> String {
     let text = number(value, digits)
     return value > 0 && value.isFinite && text.contains { "123456789".contains($0) } ? "+" + text : text
@@ -71,7 +71,7 @@ func withInterval(_ effect: EffectStatistics, _ digits: Int) -> String {
 
 func shareText(_ share: Double) -> String { share.isFinite ? number(100 * share, 1) + "%" : "–" }
 
-/// - Parameter isFloor: p is as small as it can be, so that it is a bound
+/// - Parameter isFloor: p is the smallest that its test can give, and so an upper bound
 func pText(_ p: Double, isFloor: Bool = false) -> String {
     guard p.isFinite else { return "–" }
     if isFloor { return "≤ \(p < 0.001 ? fixed(p, 4) : fixed(p, 3))" }

@@ -2,10 +2,10 @@ import Foundation
 import Results
 import Statistics
 
-/// A small picture of an image (`ImageRecord.id`), PNG; nil where there is none.
+/// The PNG thumbnail of an image (`ImageRecord.id`); nil if there is none.
 package typealias Thumbnails = (_ imageID: String) throws -> Data?
 
-/// The images behind cells of heat maps: of every patch those with the largest and those with the smallest effects on p.
+/// The images behind the cells of heat maps: for every patch, those with the largest and the smallest effects on p.
 struct CellImages {
     private struct Content: Encodable {
         struct Image: Encodable {
@@ -23,16 +23,16 @@ struct CellImages {
         var cells: [String: [Effect]]
     }
 
-    /// Of all cells: about 30 bytes of the page each. Where there are more, the weakest cells do not open.
+    /// Over all cells; each takes about 30 bytes of the page. Beyond this number, the weakest cells do not open.
     private static let mostEffects = 30_000
 
     private let content: Content
 
-    /// What a cell is called in the page: its corruption and its patch, as the store counts them
+    /// A cell's key in the page: the indices of its corruption and its patch in the store
     static func key(_ corruption: Int, _ patch: Int) -> String { "\(corruption).\(patch)" }
 
     /// - Parameters:
-    ///   - count: images of a cell, at most
+    ///   - count: at most this many images per cell
     ///   - room: bytes of the page for pictures; the strongest patches' images come first
     init(
         store: ResultsStore, statistics: [CorruptionStatistics], count: Int, thumbnails: Thumbnails?, room: Int
@@ -102,7 +102,7 @@ struct CellImages {
         return Array(order.prefix((count + 1) / 2) + order.suffix(count / 2))
     }
 
-    /// For the page's script, which opens them
+    /// JSON for the page's script, which opens the cells
     var html: String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

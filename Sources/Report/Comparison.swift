@@ -13,9 +13,9 @@ extension ComparisonError: CustomStringConvertible {
 
 // MARK: - As text and data
 
-/// One row per patch; the strongest differences alone where there are many.
+/// One row per patch; only the largest differences where there are many.
 ///
-/// - Parameter limit: most rows per corruption
+/// - Parameter limit: at most this many rows per corruption
 package func comparisonText(
     _ comparison: Comparison, a: String, b: String, colour: TerminalColour = .none, limit: Int = 60
 ) -> String {

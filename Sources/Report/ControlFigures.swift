@@ -1,7 +1,7 @@
 import Results
 import Statistics
 
-/// Patches beside random places of their extent.
+/// Figures of patches beside random places of the same extent.
 extension EffectFigures {
     /// One figure for each group that has random places.
     func controls() -> [Figure] {
@@ -100,7 +100,7 @@ let controlColumns =
         Table.Column("p-value (maximum of as many)", "control_p_maximum"),
     ]
 
-/// As `controlColumns`; dashes where there is nothing to compare with.
+/// The cells of `controlColumns`; dashes where there is nothing to compare with.
 func controlCells(_ patch: PatchStatistics) -> [Table.Cell] {
     guard let control = patch.control else { return Array(repeating: .missing, count: controlColumns.count) }
     return [.count(control.places), .effect(control.mean, 4), .effect(control.p95, 4)] + cells(control.difference, 4)
@@ -108,7 +108,7 @@ func controlCells(_ patch: PatchStatistics) -> [Table.Cell] {
 }
 
 extension CorruptionStatistics {
-    /// What random places do, for the page; empty without `--control`.
+    /// The page's table of random places; nil without `--control`.
     var controlTable: Table? {
         if controls.isEmpty { return nil }
         let directions = Set(controls.map(\.direction)), hasDirections = directions.count > 1
@@ -133,7 +133,7 @@ extension CorruptionStatistics {
 }
 
 extension ControlStatistics {
-    /// How many of the sweep's patches go beyond random places, or how many random places it takes to tell
+    /// How many of the sweep's patches are beyond the random places; with too few of these, how many it takes.
     func beyond(_ own: [PatchStatistics]) -> String {
         let needed = ControlComparison.needed(own: own.count)
         return places < needed ? "takes \(needed)" : "\(own.count { $0.control?.isAbove == true }) of \(own.count)"

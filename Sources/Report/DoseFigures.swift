@@ -1,13 +1,13 @@
 import Results
 import Statistics
 
-/// Corruptions of one kind that differ in a number: `noise:0.5`, `noise:1` ...
+/// Corruptions of one kind at different strengths: `noise:0.5`, `noise:1` ...
 struct DoseSeries {
     var kind: String
     typealias Dose = (dose: Double, statistics: CorruptionStatistics)
     var doses: [Dose]
     let manifest: Manifest
-    /// Cells of maps open the images behind them.
+    /// Whether cells of maps open the images behind them
     var cellsOpen = false
 
     static func all(_ statistics: [CorruptionStatistics], _ manifest: Manifest) -> [DoseSeries] {
@@ -25,10 +25,10 @@ struct DoseSeries {
         }
     }
 
-    /// What the corruption does to the passes, then for each direction what the strongest patches do.
+    /// The effect of the corruption on the passes, then of the strongest patches by direction, then maps.
     var figures: [Figure] { [passes] + unique(patches.map(\.record.direction)).map(effects) + maps }
 
-    /// As of the first dose; all doses have the same
+    /// The first dose's; all doses have the same patches.
     private var patches: [PatchStatistics] { doses[0].statistics.patches }
     var labels: [String] {
         doses.map { dose in
@@ -86,7 +86,7 @@ struct DoseSeries {
                 ] + withLimits("total effect", "total_effect"), rows: rows))
     }
 
-    /// Of every site and window the patch that is strongest over all doses; at most one for each colour.
+    /// For every site and window, the patch that is strongest over all doses; at most six, one per colour.
     private func effects(_ direction: String) -> Figure {
         let indices = patches.indices.filter {
             patches[$0].record.direction == direction && patches[$0].construction == nil
@@ -152,7 +152,7 @@ struct DoseSeries {
 
     // MARK: - Strength by layer
 
-    /// Of every group that is compared by layer, and of every window of it: rows are strengths, columns layers.
+    /// One map per window of every group that is compared by layer: rows are doses, columns are layers.
     private var maps: [Figure] {
         PlaceGroup.all(doses[0].statistics, manifest).compactMap { group in
             guard case .layers = group.shape, group.layers.count > 1 else { return nil }

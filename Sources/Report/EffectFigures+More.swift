@@ -1,7 +1,7 @@
 import Results
 import Statistics
 
-/// Windows beside their layers, other metrics, classes.
+/// Figures of windows beside the sums of their layers, of other metrics and of classes.
 extension EffectFigures {
     // MARK: - Windows beside sums
 
@@ -118,7 +118,7 @@ extension EffectFigures {
             guard !classes.isEmpty else { return nil }
             let range: [Double] = classes.flatMap { item in item.effects.flatMap { [$0.low, $0.high] } } + [0]
             let sign: Double = group.direction == "noise" ? -1 : 1
-            // Totals far beyond the effects would leave these flat.
+            // Totals much larger than the effects would flatten the curves.
             let showsTotal =
                 group.words.intervention.exchangesPasses
                 && largest(classes.map(\.total.mean)) < 2.5 * largest(range)

@@ -1,13 +1,13 @@
 import Results
 import Statistics
 
-/// The figures of one corruption's effects. `tag` makes their names unique among corruptions.
+/// The figures of one corruption's effects. `tag` makes their names unique across corruptions.
 struct EffectFigures {
     let statistics: CorruptionStatistics
     let manifest: Manifest
     let groups: [PlaceGroup]
     let tag: String
-    /// Cells of maps open the images behind them.
+    /// Whether cells of maps open the images behind them
     let cellsOpen: Bool
 
     init(_ statistics: CorruptionStatistics, _ manifest: Manifest, tag: String, cellsOpen: Bool = false) {
@@ -33,7 +33,7 @@ struct EffectFigures {
         InterventionWords(manifest, direction: direction, corruption: statistics.spec)
     }
 
-    /// What a metric's difference is taken from.
+    /// The base that effects on p are measured from
     func base(_ direction: String) -> String { words(direction).base }
 
     /// For file names
@@ -49,7 +49,7 @@ struct EffectFigures {
     func layers() -> [Figure] {
         unique(layerGroups.map(\.direction)).flatMap { direction -> [Figure] in
             let groups = layerGroups.filter { $0.direction == direction }
-            // A figure of very many panels is one per site.
+            // More than 12 panels are split into one figure per group.
             let panelCount = groups.reduce(0) { $0 + $1.windows.count }
             let parts = panelCount > 12 ? groups.map { [$0] } : [groups]
             return parts.enumerated().map { index, groups in
@@ -124,7 +124,7 @@ struct EffectFigures {
         groups.compactMap { group in
             guard case .tokens(let grid) = group.shape else { return nil }
             let layers = group.layers, tokens = unique(group.patches.map(\.record.token))
-            // Deep in the network CLS holds nearly all, and would leave the patches without colour.
+            // In deep layers CLS has nearly all of the effect; on its scale the image patches would have no colour.
             let patches =
                 grid == nil ? group.patches : group.patches.filter { group.layout.covered($0.record.token).patches }
             let map = { HeatMap(title: $0, limit: limit(patches)) }
@@ -160,20 +160,20 @@ struct EffectFigures {
         }
     }
 
-    /// Maps of the same site in both directions have one scale.
+    /// Maps of the same site in both directions share one scale.
     private func sharedScale(_ group: PlaceGroup) -> [PatchStatistics] {
         groups.filter { other in
             if case .heads = other.shape { other.site == group.site && other.detail == group.detail } else { false }
         }.flatMap(\.patches)
     }
 
-    /// Places by construction do not set the scale, unless there are no others.
+    /// Effects by construction do not set the scale, unless there are no others.
     private func limit(_ patches: [PatchStatistics]) -> Double {
         let found = patches.filter { $0.construction == nil }
         return largest((found.isEmpty ? patches : found).map(\.p.mean))
     }
 
-    /// A sentence on patches whose effect is no finding; empty without them
+    /// A sentence on patches whose effect holds by construction; empty if there are none
     func constructed(_ patches: [PatchStatistics]) -> String {
         let count = patches.count { $0.construction != nil }
         return count == 0
@@ -182,7 +182,7 @@ struct EffectFigures {
                 + "never the strongest."
     }
 
-    /// In size, of those that are numbers
+    /// The largest absolute value of the finite ones
     func largest(_ values: [Double]) -> Double { values.filter(\.isFinite).map(abs).max() ?? 0 }
 
     private func cellsByPlace(
@@ -202,7 +202,7 @@ struct EffectFigures {
         return cells
     }
 
-    /// - Parameter scale: the patches whose strongest effect has the last colour
+    /// - Parameter scale: the patches whose largest absolute effect has the strongest colour
     private func heatFigure(
         _ group: PlaceGroup, kind: String, what: String, panels: [Panel], scale: [PatchStatistics], note: String = ""
     ) -> Figure {
@@ -219,7 +219,7 @@ struct EffectFigures {
             colourLimit: limit(scale), colourTitle: "mean Δp", table: patchTable(group.patches, statistics))
     }
 
-    /// The strongest places of groups that no map shows whole.
+    /// The strongest places of groups that no map can show.
     func strongestPlaces() -> [Figure] {
         groups.compactMap { group in
             guard case .places = group.shape else { return nil }
@@ -240,12 +240,12 @@ struct EffectFigures {
     }
 }
 
-/// Windows as words; sets of layers have none.
+/// A window in words; sets of layers have no window.
 func windowText(_ window: String) -> String {
     window.isEmpty ? "layer sets" : window == "1" ? "single layers" : "windows of \(window)"
 }
 
-/// Lower-case parts joined by hyphens, of letters, digits, `.` and `-` alone.
+/// Lower-case parts joined by hyphens; characters other than letters, digits, `.` and `_` become hyphens.
 func fileName(_ parts: [String]) -> String {
     parts.filter { !$0.isEmpty }.map { part in
         String(

@@ -1,18 +1,18 @@
 import Results
 import Statistics
 
-/// What a sweep estimates, on the page: apart from effects, in colours and marks of their own, and beside them where both
-/// are there.
+/// A sweep's estimates on the page: separate from effects, with colours and marks of their own, and beside effects
+/// where patches have both.
 struct EstimateFigures {
     let statistics: CorruptionStatistics
     let manifest: Manifest
     let tag: String
     private(set) var figures: [Figure] = []
-    /// What stands in front of the figures
+    /// Text in front of the figures
     private(set) var html = ""
 
-    /// - Parameter room: bytes of the page that pictures may take; less when this returns
-    /// - Returns: nil where nothing is estimated
+    /// - Parameter room: bytes of the page left for pictures; those used are subtracted
+    /// - Returns: nil if nothing is estimated
     init?(
         _ statistics: CorruptionStatistics, _ store: ResultsStore, _ images: ExampleImages?, tag: String,
         room: inout Int
@@ -25,7 +25,7 @@ struct EstimateFigures {
             html += text(estimate, screening)
             if let screening, let figure = scatter(screening) { figures.append(figure) }
             for group in groups { figures += maps(estimate, group, screening) }
-            // Single images by the first estimate, which patches are chosen by
+            // Single images only for the first estimate, which selects the patches for exact passes
             if position == 0 {
                 for group in groups {
                     let single = try SingleImages(estimate, group, statistics, store)
@@ -91,7 +91,7 @@ struct EstimateFigures {
     private func scatter(_ screening: Screening) -> Figure? {
         guard screening.pairs.count > 2 else { return nil }
         let directions = unique(screening.pairs.map { manifest.patches[$0.patch].direction })
-        // The largest ones, where there are too many to show
+        // Only the largest where there are too many to show
         let shown =
             screening.pairs.count > 1500
             ? Array(
@@ -164,7 +164,7 @@ struct EstimateFigures {
             ]
             what = "by layer and head"
         case .tokens(let grid, let layout):
-            // The strongest heads, or all layers where there are no heads
+            // The 12 strongest heads, or layers where there are no heads
             let byPlace = group.index(members, manifest) { [$0.layer, $0.head, $0.token] }
             panels = group.strongestPlanes(estimate, manifest, most: 12).map { plane in
                 map(plane.title).tokens(grid: grid, layout: layout, digits: digits) {
@@ -232,7 +232,7 @@ struct EstimateFigures {
         ]
     }
 
-    /// The largest first
+    /// The largest first, at most 1000
     private func table(_ estimate: EstimateStatistics, _ members: [Int], _ screening: Screening?, _ digits: Int)
         -> Table
     {

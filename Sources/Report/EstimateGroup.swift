@@ -1,27 +1,27 @@
 import Results
 import Statistics
 
-/// Patches of one direction and site whose estimates one kind of figure shows.
+/// Patches of one direction and site whose estimates are shown in one kind of figure.
 struct EstimateGroup {
     enum Shape {
         /// Layers by heads
         case heads
-        /// Tokens where they lie in the image, of every layer, or of every layer and head
+        /// Tokens at their places in the image: one map per layer, or per layer and head
         case tokens(grid: Int, TokenLayout)
         /// Layers by windows
         case layers
-        /// Neurons, and what no map shows
+        /// Neurons, and patches that no map can show
         case list
     }
 
     var direction: String
-    /// Without neurons
+    /// The site without neurons
     var site: String
-    /// Token and window that all have in common
+    /// The token and the window that all members share
     var detail = ""
     var shape: Shape
     var hasHeads: Bool
-    /// Into the manifest's patches
+    /// Indices into the manifest's patches
     var members: [Int]
 
     static func all(_ manifest: Manifest) -> [EstimateGroup] {
@@ -64,13 +64,13 @@ struct EstimateGroup {
         Dictionary(members.map { (key(manifest.patches[$0]), $0) }) { first, _ in first }
     }
 
-    /// Deep in the network CLS holds nearly all, and would leave the patches without colour.
+    /// In deep layers CLS has nearly all of the effect; on its scale the image patches would have no colour.
     func setsScale(_ patch: Int, _ manifest: Manifest) -> Bool {
         guard case .tokens(_, let layout) = shape else { return true }
         return layout.covered(manifest.patches[patch].token).patches
     }
 
-    /// A layer, or a layer's head, whose tokens make one map.
+    /// A layer, or a head of a layer, whose tokens form one map.
     struct Plane: Hashable {
         var layer: String, head: String, window: String
 
@@ -82,7 +82,7 @@ struct EstimateGroup {
         var short: String { (layer.isEmpty ? "" : "L" + layer) + (head.isEmpty ? "" : "H" + head) }
     }
 
-    /// Those whose image patches have the largest estimates, added up in size; by layer, then head
+    /// The planes with the largest sums of absolute estimates over image patches, ordered by layer, then head
     func strongestPlanes(_ estimate: EstimateStatistics, _ manifest: Manifest, most: Int) -> [Plane] {
         var sums: [Plane: Double] = [:]
         func plane(_ record: PatchRecord) -> Plane {

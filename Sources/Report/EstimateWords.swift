@@ -1,7 +1,7 @@
 import Results
 import Statistics
 
-/// Estimates in words. They say what gradients foretell, and never stand under the word effect.
+/// Estimates in words. Estimates are predictions from gradients; the text never calls them effects.
 enum EstimateWords {
     static func metric(_ name: EstimateName) -> String {
         switch name.metric {
@@ -19,14 +19,15 @@ enum EstimateWords {
     /// `atp of log-odds`
     static func title(_ name: EstimateName) -> String { "\(method(name)) of \(metric(name))" }
 
-    /// What the method is, for captions
+    /// The method's definition, for captions
     static func definition(_ name: EstimateName) -> String {
         name.method.hasPrefix("ig")
             ? "the mean gradient over \(counted(Int(name.method.dropFirst(2)) ?? 0, "point")) between the receiving pass's embeddings and the source's"
             : "the gradient in the receiving pass"
     }
 
-    /// Which patches have exact passes, of a sweep with estimates: `the 50 with the largest estimates and 30 random ones`
+    /// Which patches have exact passes in a sweep with estimates: `the 50 with the largest estimates and 30 random
+    /// ones`
     static func exact(_ manifest: Manifest) -> String {
         guard let exact = manifest.exact, exact != "all" else { return "all of \(manifest.ownPatches.count) patches" }
         if exact == "none" { return "none of \(manifest.ownPatches.count) patches" }
@@ -38,14 +39,14 @@ enum EstimateWords {
         return parts.joined(separator: " and ") + " of \(manifest.ownPatches.count) patches"
     }
 
-    /// `r 0.97, rank 0.95, one sign 98%`
+    /// `r 0.97, rank correlation 0.95, one sign 98%`
     static func agreement(_ agreement: Agreement) -> String {
         agreement.pearson.isFinite
             ? "r \(fixed(agreement.pearson, 2)), rank correlation \(fixed(agreement.spearman, 2)), one sign \(percent(agreement.sameSign))"
             : "too few or too much alike to correlate, one sign \(percent(agreement.sameSign))"
     }
 
-    /// nil where the estimate can be trusted, or nothing tells
+    /// nil where the estimate can be trusted, or there is nothing to judge it by
     static func warning(_ screening: Screening) -> String? {
         let r = screening.all.pearson, what = "\(title(screening.name)) and exact effects correlate at r = "
         if r < Screening.trusted {
@@ -61,7 +62,7 @@ enum EstimateWords {
         return what + names.joined(separator: ", ") + ", below \(Screening.trusted): do not rank these by it"
     }
 
-    /// What patches without exact passes may hide, as sentences
+    /// Bounds on the effects of patches without exact passes, as sentences
     static func missed(_ missed: Screening.Missed, metric: String) -> [String] {
         let digits = decimals(for: [missed.largest, missed.threshold])
         let of = Double(max(1, missed.screened))
@@ -79,7 +80,7 @@ enum EstimateWords {
         return sentences
     }
 
-    /// What estimates save, in one line
+    /// What estimates save in exact passes, in one line
     static func savings(_ savings: Savings, corruption: String) -> String {
         let metric = savings.metric == .p ? "p" : savings.metric == .logOdds ? "log-odds" : "logit difference"
         let how = "estimates correlate with effects on \(metric) over images at \(fixed(savings.correlation, 2))"
@@ -102,14 +103,14 @@ enum EstimateWords {
         return [("Estimates", ReportWords.list(names)), ("Exact passes", exact(manifest) + images)]
     }
 
-    /// A sentence on means that estimates make surer
+    /// Sentences on prediction-powered means
     static func powered(_ statistics: CorruptionStatistics, _ savings: Savings) -> String {
         "Mean effects are prediction-powered: measured on \(statistics.exactImages) of the \(statistics.images) images and corrected by the estimates of all. "
             + "Of the ten strongest places, estimates and effects correlate over images at \(number(savings.correlation, 2)) (median), and the variance of the mean is "
             + "\(number(savings.varianceRatio, 2)) of the plain mean's: as sure as \(Int(savings.worth.rounded())) images with exact passes."
     }
 
-    /// Paragraphs of the method; empty where nothing is estimated
+    /// Paragraphs on the method; empty if nothing is estimated
     static func method(_ manifest: Manifest, _ statistics: [CorruptionStatistics]) -> String {
         guard !manifest.estimates.isEmpty else { return "" }
         let powered =

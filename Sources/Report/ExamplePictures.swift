@@ -4,11 +4,11 @@ import Foundation
 package struct ExamplePictures: Sendable {
     /// Source pixels
     package var clean: Data
-    /// nil where there is nothing to show
+    /// nil if there is none
     package var corrupted: Data?
-    /// What there is to know of the corrupted picture, or why it is not there; may be empty
+    /// A note on the corrupted picture, or why there is none; may be empty
     package var note: String
-    /// The clean image as the model reads it, square, to draw patches over
+    /// The clean image as the model reads it, square; maps of tokens are drawn over it
     package var input: Data?
 
     package init(clean: Data, corrupted: Data?, note: String = "", input: Data? = nil) {
@@ -18,7 +18,7 @@ package struct ExamplePictures: Sendable {
         self.input = input
     }
 
-    /// About how many bytes of the page they take.
+    /// The bytes of the page that they take, approximately.
     var pageBytes: Int { [clean, corrupted, input].reduce(0) { $0 + ($1?.count ?? 0) } * 4 / 3 }
 }
 
@@ -28,7 +28,7 @@ package typealias ExampleImages = (_ imageID: String, _ corruption: String) thro
 /// A PNG in the page.
 struct Picture {
     let url: String
-    /// Few pixels, to be enlarged as squares
+    /// At most 96 pixels a side, enlarged without smoothing
     let isSmall: Bool
 
     init(_ png: Data) {
@@ -43,7 +43,7 @@ struct Picture {
         "<img\(isSmall ? " class=\"pixels\"" : "") alt=\"\(escaped(alt))\" src=\"\(url)\">"
     }
 
-    /// To draw values over: without colours of its own
+    /// The picture in greyscale, over which values are drawn
     func svg(_ x: Double, _ y: Double, _ side: Double) -> String {
         "<image class=\"under\(isSmall ? " pixels" : "")\" x=\"\(SVG.number(x))\" y=\"\(SVG.number(y))\" width=\"\(SVG.number(side))\" "
             + "height=\"\(SVG.number(side))\" preserveAspectRatio=\"none\" href=\"\(url)\"/>"

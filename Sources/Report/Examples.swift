@@ -2,7 +2,7 @@ import Foundation
 import Results
 import Statistics
 
-/// Single images under one corruption: what every pass says of them.
+/// Single images under one corruption, with every pass's prediction of them.
 struct Examples {
     struct View {
         var example: Example
@@ -10,29 +10,29 @@ struct Examples {
         var chart: Panel?
         /// The image's own effects by image patch, or by head
         var map: Panel?
-        /// Effect of the map's last colour
+        /// The effect at the end of the map's colour scale
         var mapLimit = 0.0
         var pictures: ExamplePictures?
     }
 
-    /// The patch that chose the images: the strongest of the first direction, among layers where the sweep has them,
-    /// and not of CLS where it has every image patch, as in late layers CLS holds the whole answer
+    /// The patch by which the images are chosen: the strongest of the first direction, among the patches compared by
+    /// layer if there are any. In a map of tokens it is an image patch, as in late layers CLS has the whole effect.
     let patch: PatchStatistics
-    /// The patch's
+    /// The patch's group
     let group: PlaceGroup
-    /// Among which patches it is the strongest, in words
+    /// In words, the patches among which it is the strongest
     let choice: String
     let views: [View]
-    /// Of the charts
+    /// The windows that the charts show
     let windows: [String]
-    /// What the maps are of; empty: there are no maps
+    /// The maps' title; empty if there are no maps
     let mapTitle: String
     let hasLeftOutPictures: Bool
     let classNames: [String]
 
     /// - Parameters:
-    ///   - room: bytes of the page that pictures may take; less when this returns
-    /// - Returns: nil where no patch has an effect
+    ///   - room: bytes of the page left for pictures; those used are subtracted
+    /// - Returns: nil if no patch has an effect
     init?(
         _ figures: EffectFigures, _ perImage: PerImage, _ images: ExampleImages?, classNames: [String], room: inout Int
     ) throws {
@@ -75,7 +75,7 @@ struct Examples {
         groups.max { abs($0.strongest?.p.mean ?? 0) < abs($1.strongest?.p.mean ?? 0) }
     }
 
-    /// p of the target by patched layer, between the clean and the corrupted pass.
+    /// p of the target by patched layer, with the clean and the corrupted pass as reference lines.
     private static func chart(_ example: Example, _ group: PlaceGroup, _ perImage: PerImage) throws -> Panel {
         let p = try perImage.p(image: example.image, patches: group.patches.map(\.patch))
         let series = group.windows.prefix(6).enumerated().map { colour, window in
@@ -186,23 +186,23 @@ extension Example.Kind {
 /// Effects on single images as heat maps, each with a scale of its own.
 private struct ImageMaps {
     let title: String
-    /// [images]: the largest effect of each, in size, with prefix tokens left out
+    /// [images]: the largest absolute effect of each, prefix tokens excluded
     let limits: [Double]
     private let layout: Layout
     /// [images][places]
     private let effects: [[Double]]
 
     private enum Layout {
-        /// The prefix tokens (CLS ...), then the image patches, of one layer
+        /// One layer's prefix tokens (CLS ...), then its image patches
         case patches(grid: Int, tokens: TokenLayout)
         /// Every layer's heads
         case heads(layers: [String], heads: [String])
     }
 
-    /// Every layer and head; or the layer whose image patches have the largest mean effect, with CLS left out of that
-    /// and of the scale.
+    /// All layers and heads; or the layer of the image patch with the largest mean effect. CLS neither chooses the
+    /// layer nor sets the scale.
     ///
-    /// - Returns: nil where the group's places are of another kind
+    /// - Returns: nil if the group's places are of another kind
     init?(_ group: PlaceGroup, _ perImage: PerImage, _ examples: [Example]) throws {
         let chosen: [Int?]
         if let grid = group.grid, let layer = group.strongestImagePatch?.record.layer {

@@ -1,9 +1,9 @@
-/// One chart, in coordinates of its own. On the page panels flow into columns, so that text keeps its size on a phone.
+/// One chart with its own coordinates. Panels flow into columns on the page, so text keeps its size on a phone.
 struct Panel {
     var width: Double
     var height: Double
     var body: String
-    /// Read out in place of the picture
+    /// For screen readers
     var label: String
 
     /// For the page
@@ -40,7 +40,7 @@ struct LegendItem {
         }
     }
 
-    /// The one rule of filled points, wherever there are points
+    /// The meaning of filled points in all figures of effects
     static let significance = [
         LegendItem(mark: .dot, series: 0, text: "effect on p: adjusted p-value < 0.05"),
         LegendItem(mark: .hollow, series: 0, text: "not significant"),
@@ -49,25 +49,25 @@ struct LegendItem {
     var html: String { "<span><svg viewBox=\"0 0 26 12\">\(svg)</svg>\(escaped(text))</span>" }
 }
 
-/// A figure: its panels, what it shows in words, and the table behind it.
+/// A figure: panels, caption and the table behind them.
 struct Figure {
-    /// File name without its ending
+    /// File name without extension
     var name: String
     var title: String
     /// Plain text
     var caption: String
     var panels: [Panel]
     var legend: [LegendItem] = []
-    /// A colour bar's limit, where panels are heat maps
+    /// The colour bar's limit if the panels are heat maps
     var colourLimit: Double?
     var colourTitle = ""
-    /// Of estimates, which have colours of their own
+    /// Whether values are estimates, which have their own colours
     var isEstimate = false
     var table: Table?
 
     private var panelWidth: Double { panels.map(\.width).max() ?? 340 }
 
-    /// Panels beside each other at full width.
+    /// The number of panels side by side at full width.
     private var columns: Int {
         let most = max(1, Int(1080 / (panelWidth + 16)))
         if panels.count <= most { return max(1, panels.count) }
@@ -78,8 +78,8 @@ struct Figure {
     /// For the page.
     ///
     /// - Parameters:
-    ///   - rows: at most so many of the table's
-    ///   - formats: the files that are there besides SVG and CSV
+    ///   - rows: at most this many rows of the table
+    ///   - formats: the formats of figure files besides SVG and CSV
     func html(rows limit: Int, formats: [PictureFormat] = []) -> String {
         var out = "<figure id=\"\(name)\"><h4>\(escaped(title))</h4>"
         out +=
@@ -96,7 +96,7 @@ struct Figure {
         return out + "</figure>\n"
     }
 
-    /// A file of its own: the panels in a grid, title and legend in place. Its size is in pixels.
+    /// The figure as a file: title, the panels in a grid, colour bar and legend. Its size is in pixels.
     var drawing: (svg: String, width: Double, height: Double) {
         let gap = 16.0
         let columns = Double(columns)
@@ -140,7 +140,7 @@ struct Figure {
         return (svg, width, height)
     }
 
-    /// The scale from -limit to limit, for the page
+    /// The colour scale from -limit to limit, for the page
     static func colourBarHTML(_ limit: Double, title: String, isEstimate: Bool = false) -> String {
         "<svg class=\"bar\" viewBox=\"0 0 320 44\">\(colourBar(limit, title: title, isEstimate: isEstimate))</svg>"
     }

@@ -5,12 +5,12 @@ import Foundation
 enum FigureStyle {
     enum Theme: CaseIterable { case light, dark }
 
-    /// Colour classes of each sign: `n32` ... `n1`, `z`, `p1` ... `p32`
+    /// Colour classes per sign: `n32` ... `n1`, `z`, `p1` ... `p32`; `m` and `g` for estimates
     static let steps = 32
 
     /// The class of `value` on a scale from -limit to limit.
     ///
-    /// - Parameter isEstimate: of an estimate, which has colours of its own
+    /// - Parameter isEstimate: whether `value` is an estimate, which has its own colours
     static func colourClass(_ value: Double, limit: Double, isEstimate: Bool = false) -> String {
         guard value.isFinite, limit > 0 else { return value.isFinite ? "z" : "none" }
         let step = Int((min(1, abs(value) / limit) * Double(steps)).rounded())
@@ -62,7 +62,7 @@ enum FigureStyle {
         return colours.map { (name: $0.0, value: $0.1) }
     }
 
-    /// Shapes' looks, in terms of the variables.
+    /// The style of shapes, in terms of the variables.
     private static let rules = """
         text{font:11px system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif;fill:var(--ink)}
         .tick{fill:var(--soft);font-size:10.5px}.axis{fill:var(--soft);font-size:11px}
@@ -94,7 +94,7 @@ enum FigureStyle {
         variables(theme).map { "--\($0.name):\($0.value);" }.joined()
     }
 
-    /// For a page: follows the system's theme unless `data-theme` on the root says another.
+    /// For a page: follows the system's theme unless `data-theme` on the root sets another.
     static var pageSheet: String {
         """
         :root{\(definitions(.light))color-scheme:light}
@@ -108,7 +108,7 @@ enum FigureStyle {
         """
     }
 
-    /// For a file of its own: light, without variables, which not every SVG program knows.
+    /// For a file: the light theme, without CSS variables, which not every SVG program supports.
     static let fileSheet: String = {
         var sheet = colours(.light, scope: "") + rules + seriesRules
         for (name, value) in variables(.light) { sheet = sheet.replacing("var(--\(name))", with: value) }

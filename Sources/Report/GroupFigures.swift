@@ -3,7 +3,7 @@ import Statistics
 
 /// Both directions side by side, and effects by group of images.
 extension EffectFigures {
-    /// Sufficiency beside necessity, of the places that both directions have.
+    /// Denoising beside noising, for the places that are patched in both directions.
     func directions() -> [Figure] {
         let pairs = DirectionPair.all(statistics)
         guard !pairs.isEmpty, statistics.totalP.excludesZero else { return [] }
@@ -47,7 +47,7 @@ extension EffectFigures {
         ]
     }
 
-    /// The total effect and the patches whose effects differ most between groups; nil where there are no groups.
+    /// The total effect and the patches whose effects differ most between groups; nil if there are no groups.
     func groupFigure(_ found: GroupStatistics) -> Figure? {
         guard let total = found.rows.first, !total.values.isEmpty else { return nil }
         let patches = Array(found.rows.dropFirst())
@@ -84,7 +84,7 @@ extension EffectFigures {
             table: Self.groupTable(found, patches, shown.count - 1))
     }
 
-    /// The rows shown first, then all others.
+    /// The total effect, then the patches, those that differ most first.
     private static func groupTable(_ found: GroupStatistics, _ patches: [GroupStatistics.Row], _ first: Int) -> Table {
         let ordered = Array(found.rows.prefix(1)) + patches.sorted { groupSpread($0) > groupSpread($1) }
         let records = patches.compactMap(\.record)

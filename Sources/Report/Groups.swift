@@ -47,8 +47,8 @@ package func groupData(_ statistics: [GroupStatistics], format: SummaryFormat) -
 
 // MARK: - For the terminal
 
-/// Effects by group in words and tables: the total effect, and the patches whose effects differ most between groups.
-/// Empty without groups.
+/// Effects by group as text: the total effect, and the patches whose effects differ most between groups. Empty without
+/// groups.
 package func groupText(store: ResultsStore, by groups: [ImageGroups], colour: TerminalColour = .none) throws -> String {
     let terminal = TerminalText(colour: colour)
     var text = ""
@@ -79,7 +79,7 @@ extension GroupStatistics.Row {
     }
 }
 
-/// How far a group is from the rest, at most.
+/// The largest absolute difference between a group and the rest.
 func groupSpread(_ row: GroupStatistics.Row) -> Double {
     row.values.map { abs($0.difference?.mean ?? $0.effect.mean) }.filter { !$0.isNaN }.max() ?? -1
 }
@@ -94,7 +94,7 @@ private func rowLines(_ row: GroupStatistics.Row, _ digits: Int, _ terminal: Ter
         let text = number(mean)
         return mean.excludesZero ? terminal.bold(text) : text
     }
-    // Of very many groups those that stand out.
+    // Of many groups, only those that differ most from the rest are shown.
     let most = 12
     var values = row.values.map { value in
         var shown = value

@@ -5,18 +5,18 @@ struct HeatMap {
         var value: Double
         var significant: Bool
         var tooltip: String
-        /// Which images it opens on the page; nil: none
+        /// `CellImages.key` of the images that the cell opens on the page; nil: none
         var key: String?
     }
 
     var title: String
     var limit: Double
-    /// Of estimates, which have colours of their own
+    /// Whether values are estimates, which have their own colours
     var isEstimate = false
 
     /// Rows (layers) by columns (heads).
     ///
-    /// - Parameter margins: bars at the right and below: the means of every row's and of every column's cells
+    /// - Parameter margins: bars at the right and below with the means of rows and of columns
     func matrix(
         rows: [String], columns: [String], rowTitle: String, columnTitle: String, margins: Bool = false,
         cell: (Int, Int) -> Cell?
@@ -66,7 +66,7 @@ struct HeatMap {
             width: width, height: bottom + 34, body: out, label: "\(title): heat map, \(rowTitle) by \(columnTitle)")
     }
 
-    /// Means of rows and columns as bars, all on one scale of their own.
+    /// The means of rows and of columns as bars, all on one scale.
     private func margins(
         _ cells: [[Cell?]], names: (rows: [String], columns: [String]), left: Double, top: Double, side: Double,
         rowHeight: Double, strip: Double
@@ -78,7 +78,7 @@ struct HeatMap {
         let (right, bottom) = (
             left + Double(columns.count) * side + 6, top + Double(rows.count) * rowHeight + 6
         )
-        // Bars start from the edge, or from the middle where there are both signs.
+        // Bars start at zero, which is the edge where all means have one sign.
         let all = (rows + columns).filter(\.isFinite)
         let low = min(0, all.min() ?? 0), high = max(0, all.max() ?? 0), length = strip / (high - low)
         let digits = decimals(for: [largest])
@@ -103,14 +103,15 @@ struct HeatMap {
         return out
     }
 
-    /// Of those that are numbers
+    /// The mean of the finite values
     static func mean(_ cells: [Cell?]) -> Double {
         let values = cells.compactMap { $0?.value }.filter(\.isFinite)
         return values.reduce(0, +) / Double(values.count)
     }
 
-    /// Tokens where their patches lie in the image, row by row; the prefix tokens (CLS ...) apart, above left, the first with
-    /// its value, as its effect often lies beyond the patches' scale. Over a picture, a patch shows the more of it the weaker its effect.
+    /// Tokens at their places in the image, row by row. The prefix tokens (CLS ...) are apart, above left; the first is
+    /// labelled with its value, as its effect is often beyond the patches' scale. Over a picture, weaker effects are
+    /// more transparent.
     func tokens(
         grid: Int, layout: TokenLayout, digits: Int, over picture: Picture? = nil, cell: (Int) -> Cell?
     ) -> Panel {

@@ -81,7 +81,7 @@ struct InteractionFigures {
                 value: pair.p.mean, significant: pair.pAdjusted < 0.05,
                 tooltip: "\(record(pair.a).short) and \(record(pair.b).short)\n\(withInterval(pair.p, digits))")
         }
-        // What all have in common is not repeated.
+        // A site that all places share is not repeated.
         let sites = unique(places.map { record($0).site })
         func label(_ place: Int) -> String {
             let short = record(place).short
@@ -159,7 +159,7 @@ struct InteractionFigures {
 }
 
 extension SummaryWriter {
-    /// Pairs that differ most from the sum of their two, and Shapley values.
+    /// Writes the pairs whose effects differ most from the sum of their two places', and Shapley values.
     mutating func interactions(_ found: Interactions) {
         func words(_ direction: String) -> String {
             InterventionWords(manifest, direction: direction, corruption: found.spec).name

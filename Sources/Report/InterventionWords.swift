@@ -1,20 +1,20 @@
 import Results
 import Statistics
 
-/// What was patched into what, in words: headings, captions and questions all come from here, so that they agree and
-/// are true of the sweep.
+/// An intervention in words. All headings, captions and questions come from here, so they agree with each other and
+/// with the sweep.
 struct InterventionWords {
     let intervention: Intervention
-    /// The pass that is patched into is the clean one.
+    /// Whether the receiving pass is the clean one
     let receivesClean: Bool
-    /// There is a corrupted pass that differs from the clean one.
+    /// Whether there is a corrupted pass that differs from the clean one
     let isCorrupted: Bool
-    /// The second model's name, where activations come from one
+    /// The donor's name, if activations come from a second model
     let donor: String?
-    /// The file's name, likewise
+    /// The file's name, if activations come from a file
     let file: String?
 
-    /// - Parameter corruption: its SPEC; nil for all of the sweep's
+    /// - Parameter corruption: its SPEC; nil: all of the sweep's
     init(_ manifest: Manifest, direction: String, corruption: String? = nil) {
         intervention = Intervention(manifest, direction: direction)
         let corruptions = corruption.map { [$0] } ?? manifest.corruptions
@@ -27,7 +27,7 @@ struct InterventionWords {
     /// For headings: `denoising`, `zero ablation`
     var name: String { intervention.name(receivesClean: receivesClean) }
 
-    /// What is put in
+    /// The activations that are patched in
     var activations: String {
         switch intervention {
         case .denoising: "clean activations"
@@ -54,7 +54,7 @@ struct InterventionWords {
     /// For the report's first paragraph
     var action: String { "\(receiver) is run again with \(activations) patched in at one place at a time" }
 
-    /// What the sweep asks
+    /// The question that the sweep answers
     var question: String {
         switch intervention {
         case .denoising: "which places are sufficient to bring the answer back?"
@@ -67,10 +67,10 @@ struct InterventionWords {
         }
     }
 
-    /// What a patch does with its share of the total effect
+    /// The verb for a patch's share of the total effect
     var verb: String { intervention == .noising ? "takes away" : "recovers" }
 
-    /// What a share of the total effect is, or why there is none
+    /// Why there are no shares of the total effect; empty where there are
     var sharesNote: String {
         intervention.exchangesPasses
             ? ""
@@ -120,7 +120,7 @@ extension PatchRecord {
     }
 }
 
-/// Of the `token` column: `CLS`, `token 5`, `tokens 0+5`, `patches`
+/// A value of the `token` column in words: `CLS`, `token 5`, `tokens 0+5`, `patches`
 func tokenText(_ token: String) -> String {
     switch token {
     case "0", "cls": "CLS"
@@ -129,11 +129,11 @@ func tokenText(_ token: String) -> String {
     }
 }
 
-/// What there is to know before intervals are believed.
+/// Warnings on intervals that rest on few images.
 enum SampleWords {
-    /// Images below which intervals come with a warning
+    /// Samples with fewer images come with a warning
     static let few = 20
-    /// Images that carry an effect, below which its interval does
+    /// Effects carried by fewer images come with a warning
     static let fewCarriers = 10.0
 
     /// For the whole sample; nil where there are enough images
@@ -152,5 +152,5 @@ enum SampleWords {
     }
 }
 
-/// What `ControlStatistics.p95` is: large effects of a sweep that receives in the clean pass are losses.
+/// The name of `ControlStatistics.p95`: noising effects are losses, so there it is the 5th percentile.
 func percentileName(_ direction: String) -> String { direction == "noise" ? "5th percentile" : "95th percentile" }

@@ -6,7 +6,7 @@ struct LineChart {
         var value: Double
         var low = Double.nan
         var high = Double.nan
-        /// Whether the effect is significant, which fills the point; nil where nothing was tested, which draws none
+        /// Whether the effect is significant: a filled or a hollow point; nil: not tested, no point
         var isSignificant: Bool?
     }
     struct Series {
@@ -20,19 +20,19 @@ struct LineChart {
 
     var title: String
     var xTitle: String
-    /// What the values are, with their unit
+    /// The name of the values, with their unit
     var yTitle: String
     var labels: [String]
     /// First lines of the tooltips, one for each label; empty: the labels
     var places: [String] = []
     /// Places on a number line; nil: evenly spaced
     var positions: [Double]?
-    /// False where neighbours have nothing in common: points with bars, no line
+    /// False where places have no order: points with error bars, no line
     var connected = true
     var series: [Series]
     var references: [(value: Double, style: LegendItem.Mark)] = []
     var digits: Int
-    /// Values the y axis has to hold besides the panel's own, so that panels share it
+    /// Values that the y axis must include besides the panel's own, so that panels share one axis
     var yRange: [Double] = []
     var percent = false
     /// Whether tooltips give positive values a +
@@ -78,7 +78,7 @@ struct LineChart {
         return labels.indices.map { from + Double($0) / Double(labels.count - 1) * (to - from) }
     }
 
-    /// Labels that would touch their left neighbour are left out.
+    /// Leaves out labels that would touch their left neighbour.
     private func xAxis(_ xs: [Double], bottom: Double, left: Double, right: Double) -> String {
         var out = SVG.line(left, bottom, right, bottom, "frame")
         let widths = labels.map { SVG.width($0, size: 10.5) }
@@ -109,7 +109,7 @@ struct LineChart {
             }
         }
         if line.dashed {
-            // Without a line a dash at each place
+            // Without a line, each place has a dash
             return connected
                 ? out
                 : out
@@ -128,7 +128,7 @@ struct LineChart {
         return out
     }
 
-    /// One strip for each place, which shows all the place's values when pointed at.
+    /// One strip per place, whose tooltip lists all values of the place.
     private func hits(_ xs: [Double], top: Double, bottom: Double, left: Double, right: Double) -> String {
         var out = ""
         for index in labels.indices where index < xs.count {
@@ -164,7 +164,7 @@ extension LineChart.Point {
         self.init(value: effect.mean, low: effect.low, high: effect.high)
     }
 
-    /// Filled where the patch's mean effect on p is significant; none by construction, where nothing is tested
+    /// A filled point if the patch's mean effect on p is significant; no point by construction, where nothing is tested
     init(tested patch: PatchStatistics) {
         self.init(
             value: patch.p.mean, low: patch.p.low, high: patch.p.high,

@@ -16,7 +16,7 @@ func escaped(_ text: String) -> String {
     return out
 }
 
-/// SVG shapes. Looks come from the classes in `FigureStyle`; coordinates keep one decimal, which is a tenth of a pixel.
+/// SVG shapes. Their styles are the classes in `FigureStyle`; coordinates are rounded to a tenth of a pixel.
 enum SVG {
     static func number(_ value: Double) -> String {
         guard value.isFinite else { return "0" }
@@ -30,7 +30,7 @@ enum SVG {
         "<path class=\"\(style)\" d=\"M\(number(x1)) \(number(y1))L\(number(x2)) \(number(y2))\"/>"
     }
 
-    /// A line through the points; those that are no numbers break it.
+    /// A line through the points, broken where a value is not finite.
     static func path(_ points: [(x: Double, y: Double)], _ style: String) -> String {
         var d = ""
         var pen = "M"
@@ -84,7 +84,7 @@ enum SVG {
         "<g transform=\"translate(\(number(x)) \(number(y))) rotate(-90)\">\(self.text(0, 0, text, style, .middle))</g>"
     }
 
-    /// About how wide a text is in a sans-serif face of `size`.
+    /// The approximate width of a text in a sans-serif face of `size`.
     static func width(_ text: String, size: Double) -> Double {
         text.reduce(0) { sum, character in
             sum + size

@@ -8,7 +8,7 @@ enum MeasureWords {
 
     static func foil(_ m: Manifest) -> String {
         let other = "the class other than the target with the highest"
-        // Versions that had no choice took the corrupted pass's.
+        // Versions without `--foil` took it from the corrupted pass.
         return switch m.foil ?? "corrupted" {
         case "pooled" where m.donor == nil: "\(other) mean logit over the clean and the corrupted pass"
         case "pooled", "clean": "\(other) logit in the clean pass"
@@ -17,7 +17,7 @@ enum MeasureWords {
         }
     }
 
-    /// The class of an index
+    /// The name of the class with this index; nil if there is none
     private static func name(_ index: String, _ m: Manifest) -> String? {
         Int(index).flatMap { m.classNames.indices.contains($0) ? m.classNames[$0] : nil }
     }

@@ -1,17 +1,18 @@
 import Results
 import Statistics
 
-/// One place in both directions: what it brings back (sufficient) beside what is lost without it (necessary).
+/// One place in both directions: the effect recovered by denoising (sufficiency) beside that lost by noising
+/// (necessity).
 struct DirectionPair {
     var denoising: PatchStatistics
     var noising: PatchStatistics
 
-    /// It brings the answer back, and the answer is there without it: something else does the same.
+    /// Denoising the place recovers some of the answer, noising it loses none: other places back it up.
     var isBackedUp: Bool {
         denoising.p.low > 0 && !(noising.p.high < 0) && denoising.p.recovered > noising.p.recovered
     }
 
-    /// By how much they bring back, the most first; none where passes are not exchanged or one direction is missing.
+    /// Sorted by denoising effect, the largest first. Empty where passes are not exchanged or one direction is missing.
     static func all(_ statistics: CorruptionStatistics) -> [DirectionPair] {
         func place(_ patch: PatchStatistics) -> [String] { Array(patch.record.place.dropFirst()) }
         let found = statistics.patches.filter { $0.construction == nil }

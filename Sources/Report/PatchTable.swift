@@ -1,7 +1,7 @@
 import Results
 import Statistics
 
-/// The columns that say where patches are, those that are empty for all left out.
+/// The columns that name a patch's place, without those that are empty for all patches.
 func placeColumns(_ patches: [PatchRecord]) -> [(String, (PatchRecord) -> String)] {
     [
         ("direction", \.direction), ("site", \.site), ("layer", \.layer), ("head", \.head), ("token", \.token),
@@ -9,9 +9,9 @@ func placeColumns(_ patches: [PatchRecord]) -> [(String, (PatchRecord) -> String
     ].filter { place in patches.contains { !place.1($0).isEmpty } }
 }
 
-/// The table behind a figure: one row a patch, every statistic.
+/// The table behind a figure: one row per patch, with every statistic.
 ///
-/// - Parameter statistics: of the corruption that the patches are of
+/// - Parameter statistics: of the patches' corruption
 func patchTable(_ patches: [PatchStatistics], _ statistics: CorruptionStatistics) -> Table {
     let places = placeColumns(patches.map(\.record))
     let isControlled = patches.contains { $0.control != nil }

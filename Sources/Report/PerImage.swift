@@ -1,11 +1,11 @@
 import Results
 import Statistics
 
-/// What needs the effects of single images rather than their averages, all on the probability.
+/// Statistics that need effects on single images rather than means, all on p.
 struct PerImage {
     let store: ResultsStore
     let corruption: Int
-    /// The images that count
+    /// The complete images
     let images: [ImageRecord]
     let bootstrap: Bootstrap
 
@@ -63,7 +63,7 @@ struct WindowSum {
 }
 
 extension PerImage {
-    /// Windows of more than one layer all of whose layers were patched alone as well, by window.
+    /// Windows of more than one layer, all of whose layers were patched alone as well, grouped by window size.
     func windowSums(_ group: PlaceGroup) throws -> [(window: String, sums: [WindowSum])] {
         var singles: [Int: PatchStatistics] = [:]
         for patch in group.patches where patch.record.window == "1" {
@@ -100,8 +100,8 @@ extension PerImage {
         }
     }
 
-    /// The window's layers, cut to the network. Where its depth is unknown a window beyond the last layer that was
-    /// patched alone is nil, as the network may go on.
+    /// The window's layers, cut to the network. Where its depth is unknown, a window that ends beyond the last layer
+    /// patched alone gives nil, as the network may have more layers.
     private func windowLayers(centre: Int, width: Int, known: Int?) -> Range<Int>? {
         let low = max(0, centre - width / 2), high = centre + (width + 1) / 2
         if let depth = store.manifest.layers { return low < min(high, depth) ? low..<min(high, depth) : nil }
@@ -117,12 +117,12 @@ struct ClassEffects {
     var images: Int
     /// p(clean) - p(corrupted)
     var total: EffectStatistics
-    /// As the patches asked for
+    /// One per patch, in the order asked for
     var effects: [EffectStatistics]
 }
 
 extension PerImage {
-    /// Effects of `patches` by label; the classes with most images, in the order of their indices.
+    /// Effects of `patches` by label, for at most `most` classes: those with the most images, ordered by class index.
     func byClass(_ patches: [Int], most: Int) throws -> [ClassEffects] {
         let byLabel = Dictionary(grouping: images.indices) { images[$0].label }
         let chosen = byLabel.filter { $0.value.count > 1 }
@@ -144,14 +144,14 @@ struct Example {
     }
     var kind: Kind
     var image: ImageRecord
-    /// Of the patch that chose it
+    /// Of the patch by which the image was chosen
     var effect: Double
     var patched: PassMetrics?
 }
 
 extension PerImage {
-    /// Images on which `patch` does most of what it does on average, those next to the median, and those on which it
-    /// does the opposite; up to `count` of each.
+    /// The images with the largest effects of `patch` in the direction of its mean, those nearest the median, and those
+    /// with the largest effects in the opposite direction; up to `count` of each.
     func examples(of patch: PatchStatistics, count: Int = 3) throws -> [Example] {
         let sign: Double = patch.p.mean < 0 ? -1 : 1
         let values = try effects(patch.patch)

@@ -1,39 +1,39 @@
 import Results
 import Statistics
 
-/// Patches of one corruption, direction and site that one kind of figure shows.
+/// Patches of one corruption, direction and site that are shown in one kind of figure.
 struct PlaceGroup {
     enum Shape {
         /// Layers by windows
         case layers
         /// Layers by heads
         case heads
-        /// Layers by tokens; `grid` x `grid` patches after the prefix tokens where they are all there
+        /// Layers by tokens; `grid`: the side of the grid of image patches, if each token is patched by itself
         case tokens(grid: Int?)
-        /// Heads and tokens at once
+        /// Heads and tokens at once, or neurons
         case places
     }
     var direction: String
     var words: InterventionWords
     var site: String
-    /// Head, token and window that all have in common, in words; empty where there is nothing to say
+    /// In words, the head, token and window that all patches share; may be empty
     var detail: String
     var shape: Shape
     var patches: [PatchStatistics]
     /// The model's tokens
     var layout = TokenLayout.cls
 
-    /// The side of the patch grid, where every image patch has a patch of its own
+    /// The side of the grid of image patches, if each image patch is patched by itself
     var grid: Int? { if case .tokens(let grid) = shape { grid } else { nil } }
 
     /// `denoising z, window 3`
     var title: String { "\(words.name) \(site)" + (detail.isEmpty ? "" : ", \(detail)") }
     var layers: [String] { unique(patches.map(\.record.layer)) }
     var windows: [String] { unique(patches.map(\.record.window)) }
-    /// Layers are numbers in order, so a line between neighbours makes sense.
+    /// Whether layers are numbers, so that a line can connect neighbours
     var layersAreNumbers: Bool { layers.count > 1 && layers.allSatisfy { Int($0) != nil } }
 
-    /// What an x axis of layers counts: for windows their centres
+    /// The title of an x axis of layers; windows are placed at their centres
     func axisTitle(_ windows: [String]) -> String {
         if layers.allSatisfy(\.isEmpty) { return "site" }
         return windows.contains("") ? "layers" : windows.allSatisfy { $0 == "1" } ? "layer" : "centre layer"
@@ -45,7 +45,7 @@ struct PlaceGroup {
 
     var strongest: PatchStatistics? { Statistics.strongest(patches) }
 
-    /// Where every image patch has a patch of its own, the strongest of them
+    /// The strongest image patch, if each image patch is patched by itself
     var strongestImagePatch: PatchStatistics? {
         guard grid != nil else { return nil }
         return Statistics.strongest(patches.filter { layout.covered($0.record.token).patches })
@@ -93,7 +93,7 @@ struct PlaceGroup {
         }
     }
 
-    /// How patches are grouped by their site: very many neurons of one site are together.
+    /// The key that groups patches by site; more than four neurons of one site share a key.
     static func site(among patches: [PatchStatistics]) -> (PatchRecord) -> [String] {
         let sites = Dictionary(grouping: unique(patches.map(\.record.site)), by: PatchRecord.baseSite)
         let many = Set(sites.filter { $0.value.count > 4 }.keys)
@@ -104,7 +104,7 @@ struct PlaceGroup {
         }
     }
 
-    /// Patches of all heads or tokens are apart from those of single ones at the same site.
+    /// Patches of all heads or tokens have another key than those of single ones at the same site.
     static func site(_ patch: PatchRecord) -> [String] {
         [patch.direction, patch.site, patch.head.isEmpty ? "all" : "", patch.token.isEmpty ? "all" : ""]
     }
@@ -119,7 +119,7 @@ extension PatchRecord {
         site.hasSuffix("]") ? String(site.drop { $0 != "[" }.dropFirst().dropLast()) : ""
     }
 
-    /// The sites that are patched, neurons of very many as their site
+    /// The patched sites; neurons count as their site if there would be more than 12
     static func sites(_ patches: some Sequence<PatchRecord>) -> [String] {
         let all = unique(patches.map(\.site))
         return all.count > 12 ? unique(all.map(baseSite)) : all

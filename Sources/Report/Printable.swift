@@ -1,5 +1,5 @@
-/// A name from a file, a model or a command line as one line of a terminal can show it: control characters and those
-/// that change the direction of writing become escapes, `\\n` or `\\u{1B}`. All else stays.
+/// A name from a file, a model or a command line as one line that is safe on a terminal: control characters and those
+/// that change the writing direction become escapes, `\\n` or `\\u{1B}`. Everything else stays.
 package func printable(_ text: String) -> String { shown(text.unicodeScalars, keeps: { _ in 0 }) }
 
 /// The same for a text of several lines.
@@ -16,7 +16,7 @@ package func printableLines(_ text: String, colours: Bool) -> String {
     }
 }
 
-/// - Parameter keeps: how many scalars at the front of the rest, a special one first, stay as they are
+/// - Parameter keeps: how many scalars at the front of the rest, which begins with a special one, stay as they are
 private func shown<Scalars: Collection<Unicode.Scalar>>(
     _ text: Scalars, keeps: (Scalars.SubSequence) -> Int
 ) -> String {

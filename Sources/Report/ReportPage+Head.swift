@@ -87,7 +87,7 @@ extension ReportPage {
             """
     }
 
-    /// How many images the numbers are of, once where that is the same for every corruption.
+    /// The number of images included, given once if it is the same for every corruption.
     private var included: String {
         func text(_ item: CorruptionStatistics) -> String {
             "\(item.images) of \(item.seen) seen"

@@ -1,7 +1,7 @@
 import Results
 import Statistics
 
-/// How the page's numbers were made, and from what.
+/// The page's section on methods and sources.
 extension ReportPage {
     private var controlMethod: String {
         guard manifest.control > 0 else { return "" }
@@ -32,7 +32,7 @@ extension ReportPage {
         return text
     }
 
-    /// What the total effect and shares of it are; empty where there is no other pass to share
+    /// Defines the total effect and shares of it; empty without a corrupted pass
     private var shares: String {
         guard manifest.corruptions.contains(where: { $0 != "none" }) else { return "" }
         let total = "The <b>total effect</b> is the clean pass minus the corrupted one. "
@@ -91,7 +91,7 @@ extension ReportPage {
             """
     }
 
-    /// An entry for the program; the sweep's own facts are in the sentence above it.
+    /// An entry for the program; the sentence above it identifies the sweep.
     private var bibTeX: String {
         """
         @software{vitpatch,

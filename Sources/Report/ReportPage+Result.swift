@@ -14,14 +14,14 @@ extension ReportPage {
         } else {
             out += corruptionTable.html() + agreementTable
         }
-        // Strengths of one corruption say the same with other numbers, which are in the table.
+        // Doses of one corruption would repeat these sentences; their numbers are in the table.
         let told = sections.filter { !doseSpecs.contains($0.statistics.spec) }
         for section in told { out += sentences(section.statistics).map { "<p>\(escaped($0))</p>" }.joined() }
         out += sections.count == 1 ? populations(sections[0].statistics) : ""
         return out + "</section>"
     }
 
-    /// Too few images, or too few that carry the effect
+    /// Warnings of too few images, or of too few that carry the effect
     private var warnings: [String] {
         unique(
             sections.flatMap { section -> [String] in
@@ -115,7 +115,7 @@ extension ReportPage {
             }, wraps: true)
     }
 
-    /// Which places matter, corruption against corruption
+    /// The agreement of corruptions on which places matter
     private var agreementTable: String {
         let pairs = RankAgreement.all(sections.map(\.statistics))
         guard !pairs.isEmpty else { return "" }
@@ -132,7 +132,7 @@ extension ReportPage {
             + table.html() + "</details>"
     }
 
-    /// Images whose clean pass is right, and those whose is wrong
+    /// Images whose clean pass is right, beside those whose clean pass is wrong
     private func populations(_ s: CorruptionStatistics) -> String {
         guard manifest.keep == "all", let first = s.directions.first, !first.populations.isEmpty else { return "" }
         let isCorrupted = s.spec != "none"
@@ -157,7 +157,7 @@ extension ReportPage {
             + Table(columns: columns.map { Table.Column($0) }, rows: rows).html()
     }
 
-    /// The strongest of the patches that have random places beside them.
+    /// The strongest of the patches that are compared with random places.
     private func strongestLarge(_ s: CorruptionStatistics, _ direction: String) -> (PatchStatistics, ControlComparison)?
     {
         let best = strongest(
@@ -165,14 +165,14 @@ extension ReportPage {
         return best.flatMap { patch in patch.control.map { (patch, $0) } }
     }
 
-    /// nil where the total effect may well be zero, or is no bound: a share of it says nothing.
+    /// nil where a share has no meaning: the total effect may be zero, or is no bound.
     private func recovered(_ patch: PatchStatistics, _ s: CorruptionStatistics) -> String? {
         guard patch.p.recovered.isFinite, s.totalP.excludesZero else { return nil }
         return
             "\(shareText(patch.p.recovered)) [\(shareText(patch.p.recoveredLow)), \(shareText(patch.p.recoveredHigh))]"
     }
 
-    /// What random places do, in words and as a table.
+    /// The effects of random places, in words and as a table.
     func controlHTML(_ s: CorruptionStatistics) -> String {
         guard let table = s.controlTable else { return "" }
         return """
@@ -183,7 +183,7 @@ extension ReportPage {
             """
     }
 
-    /// What one corruption's sweep found: what the corruption does, then each direction's strongest place.
+    /// The findings of one corruption's sweep: the corruption's own effect, then each direction's strongest place.
     func sentences(_ s: CorruptionStatistics) -> [String] {
         var text = "Over \(counted(s.images, "image")), "
         if s.spec == "none" {

@@ -13,12 +13,12 @@ struct ReportPage {
     let bootstrap: Bootstrap
     let sections: [Section]
     let doses: [Figure]
-    /// Corruptions that are strengths of one kind: the dose figures lead, the rest of them is folded.
+    /// Corruptions that are doses of one kind: their dose figures come first, their other figures are folded.
     let doseSpecs: Set<String>
-    /// What cells of heat maps open; nil: nothing
+    /// The images that cells of heat maps open; nil: none
     let cells: CellImages?
 
-    /// What one corruption shows.
+    /// The figures of one corruption.
     struct Section {
         var statistics: CorruptionStatistics
         var layers, windows, heads, tokens, places, directions, interactions, controls, metrics, classes,
@@ -26,7 +26,7 @@ struct ReportPage {
         var examples: Examples?
         var estimates: EstimateFigures?
 
-        /// Headings and what is below them, in the page's order
+        /// Headings and the figures below them, in the page's order
         var parts: [(title: String, figures: [Figure])] {
             [
                 ("Layers", layers), ("Windows", windows), ("Heads", heads), ("Tokens", tokens), ("Places", places),
@@ -91,9 +91,9 @@ struct ReportPage {
 
     // MARK: - The page
 
-    /// The page, with as much of the tables as keeps it below `mostBytes`.
+    /// The page. Tables are shortened, then figures left out, until it is below `mostBytes`.
     ///
-    /// - Parameter formats: the figures' files that are there besides SVG and CSV
+    /// - Parameter formats: the formats of figure files besides SVG and CSV
     func html(formats: [PictureFormat] = []) -> String {
         for rows in [1000, 200, 40, 0] {
             let page = html(rows: rows, figures: .max, formats)

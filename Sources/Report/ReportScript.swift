@@ -1,5 +1,5 @@
-/// What the page does besides showing: the theme's button, tooltips in place of the browser's own slow ones, tables that
-/// sort and filter, cells of heat maps that open the images behind them. The page needs none of it, and no network.
+/// The page's script: a button for the theme, tooltips in place of the browser's slow ones, tables that sort and
+/// filter, and cells of heat maps that open the images behind them. The page works without it, and needs no network.
 enum ReportScript {
     static let text =
         "(function(){'use strict';var d=document,r=d.documentElement;\n"
@@ -25,7 +25,8 @@ enum ReportScript {
         d.addEventListener('pointermove',move);d.addEventListener('pointerdown',move);d.addEventListener('scroll',hide,true);
         """
 
-    /// A map with cells that open is one stop of the Tab key; arrow keys walk over its cells, Enter and Space open one.
+    /// A map with cells that open is one stop of the Tab key; arrow keys move between its cells, Enter and Space open
+    /// one.
     private static let cells = """
         var store=d.getElementById('cells'),behind=store?JSON.parse(store.textContent):{images:[],cells:{}},box;
         function opens(c){return behind.cells[c.dataset.c]}
@@ -59,8 +60,8 @@ enum ReportScript {
         else if(e.key==='Enter'||e.key===' '){open(here);e.preventDefault()}})});
         """
 
-    /// Headings sort, numbers by what they say; a field above tables of more than eight rows filters by all its
-    /// words, and by `layer:1` for a column's value.
+    /// Headings sort, numbers by value. A field above tables of more than eight rows filters by all of its words;
+    /// `layer:1` is matched with a column's value.
     private static let tables = """
         function value(cell){var t=cell.textContent.replace(/\\u2212/g,'-').trim(),m=/^[<\\u2264]?\\s*([+-]?[\\d.]+)/.exec(t);
         return m?{n:parseFloat(m[1])-(/^[<\\u2264]/.test(t)?1e-12:0),t:t}:{n:NaN,t:t}}

@@ -19,7 +19,7 @@ enum ReportWords {
             case "pattern": "the attention pattern"
             case "mlp_pre": "the MLP's hidden layer before its activation"
             case "mlp_act": "the MLP's hidden activations"
-            default: nil  // a patch spelled out, which names itself
+            default: nil  // a patch spelled out, which describes itself
             }
         }
         let known = parts.compactMap { $0 }
@@ -46,7 +46,7 @@ enum ReportWords {
         return text.isEmpty ? spec : "\(spec) (\(text))"
     }
 
-    /// What the number of a corruption says, for an axis.
+    /// The name and unit of a corruption's number, for an axis.
     static func dose(_ kind: String) -> String {
         switch kind {
         case "blur": "blur sigma, source pixels"
@@ -70,7 +70,7 @@ enum ReportWords {
         }
     }
 
-    /// How sure it is which patch is the strongest, as a sentence; nil where it was not measured.
+    /// The reliability of the strongest patch as a sentence; nil if it was not measured.
     static func reliability(_ direction: DirectionStatistics) -> String? {
         direction.reliability.map {
             ($0.standsOut ? "Of" : "No single place stands out: of")
@@ -86,7 +86,7 @@ enum ReportWords {
         path.split(separator: "/").last.map(String.init) ?? path
     }
 
-    /// What the report asks.
+    /// The question that the report answers, and how.
     static func question(_ manifest: Manifest) -> String {
         let sites = PatchRecord.sites(manifest.ownPatches)
         let words = unique(manifest.ownPatches.map(\.direction)).map { InterventionWords(manifest, direction: $0) }

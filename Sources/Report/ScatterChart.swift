@@ -1,4 +1,4 @@
-/// Estimates beside what was measured: hollow points, and the line on which both are the same.
+/// Estimates against measured effects: hollow points, and the line on which the two are equal.
 struct ScatterChart {
     struct Point {
         var x: Double, y: Double

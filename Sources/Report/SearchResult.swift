@@ -2,7 +2,7 @@ import Foundation
 import Results
 import Statistics
 
-/// What a greedy search found, for the terminal and for other programs.
+/// The result of a greedy search, for the terminal and for other programs.
 package struct SearchResult: Codable, Sendable {
     package var version: String, model: String, modelHash: String, data: String, dataHash: String
     /// The file that activations were taken from, and its sha256 (hex)
@@ -10,25 +10,25 @@ package struct SearchResult: Codable, Sendable {
     package var corruption: String, direction: String, target: String, keep: String
     package var seed: UInt64, samples: Int, until: Double
     package var device: String, gemm: String
-    /// Images seen, and of those that `--keep` lets count the ones searched on and held out
+    /// Images seen; among those that `--keep` includes, the ones searched on and the ones held out
     package var seen: Int, searched: Int, heldOut: Int
-    /// Images left out because they cannot be read; nil where that ends the search
+    /// Unreadable images left out; nil if an unreadable image ends the search
     package var skipped: Int?
     package var candidates: Int
-    /// How many of them were searched among, where estimates chose those; nil: all
+    /// How many of the candidates were tried, if estimates chose them; nil: all
     package var screened: Int?
-    /// p | log_odds | logit_diff: what effects are measured in, and in words
+    /// The metric of effects, p | log_odds | logit_diff, and its name in words
     package var metric = "p", metricTitle = "p"
-    /// As of `sweep`
+    /// As in `sweep`
     package var foil = "pooled", noiseSD = "image"
     /// Mean metric(clean) - metric(corrupted) on the images searched on and held out
     package var totalEffect: TotalEffect, heldOutTotalEffect: TotalEffect?
     /// share | max | no_gain | exhausted | interrupted
     package var stopped: String
-    /// The images that `ranked` and `random` are of: held_out | searched
+    /// The images on which `ranked` and `random` are measured: held_out | searched
     package var baselines: String
     package var steps: [Step]
-    /// The places found, in few parts
+    /// The places found, joined into few parts
     package var set: [SetPart]
 
     private enum CodingKeys: String, CodingKey {
@@ -40,13 +40,14 @@ package struct SearchResult: Codable, Sendable {
 
     package struct Step: Codable, Sendable {
         package var step: Int
-        /// The place added, as `export` writes it
+        /// The place added, in `export`'s columns
         package var site: String, layer: String, head: String, token: String
         /// The set so far, on the images searched on and on those held out
         package var searched: RecoveredShare, heldOut: RecoveredShare?
-        /// The share of as many places, those that are best alone; nil where the search was interrupted
+        /// The share of the same number of places, those with the largest effects alone; nil if the search was
+        /// interrupted
         package var ranked: Double?
-        /// Of as many places in random orders
+        /// The shares of the same number of places in random orders
         package var random: [Double]
 
         package init(
@@ -64,7 +65,7 @@ package struct SearchResult: Codable, Sendable {
         var randomMean: Double? { random.isEmpty ? nil : random.reduce(0, +) / Double(random.count) }
     }
 
-    /// Layers from 0; a list that is not there stands for all.
+    /// Layers count from 0; a list that is nil stands for all.
     package struct SetPart: Codable, Sendable {
         package var site: String, layers: [Int], heads: [Int]?, tokens: [Int]?
 
@@ -152,7 +153,7 @@ extension SearchResult {
 // MARK: - For the terminal
 
 extension SearchResult {
-    /// The search in words and a table: percent of the total effect. Lines end with a newline.
+    /// The search as text, with a table in percent of the total effect. Lines end with a newline.
     package func text(colour: TerminalColour = .none) -> String {
         let terminal = TerminalText(colour: colour)
         var text = ""
@@ -262,6 +263,6 @@ extension SearchResult {
 }
 
 extension SearchResult.Step {
-    /// What to report: the images that did not choose the places, where there are any
+    /// The share to report: on the images held out, if there are any
     package var headline: RecoveredShare { heldOut ?? searched }
 }

@@ -1,14 +1,14 @@
 import Results
 import Statistics
 
-/// Estimates on single images: over their pictures for tokens, and the images that drive the largest neurons.
+/// Estimates on single images: maps of tokens over the images, and the images that drive the largest neurons.
 struct SingleImages {
     private let estimate: EstimateStatistics
     private let group: EstimateGroup
     private let statistics: CorruptionStatistics
     private let manifest: Manifest
     private let images: [ImageRecord]
-    /// Patches that are looked at
+    /// The patches shown
     private let chosen: [Int]
     /// [images][chosen]
     private var values: [[Float]] = []
@@ -16,7 +16,7 @@ struct SingleImages {
 
     private static let (mostPlanes, mostImages, mostNeurons) = (4, 3, 6)
 
-    /// - Returns: nil for patches that are neither neurons nor all image patches
+    /// - Returns: nil unless the patches are neurons or all image patches
     init?(
         _ estimate: EstimateStatistics, _ group: EstimateGroup, _ statistics: CorruptionStatistics,
         _ store: ResultsStore
@@ -50,7 +50,7 @@ struct SingleImages {
         values = rows
     }
 
-    /// The images on which a patch's estimate goes furthest in the direction of its mean
+    /// The images with the largest estimates of a patch in the direction of its mean
     private func drivers(_ column: Int) -> [Int] {
         let sign: Float = estimate.mean[chosen[column]] < 0 ? -1 : 1
         return images.indices.filter { !values[$0].isEmpty && values[$0][column].isFinite }
@@ -58,7 +58,7 @@ struct SingleImages {
             .prefix(Self.mostImages).map { $0 }
     }
 
-    /// Token maps over the pictures of the images that drive the largest place.
+    /// Maps of tokens over the images that drive the place with the largest estimate.
     func figure(_ figures: EstimateFigures, _ pictures: ExampleImages?, room: inout Int) throws -> Figure? {
         guard case .tokens(let grid, let layout) = group.shape else { return nil }
         let image = chosen.indices.filter { group.setsScale(chosen[$0], manifest) }
@@ -77,7 +77,7 @@ struct SingleImages {
         var panels: [Panel] = []
         for row in rows {
             var picture = try pictures?(images[row].id, statistics.spec)
-            // Drawn under every map, so it counts as often.
+            // The page holds the picture once per map.
             let bytes = (picture?.input?.count ?? 0) * 4 / 3 * planes.count
             if bytes > room { picture = nil } else { room -= bytes }
             let input = picture?.input.map(Picture.init)

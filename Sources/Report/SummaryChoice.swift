@@ -1,15 +1,15 @@
 import Results
 import Statistics
 
-/// What a summary shows of a sweep, and in which order.
+/// Selects what a summary shows, and in which order.
 package struct SummaryChoice: Sendable {
-    /// What effects are of
+    /// The metric of the effects
     package var metric: Metric
-    /// Sites as the `site` column has them; empty: all
+    /// Values of the `site` column; empty: all
     package var sites: [String]
-    /// The strongest so many places of every corruption and direction, as a list; nil: all, as tables
+    /// How many of the strongest places of every corruption and direction to list; nil: all, as tables
     package var top: Int?
-    /// The list's order; nil: by size, and tables where there is no `top` either
+    /// The list's order; nil: by size. Without `top` and `sort` there are tables, no list
     package var sort: SummarySort?
 
     package init(metric: Metric = .p, sites: [String] = [], top: Int? = nil, sort: SummarySort? = nil) {
@@ -17,13 +17,13 @@ package struct SummaryChoice: Sendable {
     }
 
     var isList: Bool { top != nil || sort != nil }
-    /// Shows all there is, as without options
+    /// Whether everything is shown, as without options
     var isWhole: Bool { metric == .p && sites.isEmpty && !isList }
 
     func holds(_ patch: PatchStatistics) -> Bool { sites.isEmpty || sites.contains(patch.record.site) }
 
-    /// A corruption's patches that are asked for: of every direction the `top` strongest in size, in the order of
-    /// `sort`. Patches by construction are never among the strongest.
+    /// A corruption's selected patches: of every direction the `top` with the largest absolute effects, in the order of
+    /// `sort`. Patches by construction are never among the `top`.
     func patches(_ corruption: CorruptionStatistics) -> [PatchStatistics] { patches(corruption.patches) }
 
     func patches(_ all: [PatchStatistics]) -> [PatchStatistics] {
@@ -50,7 +50,7 @@ package struct SummaryChoice: Sendable {
 }
 
 package enum SummarySort: String, CaseIterable, Sendable {
-    /// The largest effects in size first
+    /// The largest absolute effects first
     case size
     /// The largest effects first, the most negative last
     case effect
@@ -61,7 +61,7 @@ package enum SummarySort: String, CaseIterable, Sendable {
 }
 
 extension Metric {
-    /// As in `--metric` and in columns
+    /// The spelling in `--metric` and in columns
     package var name: String {
         switch self {
         case .p: "p"
@@ -83,7 +83,7 @@ extension Metric {
 }
 
 extension SummaryWriter {
-    /// The places that `choice` asks for, one a line, by direction.
+    /// The places that `choice` selects, one per line, by direction.
     mutating func ranked(_ corruption: CorruptionStatistics) {
         let patches = choice.patches(corruption)
         for direction in unique(patches.map(\.record.direction)) {

@@ -1,8 +1,8 @@
 import Results
 import Statistics
 
-/// The columns of a sweep with estimates, after `summaryColumns`: how many images have exact passes, how the mean effect
-/// on p was made, and every estimate's mean.
+/// The columns after `summaryColumns` of a sweep with estimates: the number of images with exact passes, the kind of
+/// mean of the effect on p, its variance ratio, and every estimate's mean and interval.
 func estimateColumns(_ manifest: Manifest) -> [String] {
     manifest.estimates.isEmpty
         ? []

@@ -5,8 +5,8 @@ package enum SummaryFormat: String, CaseIterable, Sendable {
     case csv, json
 }
 
-/// The summary for other programs: one row per corruption and patch, `summaryColumns` in that order, and after them
-/// what is estimated, where the sweep estimates. JSON is an array of objects with null for what is not a number.
+/// The summary for other programs: one row per corruption and patch, with `summaryColumns` in that order, then
+/// `estimateColumns`. JSON is an array of objects with null for values that are not finite.
 package func summaryData(
     _ statistics: [CorruptionStatistics], manifest: Manifest, choice: SummaryChoice = SummaryChoice(),
     format: SummaryFormat

@@ -1,7 +1,7 @@
 import Results
 import Statistics
 
-// What is estimated, apart from effects: other words, other bars.
+// Estimates, told apart from effects by their words and their bars.
 extension SummaryWriter {
     /// The sweep's estimates, in the header
     mutating func estimateHeader() {
@@ -17,7 +17,7 @@ extension SummaryWriter {
         }
     }
 
-    /// Every estimate: the largest ones, and how they agree with exact effects.
+    /// The largest values of every estimate, and its agreement with exact effects.
     mutating func estimates(_ corruption: CorruptionStatistics) {
         for estimate in corruption.estimates where estimate.images > 0 {
             let screening = corruption.screenings.first { $0.name == estimate.name }
@@ -75,12 +75,12 @@ extension SummaryWriter {
         }
     }
 
-    /// A bar of an estimate, which is not to be taken for one of an effect
+    /// An estimate's bar, in a lighter shade than an effect's
     private static func light(_ bar: String) -> String {
         String(bar.map { $0 == " " ? " " : "░" })
     }
 
-    /// A sentence over as many lines as it takes
+    /// A sentence, wrapped to the width
     private mutating func sentence(_ text: String) {
         var row = " "
         for word in text.split(separator: " ") {
@@ -122,7 +122,7 @@ extension SummaryWriter {
         if let warning = EstimateWords.warning(screening) { sentence("warning: \(warning)") }
     }
 
-    /// The last lines: what estimates save, or would have saved.
+    /// The last lines: the exact passes that estimates save or would have saved.
     mutating func savings(_ statistics: [CorruptionStatistics]) {
         let saving = statistics.compactMap { item in item.savings.map { (item.spec, $0) } }
         guard !saving.isEmpty else { return }

@@ -58,12 +58,12 @@ extension SummaryWriter {
         let heads = unique(patches.map(\.record.head))
         var cell = max(digits + 2, heads.map(\.count).max() ?? 0) + 1
         let labels = max(5, layers.map(\.count).max() ?? 0)
-        if (cell + 1) * heads.count <= width - 2 - labels - 1 { cell += 1 }  // air, where there is room
+        if (cell + 1) * heads.count <= width - 2 - labels - 1 { cell += 1 }  // a wider gap where there is room
         let fitting = max(1, (width - 2 - labels - 1) / cell)
         let map = TerminalHeatMap(
             terminal: terminal, limit: patches.map { effect($0).mean }.filter(\.isFinite).map(abs).max() ?? 0)
         let tables = (heads.count + fitting - 1) / fitting
-        let perTable = (heads.count + tables - 1) / tables  // about as many in each
+        let perTable = (heads.count + tables - 1) / tables  // about the same number in each
         var byPlace: [[String]: PatchStatistics] = [:]
         for patch in patches { byPlace[[patch.record.layer, patch.record.head]] = patch }
         for start in stride(from: 0, to: heads.count, by: perTable) {
@@ -96,7 +96,7 @@ extension SummaryWriter {
         let columns: [(name: String, value: (PatchRecord) -> String)] = [
             ("neuron", \.neuron), ("layer", \.layer), ("head", \.head), ("token", \.token), ("window", \.window),
         ].filter { column in
-            // In the title, where all are of one site
+            // The title names the site if all patches share it
             if column.0 == "neuron" { return unique(shown.map(\.record.site)).count > 1 }
             return shown.contains { !column.1($0.record).isEmpty && (column.0 != "window" || $0.record.window != "1") }
         }

@@ -1,11 +1,11 @@
 import Results
 import Statistics
 
-/// The summary of a store for the terminal: what was run, the totals, and for every corruption, direction and site a
-/// table of mean effects on the target's probability, with 95% intervals over images. Lines end with a newline.
+/// The summary of a store for the terminal: the settings, the totals, and for every corruption, direction and site a
+/// table of mean effects on the metric, with 95% intervals over images. Lines end with a newline.
 ///
 /// - Parameters:
-///   - colour: what the terminal shows; the caller knows whether this goes to one
+///   - colour: the colours that the terminal supports; `.none` where the output is no terminal
 ///   - width: columns to fill; tables need 60
 package func summaryText(
     store: ResultsStore, choice: SummaryChoice = SummaryChoice(), colour: TerminalColour = .none, width: Int = 80
@@ -15,7 +15,7 @@ package func summaryText(
         width: width)
 }
 
-/// The same with statistics at hand.
+/// The same from statistics that are already computed.
 package func summaryText(
     store: ResultsStore, statistics: [CorruptionStatistics], choice: SummaryChoice = SummaryChoice(),
     colour: TerminalColour = .none, width: Int = 80
@@ -65,7 +65,7 @@ struct SummaryGroup {
         case layers
         /// Rows are layers, columns heads
         case heads
-        /// The strongest ones
+        /// A list of the strongest patches
         case list
     }
     var title: String
@@ -117,7 +117,7 @@ struct SummaryWriter {
     /// The effect that is shown
     func effect(_ patch: PatchStatistics) -> EffectStatistics { patch[choice.metric] }
 
-    /// The largest of those whose effect is a finding, in size
+    /// The patch with the largest absolute effect; patches by construction are excluded
     func strongest(_ patches: [PatchStatistics]) -> PatchStatistics? {
         patches.filter { effect($0).mean.isFinite && $0.construction == nil }
             .max { abs(effect($0).mean) < abs(effect($1).mean) }
@@ -234,7 +234,7 @@ struct SummaryWriter {
                 ))
         }
         guard let best else { return }
-        // A share of a total effect that may well be zero says nothing.
+        // A share of a total effect that may be zero has no meaning.
         func recovered(_ metric: Metric, _ name: String) -> String? {
             guard corruption[metric].excludesZero, best[metric].recovered.isFinite else { return nil }
             return "\(percent(best[metric].recovered)) of \(name)"
@@ -248,7 +248,7 @@ struct SummaryWriter {
         if let warning = SampleWords.warning(effect(best)) { line(terminal.dim("  warning: \(warning)")) }
     }
 
-    /// What places of the same extent do.
+    /// The effects of places of the same extent.
     mutating func controls(_ group: SummaryGroup, of corruption: CorruptionStatistics) {
         let direction = group.patches[0].record.direction
         let extents = Set(group.patches.filter { $0.construction == nil }.map(\.record.extent))
@@ -279,7 +279,7 @@ struct SummaryWriter {
         }
     }
 
-    /// Sufficiency beside necessity: the places that both directions have, those that bring most back first.
+    /// Denoising beside noising: the places patched in both directions, those that recover most first.
     mutating func bothDirections(_ corruption: CorruptionStatistics) {
         let pairs = DirectionPair.all(corruption)
         guard !pairs.isEmpty, corruption.totalP.excludesZero else { return }
@@ -296,7 +296,7 @@ struct SummaryWriter {
         }
     }
 
-    /// How sure it is which place is the strongest.
+    /// The reliability of the strongest place.
     mutating func reliability(_ corruption: CorruptionStatistics) {
         let known = corruption.directions.compactMap { item in item.reliability.map { (item, $0) } }
         guard !known.isEmpty else { return }

@@ -1,10 +1,10 @@
 import Statistics
 
-/// A table of figures: what is shown, and the full numbers for other programs.
+/// A table of numbers: rounded for display, in full for other programs.
 struct Table {
     struct Column {
         var title: String
-        /// In the CSV
+        /// The column's name in the CSV
         var key: String
 
         init(_ title: String, _ key: String? = nil) { (self.title, self.key) = (title, key ?? fileName([title])) }
@@ -31,13 +31,13 @@ struct Table {
         }
         static let missing = Cell(shown: "–", data: "")
 
-        /// The shortest text that reads back as the same number; empty for none
+        /// The shortest text that reads back as the same number; empty if not finite
         private static func full(_ value: Double) -> String { value.isFinite ? "\(value)" : "" }
     }
 
     var columns: [Column]
     var rows: [[Cell]]
-    /// Cells may take two lines, as there are many columns
+    /// Whether cells may take two lines, for tables of many columns
     var wraps = false
 }
 
@@ -54,7 +54,7 @@ func cells(_ effect: EffectStatistics, _ digits: Int) -> [Table.Cell] {
 }
 
 extension Table {
-    /// - Parameter limit: at most so many rows
+    /// - Parameter limit: at most this many rows
     func html(limit: Int = .max) -> String {
         var out = "<div class=\"scroll\"><table\(wraps ? " class=\"wraps\"" : "")><thead><tr>"
         for column in columns { out += "<th>\(escaped(column.title))</th>" }
@@ -68,7 +68,7 @@ extension Table {
         return out + "</tbody></table></div>"
     }
 
-    /// Folded, with a word where rows are left out.
+    /// Folded, with a note if rows are left out.
     func html(name: String, limit: Int) -> String {
         var out =
             "<details><summary>Table: \(rows.count) \(rows.count == 1 ? "row" : "rows")</summary>" + html(limit: limit)
@@ -78,7 +78,7 @@ extension Table {
         return out + "</details>"
     }
 
-    /// Names in snake_case, numbers in full, no value as an empty field.
+    /// Columns' keys, then numbers in full; a missing value is an empty field.
     var csv: String {
         ([columns.map(\.key)] + rows.map { $0.map(\.data) }).map { row in
             row.map { text in

@@ -1,19 +1,18 @@
-/// Cells of a heat map on a terminal: numbers on the report's colours, orange through dark to blue with zero in the
-/// middle. Where the terminal has no such colours a shade, of as many steps as there are characters for, stands before
-/// the number.
+/// Cells of a heat map on a terminal: numbers on the report's colours, from orange through dark at zero to blue. On a
+/// terminal with fewer than 256 colours, a shade before the number shows its size instead.
 struct TerminalHeatMap {
     let terminal: TerminalText
-    /// The size of the effect that has the last colour
+    /// The absolute effect at the ends of the colour scale
     let limit: Double
 
     private static let shades = [" ", "░", "▒", "▓", "█"]
 
-    /// Whether cells have colours of their own
+    /// Whether cells have background colours
     private var isFilled: Bool { terminal.colour == .palette || terminal.colour == .full }
 
     /// - Parameters:
     ///   - text: at least one column narrower than `width`
-    ///   - isSoft: it says little, as its interval covers 0
+    ///   - isSoft: whether the interval covers 0, which dims the number
     func cell(_ text: String, _ value: Double, width: Int, isSoft: Bool, isBold: Bool) -> String {
         guard isFilled else {
             let text = paddedLeft(value.isFinite ? shade(value) + text : text, width)
@@ -35,7 +34,7 @@ struct TerminalHeatMap {
         return limit > 0 ? Self.shades[Int((min(1, abs(value) / limit) * last).rounded())] : Self.shades[0]
     }
 
-    /// What the colours or shades stand for, in one line.
+    /// The scale of colours or shades, in one line.
     func legend(digits: Int) -> String {
         guard isFilled else {
             let steps = Self.shades.enumerated().dropFirst().map { step, shade in
@@ -51,10 +50,10 @@ struct TerminalHeatMap {
 
     // MARK: Colours
 
-    /// A colour, and the one of 256 that stands for it
+    /// A colour, and its substitute among 256
     private struct Colour { var hex: String, index: Int }
 
-    /// - Parameter share: -1 to 1, of the scale's end
+    /// - Parameter share: of the limit, -1 to 1
     private func ground(_ share: Double) -> Colour? {
         guard share.isFinite, let hex = Self.colours[FigureStyle.colourClass(share, limit: 1)] else { return nil }
         let ramp = share < 0 ? Self.oranges : Self.blues
@@ -65,11 +64,11 @@ struct TerminalHeatMap {
     private static let colours = Dictionary(
         FigureStyle.diverging(.dark).map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
 
-    // The same among 256 colours, of which few are so dark; each is lighter than the one before it.
+    // Substitutes among 256 colours, few of which are so dark; each is lighter than the one before it.
     private static let oranges = [235, 237, 94, 130, 172, 215, 222]
     private static let blues = [235, 237, 24, 25, 32, 75, 153]
 
-    /// - Parameter layer: 38, the text's colour, or 48, the ground's
+    /// - Parameter layer: 38 for the text's colour, 48 for the background's
     private func code(_ colour: Colour, _ layer: Int) -> String {
         if terminal.colour == .palette { return "\(layer);5;\(colour.index)" }
         let value = UInt32(colour.hex.dropFirst(), radix: 16) ?? 0

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The colours that a terminal shows.
+/// The colours that a terminal supports.
 package enum TerminalColour: Sendable {
     case none
     /// Eight
@@ -15,7 +15,7 @@ package enum TerminalColour: Sendable {
 struct TerminalText {
     var colour: TerminalColour
 
-    // Blue and orange stay apart for colour-blind readers.
+    // Colour-blind readers can tell blue from orange.
     func positive(_ text: String) -> String { paint(text, colour == .basic ? "34" : "38;5;33") }
     func negative(_ text: String) -> String { paint(text, colour == .basic ? "33" : "38;5;208") }
     func bold(_ text: String) -> String { paint(text, "1") }
@@ -25,7 +25,7 @@ struct TerminalText {
         text.contains { $0 != " " } ? coded(text, code) : text
     }
 
-    /// The text after an SGR code, spaces included.
+    /// The text after an SGR code, even if it is all spaces.
     func coded(_ text: String, _ code: String) -> String {
         colour == .none ? text : "\u{1B}[\(code)m\(text)\u{1B}[0m"
     }
@@ -50,7 +50,7 @@ func signed(_ value: Double, _ decimals: Int) -> String {
     return text.contains { "123456789".contains($0) } ? text : " " + text.dropFirst()
 }
 
-/// `[-0.010, +0.432]`, limits of at least `width` columns; `-` for those that are not defined
+/// `[-0.010, +0.432]`, limits of at least `width` columns; `-` for undefined ones
 func intervalText(_ low: Double, _ high: Double, _ decimals: Int, width: Int = 0) -> String {
     func limit(_ value: Double) -> String { paddedLeft(value.isFinite ? signed(value, decimals) : "-", width) }
     return "[\(limit(low)), \(limit(high))]"
@@ -61,15 +61,15 @@ package func counted(_ count: Int, _ name: String) -> String { "\(count) \(name)
 
 package func percent(_ share: Double) -> String { share.isFinite ? fixed(100 * share, 1) + "%" : "\(share)" }
 
-/// Digits after the point that show three significant ones of the largest value: 3 to 6.
+/// Decimals that show three significant digits of the largest value: 3 to 6.
 func decimals(for values: some Sequence<Double>) -> Int {
     let largest = values.lazy.filter(\.isFinite).map(abs).max() ?? 0
     guard largest > 0 else { return 3 }
     return min(6, max(3, 2 - Int(log10(largest).rounded(.down))))
 }
 
-/// Bars from one zero line, for values of both signs: negative ones grow to the left, by half cells, positive ones
-/// to the right, by eighths.
+/// Bars from one zero line, for values of both signs: negative ones grow to the left, in half cells, positive ones to
+/// the right, in eighths of a cell.
 struct BarScale {
     let left: Int
     let right: Int

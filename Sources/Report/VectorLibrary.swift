@@ -1,15 +1,15 @@
 import Foundation
 
-/// What a figure can be written as besides SVG.
+/// The file formats of figures besides SVG.
 package enum PictureFormat: String, CaseIterable, Sendable, CustomStringConvertible {
     case png, pdf
     package var description: String { rawValue }
 }
 
-/// librsvg and cairo, which make PNG and PDF of the figures. They are looked up when they are asked for, so that the
-/// program runs where they are not installed.
+/// librsvg and cairo, which render figures as PNG and PDF. They are loaded when needed, so the program runs without
+/// them.
 struct VectorLibrary {
-    /// Pixels of a PNG for each of the figure's own, for print and sharp screens
+    /// Pixels of a PNG per pixel of the figure, for print and high-resolution screens
     private static let zoom = 2.0
 
     private typealias Object = UnsafeMutableRawPointer
@@ -27,7 +27,7 @@ struct VectorLibrary {
     private let status: @convention(c) (Object) -> Int32
 
     /// - Parameters: the names of the libraries' files
-    /// - Returns: nil where one of them, or one of its functions, is not there
+    /// - Returns: nil if a library or one of its functions is missing
     init?(rsvg: String = "librsvg-2.so.2", cairo: String = "libcairo.so.2", gobject: String = "libgobject-2.0.so.0") {
         guard let rsvg = dlopen(rsvg, RTLD_NOW), let cairo = dlopen(cairo, RTLD_NOW),
             let gobject = dlopen(gobject, RTLD_NOW)
@@ -69,8 +69,7 @@ struct VectorLibrary {
         return 0
     }
 
-    /// The picture of an SVG of `width` x `height` pixels; nil where the libraries cannot make it. A PDF has the size in
-    /// points.
+    /// Renders an SVG of `width` x `height` pixels; nil if the libraries fail. A PDF has this size in points.
     func picture(of svg: String, width: Double, height: Double, as format: PictureFormat) -> [UInt8]? {
         var error: Object?
         let bytes = Array(svg.utf8), output = Output()

@@ -24,18 +24,18 @@ package struct ReportFiles: Sendable {
     package var pageBytes: Int
     /// figures/*.svg
     package var figures: [String]
-    /// Names of figures in the folder that are not this report's: those of an earlier one, say
+    /// Names of figure files in the folder that this report did not write, e.g. an earlier report's
     package var others: [String]
 }
 
-/// Writes FOLDER/report.html, one page that needs nothing else, and the figures as FOLDER/figures/NAME.svg with their
-/// tables as NAME.csv. Other files are left alone. Every file appears whole or is what it was; the page comes last.
+/// Writes FOLDER/report.html, one self-contained page, and the figures as FOLDER/figures/NAME.svg with their tables as
+/// NAME.csv. Other files are left alone. Every file is replaced atomically; the page is written last.
 ///
 /// - Parameters:
 ///   - images: pictures for the examples; without them the page shows numbers only
 ///   - thumbnails: small pictures for the cells
-///   - cellImages: images that a heat map's cell lists when it is opened, at most; 0: cells do not open
-///   - formats: `png` and `pdf` of every figure too, by librsvg
+///   - cellImages: at most this many images are listed when a heat map's cell is opened; 0: cells do not open
+///   - formats: the formats in which every figure is also written, by librsvg
 /// - Throws: `ReportError`, `ResultsError`, and what `images` throws
 @discardableResult
 package func writeReport(

@@ -1,8 +1,8 @@
 import GRDB
 import GRDBSQLite
 
-/// One prepared statement, stepped by hand. GRDB's rows trap on a column of an unexpected type and cost an
-/// allocation each; here whatever a damaged file holds is read as some number or text.
+/// One prepared statement, stepped by hand. GRDB's rows trap on a column of an unexpected type and cost an allocation
+/// each; here any content of a damaged file is read as some number or text.
 final class Cursor {
     private let statement: Statement
     private let handle: OpaquePointer
@@ -15,10 +15,10 @@ final class Cursor {
         restart()
     }
 
-    // A statement left in the middle of its rows would keep the log from being folded in.
+    // A statement left in the middle of its rows would block the checkpoint of the write-ahead log.
     deinit { sqlite3_reset(handle) }
 
-    /// Back before the first row; bound values are kept.
+    /// Resets to before the first row; bound values are kept.
     func restart() { sqlite3_reset(handle) }
 
     /// - Returns: whether there is a row
@@ -63,7 +63,7 @@ final class Cursor {
         guard let start = sqlite3_column_blob(handle, column) else { return [] }
         return Array(UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column))))
     }
-    /// Little-endian float32; what is left over of a size that is no multiple of 4 is left out.
+    /// Little-endian float32; trailing bytes that do not fill a value are ignored.
     func floats(_ column: Int32) -> [Float] {
         guard let start = sqlite3_column_blob(handle, column) else { return [] }
         let bytes = UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column)))

@@ -1,8 +1,8 @@
 import Foundation
 import Synchronization
 
-/// One writer per results folder: an advisory lock on the folder itself, which the system drops when the process
-/// ends, however it ends. Where the file system knows no such locks there is none.
+/// One writer per results folder: an advisory lock on the folder itself, which the system releases when the process
+/// ends, however it ends. On file systems without such locks there is none.
 final class FolderLock: Sendable {
     private let descriptor: Mutex<Int32>  // -1: released
 

@@ -2,16 +2,16 @@ import Files
 import Formats
 import Foundation
 
-/// One way to group images: a column of a groups file. The columns of a file share what they hold.
+/// One way to group images: a column of a groups file. The columns of a file share storage.
 package struct ImageGroups: Sendable, Equatable {
     package var column: String
     private let values: CSV.Column
-    /// The images of the rows that have one, ascending, and those rows
+    /// The images that rows name, ascending, and their rows
     private let images: [Int], rows: [Int]
 
     private static let maxBytes = 64 << 20
 
-    /// - Parameter values: image (position in the data's order) to the group it is in; images without one are not there
+    /// - Parameter values: image (index in the data's order) to its group; images without a group are missing
     package init(column: String, values: [Int: String]) {
         let members = values.sorted { $0.key < $1.key }
         self.init(column: column, images: members.map(\.key), values: members.map(\.value), beside: nil)
@@ -19,8 +19,8 @@ package struct ImageGroups: Sendable, Equatable {
 
     /// - Parameters:
     ///   - images: ascending
-    ///   - values: of each of them
-    ///   - other: whose list of images is shared, if it is the same
+    ///   - values: the group of each
+    ///   - other: shares its list of images if that is the same
     init(column: String, images: [Int], values: [String], beside other: ImageGroups?) {
         let csv = CSV(header: column, values: values)
         let isShared = other?.images == images && other?.rows == Array(images.indices)
@@ -29,7 +29,7 @@ package struct ImageGroups: Sendable, Equatable {
             rows: isShared ? other?.rows ?? [] : Array(images.indices))
     }
 
-    /// - Parameter values: of every image of the data, empty for those that are in no group
+    /// - Parameter values: the group of every image of the data, empty for those in no group
     package init(column: String, values: CSV.Column) {
         self.init(column: column, values: values, images: Array(values.indices), rows: Array(values.indices))
     }
@@ -38,7 +38,7 @@ package struct ImageGroups: Sendable, Equatable {
         (self.column, self.values, self.images, self.rows) = (column, values, images, rows)
     }
 
-    /// The group of an image; nil: it is in none.
+    /// The group of an image; nil if it is in none.
     package subscript(image: Int) -> String? {
         var low = 0, high = images.count
         while low < high {
@@ -50,7 +50,7 @@ package struct ImageGroups: Sendable, Equatable {
         return value.isEmpty ? nil : value
     }
 
-    /// Images that are in a group, ascending, with it
+    /// Images that are in a group, ascending, with their groups
     package var members: some Sequence<(image: Int, value: String)> {
         zip(images, rows).lazy.map { (image: $0, value: values[$1]) }.filter { !$0.value.isEmpty }
     }

@@ -3,7 +3,7 @@ import GRDB
 
 // The tables `manifest`, `corruptions` and `patches`.
 extension Manifest {
-    /// Fills the tables of a new store, and makes the one for logits if there are to be any.
+    /// Fills the tables of a new store; creates the table of logits and the view of estimates if there are any.
     func write(into db: Database) throws {
         if logits { try db.execute(sql: Schema.logits) }
         if !estimates.isEmpty { try db.execute(sql: Schema.view(estimates: estimates)) }
@@ -20,7 +20,7 @@ extension Manifest {
         }
     }
 
-    /// - Throws: `ResultsError.corrupt` for what is missing, cannot be read or is out of range
+    /// - Throws: `ResultsError.corrupt` for data that is missing, unreadable or out of range
     init(reading db: Database, path: String) throws {
         var rows: [String: String] = [:]
         var cursor = try Cursor(db, "SELECT key, value FROM manifest")
@@ -57,7 +57,7 @@ extension Manifest {
 }
 
 extension PatchRecord {
-    /// The column with a number that no network has: layers go to 10,000, heads, tokens and neurons to 100 million.
+    /// The first column with a number out of range: layers and windows go to 10,000, heads and tokens to 100 million.
     fileprivate var outOfRange: String? {
         func isBelow(_ text: String, _ limit: Int) -> Bool {
             text.split { !$0.isASCII || !$0.isNumber }.allSatisfy { Int($0).map { $0 <= limit } ?? false }

@@ -1,17 +1,17 @@
 import Foundation
 
-/// What a sweep was asked to do, on what, by what: enough to run it again, and to refuse a resume that would mix
-/// two sweeps in one store.
+/// A sweep's settings, model, data and device: enough to run it again, and to refuse a resume that would mix two sweeps
+/// in one store.
 package struct Manifest: Codable, Sendable, Equatable {
     /// vitpatch's own version
     package var version: String
     /// The model folder as given, or `demo`
     package var model: String
-    /// sha256 (hex) of what the model folder holds that decides the results
+    /// sha256 (hex) of the model folder's contents that determine the results
     package var modelHash: String
-    /// The file of texts for classes, as given, whose contents count in `modelHash`; nil: the model's classifier
+    /// The file of class texts, as given; its contents count in `modelHash`. nil: the model's classifier
     package var classes: String?
-    /// Of the images that the model read, S or HEIGHTxWIDTH; nil: its own
+    /// The size of the images that the model reads, S or HEIGHTxWIDTH; nil: the model's own
     package var imageSize: String?
     package var donor: String?
     package var donorHash: String?
@@ -24,12 +24,12 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var dataHash: String
     /// The whole sweep as JSON
     package var spec: String
-    /// SPEC texts; a record's `corruption` counts into this list
+    /// SPEC texts; a record's `corruption` is an index into this list
     package var corruptions: [String]
-    /// A record's `patch` counts into this list
+    /// A record's `patch` is an index into this list
     package var patches: [PatchRecord]
     package var classNames: [String]
-    /// Of the model; nil where the store does not say. Tells whether a window at the edge is cut to the network.
+    /// The model's number of layers, to which windows at the edge are cut; nil if the store does not have it
     package var layers: Int?
     package var seed: UInt64
     /// Noise draws per image
@@ -43,43 +43,44 @@ package struct Manifest: Codable, Sendable, Equatable {
     package var keep: String
     /// label | clean
     package var target: String
-    /// pooled | clean | corrupted | a class's index; nil in stores of versions that had the corrupted pass's alone
+    /// pooled | clean | corrupted | a class's index; nil in stores of versions that always took `corrupted`
     package var foil: String?
-    /// clean | zero | mean | resample: what is put in; nil where the store's spec alone says it
+    /// clean | zero | mean | resample | file:FILE: the activations patched in; nil if only the store's spec has it
     package var patchWith: String?
-    /// any | other-class: whom resample takes; nil in stores of versions that took any
+    /// any | other-class: the images that resample takes; nil in stores of versions that always took `any`
     package var partner: String?
-    /// image | data: whose deviation noise multiplies; nil in stores of versions that took each image's own
+    /// image | data: the standard deviation that scales noise; nil in stores of versions that always took the image's
     package var noiseSD: String?
     /// Whether the store keeps every pass's logits
     package var logits: Bool
-    /// Random places asked for, for every size of patch that covers several places
+    /// The number of random places asked for, for every extent of several places
     package var control: Int
-    /// Estimates of every patch, by the names of their columns: `atp_log_odds`; none where nothing is estimated
+    /// Column names of the estimates: `atp_log_odds`; empty if nothing is estimated
     package var estimates: [String] = []
-    /// Which patches get exact passes beside them: `top:50,random:30`, `none`; nil: all
+    /// The patches that get exact passes besides estimates: `top:50,random:30`, `none`; nil: all
     package var exact: String?
-    /// So many images get them; nil: all
+    /// The number of images with exact passes; nil: all
     package var exactImages: Int?
-    /// all | top:K: which of the sweep's patches were patched two at a time; nil: none
+    /// all | top:K: the sweep's patches that are patched in pairs; nil: none
     package var pairs: String?
-    /// How many there are: the first of the patches that have members
+    /// The number of pairs; they are the first of the patches with members
     package var pairCount: Int?
-    /// Orders in which the sweep's patches were put together one after the other; nil: none
+    /// The number of orders for Shapley values; nil: none
     package var shapley: Int?
-    /// How images are read, where the model's folder does not say
+    /// The preprocessing of images, if the model's folder does not define it
     package var preprocessing: String?
-    /// Whose bytes resizing gives: pillow | torchvision; nil in stores of versions that had Pillow's alone
+    /// The library whose resizing is reproduced: pillow | torchvision; nil in stores of versions that had only Pillow's
     package var resize: String?
-    /// `'Cat' is 3 'cat'` for each class of the data whose name is not that of its label
+    /// `'Cat' is 3 'cat'` for each class of the data whose name differs from its label's
     package var classMatch: [String]?
-    /// The model's tokens; nil in stores of versions that read CLS alone
+    /// The model's tokens; nil in stores of versions that read only CLS
     package var tokens: TokenLayout?
     /// `apply` where EXIF's orientation was applied, else nil
     package var exif: String?
-    /// Images that could not be read and were left out; nil where that ends a sweep, or it has not finished
+    /// The number of unreadable images left out; nil if an unreadable image ends the sweep, or the sweep has not
+    /// finished
     package var skipped: Int?
-    /// Their ids; empty in stores of versions that kept their number alone
+    /// Their ids; empty in stores of versions that kept only their number
     package var skippedIDs: [String] = []
     package var device: String
     package var driver: String
@@ -135,10 +136,10 @@ package struct Manifest: Codable, Sendable, Equatable {
         self.ended = ended
     }
 
-    /// What the sweep was asked to patch; random places to compare them with, and sets of them, come after them.
+    /// The patches that the sweep was asked for. Random places and sets of places come after them in `patches`.
     package var ownPatches: ArraySlice<PatchRecord> { patches.prefix(while: \.isOwn) }
 
-    /// Positions of the patches of two places that `--pairs` asked for
+    /// Indices of the patches of two places that `--pairs` asked for
     package var pairPatches: ArraySlice<Int> {
         patches.indices.filter { patches[$0].members != nil }.prefix(pairCount ?? 0)
     }
@@ -146,7 +147,7 @@ package struct Manifest: Codable, Sendable, Equatable {
     /// Whether every patch gets exact passes
     package var hasAllExact: Bool { exact == nil || exact == "all" }
 
-    /// What is put in: `clean` (the other pass), `zero` ...
+    /// The activations patched in: `clean` (the other pass), `zero` ...
     package var putIn: String {
         if let patchWith { return patchWith }
         let spec = try? JSONSerialization.jsonObject(with: Data(spec.utf8))
@@ -158,11 +159,11 @@ package struct Manifest: Codable, Sendable, Equatable {
 }
 
 extension Manifest {
-    /// What makes this sweep another one than the sweep in `stored`, as phrases for an error message; empty when
-    /// both give the same numbers, so that one can go on where the other stopped. Model and data are compared by
-    /// content, not by path; host, times and command line do not count.
+    /// The differences between this sweep and the one in `stored`, as phrases for an error message; empty if both give
+    /// the same numbers, so that one can continue the other. Model and data are compared by content, not by path; host,
+    /// times and command line do not count.
     ///
-    /// - Parameter words: what the phrases call `stored` and this manifest
+    /// - Parameter words: the phrases' names for `stored` and for this manifest
     package func differences(
         from stored: Manifest, words: (stored: String, this: String) = ("there", "now")
     ) -> [String] {
@@ -216,7 +217,7 @@ extension Manifest {
         if stored.classMatch != classMatch { found.append("the classes of the data are matched to other labels") }
         compare("resize", stored.resize ?? "pillow", resize ?? "pillow")
         compare("exif", stored.exif ?? "ignore", exif ?? "ignore")
-        // The spec says again what the fields above say, so it only counts where they all agree.
+        // The spec repeats the fields above, so it is compared only if they all agree.
         if found.isEmpty { compare("the spec", stored.spec, spec) }
         return found
     }
@@ -225,7 +226,7 @@ extension Manifest {
 }
 
 extension PatchRecord {
-    /// Whether it is the stored patch, which may not say how much it covers.
+    /// Whether it equals the stored patch, whose extent may be missing.
     fileprivate func continues(_ stored: PatchRecord) -> Bool {
         var own = self
         if stored.extent.isEmpty { own.extent = "" }
@@ -273,7 +274,7 @@ extension Manifest {
         return all.compactMap { key, value in value.map { (key, $0) } }
     }
 
-    /// Names that may be columns: lower-case words and digits, each once; nil for others.
+    /// The names if all can be columns: lower-case letters, digits and underscores, no name twice; else nil.
     private static func estimates(_ names: [String]) -> [String]? {
         func isName(_ name: String) -> Bool {
             !name.isEmpty && name.utf8.count <= 64
@@ -287,7 +288,7 @@ extension Manifest {
         (try? JSONEncoder().encode(value)).flatMap { String(data: $0, encoding: .utf8) }
     }
 
-    /// - Throws: the missing or unreadable key, as a phrase, in `ResultsError.corrupt`
+    /// - Throws: `ResultsError.corrupt` with a phrase that names the missing or unreadable key
     init(rows: [String: String], corruptions: [String], patches: [PatchRecord], path: String) throws {
         func value<T>(_ key: String, _ convert: (String) -> T?) throws -> T {
             guard let text = rows[key] else {
@@ -338,7 +339,7 @@ extension Manifest {
         if rows["class_match"] != nil { classMatch = try value("class_match", names) }
     }
 
-    /// Gives patches of several places, whose `members` are empty so far, theirs.
+    /// Fills in the members of patches of several places, which are empty so far.
     private mutating func readSets(_ text: String?, path: String) throws {
         let indices = patches.indices.filter { patches[$0].members != nil }
         let sets = text.flatMap { try? JSONDecoder().decode([[Int]].self, from: Data($0.utf8)) } ?? []

@@ -2,9 +2,8 @@ import Files
 import Foundation
 import GRDB
 
-/// A results folder that is about to get a new store: what can be refused has been refused, the folder is locked, and
-/// nothing in it has changed. `make()` puts the store there by one rename, so that a kill at any moment leaves the old
-/// store or the new one.
+/// A results folder before its new store is made: all checks are done, the folder is locked, and nothing in it has
+/// changed. `make()` puts the store there by one rename, so a kill at any moment leaves the old store or the new one.
 package final class NewStore: Sendable {
     let folder: String
     private let manifest: Manifest
@@ -18,8 +17,8 @@ package final class NewStore: Sendable {
     private var path: String { ResultsStore.path(in: folder) }
 
     /// - Parameters:
-    ///   - dataset: the images that the sweep begins with, where they are files
-    ///   - overwrite: whether a store that is there may be replaced; other files are never touched
+    ///   - dataset: the images that the sweep begins with, if they are files
+    ///   - overwrite: whether an existing store may be replaced; other files are never touched
     /// - Throws: `ResultsError.exists`, `.notAStore` (a foreign `results.sqlite` is not replaced), `.inUse`,
     ///   `.readOnly`, `.notAFolder`, `.failed`
     package init(
@@ -43,7 +42,7 @@ package final class NewStore: Sendable {
         if access(folder, W_OK) != 0 { throw ResultsError.readOnly(path: path) }
     }
 
-    /// A folder that was made for nothing goes.
+    /// Removes a folder that was made and stayed empty.
     deinit { if madeFolder { rmdir(folder) } }
 
     /// Puts an empty store into the folder and opens it.
@@ -52,17 +51,17 @@ package final class NewStore: Sendable {
         return try ResultsStore.openForWriting(folder: folder, lock: lock)
     }
 
-    /// Builds the store beside its place, has it filled and puts it there.
+    /// Builds the store under a temporary name, fills it and renames it into place.
     ///
     /// - Parameters:
-    ///   - inWAL: whether more is to be written, which then need not change the file's mode first
-    ///   - fill: gets the store as it is built; what it throws leaves the folder as it was
+    ///   - inWAL: leaves the file in WAL mode, for a store that is written to next
+    ///   - fill: fills the store; if it throws, the folder stays as it was
     func write(inWAL: Bool = false, _ fill: (ResultsStore) throws -> Void) throws {
         guard FileIdentity(folder) == identity else { throw ResultsError.removed(path: folder) }
         try removeRemains()
         let temporary = Self.temporaryPath(in: folder)
         do {
-            // Nobody needs the file unless it gets whole, so it has neither journal nor log.
+            // An incomplete file is discarded, so it needs neither journal nor log.
             let queue = try DatabaseQueue(path: temporary, configuration: ResultsStore.configuration(exclusive: true))
             try queue.writeWithoutTransaction {
                 try $0.execute(sql: "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
@@ -89,7 +88,8 @@ package final class NewStore: Sendable {
         }
     }
 
-    /// What an old store has beside it would be taken for the new one's: it is made one file first.
+    /// Folds the files beside an old store (log, journal) into it and removes them: SQLite would take them for the new
+    /// one's.
     private func clear() throws {
         let beside = ResultsStore.companions.map { path + $0 }
         guard beside.contains(where: { FileKind($0) != .missing }) else { return }
@@ -123,7 +123,7 @@ package final class NewStore: Sendable {
         return "\(folder)/\(prefix)\(String(repeating: "0", count: 16 - digits.count))\(digits)"
     }
 
-    /// Removes what killed processes left; the lock says that none is at work.
+    /// Removes temporary files of killed processes; the lock rules out running ones.
     private func removeRemains() throws {
         for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
         where name.hasPrefix(Self.prefix) {
@@ -146,7 +146,7 @@ package final class NewStore: Sendable {
         code == ENOSPC || code == EDQUOT ? "the disk is full" : String(cString: strerror(code))
     }
 
-    /// What Foundation or SQLite say when a file cannot be made.
+    /// Converts an error of Foundation or SQLite on making a file.
     private static func error(_ error: any Error, path: String) -> any Error {
         let full = ResultsError.failed(action: "create", path: path, detail: "the disk is full")
         if let error = error as? FileError {

@@ -16,7 +16,7 @@ package struct ImageRecord: Sendable, Equatable {
     package var kept: Bool
     /// The donor's probability of the target in its own pass, where there is a donor with the same classes
     package var pDonor: Float?
-    /// Whether it gets exact passes, beside its estimates
+    /// Whether it gets exact passes besides its estimates
     package var exact: Bool
 
     package init(
@@ -37,7 +37,7 @@ package struct ImageRecord: Sendable, Equatable {
     }
 }
 
-/// What one pass says of its target.
+/// The metrics of one pass.
 package struct PassMetrics: Sendable, Equatable {
     /// softmax probability of the target
     package var p: Float
@@ -61,7 +61,7 @@ package struct PassMetrics: Sendable, Equatable {
         self.prediction = prediction
     }
 
-    /// Log-odds that were not measured are equal.
+    /// Log-odds that were not measured (nan) count as equal.
     package static func == (a: PassMetrics, b: PassMetrics) -> Bool {
         a.p == b.p && a.logit == b.logit && a.logitDiff == b.logitDiff && a.kl == b.kl && a.prediction == b.prediction
             && (a.logOdds == b.logOdds || a.logOdds.isNaN && b.logOdds.isNaN)
@@ -92,11 +92,11 @@ package struct PatchRecord: Sendable, Hashable, Codable {
     package var head: String
     package var token: String
     package var window: String
-    /// Whether it is a random place to compare the sweep's patches of its direction and extent with
+    /// Whether it is a random place with which the sweep's patches of its direction and extent are compared
     package var control: Bool
-    /// How much it covers, in words: `attn_out 3 layers`; empty where the store does not say
+    /// Its size in words: `attn_out 3 layers`; empty if the store does not have it
     package var extent: String
-    /// Of places patched together, for `--pairs` and `--shapley`: which of the sweep's patches, ascending; else nil
+    /// For places patched together (`--pairs`, `--shapley`): indices of the sweep's patches, ascending; else nil
     package var members: [Int]?
 
     package init(
@@ -114,12 +114,12 @@ package struct PatchRecord: Sendable, Hashable, Codable {
         self.extent = extent
     }
 
-    /// One that the sweep was asked for, rather than a random place or several of its places together
+    /// Whether the sweep was asked for it: no random place, and no set of places patched together
     package var isOwn: Bool { !control && members == nil }
 
     /// The column `control`: 0 for the sweep's own, 1 for random places, 2 for places patched together
     package var controlCode: Int { control ? 1 : members == nil ? 0 : 2 }
 
-    /// The columns that say where it is: what two sweeps have in common
+    /// The columns that name its place, by which patches of two sweeps are matched
     package var place: [String] { [direction, site, layer, head, token, window] }
 }

@@ -9,7 +9,7 @@ package enum ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
     case missing(path: String)
     /// The name is empty or that of a file.
     case notAFolder(path: String)
-    /// The file is there, but vitpatch did not write it.
+    /// The file exists, but vitpatch did not write it.
     case notAStore(path: String)
     /// The store was written with a layout this version does not know.
     case version(path: String, found: Int, known: Int)
@@ -62,7 +62,7 @@ package enum ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// What an error from SQLite means for the store at `path`.
+    /// Converts an error of SQLite on the store at `path`.
     init(_ error: any Error, path: String, action: String) {
         if let own = error as? ResultsError {
             self = own
@@ -79,7 +79,7 @@ package enum ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
             self = .failed(
                 action: action, path: path,
                 detail: "\(detail); files are limited to \(Self.fileSizeLimit ?? 0) bytes here (ulimit -f)")
-        // SQLite has no better word where its shared memory file finds no room.
+        // SQLite reports SQLITE_IOERR if the disk has no room for its shared memory file.
         case .SQLITE_IOERR where Self.isFull(path): self = .diskFull(path: path)
         case .SQLITE_READONLY, .SQLITE_PERM: self = .readOnly(path: path)
         case .SQLITE_CORRUPT, .SQLITE_NOTADB: self = .corrupt(path: path, detail: detail)
@@ -89,7 +89,7 @@ package enum ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// nil where files may have any size
+    /// nil if files may have any size
     private static var fileSizeLimit: UInt? {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0, limit.rlim_cur < UInt(Int.max) else {

@@ -1,10 +1,10 @@
 extension ResultsStore {
-    /// Adds one wave, in one transaction: after an error or a kill either all of it is there or nothing.
+    /// Adds one wave, in one transaction: after an error or a kill either all of it is stored or nothing.
     ///
     /// An image whose patches span several waves may be sent with each of them; its first row stays.
     ///
     /// - Throws: `ResultsError.invalidRecord` for an index or a name outside the manifest, `.diskFull`, `.readOnly`,
-    ///   `.failed` (an effect or estimate that is there already, or whose image is not, among others)
+    ///   `.failed` (among others, for an effect or estimate that is already stored, or whose image is not)
     package func append(
         images: [ImageRecord], effects: [EffectRecord], estimates: [EstimateRecord] = [], logits: [LogitsRecord] = []
     ) throws {

@@ -5,7 +5,7 @@ package struct ListedImage: Sendable, Equatable {
     package var id: String
     /// Index of its class; nil where it has none
     package var classIndex: Int?
-    /// Of its file
+    /// Size of its file
     package var bytes: Int
 
     package init(id: String, classIndex: Int?, bytes: Int) {
@@ -13,7 +13,7 @@ package struct ListedImage: Sendable, Equatable {
     }
 }
 
-// The table `dataset`, which only stores have whose images are files; no other table refers to it.
+// The table `dataset`. Only stores whose images are files have it; no other table refers to it.
 extension [ListedImage] {
     func write(into db: Database) throws {
         if isEmpty { return }
@@ -33,7 +33,7 @@ extension [ListedImage] {
 }
 
 extension ResultsStore {
-    /// The images of the data set that the sweep began with, in their order; none where the store does not say.
+    /// The images of the data set that the sweep began with, in their order; empty if the store does not have them.
     package func dataset() throws -> [ListedImage] {
         try read { db in
             guard try Cursor(db, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'dataset'").next() else {

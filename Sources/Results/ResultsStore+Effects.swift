@@ -1,11 +1,11 @@
 extension ResultsStore {
-    /// Images that effects are measured on under one corruption: kept, and all is there, the passes of every patch
-    /// that gets exact ones too; in the data's order. Images with estimates alone are in `estimatedImages` only.
+    /// The images on which effects are measured under one corruption, in the data's order: kept, and complete, with the
+    /// passes of every patch that gets exact ones. Images that get only estimates are in `estimatedImages` only.
     package func completeImages(corruption: Int) throws -> [ImageRecord] {
         try images(corruption: corruption, where: (schema >= 4 ? "i.exact AND " : "") + isComplete)
     }
 
-    /// - Parameter condition: of SQL on `images i`, beside that they are kept
+    /// - Parameter condition: SQL on `images i`, in addition to `kept`
     func images(corruption: Int, where condition: String) throws -> [ImageRecord] {
         try read { db in
             let cursor = try Cursor(
@@ -21,8 +21,8 @@ extension ResultsStore {
         }
     }
 
-    /// Calls `body(row, column, metrics)` for every effect of `patches` on `images` (from `completeImages`), where
-    /// `row` counts into `images` and `column` into `patches`. Constant memory; by image, then patch.
+    /// Calls `body(row, column, metrics)` for every effect of `patches` on `images` (from `completeImages`), by image,
+    /// then patch. `row` is an index into `images`, `column` into `patches`. Constant memory.
     package func forEachEffect(
         corruption: Int, images: [ImageRecord], patches: Range<Int>,
         _ body: (_ row: Int, _ column: Int, _ patched: PassMetrics) -> Void
@@ -47,7 +47,7 @@ extension ResultsStore {
         }
     }
 
-    // What a store of an older version lacks is NULL.
+    // Columns that a store of an older version lacks are NULL, except `exact`, which is 1.
     var imageColumns: String {
         """
         image, corruption, id, label, target, foil, kept, p_clean, p_corrupted, logit_clean, logit_corrupted,

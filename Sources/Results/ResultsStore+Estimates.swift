@@ -1,6 +1,6 @@
 import GRDB
 
-/// One estimate of every patch's effect on an image: what `export` shows in the column `name`.
+/// One estimate of every patch's effect on an image: `export` writes it in the column `name`.
 package struct EstimateRecord: Sendable, Equatable {
     package var image: Int
     package var corruption: Int
@@ -19,7 +19,7 @@ package struct ExactPatch: Sendable, Equatable {
     package enum Why: String, Sendable {
         /// Its estimates are among the largest
         case top
-        /// It was drawn, whatever its estimates
+        /// It was drawn at random, whatever its estimates
         case random
     }
 
@@ -32,8 +32,8 @@ package struct ExactPatch: Sendable, Equatable {
 
 /// The tables `estimates` and `exact_patches`.
 extension ResultsStore {
-    /// Says which patches get exact passes, in place of what was said before; a sweep whose manifest leaves the choice
-    /// to the estimates says it once these are there.
+    /// Stores which patches get exact passes, in place of an earlier choice. A sweep whose manifest leaves the choice
+    /// to the estimates stores it once all estimates are there.
     ///
     /// - Throws: `ResultsError.invalidRecord` for a patch outside the manifest or given twice
     package func setExactPatches(_ patches: [ExactPatch]) throws {
@@ -54,7 +54,7 @@ extension ResultsStore {
         }
     }
 
-    /// The patches that get exact passes, ascending; nil: all of them. Empty where none does, and until they have been
+    /// The patches that get exact passes, ascending; nil: all patches. Empty if none gets them, and until they are
     /// chosen.
     package func exactPatches() throws -> [ExactPatch]? {
         if manifest.hasAllExact { return nil }
@@ -75,7 +75,7 @@ extension ResultsStore {
         }
     }
 
-    /// Images whose estimates are all there under one corruption, and those left out by `--keep`; all where the sweep
+    /// Images with all estimates under one corruption, and those left out by `--keep`; all images if the sweep
     /// estimates nothing.
     package func completedEstimates(corruption: Int) throws -> Set<Int> {
         try positions(corruption: corruption, where: "NOT i.kept OR \(hasEstimates)")
@@ -86,8 +86,8 @@ extension ResultsStore {
         try images(corruption: corruption, where: hasEstimates)
     }
 
-    /// Calls `body(row, values)` with one estimate [patches] of image after image of `images`, where `row` counts into
-    /// `images`. Images without it are passed over. Constant memory.
+    /// Calls `body(row, values)` with one estimate [patches] for each of `images`; `row` is an index into `images`.
+    /// Images without the estimate are skipped. Constant memory.
     package func forEachEstimate(
         _ name: String, corruption: Int, images: [ImageRecord], _ body: (_ row: Int, _ values: [Float]) throws -> Void
     ) throws {
@@ -136,7 +136,7 @@ extension ResultsStore {
 
     // MARK: What is complete
 
-    /// SQL condition on `images i`: all estimates are there.
+    /// SQL condition on `images i`: all estimates are stored.
     var hasEstimates: String {
         manifest.estimates.isEmpty
             ? "1"
@@ -146,7 +146,7 @@ extension ResultsStore {
             """
     }
 
-    /// The same: the image has the exact passes of every patch that gets them.
+    /// SQL condition on `images i`: the exact passes of every patch that gets them are stored.
     var hasExactPasses: String {
         if manifest.exact == "none" { return "1" }
         let found = "(SELECT count(*) FROM effects e WHERE e.image = i.image AND e.corruption = i.corruption)"
@@ -155,7 +155,7 @@ extension ResultsStore {
         return "(\(chosen) > 0 AND \(chosen) = \(found))"
     }
 
-    /// The same: nothing of the image is missing, or `--keep` left it out.
+    /// SQL condition on `images i`: nothing of the image is missing, or `--keep` left it out.
     var isComplete: String {
         let isExact = schema >= 4 ? "i.exact" : "1"
         return "(NOT i.kept OR \(hasEstimates) AND (NOT \(isExact) OR \(hasExactPasses)))"

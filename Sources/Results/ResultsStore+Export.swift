@@ -13,14 +13,14 @@ extension ResultsStore {
         "pred_corrupted", "pred_patched",
     ]
 
-    /// What a patch is for and how much it covers, and metrics that came later
+    /// A patch's kind and extent, and columns that were added later
     package static let furtherColumns = [
         "control", "extent", "log_odds_clean", "log_odds_corrupted", "log_odds_patched", "kl_corrupted", "patch_with",
         "donor",
     ]
 
-    /// Writes one row per kept image and patch, by image, corruption, patch, to the file `path` or to standard
-    /// output. Patches with estimates alone have no patched columns (empty). Of an interrupted sweep: what is there.
+    /// Writes one row per kept image and patch, by image, corruption, patch, to the file `path` or to standard output.
+    /// The patched columns of patches with only estimates are empty. An interrupted sweep gives the rows that it has.
     /// Constant memory.
     ///
     /// - Throws: `FileError` naming `path`; `ResultsError` naming the store
@@ -71,7 +71,7 @@ extension ResultsStore {
                         out.bytes.removeAll(keepingCapacity: true)
                     }
                 }
-                /// Patches that have estimates alone
+                /// Writes patches that have only estimates
                 func write(between first: Int, and last: Int) throws {
                     guard estimated.contains(where: { $0.1 != nil }) else { return }
                     for patch in stride(from: first, to: last, by: 1) { try write(patch, nil) }
@@ -123,7 +123,7 @@ private struct ImageText {
     let names: [UInt8]
     /// The clean and the corrupted column of each metric
     let p, logit, logitDiff, prediction: [UInt8]
-    /// `p_donor`, where the sweep has a donor; empty where donor and model have other classes
+    /// `p_donor`, if the sweep has a donor; empty if donor and model have different classes
     let donor: [UInt8]
     let logOdds, kl: [UInt8]
 

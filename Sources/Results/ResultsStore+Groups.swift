@@ -2,7 +2,7 @@ import GRDB
 
 // The table `groups`, which only a sweep with --groups has; no other table refers to it.
 extension [ImageGroups] {
-    /// Stores them in place of those that are there.
+    /// Stores the groups in place of existing ones.
     func write(into db: Database) throws {
         try db.execute(sql: "DROP TABLE IF EXISTS \"groups\"")
         if isEmpty { return }
@@ -24,10 +24,10 @@ extension [ImageGroups] {
 }
 
 extension ResultsStore {
-    /// Stores ways to group images in place of those that are there.
+    /// Stores groups in place of existing ones.
     package func setGroups(_ groups: [ImageGroups]) throws { try write { try groups.write(into: $0) } }
 
-    /// The ways to group images, in the order in which they were given; none where the sweep had no groups.
+    /// The groups, in the order in which they were given; empty if the sweep had none.
     package func groups() throws -> [ImageGroups] {
         try read { db in
             guard try Cursor(db, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'groups'").next() else {

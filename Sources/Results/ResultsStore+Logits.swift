@@ -21,9 +21,9 @@ package struct LogitsRecord: Sendable, Equatable {
     }
 }
 
-/// The table `logits`, which a store has whose manifest says `logits`.
+/// The table `logits`, in stores whose manifest has `logits`.
 extension ResultsStore {
-    /// A pass that is there already stays: clean and corrupted passes come with every wave of their image's patches.
+    /// A pass that is already stored stays: clean and corrupted passes come with every wave of their image's patches.
     func insert(_ logits: [LogitsRecord], _ db: Database) throws {
         if logits.isEmpty { return }
         let insert = try Cursor(db, "INSERT INTO logits VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
@@ -40,7 +40,7 @@ extension ResultsStore {
     /// Calls `body` for every pass whose logits the store keeps: by image, then corruption, clean and corrupted before
     /// patched. Constant memory.
     ///
-    /// - Throws: `ResultsError.corrupt` for values that are no float32, what reading throws, and what `body` throws
+    /// - Throws: `ResultsError.corrupt` for values that are not float32, and the errors of reading and of `body`
     package func forEachLogits(_ body: (LogitsRecord) throws -> Void) throws {
         guard manifest.logits else { return }
         try read { db in
@@ -66,7 +66,7 @@ extension ResultsStore {
         }
     }
 
-    /// Copies the logits of another store, whose images are here already.
+    /// Copies the logits of another store, whose images are already stored here.
     func addLogits(of other: ResultsStore) throws {
         var waiting: [LogitsRecord] = [], bytes = 0
         func flush() throws {

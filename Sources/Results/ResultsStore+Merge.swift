@@ -1,15 +1,15 @@
 import Foundation
 
 extension ResultsStore {
-    /// Puts the shards of one sweep together. The result is the sweep as it would be without shards: `export` gives the
-    /// same bytes. Constant memory.
+    /// Merges the shards of one sweep. The result is the sweep as it would be without shards: `export` gives the same
+    /// bytes. Constant memory.
     ///
     /// - Parameters:
     ///   - folders: one for each shard, in any order
-    ///   - overwrite: replaces the store that is in `output`, once the shards are known to fit
+    ///   - overwrite: replaces an existing store in `output`, once the shards are known to fit
     /// - Throws: `ResultsError.cannotMerge` for shards that do not belong together, are missing, unfinished or overlap,
-    ///   and what opening and writing stores throw. `output` is then what it was.
-    /// - Returns: how many images were put together, those left out by `--keep` among them
+    ///   and what opening and writing stores throw. `output` is then unchanged.
+    /// - Returns: the number of images merged, including those left out by `--keep`
     @discardableResult
     package static func merge(_ folders: [String], into output: String, overwrite: Bool = false) throws -> Int {
         let shards = try folders.map { try Shard(folder: $0) }
@@ -32,7 +32,7 @@ extension ResultsStore {
         return images
     }
 
-    /// The groups of all images, which every shard has.
+    /// The groups of all images, which must be the same in every shard.
     private static func commonGroups(_ shards: [Shard]) throws -> [ImageGroups] {
         guard let first = shards.first else { return [] }
         let groups = try first.store.groups()
@@ -44,7 +44,7 @@ extension ResultsStore {
         return groups
     }
 
-    /// The patches with exact passes, which every shard has drawn alike.
+    /// The patches with exact passes, which must be the same in every shard.
     private static func commonExactPatches(_ shards: [Shard]) throws -> [ExactPatch]? {
         guard let first = shards.first else { return nil }
         let patches = try first.store.exactPatches()
@@ -59,7 +59,7 @@ extension ResultsStore {
         let store: ResultsStore
         let index: Int
         let count: Int
-        /// Positions of the first and last image; empty: from 0 to -1
+        /// Indices of the first and the last image; 0 and -1 without images
         let first: Int
         let last: Int
 
@@ -125,14 +125,14 @@ extension ResultsStore {
         reference.host = Set(manifests.map(\.host)).sorted().joined(separator: " ")
         reference.started = manifests.map(\.started).min() ?? reference.started
         reference.ended = manifests.compactMap(\.ended).max()
-        // An image that means over all data leave out is named by every shard; older stores have its number alone.
+        // Images skipped by means over all data are named by every shard; older stores have only their number.
         let unnamed = manifests.filter(\.skippedIDs.isEmpty).reduce(0) { $0 + ($1.skipped ?? 0) }
         reference.skippedIDs = Set(manifests.flatMap(\.skippedIDs)).sorted()
         reference.skipped = manifests.allSatisfy { $0.skipped == nil } ? nil : unnamed + reference.skippedIDs.count
         return reference
     }
 
-    /// Shards are ranges of images, so ranges that meet are looked at one image at a time.
+    /// Shards are ranges of images, so only ranges that overlap are compared image by image.
     private static func checkOverlap(_ shards: [Shard]) throws {
         let sorted = shards.filter { $0.first <= $0.last }.sorted { $0.first < $1.first }
         for (i, a) in sorted.enumerated() {
@@ -211,7 +211,7 @@ extension ResultsStore {
         return count
     }
 
-    /// The folder itself, whatever it is called.
+    /// The folder's path with symbolic links resolved.
     private static func resolved(_ folder: String) -> String {
         URL(fileURLWithPath: folder).standardizedFileURL.resolvingSymlinksInPath().path
     }

@@ -9,9 +9,9 @@ extension ResultsStore {
     /// [rows, patches];
     /// `image corruption` (text), `label target foil pred_clean pred_corrupted` (int32) and the clean and corrupted
     /// metrics (float32) are [rows]; `direction site layer head token window extent` (text) and `control` (int32) are
-    /// [patches]; `class_names` is [classes]; `patch_with donor` (text) are [1], the same for all. Estimates are
-    /// [rows, patches] float32 by their names. Effects and estimates that are not there are nan and -1; where no patch
-    /// has exact passes the arrays of effects are left out. Constant memory.
+    /// [patches]; `class_names` is [classes]; `patch_with donor` (text) are [1], the same for all. Estimates are [rows,
+    /// patches] float32 by their names. Missing effects and estimates are nan, missing predictions -1; if no patch has
+    /// exact passes, the arrays of effects are left out. Constant memory.
     ///
     /// - Throws: `FileError` naming `path`; `ResultsError` naming the store
     package func exportNPZ(to path: String? = nil) throws {
@@ -120,7 +120,7 @@ extension ResultsStore {
         try zip.finish()
     }
 
-    /// How many rows there are, and the Unicode scalars of their longest id.
+    /// The number of rows, and the Unicode scalars of the longest id.
     private func npzRows() throws -> (rows: Int, longestID: Int) {
         var (rows, longest) = (0, 0)
         try forEachImage {
@@ -138,7 +138,7 @@ extension ResultsStore {
         }
     }
 
-    /// The same of an estimate.
+    /// Every row of an estimate's [rows, patches] array.
     private func forEachEstimateRow(_ name: String, _ sink: ([UInt8]) throws -> Void) throws {
         let missing = [Float](repeating: .nan, count: manifest.patches.count)
         try read { db in
@@ -152,7 +152,7 @@ extension ResultsStore {
         }
     }
 
-    /// Every row of a [rows, patches] array of 4-byte values.
+    /// Every row of a [rows, patches] array of one metric's 4-byte values.
     private func forEachRow(
         missing: UInt32, _ value: (PassMetrics) -> UInt32, _ sink: ([UInt8]) throws -> Void
     ) throws {

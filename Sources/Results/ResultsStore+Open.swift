@@ -3,14 +3,14 @@ import Foundation
 import GRDB
 
 extension ResultsStore {
-    /// Opens a store, also one whose sweep was killed or is still running (`readOnly` then).
+    /// Opens a store, also one whose sweep was killed or, with `readOnly`, is still running.
     ///
     /// - Throws: `ResultsError.missing`, `.notAStore`, `.version`, `.corrupt`, `.inUse`, `.readOnly`, `.failed`
     package static func open(folder: String, readOnly: Bool = true) throws -> ResultsStore {
         try open(folder: folder, readOnly: readOnly) { _ in }
     }
 
-    /// - Parameter check: is given the manifest before a store of an older version is brought to the current one
+    /// - Parameter check: is given the manifest before an older store is migrated to the current version
     static func open(
         folder: String, readOnly: Bool, check: (Manifest) throws -> Void
     ) throws -> ResultsStore {
@@ -43,9 +43,9 @@ extension ResultsStore {
             do {
                 return try open()
             } catch let error as DatabaseError where error.resultCode == .SQLITE_READONLY || error.isOfSharedMemory {
-                // A kill left a write half done, which a reader does not undo itself, or a log that it cannot read.
+                // A kill left a half-done write, which a reader does not roll back, or a log that a reader cannot read.
                 let lock = try FolderLock(folder: folder)
-                // Its own error says more than that of the repair.
+                // The original error says more than that of the repair.
                 do { try settle(path) } catch _ { throw error }
                 lock.release()
                 return try open()
@@ -89,9 +89,9 @@ extension ResultsStore {
         configuration.readonly = readOnly
         configuration.busyMode = .timeout(busy)
         configuration.prepareDatabase { db in
-            // No function that a file's schema names is run; check(_:path:) sees to the rest.
+            // Functions that a file's schema names are not run; check(_:path:) refuses the rest.
             try db.execute(sql: "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")
-            // Of one connection alone: the log's index is then in its own memory and not in a file that is shared.
+            // With only one connection, the log's index is in its own memory and not in a shared file.
             if exclusive { try db.execute(sql: "PRAGMA locking_mode = EXCLUSIVE") }
         }
         return configuration
@@ -108,13 +108,13 @@ extension ResultsStore {
             return queue
         } catch let error as DatabaseError where error.isOfSharedMemory {
             do { try settle(path) } catch _ { throw error }
-            // Readers hold a writer up: it waits for them.
+            // With a rollback journal readers block the writer, which waits for them.
             return try DatabaseQueue(path: path, configuration: configuration(busy: 600))
         }
     }
 
-    /// Makes a store one file: folds in the log, or rolls a half-done write back. Needs no shared memory, and the
-    /// folder's lock.
+    /// Makes a store one file: folds in the log, or rolls back a half-done write. Needs the folder's lock, and no
+    /// shared memory.
     static func settle(_ path: String) throws {
         let queue = try DatabaseQueue(path: path, configuration: configuration(exclusive: true))
         try queue.writeWithoutTransaction { db in
@@ -124,13 +124,13 @@ extension ResultsStore {
         unlink(path + "-shm")  // of another connection that failed
     }
 
-    /// What lies at the store's path.
+    /// The kind of file at the store's path.
     enum Identity: Equatable {
         case missing, other
         case ours(version: Int)
 
         /// Reads the 100-byte header of an SQLite file (sqlite.org/fileformat.html, section 1.3): magic text,
-        /// user_version at byte 60, application_id at 68, both big-endian. What is no regular file is not opened.
+        /// user_version at byte 60, application_id at 68, both big-endian. Only a regular file is opened.
         init(_ path: String) throws {
             for companion in ResultsStore.companions {
                 switch FileKind(path + companion) {
@@ -164,7 +164,7 @@ extension ResultsStore {
 }
 
 extension DatabaseError {
-    /// Whether it comes of a file system that cannot share the log's index between processes.
+    /// Whether it comes from a file system that cannot share the log's index between processes.
     fileprivate var isOfSharedMemory: Bool {
         let codes: [ResultCode] = [
             .SQLITE_IOERR_SHMOPEN, .SQLITE_IOERR_SHMSIZE, .SQLITE_IOERR_SHMLOCK, .SQLITE_IOERR_SHMMAP,

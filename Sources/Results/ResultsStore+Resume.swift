@@ -1,7 +1,7 @@
 extension ResultsStore {
-    /// Opens a store to go on with its sweep: refuses one of another sweep and drops images that are not complete.
+    /// Opens a store to continue its sweep: refuses a store of another sweep and deletes images that are not complete.
     ///
-    /// - Throws: `ResultsError.differs` with what differs, and what `open` throws
+    /// - Throws: `ResultsError.differs` with the differences, and what `open` throws
     package static func resume(folder: String, manifest: Manifest) throws -> ResultsStore {
         let store = try open(folder: folder, readOnly: false) { stored in
             let differences = manifest.differences(from: stored)
@@ -10,7 +10,7 @@ extension ResultsStore {
             }
         }
         try store.write { db in
-            // What a store of version 1 did not say
+            // Stores of version 1 have no extents.
             let extent = try Cursor(db, "UPDATE patches SET extent = ? WHERE patch = ? AND extent = ''")
             for (index, patch) in manifest.patches.enumerated() where store.manifest.patches[index] != patch {
                 extent.bind(1, patch.extent)
@@ -22,13 +22,13 @@ extension ResultsStore {
         return store
     }
 
-    /// Images that need no more work under one corruption, those left out by `--keep` among them. Until the exact
+    /// Images that need no more work under one corruption, including those left out by `--keep`. Until the exact
     /// patches are chosen, no image that gets exact passes is complete.
     package func completedImages(corruption: Int) throws -> Set<Int> {
         try positions(corruption: corruption, where: isComplete)
     }
 
-    /// - Parameter condition: in SQL, on `images i`
+    /// - Parameter condition: SQL on `images i`
     func positions(corruption: Int, where condition: String) throws -> Set<Int> {
         try read { db in
             let cursor = try Cursor(db, "SELECT image FROM images i WHERE corruption = ? AND (\(condition))")
@@ -39,8 +39,8 @@ extension ResultsStore {
         }
     }
 
-    /// Drops images some of whose effects are missing, with the effects that are there. An image whose estimates are
-    /// all there keeps them, and its clean and corrupted pass, and loses its effects alone.
+    /// Deletes images with missing effects, and the effects that they have. An image with all estimates keeps these and
+    /// its clean and corrupted pass, and loses only its effects.
     package func deleteIncomplete() throws {
         try write { db in
             func images(_ condition: String) throws -> [(image: Int, corruption: Int)] {
@@ -72,8 +72,8 @@ extension ResultsStore {
 
     /// Marks the sweep as finished now.
     ///
-    /// - Parameter skipped: ids of images that were left out because they cannot be read. With those that the store
-    ///   names already they are kept, but for images that have results.
+    /// - Parameter skipped: ids of unreadable images that were left out. They are stored with those that the store
+    ///   already names, except images that have results.
     package func finish(skipped: [String]? = nil) throws {
         try write { db in
             var values = [("ended", Manifest.timestamp())]
@@ -101,8 +101,8 @@ extension ResultsStore {
         try read { db in try Cursor(db, "SELECT 1 FROM manifest WHERE key = 'ended'").next() }
     }
 
-    /// How many images are in the store under one corruption, how many of them `--keep` lets count, and how many of
-    /// these get exact passes.
+    /// The number of images in the store under one corruption, of those among them that `--keep` keeps, and of those
+    /// among these that get exact passes.
     package func counts(corruption: Int) throws -> (seen: Int, kept: Int, exact: Int) {
         try read { db in
             let exact = schema >= 4 ? "exact" : "1"

@@ -4,10 +4,10 @@ import GRDB
 
 /// The results of one sweep: the SQLite file `results.sqlite` in a results folder.
 ///
-/// A sweep appends one wave per transaction, so a process that dies loses at most the wave it was writing. While it
-/// is written the file is in WAL mode, so that others can read it; `close()` folds the log in, and the store is one
-/// file that can be copied and read from anywhere. Where a file system cannot share memory, as WAL needs it, the file
-/// has a rollback journal. Safe to use from several threads.
+/// A sweep appends one wave per transaction, so a process that dies loses at most the wave it was writing. While it is
+/// written the file is in WAL mode, so that others can read it. `close()` folds the log in, which leaves one file that
+/// can be copied and read from anywhere. On file systems without shared memory, which WAL needs, the file has a
+/// rollback journal. Safe to use from several threads.
 package final class ResultsStore: Sendable {
     /// The results folder
     package let folder: String
@@ -17,7 +17,7 @@ package final class ResultsStore: Sendable {
     package let manifest: Manifest
 
     let queue: DatabaseQueue
-    /// Of the file: an older one where it is only read
+    /// The file's schema version; older ones are only read
     let schema: Int
     private let lock: FolderLock?
     /// The file that is written to; nil for readers
@@ -39,18 +39,18 @@ package final class ResultsStore: Sendable {
         folder.hasSuffix("/") ? folder + "results.sqlite" : folder + "/results.sqlite"
     }
 
-    /// The store's file and those that SQLite has beside it at times: nothing else may write to these.
+    /// The store's file and those that SQLite may keep beside it; no output may be written to them.
     package static func files(in folder: String) -> [String] {
         ([""] + companions).map { path(in: folder) + $0 }
     }
 
     static let companions = ["-wal", "-shm", "-journal"]
 
-    /// Folds the log into `results.sqlite`. The store is closed without it too, when the last reference goes.
+    /// Folds the log into `results.sqlite`. Without this call the store is closed when its last reference is released.
     package func close() throws {
         do {
             if lock != nil {
-                // Fails harmlessly while somebody reads: the log then stays beside the file.
+                // Fails harmlessly while another process reads: the log then stays beside the file.
                 try? queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = DELETE") }
             }
             try queue.close()
@@ -61,7 +61,7 @@ package final class ResultsStore: Sendable {
         }
     }
 
-    /// Runs `body` on the database and names this store in what it throws.
+    /// Runs `body` on the database; errors name this store.
     func read<T>(_ body: (Database) throws -> T) throws -> T {
         do {
             return try queue.read(body)
@@ -84,7 +84,7 @@ package final class ResultsStore: Sendable {
         }
     }
 
-    /// A file that somebody removed can be written to, and is gone with its last writer.
+    /// A removed file can still be written to, and is lost with its last writer.
     private func checkIsThere() throws {
         if let file, FileIdentity(path) != file { throw ResultsError.removed(path: path) }
     }

@@ -8,12 +8,12 @@ enum Schema {
     static let version = 4
     static let oldest = 1
 
-    /// Brings a file to the current version: an empty one, or a store of an older version.
+    /// Migrates an empty file, or a store of an older version, to the current version.
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         for (index, sql) in [one, two, three, four].enumerated() {
             migrator.registerMigration("\(index + 1)", foreignKeyChecks: .immediate) { db in
-                // Stores of versions 1 and 2 have no list of the migrations that they have seen.
+                // Stores of versions 1 and 2 have no table of applied migrations.
                 guard try version(db) < index + 1 else { return }
                 try db.execute(sql: sql)
                 try db.execute(sql: "PRAGMA user_version = \(index + 1)")
@@ -25,7 +25,7 @@ enum Schema {
     static func version(_ db: Database) throws -> Int { try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0 }
 
     /// `effects` and `images` are stored in the order of their primary keys, which is the order of `export`.
-    /// A metric that is not a number is NULL, as SQLite has no NaN.
+    /// A NaN metric is NULL, as SQLite has no NaN.
     private static let one = """
         PRAGMA application_id = \(applicationID);
         CREATE TABLE manifest(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -47,7 +47,7 @@ enum Schema {
           FOREIGN KEY(image, corruption) REFERENCES images) WITHOUT ROWID;
         """
 
-    /// Random places to compare with, and what a patch covers
+    /// Random places, and the extents of patches
     private static let two = """
         ALTER TABLE patches ADD COLUMN control INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE patches ADD COLUMN extent TEXT NOT NULL DEFAULT '';
@@ -76,7 +76,7 @@ enum Schema {
           WHERE kept ORDER BY e.image, e.corruption, e.patch;
         """
 
-    /// Estimates, an array of float32 an image, corruption and name: 36,864 patches of 1000 images are 150 MB
+    /// Estimates, a float32 array per image, corruption and name: 36,864 patches of 1000 images are 150 MB
     private static let four = """
         ALTER TABLE images ADD COLUMN exact INTEGER NOT NULL DEFAULT 1;
         CREATE TABLE estimates(
@@ -85,7 +85,7 @@ enum Schema {
         CREATE TABLE exact_patches(patch INTEGER PRIMARY KEY REFERENCES patches, why TEXT NOT NULL);
         """
 
-    /// In the place of the view of effects in a store with estimates, whose names are columns: lower-case words.
+    /// Replaces the view `results` in a store with estimates; their names become columns: lower-case words.
     static func view(estimates names: [String]) -> String {
         let tables = names.indices.map { "s\($0)" }
         return """
@@ -106,7 +106,7 @@ enum Schema {
             """
     }
 
-    /// SQL for the little-endian float32 at a position of a blob, which SQLite has no function for: the hexadecimal
+    /// SQL for the little-endian float32 at an index of a blob, for which SQLite has no function: the hexadecimal
     /// digits give sign, exponent and mantissa, and powers of two are shifts. NULL for a NaN.
     private static func float(_ blob: String, at index: String) -> String {
         // The digits of bytes 3, 2, 1, 0, the most significant first
@@ -124,7 +124,7 @@ enum Schema {
             """
     }
 
-    /// Beside these in a store that keeps logits; `patch` is NULL for the clean and the corrupted pass.
+    /// The additional table of a store that keeps logits; `patch` is NULL for the clean and the corrupted pass.
     static let logits = """
         CREATE TABLE logits(
           image INTEGER NOT NULL, corruption INTEGER NOT NULL, pass TEXT NOT NULL, patch INTEGER REFERENCES patches,
@@ -137,8 +137,8 @@ enum Schema {
         "dataset",
     ]
 
-    /// Refuses a file whose tables are not plain ones: reading a view, a virtual table or a computed column runs
-    /// whatever its maker wrote, and so does writing where there are triggers.
+    /// Refuses a file whose tables are not plain tables: reading a view, a virtual table or a computed column runs SQL
+    /// of the file's author, and so does writing to a table with triggers.
     static func check(_ db: Database, path: String) throws {
         let objects = try Cursor(
             db, "SELECT type, name, tbl_name, sql LIKE 'CREATE VIRTUAL%' FROM sqlite_master ORDER BY rowid")

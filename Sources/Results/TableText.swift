@@ -1,10 +1,10 @@
-/// Rows as text: CSV (RFC 4180, but lines end with a plain newline) or one JSON object a line. Numbers are written as
+/// Rows as text: CSV (RFC 4180, but lines end with a plain newline) or one JSON object per line. Numbers are written as
 /// the shortest text that reads back as the same number, whatever the locale.
 package struct TableText {
     package enum Format { case csv, jsonl }
 
     package let format: Format
-    /// What was written and not yet taken away, UTF-8.
+    /// The text written so far that the caller has not taken, UTF-8.
     package var bytes: [UInt8] = []
 
     package init(_ format: Format) { self.format = format }

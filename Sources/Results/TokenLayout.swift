@@ -1,12 +1,12 @@
 import Foundation
 
-/// How a model's tokens lie, and which of them its classifier reads.
+/// The order of a model's tokens, and the tokens that its classifier reads.
 package struct TokenLayout: Codable, Sendable, Equatable {
-    /// In front of the patches: `cls`, `distillation`, `register`
+    /// The tokens in front of the patches: `cls`, `distillation`, `register`
     package var prefix: [String]
-    /// Number of image patches; nil where the store does not say
+    /// Number of image patches; nil if the store does not have it
     package var patches: Int?
-    /// Rows of the patch grid; nil where the store does not say, which is a square's
+    /// Rows of the patch grid; nil if the store does not have it: a square grid
     package var rows: Int?
     /// Ranges `[from, below]` of the tokens that the readout reads after the last layer
     package var read: [[Int]]
@@ -15,10 +15,10 @@ package struct TokenLayout: Codable, Sendable, Equatable {
         (self.prefix, self.patches, self.rows, self.read) = (prefix, patches, rows, read)
     }
 
-    /// One CLS token, which is all that is read: what stores were made of that do not say.
+    /// One CLS token, the only one that is read: the layout of stores that do not have theirs.
     package static let cls = TokenLayout(prefix: ["cls"], patches: nil, read: [[0, 1]])
 
-    /// What a `token` column covers: prefix tokens by index, and whether any patch is among them.
+    /// The tokens that a `token` column covers: prefix tokens by index, and whether any image patch is among them.
     package func covered(_ column: String) -> (prefix: [Int], patches: Bool) {
         if column.isEmpty { return (Array(prefix.indices), true) }
         var own: [Int] = [], patches = false
@@ -35,7 +35,7 @@ package struct TokenLayout: Codable, Sendable, Equatable {
         return (own, patches)
     }
 
-    /// Whether the readout reads a token that a `token` column covers. Which patches are read is not told apart.
+    /// Whether the readout reads a token that a `token` column covers. Image patches count as read if any of them is.
     package func reads(_ column: String) -> Bool {
         let covered = covered(column)
         return read.contains { range in
@@ -51,7 +51,7 @@ package struct TokenLayout: Codable, Sendable, Equatable {
         return prefix[token] == "cls" ? "CLS" : prefix[token]
     }
 
-    /// The side of the patch grid where these `token` columns are all tokens, one each, and the patches a square
+    /// The side of the patch grid, if it is square and these `token` columns are all tokens, one each
     package func grid(of columns: [String]) -> Int? {
         let count = columns.count - prefix.count
         let side = Int(Double(max(count, 0)).squareRoot().rounded())

@@ -1,7 +1,7 @@
 import CZlib
 
 /// A ZIP archive of uncompressed entries, written from front to back (PKWARE's APPNOTE.TXT 6.3, method 0; zip64 where
-/// sizes ask for it). Only what an .npz file needs: numpy's own savez makes the same kind.
+/// sizes need it). It has only what an .npz file needs, as numpy's savez writes it.
 struct ZipWriter {
     private struct Entry {
         var name: [UInt8]
@@ -11,7 +11,7 @@ struct ZipWriter {
     }
     private var entries: [Entry] = []
     private var position: UInt64 = 0
-    /// Sizes and offsets from here on take 64 bits
+    /// Sizes and offsets of at least this take 64 bits
     private let large: UInt64
     private let sink: ([UInt8]) throws -> Void
 
@@ -20,8 +20,8 @@ struct ZipWriter {
         self.sink = sink
     }
 
-    /// Adds an entry. Its checksum stands before its bytes, so `bytes` is run twice and must give the same both times;
-    /// in exchange the archive can go to a pipe, and readers that look at local headers alone get along with it.
+    /// Adds an entry. Its checksum precedes its bytes, so `bytes` is run twice and must give the same both times. In
+    /// return the archive can be written to a pipe, and can be read from its local headers alone.
     mutating func add(_ name: String, _ bytes: (_ sink: ([UInt8]) throws -> Void) throws -> Void) throws {
         var entry = Entry(name: Array(name.utf8), crc: 0, size: 0, offset: position)
         var crc = crc32(0, nil, 0)

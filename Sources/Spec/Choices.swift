@@ -11,17 +11,17 @@ package protocol Choice: RawRepresentable<String>, CaseIterable, Sendable {
 extension Choice {
     package static var aliases: [String: Self] { [:] }
 
-    /// All that is understood, for help and messages; aliases last
+    /// All accepted spellings, for help and messages; aliases last
     package static var spellings: [String] { allCases.map(\.rawValue) + aliases.keys.sorted() }
 
-    /// nil for a value that is not understood
+    /// nil for an unknown spelling
     package init?(spelled text: String) {
         guard let value = Self.aliases[text] ?? Self(rawValue: text) else { return nil }
         self = value
     }
 }
 
-/// Which images of a sweep count.
+/// The images that a sweep includes.
 package enum Keep: String, Choice {
     case all
     /// The clean pass is right
@@ -30,9 +30,9 @@ package enum Keep: String, Choice {
     case flipped
 }
 
-/// What EXIF's orientation of an image file does.
+/// The treatment of an image file's EXIF orientation.
 package enum EXIFOrientation: String, Choice {
-    /// Nothing, as in torchvision's ImageFolder
+    /// Not applied, as in torchvision's ImageFolder
     case ignore
     /// The image is turned upright
     case apply
@@ -71,7 +71,7 @@ package enum Target: Sendable, Equatable, CustomStringConvertible {
 package enum Foil: Sendable, Equatable, CustomStringConvertible {
     /// The class other than the target with the highest mean logit over the clean and the corrupted pass
     case pooled
-    /// The same, of one of the passes alone
+    /// The same, over one pass only
     case clean, corrupted
     /// One class of the model for all images
     case index(Int)
@@ -90,8 +90,8 @@ package enum Foil: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    /// The passes that choose it, where it is not one class for all images.
-    /// - Parameter hasDonor: then the clean pass alone counts where pooled is asked for
+    /// The passes whose logits choose the foil, unless it is one class for all images.
+    /// - Parameter hasDonor: `pooled` then takes the clean pass only
     package func passes(hasDonor: Bool) -> Wave.FoilPasses {
         switch self {
         case .pooled, .index, .column: hasDonor ? .clean : .both
@@ -101,7 +101,7 @@ package enum Foil: Sendable, Equatable, CustomStringConvertible {
     }
 }
 
-/// What a search goes by.
+/// The metric that a search maximises.
 package enum SearchMetric: String, Choice {
     case p
     case logOdds = "log_odds"
@@ -117,7 +117,7 @@ package enum SearchMetric: String, Choice {
     }
 }
 
-/// Whose standard deviation `noise:K` multiplies.
+/// The standard deviation that `noise:K` multiplies.
 package enum NoiseDeviation: String, Choice {
     /// Of each image's own patch projections
     case image
@@ -125,7 +125,7 @@ package enum NoiseDeviation: String, Choice {
     case data
 }
 
-/// Whom `--patch-with resample` takes.
+/// The images that `--patch-with resample` takes.
 package enum Partner: String, Choice {
     case any
     case otherClass = "other-class"
@@ -141,7 +141,7 @@ extension Direction: Choice {
 
 extension PatchWith: Choice {
     package static var aliases: [String: PatchWith] { ["other": .clean] }
-    /// What takes activations away instead of putting the other pass's in: `--ablate`
+    /// The values of `--ablate`: they remove activations, where others put in those of another pass
     package static let ablations: [PatchWith] = [.zero, .mean, .resample]
 }
 

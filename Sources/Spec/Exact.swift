@@ -1,19 +1,19 @@
 import Images
 import Patch
 
-/// Which patches get exact passes, beside their estimates.
+/// The patches that get exact passes besides estimates.
 package enum Exact: Sendable, Equatable, CustomStringConvertible {
     /// Every patch
     case all
     /// None
     case none
-    /// The patches with the largest mean estimate in size, of the first `--estimate` and `--estimate-of`, and so many
+    /// The patches with the largest absolute mean estimate by the first `--estimate` and `--estimate-of`, and `random`
     /// more, drawn by the seed from the others
     case top(Int, random: Int)
 
     static let syntax = "all | none | top:K | random:R | top:K,random:R"
 
-    /// nil for what is no such text, and for no patch at all
+    /// nil for text of another form, and if it chooses no patch
     package init?(_ text: String) {
         if text == "all" || text == "none" {
             self = text == "all" ? .all : .none
@@ -52,7 +52,7 @@ extension SweepSettings {
 }
 
 extension SweepOptions {
-    /// What is estimated and what is measured, without what cannot go together.
+    /// The options of estimates and exact passes; throws for combinations that are not allowed.
     func estimates() throws(SpecError) -> (
         methods: [EstimateMethod], metrics: [EstimateMetric], exact: Exact, exactImages: Int?
     ) {

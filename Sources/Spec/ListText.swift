@@ -1,15 +1,15 @@
 import Patch
 import ViT
 
-/// What is wrong with a LIST, in words that follow the option and its text.
+/// An error in a LIST; its description follows the option and its text.
 package enum ListError: Error, Equatable, Sendable, CustomStringConvertible {
     case noNumber(String)
     case noRange(String)
     /// An index that the model does not have
     case absent(Int, count: Int)
-    /// No rectangle of the patch grid
+    /// Not a rectangle of the patch grid
     case noRectangle(String, rows: Int, columns: Int)
-    /// A token by a name that the model has no token of
+    /// A named token that the model does not have
     case noToken(String, model: String)
     case unknownSite(String)
     case twice(String)
@@ -33,7 +33,7 @@ package enum ListError: Error, Equatable, Sendable, CustomStringConvertible {
 
 /// The LIST syntax of the command line: `0,5,7` and `0-11` make several items, `0+5` one item of both.
 package enum ListText {
-    /// One item of a list, and how columns show it; nil stands for all.
+    /// One item of a list, and its text in columns; `indices` is nil for all.
     package struct Item: Sendable, Equatable {
         package var text: String
         package var indices: [Int]?
@@ -66,8 +66,8 @@ package enum ListText {
             : try parse(text, below: config.intermediateSize)
     }
 
-    /// A LIST whose items may also be `each`, `cls`, `distillation`, `registers`, `patches` and rectangles of the patch grid, `3:6x2:5` (rows 3 to 5,
-    /// columns 2 to 4); or `all`.
+    /// A LIST whose items may also be `each`, `cls`, `distillation`, `registers`, `patches` and rectangles of the patch
+    /// grid, `3:6x2:5` (rows 3 to 5, columns 2 to 4); or `all`.
     package static func tokens(_ text: String, config: ViTConfig) throws(ListError) -> [Item] {
         if text == "all" { return [Item(text: "", indices: nil)] }
         var items: [Item] = []

@@ -1,5 +1,5 @@
-/// What is wrong with a sweep's options; one sentence that starts with the option (`--limit 0: ...`), or with the spec
-/// file and its line (`sweep.yaml:3: ...`).
+/// An error in a sweep's options: one sentence that starts with the option (`--limit 0: ...`), or with the spec file
+/// and its line (`sweep.yaml:3: ...`).
 package struct SpecError: Error, Equatable, CustomStringConvertible {
     /// Where the value at fault was given
     package enum Origin: Sendable { case commandLine, file }

@@ -2,7 +2,7 @@ import Images
 import Patch
 
 /// The options that decide what a sweep computes: keys of a spec file, and with `--` before them the flags. Name,
-/// default, values and help of each stand here and nowhere else.
+/// default, values and help of each are defined only here.
 package enum SweepKey: String, Sendable, CaseIterable {
     case model, donor
     case imageSize = "image-size"
@@ -23,7 +23,7 @@ package enum SweepKey: String, Sendable, CaseIterable {
     case noiseSD = "noise-sd"
     case shard
 
-    /// Keys of further sites
+    /// Keys of an item of `places`
     static let ofPlaces: [SweepKey] = [.site, .window, .layers, .heads, .tokens, .neurons]
 
     package var flag: String { "--" + rawValue }
@@ -40,17 +40,17 @@ package enum SweepKey: String, Sendable, CaseIterable {
     }
 
     package var kind: Kind { row.kind }
-    /// What holds where nothing is given; nil: what `absent` says
+    /// The default; nil: described by `absent`
     package var defaults: [String]? { row.defaults }
-    /// What stands for the value in help
+    /// The value's placeholder in help
     package var placeholder: String { row.placeholder }
-    /// The values that it may have, where they are a closed set or begin one; else empty
+    /// The accepted values, or prefixes of them, if they are a closed set; else empty
     package var values: [String] { row.values }
 
     /// The default in words
     package var absent: String { row.absent ?? (row.defaults ?? []).joined(separator: " ") }
 
-    /// What it does, without name and default
+    /// The help text, without name and default
     package var meaning: String { row.meaning }
 
     /// The comment in printed specs
@@ -211,7 +211,7 @@ package enum SweepKey: String, Sendable, CaseIterable {
 }
 
 extension Corruption {
-    /// What stands before the colon
+    /// The names before the colon of `syntax`
     static var names: [String] {
         var names: [String] = []
         for text in syntax {

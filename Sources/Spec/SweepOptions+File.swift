@@ -10,7 +10,7 @@ extension SweepOptions {
     ]
     private static let partKeys = ["site", "layers", "heads", "tokens", "neurons"]
 
-    /// Reads a spec file, YAML or JSON (docs/spec.md); a pipe that is open already, `<(...)` or `/dev/stdin`, will do.
+    /// Reads a spec file, YAML or JSON (docs/spec.md); it may be an open pipe, `<(...)` or `/dev/stdin`.
     package init(file path: String) throws(SpecError) {
         let data: Data
         do {
@@ -22,7 +22,7 @@ extension SweepOptions {
         try self.init(yaml: text, name: path)
     }
 
-    /// - Parameter name: the file as in messages
+    /// - Parameter name: the file's name in messages
     package init(yaml text: String, name: String) throws(SpecError) {
         self.init()
         var (reader, root) = try YAMLReader.open(text, name: name)
@@ -137,7 +137,7 @@ extension SweepOptions {
         return part
     }
 
-    /// Names stand in the column `site`, so they must differ from each other, and from sites.
+    /// Names are written to the column `site`, so they must be unique and differ from sites.
     private func checkNames(_ lines: [Int], _ reader: inout YAMLReader) throws(SpecError) {
         var seen: Set<String> = []
         for (patch, line) in zip(patches, lines) {

@@ -2,7 +2,7 @@ import Patch
 import ViT
 
 extension SweepOptions {
-    /// What the sweep patches in a model.
+    /// The sweep's patches in a model.
     /// - Throws: also where a layer, head, token or neuron does not exist in the model.
     package func spec(for config: ViTConfig) throws(SpecError) -> SweepSpec {
         var spec = try sites()
@@ -28,7 +28,7 @@ extension SweepOptions {
         ]
     }
 
-    /// Each item for itself, so that a message has its line, and then all together.
+    /// Checks each item by itself, so that a message has its line, then all together.
     private func check(_ items: [Written]?, _ parse: Parser) throws(SpecError) {
         guard let items, var first = items.first else { return }
         for item in items { _ = try item.parsed(parse) }
@@ -38,7 +38,7 @@ extension SweepOptions {
 }
 
 extension WrittenPatch.Part {
-    /// The part in a model, its sets without doubles and ascending.
+    /// The part in a model, its sets ascending and without duplicates.
     func part(for config: ViTConfig) throws(SpecError) -> Part {
         var sets: [SweepKey: [Int]] = [:]
         let written: [SweepKey: [Written]?] = [

@@ -1,7 +1,7 @@
 import Foundation
 
 extension SweepOptions {
-    /// The spec file that says the same, defaults included.
+    /// A spec file of these options, defaults included.
     package var yaml: String {
         var text = "# vitpatch sweep --spec FILE; flags beside it override what it says\n"
         for key in SweepKey.allCases {
@@ -40,7 +40,7 @@ extension SweepOptions {
         return isList || items.count != 1 ? "[\(texts.joined(separator: ", "))]" : texts[0]
     }
 
-    /// Plain where no reader can take it for anything else, in double quotes otherwise.
+    /// Plain if no reader can take it for anything else, in double quotes otherwise.
     private static func scalar(_ text: String) -> String {
         let isPlain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._/+-".contains($0)) }
         if isPlain, let first = text.first, first != "+", first != "-", text.lowercased() != "null" { return text }

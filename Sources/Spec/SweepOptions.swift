@@ -1,6 +1,6 @@
 import Patch
 
-/// A value as it was written, and where, for messages about it.
+/// A value as it was written, with its place for messages.
 struct Written: Sendable {
     var text: String
     /// `sweep.yaml:3: `, empty for a flag
@@ -14,7 +14,7 @@ struct Written: Sendable {
     /// `--layers 9: ...`
     func fail(_ what: String) -> SpecError { failure("\(name) \(text): \(what)") }
 
-    /// - Parameter sentence: whole, but for the place
+    /// - Parameter sentence: whole, except for the place
     func failure(_ sentence: String) -> SpecError {
         SpecError(place + sentence, origin: place.isEmpty ? .commandLine : .file)
     }
@@ -41,7 +41,7 @@ struct WrittenPatch: Sendable {
 /// The options of a sweep that were given, by flags or by a spec file, unchecked.
 package struct SweepOptions: Sendable {
     var values: [SweepKey: [Written]] = [:]
-    /// Further sites, with values of their own of `SweepKey.ofPlaces`
+    /// Further sites, each with its values of `SweepKey.ofPlaces`
     var places: [[SweepKey: [Written]]] = []
     var patches: [WrittenPatch] = []
 
@@ -69,7 +69,7 @@ package struct SweepOptions: Sendable {
         set(flag: .patchWith, [text])
     }
 
-    /// These options where `flags` gives nothing, and its values, whole, where it does.
+    /// These options, with the values of `flags` for every key that it gives; its places and patches are appended.
     package func overridden(by flags: SweepOptions) -> SweepOptions {
         var both = self
         both.values.merge(flags.values) { $1 }
@@ -78,8 +78,8 @@ package struct SweepOptions: Sendable {
         return both
     }
 
-    /// The values of a key with the defaults applied; nil where neither is there. No site is the default beside further
-    /// sites and patches spelled out.
+    /// The values of a key, or else its defaults; nil if there are neither. Beside further sites or patches spelled
+    /// out, the default of `site` is none.
     func written(_ key: SweepKey) -> [Written]? {
         if values[key] == nil, key == .site, !patches.isEmpty || !places.isEmpty { return [] }
         return Self.written(key, values)

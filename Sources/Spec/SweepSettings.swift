@@ -2,37 +2,37 @@ import Formats
 import Images
 import Patch
 
-/// What a sweep computes, checked as far as that goes without its model, with the defaults applied.
+/// A sweep's settings with the defaults applied, checked as far as possible without the model.
 package struct SweepSettings: Sendable, Equatable {
     /// Folders; nil: the demo's model and images, no donor
     package var model: String?, donor: String?, data: String?
-    /// Of the images that the model reads; nil: its own
+    /// The size of the images that the model reads; nil: the model's own
     package var imageSize: PixelSize?
-    /// Texts for classes, a file; nil: the model's classifier
+    /// A file of class texts; nil: the model's classifier
     package var classes: String?
-    /// What `--patch-with file:` names
+    /// The file of `--patch-with file:`
     package var patchFile: String?
-    /// Which label of the model each class of the data is, a CSV file; nil: by name
+    /// A CSV file with the model's label for each class of the data; nil: matched by name
     package var classMap: String?
-    /// Whose bytes resizing gives; nil: as the model's image processor
+    /// The library whose resizing is reproduced; nil: that of the model's image processor
     package var resize: ResizeLibrary?
     package var exif = EXIFOrientation.ignore
     package var corruptions: [Corruption]
-    /// Random places for every size of patch that covers several places
+    /// The number of random places for every extent of several places
     package var control: Int
-    /// How effects are estimated, and of which metrics; none: not at all
+    /// The methods of estimates, and the metrics that they estimate; no methods: no estimates
     package var estimates: [EstimateMethod]
     package var estimateOf: [EstimateMetric]
     /// Which patches get exact passes
     package var exact: Exact
-    /// So many images get them, drawn by the seed; nil: all
+    /// The number of images with exact passes, drawn by the seed; nil: all
     package var exactImages: Int?
-    /// Which places are patched two at a time too
+    /// The places that are also patched in pairs
     package var pairs: Pairs
-    /// Orders in which the sweep's places are put together; 0: none
+    /// The number of orders for Shapley values; 0: none
     package var shapley: Int
     package var keep: Keep
-    /// At most so many images; nil: all
+    /// At most this many images; nil: all
     package var limit: Int?
     package var offset: Int
     package var seed: UInt64
@@ -71,7 +71,7 @@ extension SweepOptions {
             noiseDeviation: try noiseDeviation(), partner: try partner(), shard: try shard())
     }
 
-    /// What is patched, without the patches spelled out, which need the model.
+    /// The places that are patched, without the patches spelled out, which need the model.
     func sites() throws(SpecError) -> SweepSpec {
         var spec = SweepSpec()
         spec.direction = try (written(.direction) ?? []).map { (item) throws(SpecError) in
@@ -91,7 +91,7 @@ extension SweepOptions {
         return spec
     }
 
-    /// What is put in, and the file where it comes from one: `file:FILE`.
+    /// The activations patched in, and their file for `file:FILE`.
     private func patchWith() throws(SpecError) -> (with: PatchWith, file: String?) {
         let item = written(.patchWith)?.first ?? Written(text: "", name: SweepKey.patchWith.rawValue)
         let prefix = PatchWith.file.rawValue + ":"
@@ -137,8 +137,8 @@ extension SweepOptions {
 
     static func joined(_ items: [Written]) -> String { items.map(\.text).joined(separator: ",") }
 
-    /// A value that is given twice is a slip.
-    /// - Parameter values: what the items mean
+    /// Throws for a value that is given twice.
+    /// - Parameter values: the parsed values of the items
     private func once<Value: Hashable>(_ items: [Written]?, _ values: [Value]) throws(SpecError) {
         try Self.once(items, values)
     }
@@ -258,7 +258,7 @@ extension SweepOptions {
         }
     }
 
-    /// The class that it is compared with.
+    /// The class that the target is compared with.
     /// - Parameter hasColumn: whether the data names one for each image
     package func foil(among labels: [String], hasColumn: Bool = false) throws(SpecError) -> Foil {
         guard let item = written(.foil)?.first else { return hasColumn ? .column : .pooled }
@@ -275,7 +275,7 @@ extension SweepOptions {
         }
     }
 
-    /// A sweep whose two passes are the same measures nothing.
+    /// Throws if the sweep's two passes are the same, as it would measure nothing.
     package func checkPassesDiffer() throws(SpecError) {
         let ablates = try patchWith().with != .clean
         guard !ablates, written(.donor) == nil else { return }
@@ -287,7 +287,7 @@ extension SweepOptions {
 }
 
 extension Written {
-    /// The class of a model that this index or name says.
+    /// The model's class that this index or name gives.
     func classIndex(among labels: [String], or words: [String]) throws(SpecError) -> Int {
         if let first = labels.firstIndex(of: text) {
             if labels.lastIndex(of: text) == first { return first }

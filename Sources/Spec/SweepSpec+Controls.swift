@@ -4,10 +4,10 @@ import ViT
 
 extension SweepSpec {
     /// Random places to compare a sweep's patches with: for every direction and extent among `items` that covers
-    /// several places, up to `count` patches of that extent elsewhere. A patch is moved by a random order of the
-    /// network's layers, one of the heads, one of the image patches and one of the neurons, so what it covers is drawn
-    /// without replacement and its form stays: a window of 3 becomes any 3 layers. No place is made twice, and none
-    /// that `items` have; so there are fewer than `count` where the network has fewer.
+    /// several places, up to `count` patches of that extent elsewhere. A patch is moved by random permutations of the
+    /// network's layers, heads, image patches and neurons, so its places are drawn without replacement and its form
+    /// stays: a window of 3 becomes any 3 layers. No place is drawn twice, and none that `items` has; so there are
+    /// fewer than `count` if the network has fewer.
     ///
     /// The draws depend on the seed and the extent alone, so both directions see the same places.
     package static func controls(of items: [Item], count: Int, config: ViTConfig, seed: UInt64) -> [Item] {
@@ -18,7 +18,7 @@ extension SweepSpec {
             guard extents.insert([item.direction, extent]).inserted else { continue }
             let last = controls.count + count
             for draw in 0..<100 * count where controls.count < last {
-                // Orders of what no part names are not needed.
+                // Only what a part names needs an order.
                 func order(_ count: Int, _ what: String, _ list: (Part) -> [Int]?) -> [Int] {
                     item.patch.parts.contains { list($0) != nil }
                         ? RandomKey.order(count, of: "\(extent): \(what)", draw: draw, seed: seed) : []
@@ -35,8 +35,8 @@ extension SweepSpec {
 }
 
 extension SweepSpec.Item {
-    /// Another patch of this one's form, with columns that say what it covers. A patch spelled out has its parts as its
-    /// site.
+    /// An item of another patch of the same form, with columns that name its places. The site of a patch spelled out is
+    /// the list of its parts.
     fileprivate func control(_ patch: Patch) -> Self {
         func text(_ list: [Int]?) -> String? { list.map { $0.map(String.init).joined(separator: "+") } }
         var item = self
@@ -52,7 +52,7 @@ extension SweepSpec.Item {
         item.layer = text(layers) ?? ""
         if (layers?.count ?? 0) > 1 { item.window = "" }
         item.head = text(patch.parts.lazy.compactMap(\.heads).first) ?? ""
-        // Sets that a move does not change keep their name: `cls`, `patches`.
+        // Sets that the move does not change keep their name: `cls`, `patches`.
         if patch.parts.map(\.tokens) != self.patch.parts.map(\.tokens) {
             item.token = text(patch.parts.lazy.compactMap(\.tokens).first) ?? ""
         }

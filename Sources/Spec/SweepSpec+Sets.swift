@@ -1,15 +1,15 @@
 import Patch
 
-/// Which of a sweep's places are patched two at a time too.
+/// The places of a sweep that are also patched in pairs.
 package enum Pairs: Sendable, Equatable, CustomStringConvertible {
     case none
-    /// Every two
+    /// All pairs
     case all
-    /// Every two of the K strongest
+    /// All pairs of the K strongest
     case top(Int)
 
     static let mostStrongest = 1000
-    /// Of one direction
+    /// Most pairs of one direction
     static let most = 10_000
 
     package init?(_ text: String) {
@@ -34,14 +34,14 @@ package enum Pairs: Sendable, Equatable, CustomStringConvertible {
     }
 }
 
-/// Several of a sweep's places that are patched together: for `--pairs` and `--shapley`.
+/// Sets of a sweep's places that are patched together, for `--pairs` and `--shapley`.
 extension SweepSpec {
-    /// Places of one direction that Shapley values are found for, at most
+    /// Most places of one direction for Shapley values
     package static let mostShapleyPlaces = 32
 
-    /// Every two of `places` that do not overlap.
+    /// All pairs of `places` that do not overlap.
     ///
-    /// - Parameter places: positions in `items`, of one direction
+    /// - Parameter places: indices into `items`, of one direction
     /// - Throws: `SpecError` where there are too many pairs, or none
     package static func pairs(of places: [Int], among items: [Item], _ pairs: Pairs) throws(SpecError) -> [[Int]] {
         func fail(_ what: String) -> SpecError {
@@ -61,11 +61,11 @@ extension SweepSpec {
         return found
     }
 
-    /// The sets that `orders` of `places` go through, the single places left out.
+    /// The sets that `orders` of `places` pass through, without single places.
     ///
     /// - Parameters:
-    ///   - places: positions in `items`, of one direction
-    ///   - orders: of positions in `places`
+    ///   - places: indices into `items`, of one direction
+    ///   - orders: of indices into `places`
     /// - Throws: `SpecError` where there are too few or too many places, or two of them overlap
     package static func shapleySets(
         of places: [Int], among items: [Item], orders: [[Int]]
@@ -93,7 +93,7 @@ extension SweepSpec {
         return sets
     }
 
-    /// A patch of all of `members`, positions in `items`; its parts are its site.
+    /// A patch of all `members`, indices into `items`; its site is the list of its parts.
     package static func item(of members: [Int], among items: [Item]) -> Item {
         var item = items[members[0]]
         item.patch = Patch(merging: members.map { items[$0].patch })

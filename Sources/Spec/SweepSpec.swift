@@ -1,11 +1,11 @@
 import Patch
 import ViT
 
-/// Which patches a sweep makes, as a user says it: every direction with every site, window, layer, head and token; and
+/// The patches of a sweep as the user gives them: every direction with every site, window, layer, head and token; and
 /// patches spelled out part by part. Texts are those of the command line's options.
 package struct SweepSpec: Codable, Sendable, Equatable {
     package var direction: [Direction] = [.restore]
-    /// Sites joined with `+` are patched together; none: only `patches`
+    /// Sites joined with `+` are patched together; none: only `places` and `patches`
     package var site: [String] = [Site.attnOut.rawValue]
     /// Layers per patch; nil: 1 and 3 for attn_out and mlp_out, 1 elsewhere
     package var window: [Int]?
@@ -20,17 +20,17 @@ package struct SweepSpec: Codable, Sendable, Equatable {
     package var patchWith = PatchWith.clean
     /// Further sites, after those of the fields above
     package var places: [Places] = []
-    /// Patches of their own, after those of the fields above
+    /// Patches spelled out, after those of the fields above
     package var patches: [Named] = []
 
-    /// Sites with windows, layers, heads, tokens and neurons of their own, which mean what the sweep's fields do
+    /// Sites with their own windows, layers, heads, tokens and neurons; the fields mean the same as the sweep's
     package struct Places: Codable, Sendable, Equatable {
         package var site: [String], window: [Int]?, layers: String?, heads = "each", tokens = "all", neurons: String?
 
         package init(site: [String]) { self.site = site }
     }
 
-    /// A patch spelled out; `name` stands in the `site` column.
+    /// A patch spelled out; `name` is written to the `site` column.
     package struct Named: Codable, Sendable, Equatable {
         package var name: String
         /// nil: every direction of the sweep
@@ -48,11 +48,11 @@ package struct SweepSpec: Codable, Sendable, Equatable {
     package struct Item: Sendable, Equatable {
         package var patch: Patch
         package var site: String, layer: String, head: String, token: String, window: String
-        /// One of `patches`
+        /// Whether it is one of `patches`
         package var isSpelledOut = false
-        /// Made for comparison, at a random place
+        /// Whether it is a random place for comparison
         package var isControl = false
-        /// Several of the sweep's own patches together, by their positions; else nil
+        /// Several of the sweep's own patches together, by index; else nil
         package var members: [Int]?
         package var direction: String { patch.direction.rawValue }
     }
@@ -88,7 +88,7 @@ package struct SweepSpec: Codable, Sendable, Equatable {
         return items.filter { seen.insert([$0.direction, $0.site, $0.layer, $0.head, $0.token, $0.window]).inserted }
     }
 
-    /// The sites of `attn_out+mlp_out`, each once.
+    /// The sites of `attn_out+mlp_out`; throws if one is repeated.
     package static func sites(_ text: String) throws(ListError) -> [Site] {
         var sites: [Site] = []
         for name in text.split(separator: "+", omittingEmptySubsequences: false) {
@@ -177,7 +177,7 @@ extension SweepSpec.Places {
         return places
     }
 
-    /// Neighbours of one window together.
+    /// Groups neighbours with the same window.
     private func grouped(_ places: [Layers]) -> [(window: String, places: [Layers])] {
         var groups: [(window: String, places: [Layers])] = []
         for place in places {

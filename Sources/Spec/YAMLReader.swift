@@ -3,28 +3,28 @@ import Yams
 
 /// A YAML document's values with their lines.
 ///
-/// Aliases are followed here and not by Yams, so that a small file cannot stand for a huge document: Yams sees
-/// another character in place of `*`, which makes a plain text of every alias.
+/// Aliases are resolved here and not by Yams, so that a small file cannot expand to a huge document: another character
+/// replaces `*`, so Yams reads every alias as plain text.
 struct YAMLReader {
     static let maxBytes = 1 << 20
-    /// Looks at values, those behind aliases counted at every use; no file without aliases comes near
+    /// The most values read; a value behind aliases counts at every use. Files without aliases stay far below
     static let maxLooks = 1_000_000
     static let maxTextLength = 100_000
     /// Stands for `*`; from Unicode's private use area
     private static let star: Unicode.Scalar = "\u{E000}"
 
-    /// A value and the line that it is on (from 1); the line of the alias where it is behind one.
+    /// A value and its line (from 1); for a value behind an alias, the alias's line.
     struct Value {
         var node: Node
         var line: Int
     }
 
-    /// The file as in messages
+    /// The file's name in messages
     let name: String
     private var anchors: [String: Node] = [:]
     private var left = Self.maxLooks
 
-    /// - Returns: also the document's root
+    /// - Returns: the reader and the document's root
     static func open(_ text: String, name: String) throws(SpecError) -> (reader: YAMLReader, root: Value) {
         if text.unicodeScalars.contains(star) {
             throw SpecError("\(name): the character U+E000 is not allowed in a spec")
@@ -50,7 +50,7 @@ struct YAMLReader {
 
     // MARK: Kinds of value
 
-    /// nil: null, written `null`, `~` or not at all
+    /// nil for null (`null`, `~` or nothing), and for a mapping or a list
     mutating func scalar(_ value: Value) throws(SpecError) -> (text: String, isPlain: Bool, line: Int)? {
         let value = try resolve(value)
         guard case .scalar(let scalar) = value.node else { return nil }
@@ -70,14 +70,14 @@ struct YAMLReader {
         return try scalar(value) == nil
     }
 
-    /// nil: no list
+    /// nil if it is no list
     mutating func list(_ value: Value) throws(SpecError) -> [Value]? {
         let value = try resolve(value)
         guard case .sequence(let nodes) = value.node else { return nil }
         return nodes.map { Value(node: $0, line: Self.line($0)) }
     }
 
-    /// The values of a mapping by key, those that are null left out.
+    /// The values of a mapping by key, without those that are null.
     /// - Parameter owner: for the message about an unknown key
     mutating func mapping(
         _ value: Value, keys: [String], owner: String, elsewhere: Set<String> = []
@@ -100,7 +100,7 @@ struct YAMLReader {
         return values
     }
 
-    /// What a value is, for "expected ..., found ..."
+    /// A description of a value, for "expected ..., found ..."
     mutating func found(_ value: Value) throws(SpecError) -> String {
         switch try resolve(value).node {
         case .mapping: "a mapping"
@@ -124,7 +124,7 @@ struct YAMLReader {
         return fail(line, "\(owner) has the unknown key \"\(text)\"; \(hint)")
     }
 
-    /// Follows an alias, and counts.
+    /// Resolves an alias, and counts values against `maxLooks`.
     private mutating func resolve(_ value: Value) throws(SpecError) -> Value {
         left -= 1
         guard left > 0 else {
@@ -181,7 +181,7 @@ struct YAMLReader {
     }
 }
 
-/// The word that differs least, by insertions, deletions and substitutions, if that is little.
+/// The nearest word by edit distance (insertions, deletions, substitutions), if it is near enough.
 func nearest(to text: String, in words: [String]) -> String? {
     func distance(_ a: [Character], _ b: [Character]) -> Int {
         var row = Array(0...b.count)

@@ -2,8 +2,8 @@ import Dispatch
 
 /// Bootstrap over rows (images): Efron and Tibshirani, An Introduction to the Bootstrap, 1993.
 ///
-/// Resample b draws as many rows as there are, with replacement, by numbers that depend on (seed, b) alone. So all
-/// columns of all calls with one seed and one number of rows see the same resamples: their means are paired.
+/// Resample b draws as many rows as there are, with replacement, from random numbers that depend on (seed, b) alone. So
+/// all columns, and all calls with the same seed and number of rows, see the same resamples: their means are paired.
 package struct Bootstrap: Sendable {
     package var resamples: Int
     package var seed: UInt64
@@ -44,7 +44,7 @@ package struct Bootstrap: Sendable {
         }
     }
 
-    /// sums = the sum of the rows of x, each as often as it was drawn
+    /// sums = the sum of the rows of x, each times the number of its draws
     private static func add(
         _ x: UnsafeBufferPointer<Double>, drawn: [UInt32], columns: Int, into sums: inout [Double]
     ) {

@@ -1,16 +1,16 @@
 import Results
 
-/// Two sweeps, patch by patch, over the images they share: what changes from A to B.
+/// The paired differences of two sweeps, B - A, patch by patch, over the images that they share.
 package struct Comparison: Sendable {
     package struct Patch: Sendable {
         package var record: PatchRecord
         /// Mean effects on p
         package var effectA: Double
         package var effectB: Double
-        /// Effect in B minus effect in A, paired over images; `recovered` means nothing here
-        /// One for each `Metric`
+        /// For each `Metric`, the effect in B minus the effect in A, paired over images; `recovered` has no meaning
+        /// here
         package var differences: [EffectStatistics]
-        /// Two-sided, of "the mean difference on p is 0", alone and held over all patches of the direction
+        /// Two-sided, of "the mean difference on p is 0": unadjusted, and adjusted over all patches of the direction
         package var pValue: Double
         package var pAdjusted: Double
 
@@ -20,7 +20,7 @@ package struct Comparison: Sendable {
     package struct Corruption: Sendable {
         package var specA: String
         package var specB: String
-        /// In both, complete
+        /// Images that are complete in both
         package var shared: Int
         package var onlyA: Int
         package var onlyB: Int
@@ -38,14 +38,14 @@ package enum ComparisonError: Error, Equatable, Sendable {
     case noSharedImages(a: String, b: String)
 }
 
-/// Pairs images by id and patches by their columns, random places left out. Corruptions are paired by their text, or
-/// with each other where both sweeps have one.
+/// Pairs images by id and patches by their columns, without random places. Corruptions are paired by their SPEC text;
+/// if no text is shared and each sweep has one corruption, the two are paired.
 ///
 /// - Parameter bootstrap: its seed is A's unless given
 /// - Throws: `ComparisonError` where nothing can be paired, `ResultsError`
 package func compare(_ a: ResultsStore, _ b: ResultsStore, bootstrap: Bootstrap? = nil) throws -> Comparison {
     let bootstrap = bootstrap ?? Bootstrap(seed: a.manifest.seed)
-    // Patches with estimates alone have no effects to compare.
+    // Patches that have only estimates have no effects to compare.
     let (ownA, ownB) = (try a.ownExactPatches(), try b.ownExactPatches())
     let indices = Dictionary(
         ownB.map { (b.manifest.patches[$0].place, $0) }, uniquingKeysWith: { first, _ in first })

@@ -1,27 +1,27 @@
 import Results
 
-/// What places of one direction and extent do on the target's probability: random ones that the sweep made for
-/// comparison, or, where there are none as a patch is a single place, all that the sweep patched.
+/// Effects on p of the places of one direction and extent: random places that the sweep drew for comparison or, for
+/// patches of a single place, all places that it patched.
 package struct ControlStatistics: Sendable, Equatable {
     package var direction: String
     /// As in `PatchRecord.extent`
     package var extent: String
-    /// Drawn at random, rather than the sweep's own
+    /// Whether the places were drawn at random, rather than being the sweep's own
     package var isDrawn: Bool
     package var places: Int
-    /// Averaged over the places; the interval is over images, the places as they are
+    /// The effect averaged over the places; the interval is over images, with the places fixed
     package var p: EffectStatistics
-    /// What one place of twenty goes beyond, as far as so many can tell: the ceil(0.95 (places + 1))-th smallest of
-    /// their mean effects, so that a patch is beyond it where its p-value is at most 0.05; nan for less than 19 places.
-    /// With direction `noise`, where an effect is a loss, the same from the other end.
+    /// The 95th percentile: the ceil(0.95 (places + 1))-th smallest of the places' mean effects, so a patch is beyond
+    /// it if its p-value is at most 0.05; nan for fewer than 19 places. With direction `noise`, where effects are
+    /// losses, the 5th percentile, counted from the largest.
     package var p95: Double
-    /// The sweep's patches of this direction and extent
+    /// The number of the sweep's patches of this direction and extent
     package var own: Int
 }
 
 /// A patch beside random places of its extent; for a single place, beside the sweep's other places of its extent.
 package struct ControlComparison: Sendable, Equatable {
-    /// Places compared with
+    /// The number of places compared with
     package var places: Int
     package var isDrawn: Bool
     /// Their mean effect on p
@@ -32,14 +32,16 @@ package struct ControlComparison: Sendable, Equatable {
     package var difference: EffectStatistics
     /// One-sided: (1 + places whose mean effect is as large) / (1 + places), so never 0 (Phipson and Smyth 2010)
     package var pValue: Double
-    /// The sweep's patches of this direction and extent, of which the largest is looked for
+    /// The number of the sweep's patches of this direction and extent, over which the maximum is taken; 1 without drawn
+    /// places
     package var own: Int
-    /// The chance that the largest of `own` places that are like random ones goes as far beyond these
+    /// The probability that the largest of `own` places, exchangeable with these, goes as far as the patch
     package var pMaximum: Double
 
-    /// Whether the patch goes beyond random places: drawn ones, as the largest of the sweep's own says nothing new
+    /// Whether the patch is beyond the maximum of drawn places. The sweep's own places do not count: one is always the
+    /// largest
     package var isAbove: Bool { isDrawn && pMaximum <= 0.05 + 1e-12 }
-    /// Random places that a mark takes, 19 for each of the sweep's own
+    /// The number of random places that `isAbove` needs: 19 for each of the sweep's own patches
     package var needed: Int { Self.needed(own: own) }
     package static func needed(own: Int) -> Int { 19 * own }
 }
@@ -51,9 +53,9 @@ struct Controls {
     private struct Places {
         var members: [Int]
         var isDrawn: Bool
-        /// Their effects on p, added up for every image [n]
+        /// The sum of their effects on p for every image [n]
         var sums: [Double]
-        /// Of each member [members]
+        /// The mean effect of each member [members]
         var means: [Double] = []
     }
 
@@ -61,7 +63,7 @@ struct Controls {
     private let images: Int
     private var places: [Key: Places] = [:]
     private var order: [Key] = []
-    /// How many of the sweep's patches are of each kind
+    /// The number of the sweep's patches of each key
     private var own: [Key: Int] = [:]
 
     init(store: ResultsStore, corruption: Int, images: [ImageRecord]) throws {
@@ -75,7 +77,7 @@ struct Controls {
         self.own = asked.mapValues(\.count)
         for key in order {
             let members = drawn[key] ?? asked[key] ?? []
-            // A single place needs another one.
+            // A single place needs another to be compared with.
             guard members.count > (drawn[key] == nil ? 1 : 0) else { continue }
             places[key] = Places(
                 members: members, isDrawn: drawn[key] != nil, sums: Array(repeating: 0, count: images.count))
@@ -114,8 +116,8 @@ struct Controls {
         }
     }
 
-    /// - Parameter effect: of an image (row) and a patch (counting from the block's first)
-    /// - Returns: one for each patch of the block
+    /// - Parameter effect: the effect on an image (row) of a patch (column: its position in the block)
+    /// - Returns: one for each patch of the block; nil without places to compare it with
     func compare(
         _ block: [Int], _ bootstrap: Bootstrap, effect: (_ row: Int, _ column: Int) -> Double
     ) -> [ControlComparison?] {

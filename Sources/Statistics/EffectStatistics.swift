@@ -1,6 +1,6 @@
 import Dispatch
 
-/// What the images say of one quantity: an effect, or the total effect, of one metric.
+/// Statistics over images of one quantity: an effect on one metric, or its total effect.
 package struct EffectStatistics: Sendable, Equatable {
     package var mean: Double
     /// 95% BCa bootstrap interval of the mean, over images; nan for fewer than `fewestImages`
@@ -9,14 +9,15 @@ package struct EffectStatistics: Sendable, Equatable {
     package var median: Double
     /// Share of images whose effect is above 0
     package var sharePositive: Double
-    /// Mean effect / mean total effect: 1 where the patch alone does what the whole exchange of the passes does; nan
-    /// where there is no total to take a share of
+    /// Mean effect / mean total effect: 1 if the patch alone has the effect of exchanging the whole passes; nan where
+    /// there is no total to take a share of
     package var recovered: Double
-    /// Its interval, numerator and denominator resampled together; nan where the total effect may be zero
+    /// The interval of `recovered`, numerator and denominator resampled together; nan where the total effect may be
+    /// zero
     package var recoveredLow = Double.nan
     package var recoveredHigh = Double.nan
-    /// How many images carry the effect: (sum |x|)^2 / sum x^2, which is m where m images have the same effect and the
-    /// others none; nan without an effect
+    /// The effective number of images that carry the effect: (sum |x|)^2 / sum x^2, which is m if m images have the
+    /// same effect and the others none; nan without an effect
     package var carriers = Double.nan
 
     package var excludesZero: Bool { low > 0 || high < 0 }
@@ -61,9 +62,9 @@ package struct SharedTotals: Sendable {
 
 /// - Parameters:
 ///   - values: [rows, columns]
-///   - total: what the columns are shares of, metric by metric in turn, and the sign for each round of metrics; nil
-///     where the values are total effects themselves
-/// - Returns: one for each column; all nan without rows, or where a value is nan
+///   - total: the totals that columns are shares of, and the sign of each patch; columns are patches by metrics,
+///     metrics fastest. nil if the values are total effects themselves
+/// - Returns: one for each column, all nan without rows or if a value of the column is nan
 package func summarise(
     _ values: [Double], rows: Int, total: (SharedTotals, signs: [Double])?, columns: Int, _ bootstrap: Bootstrap
 ) -> [EffectStatistics] {
@@ -93,7 +94,7 @@ package func carriers(_ values: [Double]) -> Double {
     return sizes * sizes / squares
 }
 
-/// `body` of 0..<count, on all cores, in order.
+/// The results of `body` for 0..<count in order, computed on all cores.
 package func concurrentMap<T: Sendable>(_ count: Int, _ body: @Sendable (Int) -> T) -> [T] {
     [T](unsafeUninitializedCapacity: count) { buffer, initialized in
         nonisolated(unsafe) let out = buffer  // each task writes its own element
@@ -104,7 +105,7 @@ package func concurrentMap<T: Sendable>(_ count: Int, _ body: @Sendable (Int) ->
     }
 }
 
-/// The values that occur, in the order of their first occurrence.
+/// The distinct values, in the order of their first occurrence.
 package func unique<Value: Hashable>(_ values: [Value]) -> [Value] {
     var seen: Set<Value> = []
     return values.filter { seen.insert($0).inserted }

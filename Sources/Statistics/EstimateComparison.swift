@@ -1,43 +1,43 @@
 import Results
 
-/// What estimates do, or would do, for the intervals of mean effects: medians over the ten strongest patches.
+/// How estimates narrow, or would narrow, the intervals of mean effects: medians over the ten strongest patches.
 package struct Savings: Sendable, Equatable {
-    /// What the effects are foretold by
+    /// The estimate that predicts the effects
     package var name: EstimateName
     package var metric: Metric
-    /// Whether the mean effects that are shown are prediction-powered; else what would be, had `exactImages` of the
-    /// images had exact passes
+    /// Whether the mean effects shown are prediction-powered; if not, the figures are for exact passes on only
+    /// `exactImages` of the images
     package var isUsed: Bool
     package var images: Int, exactImages: Int
     /// Correlation of estimate and effect over images
     package var correlation: Double
     /// Variance of the mean / that of the plain mean over the images with exact passes
     package var varianceRatio: Double
-    /// Images with exact passes whose plain mean would be as sure
+    /// The number of images with exact passes whose plain mean would have the same variance
     package var worth: Double { Double(exactImages) / varianceRatio }
 }
 
-/// Estimates beside the exact effects, gathered while these are read.
+/// Compares estimates with exact effects, which are added as they are read.
 struct EstimateComparison {
     private let predictors: Predictors
     private let manifest: Manifest
     private let images: [ImageRecord]
-    /// Images that have estimates, and which of them have exact passes (rows of `images`), and which have not
+    /// Images with estimates; the rows of `all` with exact passes, in the order of `images`; the rows of `all` without
     private let all: [ImageRecord], measured: [Int], others: [Int]
     private let totals: SharedTotals
     private let exact: [ExactPatch]?
     private let bootstrap: Bootstrap
     /// [names][patches]
     private var sums: [[PairSums]]
-    /// Of the metric that savings are of [patches]
+    /// Of the metric of `saving` [patches]
     private var savingSums: [PairSums]
     private let saving: (metric: Metric, source: Predictors.Source)?
 
     /// - Parameters:
     ///   - images: with exact passes
-    ///   - all: with estimates, those of `images` among them
+    ///   - all: with estimates, including `images`
     ///   - totals: over `all`
-    ///   - patches: into the manifest's, ascending: those with exact passes
+    ///   - patches: indices into the manifest's, ascending: those with exact passes
     /// - Returns: nil without estimates or patches to compare
     init?(
         store: ResultsStore, corruption: Int, images: [ImageRecord], all: [ImageRecord], totals: SharedTotals,
@@ -63,10 +63,10 @@ struct EstimateComparison {
         isNoise ? image.clean : image.corrupted
     }
 
-    /// Takes up one effect.
+    /// Adds one effect.
     /// - Parameters:
-    ///   - row: of the images with exact passes
-    ///   - position: of the patches with exact passes
+    ///   - row: index into the images with exact passes
+    ///   - position: index into the patches with exact passes
     mutating func add(row: Int, position: Int, patched: PassMetrics, isNoise: Bool) {
         let base = receiver(images[row], isNoise: isNoise)
         for (index, name) in predictors.names.enumerated() {
@@ -80,7 +80,7 @@ struct EstimateComparison {
             y: saving.metric(patched) - saving.metric(base), f: saving.source.value(estimate, base))
     }
 
-    /// Prediction-powered means of the metrics that are foretold; empty where all images have exact passes.
+    /// Prediction-powered means of the metrics that estimates predict; empty if all images have exact passes.
     /// - Parameter values: [images, block, metrics]
     func powered(_ values: [Double], block: Range<Int>, isNoise: [Bool]) -> [Metric: [PredictionPowered.Mean]] {
         guard !others.isEmpty else { return [:] }
@@ -118,7 +118,7 @@ struct EstimateComparison {
         }
     }
 
-    /// - Parameter patches: with exact passes, in their order
+    /// - Parameter patches: those with exact passes, in the order of `predictors.patches`
     func savings(_ patches: [PatchStatistics]) -> Savings? {
         guard let saving, images.count >= 2 * fewestImages else { return nil }
         let strongest = patches.indices.filter { patches[$0].construction == nil && patches[$0].p.mean.isFinite }
@@ -127,7 +127,7 @@ struct EstimateComparison {
         guard !strongest.isEmpty else { return nil }
         func median(_ values: [Double]) -> Double { quantile(0.5, ofSorted: values.sorted()) }
         let isUsed = !others.isEmpty
-        // A tenth of the images, where all have exact passes
+        // If all images have exact passes: what a tenth of them would have given
         let n = isUsed ? images.count : max(2 * fewestImages, images.count / 10)
         let ratio = strongest.map { r in
             (1 - r * r) * Double(n - 1) / Double(n - 2) + r * r * Double(n) / Double(all.count)
@@ -139,7 +139,8 @@ struct EstimateComparison {
 }
 
 extension EffectStatistics {
-    /// The mean with its interval, and the share likewise; median and share positive stay those of the images measured.
+    /// Replaces the mean, the share and their intervals; median and share positive stay those of the images with exact
+    /// passes.
     mutating func replaceMean(by powered: PredictionPowered.Mean) {
         (mean, low, high) = (powered.mean, powered.low, powered.high)
         (recovered, recoveredLow, recoveredHigh) = (powered.share, powered.shareLow, powered.shareHigh)

@@ -1,9 +1,9 @@
 import Foundation
 import Results
 
-/// What a column of estimates is, by its name: `ig5_log_odds` is `ig5` of log_odds.
+/// The method and the metric of a column of estimates: `ig5_log_odds` is `ig5` of log_odds.
 package struct EstimateName: Sendable, Hashable {
-    /// As in the store and the export
+    /// The name in the store and the export
     package var column: String
     package var method: String
     /// log_odds | logit_diff | logit | p
@@ -16,7 +16,7 @@ package struct EstimateName: Sendable, Hashable {
         metric = parts.count > 1 ? String(parts[1]) : ""
     }
 
-    /// What the same metric of a pass is; nan for a metric that passes do not have
+    /// The exact value of the metric in a pass; nan for a metric that passes do not have
     func value(_ pass: PassMetrics) -> Double {
         switch metric {
         case "log_odds": Double(pass.logOdds)
@@ -28,24 +28,26 @@ package struct EstimateName: Sendable, Hashable {
     }
 }
 
-/// One estimate of every patch, averaged over images. An estimate is no effect: it says what gradients foretell.
+/// One estimate of every patch, averaged over images. An estimate is predicted from gradients; it is no measured
+/// effect.
 package struct EstimateStatistics: Sendable, Equatable {
     package var name: EstimateName
-    /// Images that have it
+    /// The number of images that have it
     package var images: Int
     /// [patches of the manifest]
     package var mean: [Double]
     /// 95% intervals over images, Student's t; nan for fewer than `fewestImages`
     package var low: [Double], high: [Double]
 
-    /// The sweep's own patches by the size of their mean estimate, the largest first; equals in the sweep's order
+    /// The sweep's own patches by absolute mean estimate, the largest first; ties are in the sweep's order
     package func order(_ manifest: Manifest) -> [Int] {
         manifest.ownPatches.indices.filter { mean[$0].isFinite }
             .sorted { (abs(mean[$0]), $1) > (abs(mean[$1]), $0) }
     }
 }
 
-/// Every estimate of a corruption over the images that have all of them. One pass over the store, in constant memory.
+/// Every estimate of a corruption over `images`, in one pass over the store for each. Memory does not grow with the
+/// images.
 package func estimateStatistics(
     of store: ResultsStore, corruption: Int, images: [ImageRecord]
 ) throws -> [EstimateStatistics] {
@@ -74,7 +76,7 @@ package func estimateStatistics(
 }
 
 extension CorruptionStatistics {
-    /// Patches with exact passes, and those with estimates alone, whose effects are not known.
+    /// Patches with exact passes, and those that have only estimates, whose effects are nan.
     package func withEstimates(_ manifest: Manifest) -> [PatchStatistics] {
         guard !estimates.isEmpty, patches.count < manifest.ownPatches.count else { return patches }
         let known = Dictionary(uniqueKeysWithValues: patches.map { ($0.patch, $0) })
@@ -92,11 +94,11 @@ extension CorruptionStatistics {
     }
 }
 
-/// Estimates of the patches that have exact passes, in memory, 4 bytes a value: what effects are compared with and made
-/// surer by.
+/// Estimates of the patches with exact passes, in memory at 4 bytes a value. Effects are compared with them, and mean
+/// effects are corrected by them.
 struct Predictors {
     let names: [EstimateName]
-    /// Of the manifest's patches, ascending
+    /// Indices into the manifest's patches, ascending
     let patches: [Int]
     let images: [ImageRecord]
     /// [names][images][patches]
@@ -116,13 +118,13 @@ struct Predictors {
     }
 
     /// One image's estimate of one patch.
-    /// - Parameter column: into `patches`
+    /// - Parameter column: index into `patches`
     func callAsFunction(_ name: Int, image: Int, column: Int) -> Double {
         let row = values[name][image]
         return row.isEmpty ? .nan : Double(row[column])
     }
 
-    /// How effects on a metric are foretold; nil where nothing foretells them.
+    /// The estimate that predicts effects on a metric; nil if there is none.
     func source(_ metric: Metric) -> Source? {
         let wanted = ["p", "log_odds", "logit_diff", "kl"][metric.rawValue]
         if let index = names.firstIndex(where: { $0.metric == wanted }) { return Source(name: index, isLogOdds: false) }
@@ -131,9 +133,10 @@ struct Predictors {
     }
 
     struct Source {
-        /// Into `names`
+        /// Index into `names`
         var name: Int
-        /// Of log-odds, from which one of p is made: sigmoid(log-odds + estimate) - p, from the receiving pass's
+        /// Whether the estimate is of log-odds and becomes one of p: sigmoid(log-odds + estimate) - p, both of the
+        /// receiving pass
         var isLogOdds: Bool
 
         func value(_ estimate: Double, _ receiver: PassMetrics) -> Double {

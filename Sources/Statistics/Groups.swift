@@ -11,11 +11,11 @@ package struct GroupStatistics: Sendable, Equatable {
 
     package struct Value: Sendable, Equatable {
         package var value: String
-        /// Images
+        /// Number of images
         package var n: Int
         package var effect: Mean
-        /// This group's mean - the mean of all other groups' images; the two are resampled independently. Nil where
-        /// there is one group only.
+        /// This group's mean - the mean of all other groups' images; the two are resampled independently. nil if there
+        /// is only one group.
         package var difference: Mean?
     }
 
@@ -65,7 +65,7 @@ package func groupStatistics(
     }
 }
 
-/// Which rows are in which group, and their bootstrap.
+/// The rows of each group, and their bootstrap.
 private struct Members {
     let values: [String]
     let rows: [[Int]]  // of each value
@@ -86,7 +86,7 @@ private struct Members {
     /// - Returns: [columns][groups]
     func statistics(_ effects: [Double], columns: Int) -> [[GroupStatistics.Value]] {
         var result = Array(repeating: [GroupStatistics.Value](), count: columns)
-        // Two groups are each other's rest, and so are their resamples.
+        // With two groups, each is the other's rest, so their resamples are shared.
         let two = rows.count == 2 ? rows.enumerated().map { resampled(effects, columns, $1, stream: $0) } : nil
         for (index, value) in values.enumerated() {
             let own = two?[index] ?? resampled(effects, columns, rows[index], stream: index)
@@ -120,7 +120,7 @@ private struct Members {
             let count = all.count / max(means.count, 1)
             return all[column * count..<(column + 1) * count]
         }
-        /// Of the rows on the mean
+        /// The influence of the rows on the mean
         func influence(_ column: Int) -> [Double] {
             stride(from: column, to: values.count, by: means.count).map { values[$0] - means[column] }
         }
@@ -129,7 +129,7 @@ private struct Members {
     private func resampled(_ effects: [Double], _ columns: Int, _ rows: [Int], stream: Int) -> Sample {
         let values = rows.flatMap { effects[$0 * columns..<($0 + 1) * columns] }
         var own = bootstrap
-        // Groups of one size would otherwise draw the same rows.
+        // Otherwise groups of the same size would draw the same rows.
         own.seed = CounterRandom(seed: bootstrap.seed, stream: .max)[stream]
         return Sample(
             values: values,

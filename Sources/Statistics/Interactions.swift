@@ -4,29 +4,31 @@ import Results
 package struct PairStatistics: Sendable, Equatable {
     /// The two, and the patch of both: indices into the manifest's patches
     package var a: Int, b: Int, patch: Int
-    /// Effects on p: of both together, and the two single effects added up
+    /// Effects on p: of both together, and the sum of the two single effects
     package var together: EffectStatistics
     package var sum: EffectStatistics
     /// together - sum, on p and on log-odds, paired over images
     package var p: EffectStatistics
     package var logOdds: EffectStatistics
-    /// Two-sided, of "the mean interaction on p is 0", alone and held over all pairs of the corruption and direction
+    /// Two-sided, of "the mean interaction on p is 0": unadjusted, and adjusted over all pairs of the corruption and
+    /// direction
     package var pValue = Double.nan
     package var pAdjusted = Double.nan
-    /// pAdjusted is as small as it can be
+    /// Whether pAdjusted is the smallest that its test can give
     package var isFloor = false
 }
 
-/// What each of a set of places contributes to the effect of all of them: Shapley values (Shapley 1953), sampled by
-/// orders (Castro, Gomez and Tejada 2009), every second order the one before backwards (Mitchell et al. 2022), which
-/// makes them exact where no more than two places interact.
+/// The contribution of each of a set of places to the effect of all of them: Shapley values (Shapley 1953), sampled
+/// over orders (Castro, Gomez and Tejada 2009). Every second order reverses the one before (Mitchell et al. 2022),
+/// which makes the values exact if there are no interactions of three or more places.
 package struct ShapleyStatistics: Sendable, Equatable {
     package struct Place: Sendable, Equatable {
         /// Index into the manifest's patches
         package var patch: Int
         /// Effect on p when it is patched alone
         package var alone: EffectStatistics
-        /// Mean gain on p and on log-odds when it is added to those before it; intervals over images, orders as drawn
+        /// Mean gain on p and on log-odds when it is added to those before it; intervals are over images, with the
+        /// orders fixed
         package var p: EffectStatistics
         package var logOdds: EffectStatistics
         /// Standard error of the value on p from the choice of orders, over all images
@@ -35,7 +37,7 @@ package struct ShapleyStatistics: Sendable, Equatable {
     package var direction: String
     package var orders: Int
     package var places: [Place]
-    /// All places together, on p: the values' sum
+    /// The effect on p of all places together: the values' sum
     package var all: EffectStatistics
 }
 
@@ -43,12 +45,12 @@ package struct Interactions: Sendable, Equatable {
     package var corruption: Int
     package var spec: String
     package var images: Int
-    /// The largest interactions on p first, in size, by direction
+    /// By direction, the largest absolute interactions on p first
     package var pairs: [PairStatistics]
     package var shapley: [ShapleyStatistics]
 }
 
-/// Orders of 0..<places, every second one the one before backwards; a function of the seed alone.
+/// Orders of 0..<places; every second one reverses the one before. They depend on the seed alone.
 package func shapleyOrders(places: Int, orders: Int, seed: UInt64) -> [[Int]] {
     randomOrders(count: places, orders: orders / 2, seed: seed ^ 0x5348_4150).flatMap { [$0, $0.reversed()] }
 }
@@ -56,7 +58,7 @@ package func shapleyOrders(places: Int, orders: Int, seed: UInt64) -> [[Int]] {
 /// Pairs and Shapley values of every corruption with complete images; empty where the sweep has neither.
 ///
 /// - Parameter bootstrap: its seed is the sweep's unless given
-/// - Throws: `ResultsError`, also where the sweep's sets are not those that its orders go through
+/// - Throws: `ResultsError`, also if a set of places that the orders need is missing
 package func interactions(of store: ResultsStore, bootstrap: Bootstrap? = nil) throws -> [Interactions] {
     let manifest = store.manifest
     guard manifest.pairs != nil || manifest.shapley != nil else { return [] }
@@ -72,7 +74,7 @@ package func interactions(of store: ResultsStore, bootstrap: Bootstrap? = nil) t
     }
 }
 
-/// Effects on p and log-odds of every own patch and set: [images].
+/// Effects on p and on log-odds of every own patch and set: [patches][images], empty for random places.
 private struct SetEffects {
     let manifest: Manifest
     let images: Int
@@ -143,7 +145,7 @@ private struct SetEffects {
             let orders = shapleyOrders(places: places.count, orders: count, seed: manifest.seed)
             let none = [Double](repeating: 0, count: images)
             var values = (p: places.map { _ in none }, logOdds: places.map { _ in none })
-            // The mean over images of each order's gains, an order and its reverse together: [places][orders / 2]
+            // Gains averaged over the images, and over an order and its reverse: [places][orders / 2]
             var gains = places.map { _ in [Double]() }
             var all: Int?
             for (position, order) in orders.enumerated() {
@@ -182,7 +184,7 @@ private struct SetEffects {
         }
     }
 
-    /// Of the mean of these; nan for one
+    /// The standard error of the mean; nan for a single value
     private static func standardError(_ values: [Double]) -> Double {
         let n = Double(values.count), mean = values.reduce(0, +) / n
         guard n > 1 else { return .nan }

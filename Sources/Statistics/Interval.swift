@@ -1,10 +1,10 @@
 import Foundation
 
-/// Fewest images that an interval is made from: below, a 95% interval covers the true mean far less often than it says
+/// The fewest images for an interval: with fewer, a 95% interval covers the true mean far less often than that
 /// (docs/methods.md has the simulations).
 package let fewestImages = 6
 
-/// A 95% interval of a mean from its bootstrap distribution, as of one sample: see the function below.
+/// A 95% interval of a mean from its bootstrap distribution: the function below, for one sample.
 package func interval(of values: [Double], mean: Double, resampled: [Double]) -> (low: Double, high: Double) {
     interval(influence: [values.map { $0 - mean }], estimate: mean, resampled: resampled)
 }
@@ -14,13 +14,14 @@ package func interval(of values: [Double], mean: Double, resampled: [Double]) ->
 /// serves means, ratios of means and differences of independent means alike, as these differ in their influence values
 /// alone (Efron and Tibshirani 1993, chapter 14; Davison and Hinkley 1997, section 5.3.2 for several samples).
 ///
-/// The levels asked for are wider than 95% by t / z and sqrt(n / (n - 1)), which undoes the bootstrap's narrowness for
-/// few rows (Hesterberg, What teachers should know about the bootstrap, The American Statistician 2015, section 3.3);
-/// several samples count with Welch's degrees of freedom. The plain percentile interval where BCa is not defined: no
-/// spread, or all resamples on one side of the estimate. A sample of fewer than `fewestImages` rows has none (nan).
+/// The levels are wider than 95% by t / z and sqrt(n / (n - 1)), which corrects the bootstrap's narrowness for few rows
+/// (Hesterberg, What teachers should know about the bootstrap, The American Statistician 2015, section 3.3); several
+/// samples take Welch's degrees of freedom. Where BCa is not defined (no spread, or all resamples on one side of the
+/// estimate), the plain percentile interval is returned. With fewer than `fewestImages` rows in a sample there is no
+/// interval (nan).
 ///
 /// - Parameters:
-///   - influence: for every sample its rows' influence on the estimate, which add up to about 0: x - mean for a mean
+///   - influence: for every sample, its rows' influence values, which add up to about 0: x - mean for a mean
 ///   - resampled: the estimates of the resamples, ascending
 package func interval(
     influence samples: [[Double]], estimate: Double, resampled: [Double]
@@ -32,7 +33,7 @@ package func interval(
         (quantile(low, ofSorted: resampled), quantile(high, ofSorted: resampled))
     }
     let percentile = quantiles(0.025, 0.975)
-    // Of the estimate: the variance as the bootstrap has it and unbiased, the third moment, Welch's denominator
+    // Moments of the estimate: the bootstrap's variance, the unbiased one, the third moment; and Welch's denominator
     var variance = 0.0, unbiased = 0.0, third = 0.0, welch = 0.0, scale = estimate * estimate
     for rows in samples {
         let n = Double(rows.count)

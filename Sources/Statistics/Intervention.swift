@@ -1,6 +1,6 @@
 import Results
 
-/// What a patch does to the receiving pass. Words, shares and figures follow it.
+/// The intervention of a direction's patches. Words, shares and figures depend on it.
 package enum Intervention: String, Sendable, CaseIterable {
     /// The clean pass's activations into the corrupted pass
     case denoising
@@ -14,7 +14,7 @@ package enum Intervention: String, Sendable, CaseIterable {
     case resample
     /// A second model's activations
     case donor
-    /// What a file has for each image
+    /// A file's activations for each image
     case file
 
     /// - Parameter direction: `restore` or `noise`
@@ -29,22 +29,22 @@ package enum Intervention: String, Sendable, CaseIterable {
         }
     }
 
-    /// What is put in is the other pass of the same image and model, so that the total effect is what the patch could
-    /// do at most, and shares of it mean something.
+    /// Whether the activations patched in are those of the other pass of the same image and model. Only then does
+    /// patching everything have the total effect, and do shares of it have a meaning.
     package var exchangesPasses: Bool { self == .denoising || self == .noising }
 }
 
-/// What a patch must do whatever the weights, as far as its columns tell.
+/// An effect that a patch has whatever the weights, as far as its columns tell.
 package enum Construction: String, Sendable {
-    /// The pass goes on from the other pass's whole residual stream, so it is the other pass.
+    /// The pass continues from the other pass's whole residual stream, so it is the other pass.
     case everything
     /// Nothing that the readout reads changes, so it is the receiving pass.
     case nothing
 
     /// - Parameters:
-    ///   - layers: of the model; nil where the store does not say
-    ///   - tokens: of the model; nil for one CLS token that is all that is read
-    /// - Returns: nil where the effect is a finding
+    ///   - layers: of the model; nil if the store does not have it
+    ///   - tokens: of the model; nil: one CLS token, the only one that the readout reads
+    /// - Returns: nil if the effect depends on the weights
     package init?(_ patch: PatchRecord, _ intervention: Intervention, layers: Int?, tokens layout: TokenLayout? = nil) {
         let layout = layout ?? .cls
         let sites = Set(patch.site.split(separator: "+").map(String.init))
@@ -56,7 +56,8 @@ package enum Construction: String, Sendable {
             return
         }
         let isLast = layers.map { patch.layer == "\($0 - 1)" && ["", "1"].contains(patch.window) } ?? false
-        // After the last attention only the readout's tokens count; keys, values and the stream before it are read by all.
+        // After the last attention only the readout's tokens matter; its keys, values and the stream before it are read
+        // by all.
         let readsOwnToken: Set = [
             "resid_mid", "resid_post", "attn_out", "mlp_out", "z", "q", "pattern", "mlp_pre", "mlp_act",
         ]

@@ -1,6 +1,6 @@
 import Results
 
-/// What is read off a pass.
+/// A metric of a pass.
 package enum Metric: Int, CaseIterable, Sendable {
     /// The target's probability
     case p

@@ -2,9 +2,10 @@ import Foundation
 
 package func normalCDF(_ x: Double) -> Double { erfc(-x / 2.0.squareRoot()) / 2 }
 
-/// The inverse of `normalCDF` for 0 < p < 1: Newton steps in log odds' easy neighbourhood, to 1e-14.
+/// The inverse of `normalCDF` for 0 < p < 1: Halley's steps from a logistic start, to 1e-14.
 package func normalQuantile(_ p: Double) -> Double {
-    // The logistic distribution scaled to the normal's width is a start within 0.2 where |x| < 3.
+    // The logistic distribution scaled to the normal's width gives a start within 0.25 where |x| < 2, within 1 where
+    // |x| < 3.
     var x = max(-8, min(8, log(p / (1 - p)) / 1.702))
     for _ in 0..<60 {
         let density = exp(-x * x / 2) / (2 * Double.pi).squareRoot()

@@ -1,19 +1,19 @@
 import Foundation
 
-/// Means of what was measured on some images, helped by predictions of it on these and on others: unbiased whatever the
-/// predictions are worth, and the surer the better they are. Angelopoulos et al., Prediction-powered inference, Science
-/// 2023, with the weight tuned as in PPI++ (Angelopoulos, Duchi and Zrnic 2024), which makes it the regression estimator
-/// of survey sampling (Cochran, Sampling Techniques, 1977, chapters 7 and 12):
+/// Means of a quantity measured on some images, combined with predictions of it on these and on other images: unbiased
+/// whatever the predictions, with a variance that falls the better they are. Angelopoulos et al., Prediction-powered
+/// inference, Science 2023, with the weight tuned as in PPI++ (Angelopoulos, Duchi and Zrnic 2024), which makes it the
+/// regression estimator of survey sampling (Cochran, Sampling Techniques, 1977, chapters 7 and 12):
 ///
 ///     mean(y) + weight * (mean of all predictions - mean of the predictions for the images measured)
 ///
-/// with weight = cov(y, prediction) / var(prediction) over the images measured; the variance counts as at least a quarter
-/// of that over the other images, as few images whose predictions happen to be alike would give a weight without bounds.
-/// The images measured must be a random part of all.
+/// with weight = cov(y, prediction) / var(prediction) over the images measured. The variance is taken as at least a
+/// quarter of that over the other images, as the weight has no bound where a few images have nearly equal predictions.
+/// The images measured must be a random sample of all.
 package struct PredictionPowered: Sendable {
-    /// What the interval is about.
+    /// The quantity that the interval is for.
     package enum Target: Sendable {
-        /// The mean over what all the images are a sample of
+        /// The mean over the population that all images are sampled from
         case population
         /// The mean over these images, had all been measured (finite-population correction)
         case theseImages
@@ -23,23 +23,23 @@ package struct PredictionPowered: Sendable {
         package var mean: Double
         /// 95% BCa interval; nan for fewer than `fewestImages` images measured
         package var low: Double, high: Double
-        /// Of the predictions; 0 where they say nothing
+        /// The weight of the predictions; 0 if they are constant
         package var weight: Double
         /// Correlation of prediction and measurement over the images measured; nan where one is constant
         package var correlation: Double
         /// Variance of this mean / variance of the plain mean over the images measured; nan where that is 0
         package var varianceRatio: Double
-        /// Mean / mean total effect, and its interval; nan without totals, or where the total may be zero
+        /// Mean / mean total effect, nan without totals; and its interval, also nan where the total may be zero
         package var share = Double.nan, shareLow = Double.nan, shareHigh = Double.nan
 
         static let none = Mean(
             mean: .nan, low: .nan, high: .nan, weight: .nan, correlation: .nan, varianceRatio: .nan)
     }
 
-    /// Total effects, which means are shares of, of the images measured and of the others
+    /// Total effects of the images measured and of the others; shares are of their mean
     package struct Totals: Sendable {
         package var measured: [Double], others: [Double]
-        /// Whether the mean over all is clearly not zero
+        /// Whether the mean over all is clearly not zero, by its interval
         package var isClear: Bool
 
         package init(measured: [Double], others: [Double], isClear: Bool) {
@@ -49,7 +49,7 @@ package struct PredictionPowered: Sendable {
 
     let bootstrap: Bootstrap
     let target: Target
-    /// Normal deviates of each resample, for the means of the others: two independent ones
+    /// Two independent normal deviates per resample, for the means of the others
     private let deviates: [(Double, Double)]
 
     package init(_ bootstrap: Bootstrap, target: Target = .population) {
@@ -65,8 +65,8 @@ package struct PredictionPowered: Sendable {
     ///   - values: [measured, columns]
     ///   - predictions: [measured, columns], of `values`
     ///   - others: [others, columns], predictions for the images that were not measured
-    ///   - totals: what `values` are shares of, and the sign of each column's
-    /// - Returns: one for each column; all nan where a value is
+    ///   - totals: the totals that `values` are shares of, and the sign of each column
+    /// - Returns: one for each column, all nan if a value of it is not finite
     package func means(
         _ values: [Double], predictions: [Double], others: [Double], columns: Int,
         totals: (Totals, signs: [Double])? = nil
@@ -77,7 +77,7 @@ package struct PredictionPowered: Sendable {
             stride(from: column, to: array.count, by: columns).map { array[$0] }
         }
         let moments = concurrentMap(columns) { Moments(column(values, $0), column(predictions, $0)) }
-        // Around their means, so that products lose nothing: y, f, f^2, f y
+        // Centred at the means, which avoids cancellation: y, f, f^2, f y
         var centred = [Double](repeating: 0, count: 4 * n * columns)
         for row in 0..<n {
             for column in 0..<columns {
@@ -111,7 +111,7 @@ package struct PredictionPowered: Sendable {
     }
 }
 
-/// Over the images measured, with y the measurement and f its prediction
+/// Moments over the images measured; y is the measurement and f its prediction
 private struct Moments: Sendable {
     var y: Double, f: Double
     /// Sums of squares and products around the means
@@ -126,14 +126,14 @@ private struct Moments: Sendable {
             ff += (prediction - f) * (prediction - f)
             fy += (value - y) * (prediction - f)
         }
-        // Predictions that differ by rounding alone say nothing.
+        // Predictions that differ only by rounding count as constant.
         if ff <= n * f * f * 1e-24 { (ff, fy) = (0, 0) }
     }
 
     var isFinite: Bool { y.isFinite && f.isFinite && yy.isFinite && ff.isFinite }
 }
 
-/// Of the predictions for the other images, and their total effects t
+/// Moments of the predictions for the other images, and of their total effects t
 private struct Rest: Sendable {
     var mean = 0.0, variance = 0.0, total = 0.0, totalVariance = 0.0, covariance = 0.0
 
@@ -162,9 +162,9 @@ private struct Column {
     let n: Int, m: Int
     /// m / (n + m)
     let part: Double
-    /// Of the mean of the others' predictions, around that of the images measured
+    /// Mean of the others' predictions - mean of the predictions for the images measured
     let shift: Double
-    /// The least that the predictions' variance counts as
+    /// The lower bound on the predictions' variance in the weight
     let least: Double
     let weight: Double
     let estimate: Double
@@ -179,8 +179,8 @@ private struct Column {
         estimate = own.y + weight * part * shift
     }
 
-    /// The estimate in every resample, with the weight tuned anew. The means of the others, which are many, vary as
-    /// normal ones.
+    /// The estimate in every resample, with the weight tuned anew. The others are many, so their means are drawn from a
+    /// normal distribution.
     mutating func resample(_ means: (Int) -> [Double]) {
         let deviation = (rest.variance / Double(max(m, 1))).squareRoot()
         let finite = powered.target == .theseImages ? (1 - Double(n) / Double(n + m)).squareRoot() : 1
@@ -195,9 +195,9 @@ private struct Column {
         }
     }
 
-    /// What each image does to the estimate, those measured and the others
+    /// Influence values of the images measured, then of the others
     private func influence(_ rows: [(y: Double, f: Double)], _ others: [Double]) -> [[Double]] {
-        // Of these images, the mean of all predictions is known.
+        // With `theseImages`, the mean of all predictions is known.
         let slope = weight * (powered.target == .population ? part : 1)
         let measured = rows.map { $0.y - slope * $0.f }
         guard powered.target == .population, m >= fewestImages, slope != 0 else { return [measured] }
@@ -213,7 +213,7 @@ private struct Column {
             varianceRatio: own.yy > 0 ? ratio(r.isFinite ? r * r : 0) : .nan)
     }
 
-    /// - Parameter explained: of the measurements' variance, by predictions
+    /// - Parameter explained: the share of the measurements' variance that predictions explain
     private func ratio(_ explained: Double) -> Double {
         if m == 0 || weight == 0 { return 1 }
         let n = Double(n), slope = weight * (powered.target == .population ? part : 1)

@@ -1,4 +1,4 @@
-/// How sure it is which patch is the strongest, from halves of the images.
+/// How reliably one patch is the strongest, from random halves of the images.
 package struct Reliability: Sendable, Equatable {
     /// Mean correlation (Pearson) of the patches' mean effects on one half of the images with those on the other half
     package var correlation: Double
@@ -10,15 +10,15 @@ package struct Reliability: Sendable, Equatable {
     package var heldOut: Double
     package var splits: Int
 
-    /// Two halves of the images agree on the strongest patch more often than not.
+    /// Two halves of the images agree on the strongest patch in at least half of the splits.
     package var standsOut: Bool { sameStrongest >= 0.5 }
 
-    /// Fewest images that are split
+    /// The fewest images that are split
     package static let fewest = 2 * fewestImages
 
     /// - Parameters:
     ///   - columns: effects [patches][images]
-    ///   - splits: random halves, a function of the seed alone
+    ///   - splits: the number of random splits, which depend on the seed alone
     /// - Returns: nil for fewer than two patches or `fewest` images
     package init?(_ columns: [[Float]], splits: Int = 100, seed: UInt64) {
         let images = columns.first?.count ?? 0
@@ -66,7 +66,7 @@ package func pearson(_ a: [Double], _ b: [Double]) -> Double {
         aa += (x - meanA) * (x - meanA)
         bb += (y - meanB) * (y - meanB)
     }
-    // Values that are all alike but for their rounding correlate with nothing.
+    // Values that differ only by rounding have no correlation.
     func isSpread(_ squares: Double, about mean: Double) -> Bool { squares > 1e-12 * n * mean * mean }
     return isSpread(aa, about: meanA) && isSpread(bb, about: meanB) ? ab / (aa * bb).squareRoot() : .nan
 }
@@ -86,7 +86,8 @@ private func ranks(_ values: [Double]) -> [Double] {
     return ranks
 }
 
-/// The share of a sum that the tenth of the images with the largest values carries; nan where the sum is not above 0.
+/// The share of a sum that the tenth of the images with the largest values of its sign carries; nan where the sum is 0
+/// or not finite.
 package func topTenthShare(_ values: [Double]) -> Double {
     let sum = values.reduce(0, +), sign: Double = sum < 0 ? -1 : 1
     guard sum != 0, sum.isFinite else { return .nan }
@@ -94,8 +95,8 @@ package func topTenthShare(_ values: [Double]) -> Double {
     return values.map { $0 * sign }.sorted(by: >).prefix(count).reduce(0, +) / abs(sum)
 }
 
-/// The chance that the largest of `own` exchangeable values is beyond all but `beyond` of `random` further ones: the
-/// exact distribution of a maximum's rank. For `own` = 1 it is (1 + beyond) / (1 + random).
+/// The probability that the largest of `own` exchangeable values is beyond all but at most `beyond` of `random` further
+/// ones, from the exact distribution of a maximum's rank. For `own` = 1 it is (1 + beyond) / (1 + random).
 package func maximumRankP(own: Int, random: Int, beyond: Int) -> Double {
     guard beyond < random else { return 1 }
     var none = 1.0

@@ -1,13 +1,13 @@
 import Foundation
 import Results
 
-/// How far estimates and exact effects of the same patches on the same images agree.
+/// The agreement of estimates and exact effects of the same patches on the same images.
 package struct Agreement: Sendable, Equatable {
     /// Patches compared
     package var patches: Int
-    /// Of the mean effects; nan for fewer than 3 patches, or without spread
+    /// Correlations of mean estimates and mean effects; nan for fewer than 3 patches, or without spread
     package var pearson: Double, spearman: Double
-    /// Share of patches whose mean estimate and mean effect have one sign
+    /// Share of patches whose mean estimate and mean effect have the same sign
     package var sameSign: Double
     /// Pearson over all pairs of patch and image
     package var pooled: Double
@@ -30,15 +30,15 @@ package struct Screening: Sendable, Equatable {
     }
 
     package var name: EstimateName
-    /// Images that both are over
+    /// Number of images that both are over
     package var images: Int
     /// All patches with exact passes
     package var all: Agreement
     /// By direction and site, then by direction, site and layer where a site has several
     package var groups: [Group]
-    /// nil for fewer patches than are looked among
+    /// nil unless there are more than `within` patches
     package var recall: Recall?
-    /// What the patches without exact passes may hide; nil without random ones
+    /// Bounds on the effects of the patches without exact passes; nil without random ones
     package var missed: Missed?
     /// The patches compared, with their mean estimate and mean effect
     package var pairs: [Pair]
@@ -49,28 +49,28 @@ package struct Screening: Sendable, Equatable {
         package var estimate: Double, effect: Double
     }
 
-    /// What the random sample says of the patches that were not measured.
+    /// Bounds on the patches that were not measured, from the random sample.
     package struct Missed: Sendable, Equatable {
         /// Patches that were not among the top ones, and how many of them were drawn and measured
         package var screened: Int, sampled: Int
-        /// The smallest effect, in size, of the `shown` strongest patches; nan without top ones
+        /// The smallest absolute effect of the `shown` strongest top patches; nan without top ones
         package var threshold: Double
         package var shown: Int
-        /// Sampled ones that go beyond it, and how many of `screened` may at most, with `confidence`
+        /// The number of sampled patches beyond it, and the upper bound on that number for `screened`, at `confidence`
         package var beyond: Int, atMost: Int
-        /// The largest effect, in size, among those sampled, and how many of `screened` may at most go beyond it
+        /// The largest absolute effect among those sampled, and the upper bound on the number of `screened` beyond it
         package var largest: Double, beyondLargest: Int
         package var confidence: Double
     }
 
-    /// A correlation below which a warning stands beside estimates
+    /// The correlation below which estimates come with a warning
     package static let trusted = 0.9
-    /// Directions and sites of several places where the correlation is below, whatever it is over all of them: sites whose
-    /// effects differ in size correlate together though no place of one is told from the others
+    /// Directions and sites with a correlation of their own below `trusted`, whatever it is over all sites. Sites whose
+    /// effects differ in size correlate together even where the places within a site do not
     package var mistrusted: [Group] {
         groups.filter { $0.layer == nil && $0.agreement.pearson < Self.trusted }
     }
-    /// Strongest patches that recall is of, and how many estimates they are looked for among
+    /// Recall counts how many of the `recalled` strongest patches are among the `within` largest estimates
     package static let recalled = 10, within = 20
 }
 
@@ -107,7 +107,7 @@ extension Agreement {
         let effects = means.map { $0.y / $0.n }, estimates = means.map { $0.f / $0.n }
         patches = means.count
         pearson = means.count < 3 ? .nan : Statistics.pearson(effects, estimates)
-        // Ranks of values that are all alike are those of their roundings.
+        // Values that differ only by rounding have no meaningful ranks.
         spearman = pearson.isFinite ? Statistics.spearman(effects, estimates) : .nan
         sameSign =
             Double(zip(effects, estimates).count { ($0 > 0) == ($1 > 0) && ($0 < 0) == ($1 < 0) }) / Double(means.count)
@@ -117,9 +117,9 @@ extension Agreement {
 
 extension Screening {
     /// - Parameters:
-    ///   - sums: of the patches with exact passes, as in `patches`
-    ///   - patches: into the manifest's
-    ///   - exact: why they have them; nil: every patch has
+    ///   - sums: one for each of `patches`
+    ///   - patches: indices of the patches with exact passes into the manifest's
+    ///   - exact: why they have exact passes; nil: every patch has them
     init(
         _ name: EstimateName, sums: [PairSums], patches: [Int], manifest: Manifest, images: Int, exact: [ExactPatch]?
     ) {
@@ -157,7 +157,7 @@ extension Screening {
 }
 
 extension Screening.Missed {
-    /// - Parameter patches: all that could have been measured
+    /// - Parameter patches: the number of patches that could have been measured
     init?(_ pairs: [Screening.Pair], exact: [ExactPatch], patches: Int, confidence: Double = 0.95) {
         let why = Dictionary(exact.map { ($0.patch, $0.why) }, uniquingKeysWith: { first, _ in first })
         let random = pairs.filter { why[$0.patch] == .random }.map { abs($0.effect) }
@@ -174,12 +174,12 @@ extension Screening.Missed {
     }
 }
 
-/// How many of a population may have a property at most, given how many of a sample without replacement have it: the
-/// largest number for which so few would be found with a probability of more than 1 - `confidence`. Exact, from the
-/// hypergeometric distribution (Clopper and Pearson's bound for a population that is finite).
+/// The upper bound on how many of a population have a property, given how many of a sample without replacement have it:
+/// the largest number for which so few are found with a probability of more than 1 - `confidence`. Exact, from the
+/// hypergeometric distribution (Clopper and Pearson's bound for a finite population).
 package func mostOf(population: Int, sample: Int, found: Int, confidence: Double) -> Int {
     guard sample > 0, sample <= population, found <= sample else { return population }
-    // The chance of so few falls as the population has more, so the number is found by halving.
+    // The probability of so few falls as the population has more, so binary search finds the bound.
     var (low, high) = (found, population - sample + found)
     while low < high {
         let middle = (low + high + 1) / 2
@@ -189,7 +189,7 @@ package func mostOf(population: Int, sample: Int, found: Int, confidence: Double
     return low
 }
 
-/// The chance of at most `found` marked ones in a sample without replacement.
+/// The probability of at most `found` marked ones in a sample without replacement.
 package func hypergeometricCDF(_ found: Int, population: Int, marked: Int, sample: Int) -> Double {
     func choose(_ n: Int, _ k: Int) -> Double {
         k < 0 || k > n ? -.infinity : lgamma(Double(n + 1)) - lgamma(Double(k + 1)) - lgamma(Double(n - k + 1))

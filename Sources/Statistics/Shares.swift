@@ -1,10 +1,11 @@
-/// What part of the total effect a set of places brings back.
+/// The share of the total effect that a set of places recovers.
 package struct RecoveredShare: Codable, Sendable, Equatable {
     /// Mean effect
     package var effect: Double
     /// Mean effect / mean total effect; nan where the total effect may be zero, as its interval covers 0
     package var share: Double
-    /// 95% BCa interval of the share, effect and total of an image drawn together; nan for fewer than `fewestImages`
+    /// 95% BCa interval of the share, with an image's effect and total resampled together; nan for fewer than
+    /// `fewestImages`
     package var low: Double
     package var high: Double
 }
@@ -15,7 +16,7 @@ package struct TotalEffect: Codable, Sendable, Equatable {
     package var low: Double
     package var high: Double
 
-    /// Shares of it mean something: it is not 0 by its interval, or too few images have none and it is not 0 itself.
+    /// Whether shares of it have a meaning: its interval excludes 0 or, with too few images for one, its mean is not 0.
     package var isClear: Bool { low.isNaN ? mean != 0 : low > 0 || high < 0 }
 
     /// - Parameter values: one for each image

@@ -5,16 +5,16 @@ import Foundation
 /// any false rejection held over the whole family (Westfall and Young, Resampling-based multiple testing, 1993: maximum
 /// statistics, step-down; Romano and Wolf, JASA 2005).
 ///
-/// If an image's effects are as likely to be (x, y, ...) as (-x, -y, ...), the observed sums are like any with random
-/// signs, one sign an image for all patches: so patches that move together count as what they are, nearly one. A
-/// patch's statistic is |sum x| / sqrt(sum x^2), which is monotone in Student's t, as flips leave the sum of squares as
-/// it is. So patches of large and of small effects have an equal say in the maximum.
+/// If an image's effects are as likely to be (x, y, ...) as (-x, -y, ...), the observed sums are distributed as sums
+/// with random signs. An image has one sign for all patches, so patches that move together count nearly as one. A
+/// patch's statistic is |sum x| / sqrt(sum x^2). It is monotone in Student's t, as flips do not change the sum of
+/// squares, and gives patches of large and of small effects equal weight in the maximum.
 ///
 /// The assumption is symmetry around 0 of the effects under the null. It fails where effects are skewed around a mean
 /// of 0, above all where a few images carry them: docs/methods.md has the rates.
 ///
-/// All 2^(n-1) patterns of signs are taken where they are no more than the draws; otherwise patterns come from (seed,
-/// draw) alone, and the observed one counts as one of the draws, so that p is never 0 (Phipson and Smyth 2010).
+/// All 2^(n-1) patterns of signs are taken if they are no more than the draws. Otherwise patterns come from (seed,
+/// draw) alone, and the observed one counts as one of the draws, so p is never 0 (Phipson and Smyth 2010).
 package struct SignFlips: Sendable {
     package var draws: Int
     package var seed: UInt64
@@ -22,9 +22,9 @@ package struct SignFlips: Sendable {
     package init(draws: Int = 10_000, seed: UInt64) { (self.draws, self.seed) = (draws, seed) }
 
     package struct Result: Sendable, Equatable {
-        /// Of each patch alone [columns]; nan where a value is not finite
+        /// Unadjusted [columns]; nan where a value is not finite
         package var p: [Double]
-        /// Over the family [columns]
+        /// Adjusted over the family [columns]
         package var adjusted: [Double]
         /// The smallest value that p can have
         package var floor: Double
@@ -76,8 +76,8 @@ package struct SignFlips: Sendable {
         return squares > 0 ? abs(sum) / squares.squareRoot() : 0
     }
 
-    /// Eight images' signs a byte, a set bit for +: [patterns, bytes]. Of all patterns one of every pattern and its
-    /// opposite will do, as they have the same size.
+    /// Signs of eight images per byte, a set bit for +: [patterns, bytes]. When all patterns are taken, a pattern and
+    /// its opposite count once, as both have the same statistic.
     private func signBytes(patterns: Int, bytes: Int, isExact: Bool) -> [UInt8] {
         var signs: [UInt8] = []
         signs.reserveCapacity(patterns * bytes)
@@ -93,8 +93,8 @@ package struct SignFlips: Sendable {
         return signs
     }
 
-    /// How many of these patterns have a statistic as large as the observed one: the patch's own, and the largest of
-    /// its own and all weaker patches'. Both [order].
+    /// How many of these patterns have a statistic as large as the observed one: the patch's own (`alone`), and the
+    /// maximum of its own and all weaker patches' (`maximum`). Both [order].
     private static func count(
         _ columns: [[Float]], _ order: [Int], _ observed: [Double], signs: ArraySlice<UInt8>, bytes: Int
     ) -> (alone: [Int], maximum: [Int]) {
@@ -104,7 +104,7 @@ package struct SignFlips: Sendable {
         var alone: [Int] = [], maximum: [Int] = []
         for column in order {
             fill(&table, columns[column])
-            // Statistics that are equal but for rounding are as large.
+            // Statistics that differ only by rounding count as equal.
             let bar = observed[column] * (1 - 1e-9)
             var (own, most) = (0, 0)
             signs.withUnsafeBufferPointer { signs in
@@ -129,7 +129,7 @@ package struct SignFlips: Sendable {
         return (alone, maximum)
     }
 
-    /// Sums of eight values at a time with every pattern of signs, in units of the root of the sum of all squares:
+    /// Sums of eight values at a time with every pattern of signs, divided by the root of the sum of all squares:
     /// [bytes, 256].
     private static func fill(_ table: inout [Double], _ values: [Float]) {
         let squares = values.reduce(0) { $0 + Double($1) * Double($1) }

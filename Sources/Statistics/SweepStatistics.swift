@@ -14,19 +14,19 @@ package struct PatchStatistics: Sendable, Equatable {
     package var patch: Int
     package var record: PatchRecord
     package var intervention: Intervention
-    /// What the patch does by construction; nil where its effect is a finding
+    /// The effect that the patch has by construction; nil if its effect depends on the weights
     package var construction: Construction?
     /// One for each `Metric`
     package var effects: [EffectStatistics]
     /// Share of images whose patched pass predicts the label
     package var accuracy: Double
-    /// Two-sided, of "the mean effect on p is 0"; nan where it was not asked for, and by construction
+    /// Two-sided, of "the mean effect on p is 0"; nan if not asked for, and for patches by construction
     package var pValue = Double.nan
-    /// The same, held over all patches of one corruption and direction
+    /// The same, adjusted over all patches of one corruption and direction
     package var pAdjusted = Double.nan
-    /// Beside random places; nil where there are none of its extent
+    /// The comparison with random places; nil if there are none of its extent
     package var control: ControlComparison?
-    /// How the mean effect on p was made surer by estimates; nil where it is the plain mean
+    /// The prediction-powered mean effect on p; nil where the mean is the plain one
     package var powered: PredictionPowered.Mean?
 
     package subscript(metric: Metric) -> EffectStatistics { effects[metric.rawValue] }
@@ -34,7 +34,7 @@ package struct PatchStatistics: Sendable, Equatable {
     package var isSignificant: Bool { pAdjusted < 0.05 }
 }
 
-/// Images that are told apart by whether the clean pass is right.
+/// Images whose clean pass is right, or images whose clean pass is wrong.
 package struct Population: Sendable, Equatable {
     package var cleanIsRight: Bool
     package var images: Int
@@ -44,17 +44,18 @@ package struct Population: Sendable, Equatable {
     package var strongest: EffectStatistics?
 }
 
-/// All patches of one direction, those by construction left out: the family that p values are held over.
+/// All patches of one direction but those by construction: the family over which p-values are adjusted.
 package struct DirectionStatistics: Sendable, Equatable {
     package var direction: String
     package var intervention: Intervention
-    /// Index into `CorruptionStatistics.patches` of the largest mean effect on p, in size
+    /// Index into `CorruptionStatistics.patches` of the largest absolute mean effect on p
     package var strongest: Int?
     /// Patches in the family
     package var family: Int
     /// Nil for too few images or patches
     package var reliability: Reliability?
-    /// The strongest patch by whether the clean pass is right; empty where all images are of one kind
+    /// The strongest patch on images whose clean pass is right and on the others; empty where all images are of one
+    /// kind
     package var populations: [Population]
     /// The smallest value that p values can have; nan without them
     package var pFloor: Double
@@ -65,12 +66,12 @@ package struct CorruptionStatistics: Sendable, Equatable {
     /// Index into the manifest's corruptions
     package var corruption: Int
     package var spec: String
-    /// In the store, and kept by `--keep`
+    /// Images in the store, and those of them that `--keep` keeps
     package var seen: Int
     package var kept: Int
-    /// Kept and complete: what the statistics are of
+    /// Kept and complete images, which the statistics are over
     package var images: Int
-    /// Those of them that have exact passes; the others have estimates, and mean effects are prediction-powered
+    /// Those of `images` that have exact passes; the others have estimates, and mean effects are prediction-powered
     package var exactImages: Int
     package var accuracyClean: Double
     package var accuracyCorrupted: Double
@@ -78,16 +79,16 @@ package struct CorruptionStatistics: Sendable, Equatable {
     package var meanPCorrupted: Double
     /// clean - corrupted for each `Metric`; `recovered` is 1
     package var totals: [EffectStatistics]
-    /// The share of the total effect on p that the tenth of the images with the largest ones carries; nan where
-    /// the total may be zero
+    /// The share of the total effect on p that comes from the tenth of the images with the largest total effects; nan
+    /// where the total may be zero
     package var topTenth: Double
     /// Share of images whose p is below 0.02 or above 0.98, where p moves little whatever happens to the logits
     package var saturatedClean: Double
     package var saturatedCorrupted: Double
-    /// Of what the sweep was asked to patch, as far as it has exact passes
+    /// The sweep's own patches, as far as they have exact passes
     package var patches: [PatchStatistics]
     package var directions: [DirectionStatistics] = []
-    /// What random places do; empty without `--control`
+    /// The effects of random places; empty without `--control`
     package var controls: [ControlStatistics] = []
     /// Estimates of every patch, and each beside the exact effects; empty without `--estimate`
     package var estimates: [EstimateStatistics] = []
@@ -97,13 +98,13 @@ package struct CorruptionStatistics: Sendable, Equatable {
     package var isPowered: Bool { exactImages < images && !patches.isEmpty }
     package subscript(metric: Metric) -> EffectStatistics { totals[metric.rawValue] }
     package var totalP: EffectStatistics { self[.p] }
-    /// False in stores that were written before log-odds were
+    /// False for stores of versions without log-odds
     package var hasLogOdds: Bool { self[.logOdds].mean.isFinite }
     package func direction(_ name: String) -> DirectionStatistics? { directions.first { $0.direction == name } }
 
-    /// The patch at a place of the manifest's list; nil where it has no exact passes
+    /// The patch with this index in the manifest; nil if it has no exact passes
     package func patch(_ index: Int) -> PatchStatistics? {
-        // Ascending, and whole but for sweeps with estimates
+        // Ascending, and without gaps except in sweeps with estimates
         if patches.indices.contains(index), patches[index].patch == index { return patches[index] }
         return patches.first { $0.patch == index }
     }
@@ -112,23 +113,23 @@ package struct CorruptionStatistics: Sendable, Equatable {
         self.direction(direction)?.strongest.map { patches[$0] }
     }
 
-    /// Of "the mean effect is 0" for a patch, as small as it can be
+    /// Whether a p-value of a patch is the smallest that its test can give
     package func isFloor(_ p: Double, _ direction: String) -> Bool {
         self.direction(direction).map { p <= $0.pFloor * (1 + 1e-9) } ?? false
     }
 }
 
-/// The patch with the largest mean effect on p, in size, of those whose effect is a finding.
+/// The patch with the largest absolute mean effect on p; patches by construction are excluded.
 package func strongest(_ patches: [PatchStatistics]) -> PatchStatistics? {
     patches.filter { $0.p.mean.isFinite && $0.construction == nil }.max { abs($0.p.mean) < abs($1.p.mean) }
 }
 
-/// The statistics of every corruption and patch of a store. Patches are taken in blocks of about 100 MB; beside them
-/// stand the effects on p, 4 bytes for each image and patch.
+/// The statistics of every corruption and patch of a store. Patches are read in blocks of about 100 MB; the effects on
+/// p are kept besides, at 4 bytes for each image and patch.
 ///
 /// - Parameters:
 ///   - bootstrap: its seed is the sweep's unless given
-///   - significance: p values too
+///   - significance: whether p-values are computed
 package func statistics(
     of store: ResultsStore, bootstrap: Bootstrap? = nil, significance: Bool = true
 ) throws -> [CorruptionStatistics] {
@@ -144,7 +145,7 @@ private func statistics(
     let counts = try store.counts(corruption: corruption)
     let exact = try store.exactPatches()
     let images = try store.completeImages(corruption: corruption)
-    // Without exact passes, or with those of some images, what is there is of all that have estimates.
+    // Without exact passes, or with those of some images, totals are over all images that have estimates.
     let isPart = store.manifest.exactImages != nil || exact?.isEmpty == true
     let all = isPart ? try store.estimatedImages(corruption: corruption) : images
     let n = images.count, metrics = Metric.allCases.count
@@ -176,7 +177,7 @@ private func statistics(
         let noise = own[block].map { $0.direction == "noise" }
         let columns = Dictionary(uniqueKeysWithValues: block.map { (places[$0], $0 - start) })
         let range = places[start]..<places[block.upperBound - 1] + 1
-        // An effect that is not there stays nan; complete images have them all.
+        // A missing effect stays nan; complete images have all effects.
         var values = [Double](repeating: .nan, count: n * block.count * metrics)  // [n, block, metrics]
         var correct = [Int](repeating: 0, count: block.count)
         try store.forEachEffect(corruption: corruption, images: images, patches: range) { row, offset, patched in
@@ -259,14 +260,14 @@ private func statistics(
 }
 
 extension ResultsStore {
-    /// Positions of the patches that the sweep was asked for and that have exact passes, ascending
+    /// Indices of the sweep's own patches that have exact passes, ascending
     func ownExactPatches() throws -> [Int] {
         let chosen = try exactPatches().map { Set($0.map(\.patch)) }
         return manifest.ownPatches.indices.filter { chosen?.contains($0) ?? true }
     }
 }
 
-/// Images whose clean pass is right and those whose is wrong, apart; none where all are of one kind.
+/// Images whose clean pass is right, then those whose clean pass is wrong; empty where all are of one kind.
 private func populations(
     _ isRight: [Bool], totals: [Double], strongest: [Double]?, _ bootstrap: Bootstrap
 ) -> [Population] {

@@ -4,22 +4,22 @@ import Patch
 import Reference
 import ViT
 
-/// Whole passes of a small random model on the device: against the Double reference, and identities that hold bit for
-/// bit whatever the arithmetic.
+/// Checks whole passes of a small random model on the device: against the Double reference, and by identities that hold
+/// bit for bit in any precision.
 package struct EndToEnd {
-    /// The most that a probability may differ from the reference: what is asked of every device, for any model. Here
-    /// float32 takes about 1e-6.
+    /// The largest allowed difference of a probability from the reference, on any device and for any model. On this
+    /// model, float32 differs by about 1e-6.
     package static let tolerance = 2e-5
-    /// The same in lower precisions: 12 times what a product may be off by, as this small model magnifies errors
+    /// The tolerance at lower precisions: 12 times a product's error, because this small model magnifies errors
     private var tolerance: Double { max(Self.tolerance, 12 * encoder.gemm.precision.productError) }
     static let images = 3
-    /// Patched together, each list
+    /// The sites of each list are patched together
     package static let sites: [[Site]] =
         Site.allCases.map { [$0] } + [
             [.attnOut, .mlpOut], [.q, .pattern], [.v, .z, .mlpAct], [.mlpPre, .mlpAct],
         ]
 
-    /// One patched pass, in words that engine and reference both understand.
+    /// One patched pass, described for both the engine and the reference.
     private struct Case {
         var direction: Direction, sites: [Site], layers: [Int], heads: [Int]?, tokens: [Int]?
         var patch: Patch {
@@ -51,8 +51,8 @@ package struct EndToEnd {
         patches = cases.map(\.patch)
     }
 
-    /// Both directions; windows of 1, 2 and 3 layers at every centre, and the two ends without what lies between; all
-    /// tokens and heads, then some of them.
+    /// Both directions; windows of 1, 2 and 3 layers at every centre, and the first and last layer without those
+    /// between; all tokens and heads, then some of them.
     private static func cases(_ sites: [Site], _ config: ViTConfig) -> [Case] {
         var sets: [[Int]] = [[]]
         if sites.contains(where: \.hasLayers) {
@@ -120,7 +120,7 @@ package struct EndToEnd {
             tolerance: tolerance)
     }
 
-    /// The largest difference of two passes' probabilities.
+    /// The largest difference between two passes' probabilities.
     private func difference(_ logits: [Float], _ wanted: [Double]) -> Double {
         zip(probabilities(wide(logits)), probabilities(wanted)).reduce(0) { max($0, abs($1.0 - $1.1).nanIsInfinite) }
     }
@@ -177,7 +177,7 @@ package struct EndToEnd {
             patches: patches, keepLogits: true, own: own)
     }
 
-    /// Values of a and b whose bits differ, those that only one of them has included.
+    /// The number of values whose bits differ; values that only one array has count too.
     private func differingBits(_ a: [Float], _ b: [Float]) -> Int {
         zip(a, b).filter { $0.bitPattern != $1.bitPattern }.count + abs(a.count - b.count)
     }

@@ -2,16 +2,16 @@ import CLRuntime
 import Kernels
 import Reference
 
-/// Whether a product that is added to the residual stream has the bits of the product alone, rounded, plus the stream:
-/// passes with and without a row, the last one cut short, rows of the stream in any order.
-/// - Returns: a result whose error counts the values that differ, those that may not be written included
+/// Checks that a product added to the residual stream has the bits of the plain product plus the stream: passes with
+/// and without a stream row, an incomplete last pass, stream rows in any order.
+/// - Returns: a result whose error counts the differing values, those that may not be written included
 package func addsToResidual(
     _ gemm: any GEMM, _ library: KernelLibrary, passes: Int, tokens: Int, n: Int, k: Int, activation: ActivationKind,
     seed: UInt64
 ) throws -> VerifyResult {
     var random = SplitMix64(seed: seed)
     let m = passes * tokens - tokens / 2, rowStride = (tokens + 1) * n + 3
-    // Every third pass stays in out; the others go to rows 2, 4, 6 ... of the stream, from the last one down.
+    // Every third pass stays in out. The others go to rows 2, 4, 6 ... of the stream, in descending order.
     let rows = (0..<passes).map { $0 % 3 == 1 ? Int32(-1) : Int32(2 * (passes - $0)) }
     let outOffset = 5, outStride = n + 2
     var stream = [Float].poison((2 * passes + 2) * rowStride + margin)
@@ -56,7 +56,7 @@ package func addsToResidual(
         error: Double(differing), tolerance: 0)
 }
 
-/// Widths within and across panels, passes shorter and longer than tiles and row blocks, one and several K blocks.
+/// Widths within and across panels, passes shorter and longer than tiles and row blocks, one or several K blocks.
 package func residualChecks(_ gemm: any GEMM, _ library: KernelLibrary, seed: UInt64) throws -> [VerifyResult] {
     try [(7, 17, 67, 41, ActivationKind.none), (2, 101, 96, 1031, .none), (13, 1, 5, 263, .gelu)].map {
         try addsToResidual(gemm, library, passes: $0.0, tokens: $0.1, n: $0.2, k: $0.3, activation: $0.4, seed: seed)

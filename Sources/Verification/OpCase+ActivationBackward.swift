@@ -4,9 +4,9 @@ import Reference
 
 extension OpCase {
     /// - Parameters:
-    ///   - slots: of the hidden layer; those that are not in `rows` hold poison
+    ///   - slots: slots of the hidden layer; those that are not in `rows` hold poison
     ///   - rows: the slot of each gradient row
-    ///   - std: of the values before the activation
+    ///   - std: standard deviation of the values before the activation
     package static func activationBackward(
         slots: Int, rows: [Int], elements: Int, activation: ActivationKind, std: Float = 2
     ) -> OpCase {
@@ -14,7 +14,7 @@ extension OpCase {
         return OpCase(
             name: "activation_backward", shape: "rows \(rows.count) of \(slots) slots of \(elements), \(activation)",
             flops: 20 * n, bytes: 4 * 3 * n,
-            // A derivative is off by a few roundings of 1, and by one of x^2 or x times a density that falls faster
+            // A derivative's error: a few roundings of 1, and one of x^2 or x, times a density that falls faster
             tolerance: 12 * Float.unitRoundoff
         ) { library, random in
             let offset = 3
@@ -22,7 +22,7 @@ extension OpCase {
             for slot in Set(rows).sorted() {
                 let at = offset + slot * elements
                 input.replaceSubrange(at..<(at + elements), with: random.normals(elements, std: std))
-                // Far out, and at the bend
+                // In the tails, and at the bend
                 for (i, x) in ([0, -30, 30, 1e-20, -100, 88] as [Float]).enumerated() where i < elements {
                     input[at + elements - 1 - i] = x
                 }
@@ -54,7 +54,7 @@ extension OpCase {
         }
     }
 
-    /// - Parameters: as above; width: of the gate
+    /// - Parameters: as above; width: the gate's
     package static func activationBackwardGated(
         slots: Int, rows: [Int], tokens: Int, width: Int, activation: ActivationKind
     ) -> OpCase {
@@ -63,7 +63,7 @@ extension OpCase {
             name: "activation_backward_gated",
             shape: "rows \(rows.count) of \(slots) slots of \(tokens) x 2 x \(width), \(activation)", flops: 30 * n,
             bytes: 4 * 5 * n,
-            // A derivative as above times two factors; the activation itself is off by up to 10 roundings.
+            // The derivative's error as above, times two factors; the activation has up to 10 roundings.
             tolerance: 14 * Float.unitRoundoff
         ) { library, random in
             let offset = 5, elements = tokens * 2 * width

@@ -4,11 +4,11 @@ import Reference
 
 extension OpCase {
     /// - Parameters:
-    ///   - queries: the first so many tokens ask; `tokens` for all
-    ///   - apart: queries in a buffer of their own, as in the last layer, instead of beside keys and values
+    ///   - queries: the number of query tokens, from the first; `tokens` for all
+    ///   - apart: whether queries have their own buffer, as in the last layer, instead of lying beside keys and values
     ///   - gap: poison between queries, keys, values and the next row
-    ///   - std: of queries and keys; large ones make the running maximum move
-    ///   - hasBias: whether something is added to the scores
+    ///   - std: standard deviation of queries and keys; if large, the running maximum changes
+    ///   - hasBias: whether a bias is added to the scores
     package static func attention(
         images: Int, heads: Int, headDim: Int, tokens: Int, queries: Int, apart: Bool, gap: Int = 0, std: Float = 1,
         hasBias: Bool = false
@@ -49,7 +49,7 @@ extension OpCase {
                         }
                     }
                 }
-                // The reference asks with every token; those that do not ask here ask with zeros.
+                // The reference computes every token's query; those not used here are zeros.
                 q.append(queryValues.map(Double.init) + [Double](repeating: 0, count: (tokens - queries) * width))
                 k.append(keys.map(Double.init))
                 v.append(values.map(Double.init))
@@ -84,18 +84,17 @@ extension OpCase {
         }
     }
 
-    /// The most that a value of z may be off, relative to the scale below.
+    /// The largest allowed error of a value of z, relative to the scale of `attentionWithScales`.
     ///
-    /// With S = the largest sum |q k| / sqrt(Dh) of a query: a score, in powers of two, is off by (Dh + 4) roundings of
-    /// S and its power by twice that; the power itself (3 roundings), the shrinking at each of T / 16 blocks
-    /// (8 roundings each) and the two sums over T
-    /// keys make up the rest. All are relative to (1 + S) times the sum of p |v|. An error of products counts in a
-    /// score, twice in its power, and in a weight times a value.
+    /// S is the largest sum |q k| / sqrt(Dh) of a query. A base-2 score has an error of (Dh + 4) roundings of S, and
+    /// its exponential twice that. The exponential itself (3 roundings), the rescaling at each of T / 16 blocks (8
+    /// roundings each) and the two sums over T keys make up the rest. All are relative to (1 + S) times the sum of p
+    /// |v|. An error of products counts in a score, doubled by the exponential, and once in weight times value.
     static func attentionTolerance(headDim: Int, tokens: Int) -> Double {
         Double(2 * (headDim + 4) + 2 * tokens + 8 * ((tokens + 15) / 16) + 16) * Float.unitRoundoff
     }
 
-    /// One image's attention [T, D] and (1 + S) times the sum of p |v|.
+    /// One image's attention output [T, D], and the scale of its errors: (1 + S) times the sum of p |v|.
     static func attentionWithScales(
         q: [Double], k: [Double], v: [Double], bias: [Double]? = nil, heads: Int, tokens: Int, headDim: Int
     ) -> (values: [Double], scales: [Double]) {
@@ -107,7 +106,7 @@ extension OpCase {
         var scales = attentionMix(
             pattern: pattern, v: v.map { abs($0) }, heads: heads, tokens: tokens, headDim: headDim)
         for h in 0..<heads {
-            // |q k| <= |q| max |k|, by dimension: an upper bound of S that costs T instead of T^2
+            // |q k| <= |q| max |k| per dimension: an upper bound of S at a cost of T instead of T^2
             var largest = [Double](repeating: 0, count: headDim)
             for token in 0..<tokens {
                 for d in 0..<headDim { largest[d] = max(largest[d], abs(k[(h * tokens + token) * headDim + d])) }
@@ -125,8 +124,8 @@ extension OpCase {
         return (join(z), join(scales))
     }
 
-    /// T below, at and above whole blocks of keys and vectors of queries; then heads and tokens of real models: one to
-    /// three blocks of columns, several groups of queries.
+    /// T below, at and above whole blocks of keys and vectors of queries; then heads and tokens of real models, with
+    /// one to three blocks of columns and several groups of queries.
     package static var attentionCases: [OpCase] {
         [
             attention(images: 2, heads: 3, headDim: 7, tokens: 37, queries: 37, apart: false, gap: 5),

@@ -4,12 +4,13 @@ import Reference
 
 extension OpCase {
     /// - Parameters:
-    ///   - slots: of the forward pass; those that no row names hold poison
+    ///   - slots: slots of the forward pass; those that are not in `rows` hold poison
     ///   - rows: the slot of each gradient row
-    ///   - queries: the first so many tokens ask; in a buffer of their own, as in the last layer, if they are not all
+    ///   - queries: the number of query tokens, from the first; if below `tokens`, in their own buffer, as in the last
+    ///     layer
     ///   - gap: poison between queries, keys, values and the next row
-    ///   - std: of queries and keys
-    ///   - hasBias: whether something is added to the scores
+    ///   - std: standard deviation of queries and keys
+    ///   - hasBias: whether a bias is added to the scores
     package static func attentionBackward(
         slots: Int, rows: [Int], heads: Int, headDim: Int, tokens: Int, queries: Int, gap: Int = 0, std: Float = 1,
         hasBias: Bool = false
@@ -29,7 +30,7 @@ extension OpCase {
             var buffer = [Float].poison(offset + slots * tokens * stride + margin)
             var queryRows = [Float].poison(apart ? 5 + slots * queries * qStride + margin : 0)
             var zRows = [Float].poison(7 + slots * queries * width + margin)
-            // [slots] of [H, T, Dh]; tokens that do not ask ask with zeros, and their gradient is zero.
+            // [slots] of [H, T, Dh]; tokens without a query here have zero queries and zero gradients.
             var q = [[Double]](repeating: [], count: slots), k = q, v = q
             let zeros = [Double](repeating: 0, count: (tokens - queries) * width)
             let scores = hasBias ? random.normals(heads * tokens * tokens) : nil, added = scores?.map(Double.init)
@@ -113,8 +114,8 @@ extension OpCase {
         }
     }
 
-    /// Gradients at q, k and v [H, T, Dh], each with what its errors are relative to: the same sums of magnitudes, times
-    /// 1 + the largest sum |q k| / sqrt(Dh) of a query, as for attention itself.
+    /// Gradients at q, k and v [H, T, Dh], each with the scale of its errors: the same sums over magnitudes, times 1 +
+    /// the largest sum |q k| / sqrt(Dh) of a query, as for the forward pass.
     private static func attentionBackwardWithScales(
         q: [Double], k: [Double], v: [Double], bias: [Double]?, gradient: [Double], heads: Int, tokens: Int,
         headDim: Int
@@ -129,7 +130,7 @@ extension OpCase {
         }
         let slopes = patternGradient(
             v: sizes(v), gradient: sizes(gradient), heads: heads, tokens: tokens, headDim: headDim)
-        // What a score's gradient and a weight are relative to, by query and by key
+        // Scales of a score's gradient, by query and by key, and of a weight, by key
         var scores = pattern, scoresByKey = pattern, weightsByKey = pattern
         let root = Double(headDim).squareRoot()
         for h in 0..<heads {
@@ -152,13 +153,13 @@ extension OpCase {
         return [(dq, mix(scores, k)), (dk, mix(scoresByKey, q)), (dv, mix(weightsByKey, gradient))]
     }
 
-    /// Everything: see below.
+    /// All cases below.
     package static var attentionBackwardCases: [OpCase] {
         attentionBackwardSmallCases + attentionBackwardWideCases + attentionBackwardOtherCases
     }
 
-    /// T below, at and above whole blocks; slots in any order and twice; few queries; a bias. Widths of heads are compiled
-    /// in, which takes longest, so these have one.
+    /// T below, at and above whole blocks; slots in any order and repeated; few queries; a bias. One head dimension for
+    /// all, because it is compiled in, and compiling takes longest.
     package static var attentionBackwardSmallCases: [OpCase] {
         [
             attentionBackward(slots: 4, rows: [2, 0, 2], heads: 3, headDim: 7, tokens: 37, queries: 37, gap: 5),
@@ -173,7 +174,7 @@ extension OpCase {
         ]
     }
 
-    /// Heads of several vectors, the last one not whole
+    /// Head dimensions of several vectors, the last one partial
     package static var attentionBackwardWideCases: [OpCase] {
         [
             attentionBackward(slots: 1, rows: [0], heads: 1, headDim: 72, tokens: 67, queries: 67, gap: 4),
@@ -181,7 +182,7 @@ extension OpCase {
         ]
     }
 
-    /// Heads of one value, and of whole vectors
+    /// Head dimensions of 1, and of whole vectors
     package static var attentionBackwardOtherCases: [OpCase] {
         [
             attentionBackward(slots: 1, rows: [0], heads: 2, headDim: 1, tokens: 5, queries: 5),

@@ -3,7 +3,7 @@ import Kernels
 import Reference
 
 extension ActivationKind {
-    /// The same in Double; nil for none.
+    /// The reference in Double; nil for none.
     var reference: ReferenceActivation? {
         switch self {
         case .none: nil
@@ -30,7 +30,7 @@ extension OpCase {
             var start = [Float].poison(count)
             for row in 0..<rows {
                 let at = offset + row * stride
-                // Wide enough for the flat ends as well as for the bend.
+                // Covers the flat ends as well as the bend.
                 start.replaceSubrange(at..<(at + width), with: random.normals(width, std: row % 3 == 2 ? 30 : 2))
             }
             if rows * width > 2 { start[offset] = 0 }
@@ -60,7 +60,7 @@ extension OpCase {
         }
     }
 
-    /// Elements `offset` ..< `offset + count` of one buffer to another; what is outside stays poison.
+    /// Elements `offset` ..< `offset + count` of one buffer to another; elements outside stay poison.
     package static func activate(offset: Int, count: Int, activation: ActivationKind) -> OpCase {
         OpCase(
             name: "activate", shape: "\(activation), \(count) from \(offset)", flops: count, bytes: 4 * 2 * count,
@@ -88,7 +88,7 @@ extension OpCase {
         }
     }
 
-    /// Rows of a gate and what it gates, side by side; what is outside stays poison.
+    /// Rows of a gate and the values it gates, side by side; elements outside stay poison.
     package static func activateGated(rows: Int, width: Int, offset: Int, activation: ActivationKind) -> OpCase {
         OpCase(
             name: "activate_gated", shape: "\(activation), [\(rows), 2 x \(width)] from \(offset)",
@@ -137,15 +137,15 @@ extension OpCase {
 }
 
 extension ActivationKind {
-    /// The most roundings, relative to |s|, in act(s) with s = x + b.
+    /// The largest number of roundings, relative to |s|, in act(s) with s = x + b.
     fileprivate var roundings: Double {
         switch self {
-        // s is rounded once, and that is the result.
+        // Rounding s gives the result.
         case .none, .relu: 0
-        // s 1.13 (the steepest slope), the formula 2 (ActivationTests); 5 for the naive kernel's, which goes through 1 + erf.
+        // s: 1.13 (the steepest slope), the formula: 2 (ActivationTests). 5 allows for the naive kernel's 1 + erf.
         case .gelu: 5
-        // s / (1 + exp(-t)): s 1.13, t 1.1 (five roundings, damped by the sigmoid), exp of 3 ulp 1.5, the sum 1, a
-        // division of 2.5 ulp 5.
+        // s / (1 + exp(-t)): s 1.13, t 1.1 (five roundings, damped by the sigmoid), exp (3 ulp) 1.5, the sum 1, the
+        // division (2.5 ulp) 5.
         case .geluNew, .quickGelu, .silu, .mish: 10
         }
     }

@@ -4,9 +4,9 @@ import Reference
 
 extension OpCase {
     /// - Parameters:
-    ///   - rows: of each of the three inputs; entry i takes rows in an order of its own
+    ///   - rows: rows in each of the three inputs; entries take them in different orders
     ///   - padding: poison between tokens, and again between rows
-    ///   - summed: over the tokens too
+    ///   - summed: whether to sum over tokens too
     package static func contract(
         entries: Int, rows: Int, tokens: Int, groups: Int, groupWidth: Int, padding: Int = 0, weight: Float = 1,
         accumulate: Bool = false, summed: Bool
@@ -17,7 +17,7 @@ extension OpCase {
             shape: "\(entries) of \(rows) rows, T \(tokens), \(groups) groups of \(groupWidth)"
                 + (accumulate ? ", added" : ""),
             flops: 3 * entries * tokens * width, bytes: 4 * 3 * entries * tokens * width,
-            // A sum of so many products, relative to the sum of |g| (|s| + |r|)
+            // A sum of that many products, relative to the sum of |g| (|s| + |r|)
             tolerance: Double(terms + 8) * Float.unitRoundoff
         ) { library, random in
             let tokenStride = width + padding, rowStride = tokens * tokenStride + padding, offset = 3
@@ -89,7 +89,7 @@ extension OpCase {
         }
     }
 
-    /// All columns, heads and neurons; widths on both sides of every vector width.
+    /// Groups of all columns, of heads and of neurons; widths on both sides of every vector width.
     package static var contractCases: [OpCase] {
         [false, true].flatMap { summed in
             [

@@ -3,8 +3,8 @@ import Kernels
 import Reference
 
 extension OpCase {
-    /// Patches of images `images` out of `stored`; the other images hold poison.
-    /// - Parameter offset: floats in front of the pixels
+    /// Patches of the images in range `images` of `stored`; the other images hold poison.
+    /// - Parameter offset: floats before the pixels
     package static func patches(
         stored: Int, images: Range<Int>, channels: Int, image: (height: Int, width: Int),
         patch: (height: Int, width: Int), offset: Int = 0

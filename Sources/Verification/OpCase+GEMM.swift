@@ -5,15 +5,15 @@ import Reference
 extension OpCase {
     /// - Parameters:
     ///   - gap: poison between rows of a and of out
-    ///   - offset: poison in front of both
-    ///   - checkedRows: rows that are compared, spread over all; the others need only be numbers
+    ///   - offset: poison before both
+    ///   - checkedRows: how many rows are compared, evenly spread; the others may hold anything but NaN
     package static func gemm(
         _ gemm: any GEMM, m: Int, n: Int, k: Int, activation: ActivationKind = .none, gap: Int = 0, offset: Int = 0,
         checkedRows: Int? = nil
     ) -> OpCase {
-        // A sum of K products takes K + 1 roundings at most in whatever order, relative to the sum of |a w|; bias and
-        // activation take fewer than 16 more (see bias_activation), and no activation is steeper than 1.13.
-        // Tensor cores cut sums off instead of rounding them, at twice the size: 4 roundings for one.
+        // A sum of K products takes at most K + 1 roundings in any order, relative to the sum of |a w|; bias and
+        // activation take fewer than 16 more (see bias_activation), and no activation is steeper than 1.13. Tensor
+        // cores truncate sums instead of rounding, at twice the unit: 4 roundings for one.
         let roundings = gemm.precision == .fp32 ? 1.0 : 4
         let tolerance = 1.13 * (roundings * Double(k + 20) * Float.unitRoundoff + gemm.precision.productError)
         return OpCase(
@@ -83,8 +83,8 @@ extension OpCase {
     }
 }
 
-/// Whether a row's result has the same bits however many rows the call has, across blocks and kernels of the provider.
-/// - Returns: a result whose error counts the values that differ
+/// Checks that a row's result has the same bits for any number of rows, across the provider's blocks and kernels.
+/// - Returns: a result whose error counts the differing values
 package func rowsAlone(_ gemm: any GEMM, _ library: KernelLibrary, seed: UInt64) throws -> VerifyResult {
     let (n, k) = (467, 419), rows = [1, 2, 3, 5, 6, 7, 12, 13, 31, 64, 95, 96, 97, 193, 509]
     let most = rows.max() ?? 1

@@ -4,10 +4,10 @@ import Reference
 
 extension OpCase {
     /// - Parameters:
-    ///   - slots: of the forward pass
-    ///   - queries: the first so many tokens ask
-    ///   - hasBias: whether something is added to the scores
-    ///   - std: of queries and keys; large ones make single keys take nearly all
+    ///   - slots: slots of the forward pass
+    ///   - queries: the number of query tokens, from the first
+    ///   - hasBias: whether a bias is added to the scores
+    ///   - std: standard deviation of queries and keys; if large, single keys get nearly all of the weight
     package static func keyTokens(
         entries: Int, slots: Int, heads: Int, headDim: Int, tokens: Int, queries: Int, std: Float = 1,
         weight: Float = 1, accumulate: Bool = false, hasBias: Bool = false
@@ -19,7 +19,7 @@ extension OpCase {
                 + (accumulate ? ", added" : "") + (hasBias ? ", bias" : ""),
             flops: entries * heads * queries * tokens * 10 * headDim,
             bytes: 4 * entries * (width * (2 * queries + 3 * tokens) + heads * tokens),
-            // As for attention, whose z is computed twice, and a sum over the queries
+            // As for attention, with z computed twice, and a sum over the queries
             tolerance: 4 * attentionTolerance(headDim: headDim, tokens: tokens)
                 + Double(queries) * Float.unitRoundoff
         ) { library, random in
@@ -30,7 +30,7 @@ extension OpCase {
             for part in 0..<3 {
                 parts[part] = random.normals(slots * tokens * width, std: part < 2 ? std : 1)
                 for row in 0..<(slots * tokens) {
-                    // Tokens that do not ask hold poison.
+                    // Tokens without a query hold poison.
                     if part == 0, row % tokens >= queries { continue }
                     let at = offset + row * stride + part * width
                     buffer.replaceSubrange(at..<(at + width), with: parts[part][(row * width)..<((row + 1) * width)])
@@ -99,7 +99,7 @@ extension OpCase {
         }
     }
 
-    /// The sum over queries of |g| max|v|, by column, times 1 + the largest sum |q k| / sqrt(Dh)
+    /// The sum over queries of (|g| . max|v|) times 1 + the largest sum |q k| / sqrt(Dh)
     private static func keyScale(
         q: [Double], keys: [Double], v: [Double], gradient: [Double], headDim: Int
     ) -> Double {
@@ -119,7 +119,7 @@ extension OpCase {
         }
     }
 
-    /// T around blocks of keys, few queries; scores so large that single keys take all; heads of real models; a bias.
+    /// T around key blocks; few queries; scores so large that one key gets all weight; real head dimensions; a bias.
     package static var keyTokensCases: [OpCase] {
         [
             keyTokens(entries: 3, slots: 4, heads: 3, headDim: 7, tokens: 37, queries: 37),

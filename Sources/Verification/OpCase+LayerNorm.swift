@@ -6,14 +6,14 @@ extension OpCase {
     /// - Parameters:
     ///   - stream: rows of the residual stream
     ///   - rows: the list; stream rows that are not in it hold poison
-    ///   - tokens: tokens that are normed, of `allTokens`
+    ///   - tokens: how many tokens of `allTokens` are normalised
     ///   - padding: poison between one row's end and the next row
     package static func layerNorm(
         stream: Int, rows: [Int32], tokens: Int, of allTokens: Int, width: Int, padding: Int = 0, zeroRow: Bool = false
     ) -> OpCase {
         let n = rows.count * tokens
-        // Relative to |w| (mean|x| + |x - mean|) / sigma + |b|: a sum of D terms takes D roundings at most, once in the
-        // mean and, halved by the square root, once in the variance; the division (2.5 ulp), the square root (3 ulp)
+        // Relative to |w| (mean|x| + |x - mean|) / sigma + |b|. A sum of D terms takes at most D roundings: one sum in
+        // the mean, and one in the variance, halved by the square root. The division (2.5 ulp), the square root (3 ulp)
         // and the last steps are the 16.
         let tolerance = 1.5 * Double(width + 16) * Float.unitRoundoff
         return OpCase(
@@ -33,7 +33,7 @@ extension OpCase {
             }
             let weight = random.normals(width, mean: 1, std: 0.5), bias = random.normals(width)
             let eps: Float = 1e-6
-            // Entries before and after the list that is used name other rows.
+            // Entries before and after the list's range name other rows.
             let others = [Int32](repeating: Int32(stream - 1), count: 3)
 
             let operation = try LayerNorm(library)
@@ -74,7 +74,7 @@ extension OpCase {
         }
     }
 
-    /// Heads of rows `stride` apart, in place; what lies between stays as it is.
+    /// Normalises the heads of rows `stride` apart, in place; values between stay unchanged.
     package static func layerNormHeads(rows: Int, heads: Int, width: Int, stride: Int, offset: Int) -> OpCase {
         let n = rows * heads * width
         return OpCase(
@@ -124,9 +124,9 @@ extension OpCase {
         }
     }
 
-    /// Rows divided by their length, in place.
+    /// Divides rows by their L2 norm, in place.
     package static func normalizeRows(rows: Int, width: Int, offset: Int) -> OpCase {
-        // A sum of squares takes D roundings, halved by the square root; that and the division are 3 and 2.5 ulp.
+        // The sum of squares takes D roundings, halved by the square root (3 ulp); the division takes 2.5 ulp.
         OpCase(
             name: "normalize_rows", shape: "[\(rows), \(width)] from \(offset)", flops: 3 * rows * width,
             bytes: 4 * 2 * rows * width, tolerance: (Double(width) / 2 + 12) * Float.unitRoundoff

@@ -7,13 +7,13 @@ extension OpCase {
     ///   - stream: rows of the stream
     ///   - rows: the list; stream rows that are not in it hold poison
     ///   - tokens: tokens of each row, of `allTokens`
-    ///   - addTokens: tokens that have something to be added to, in place if they are all
+    ///   - addTokens: tokens whose gradient is added to an existing one; in place if all are
     package static func layerNormBackward(
         stream: Int, rows: [Int32], tokens: Int, of allTokens: Int, addTokens: Int, width: Int, padding: Int = 0
     ) -> OpCase {
         let n = rows.count * tokens, inPlace = addTokens == tokens
-        // With a = (mean|x| + |x - mean|) / sigma, which is off by 1.5 (D + 16) roundings (see layerNorm), twice in the
-        // last term; each mean is a sum of D terms; all relative to (|y| + mean|y| + a mean|y a|) / sigma + |add|.
+        // With a = (mean|x| + |x - mean|) / sigma, whose error is 1.5 (D + 16) roundings (see layerNorm), twice in the
+        // last term. Each mean is a sum of D terms. All are relative to (|y| + mean|y| + a mean|y a|) / sigma + |add|.
         return OpCase(
             name: "layernorm_backward",
             shape: "rows \(rows.count) of \(stream), T \(tokens) of \(allTokens), D \(width), added to \(addTokens)",
@@ -81,7 +81,7 @@ extension OpCase {
         }
     }
 
-    /// Heads of rows `stride` apart, in place; what lies between stays as it is.
+    /// The gradient at the heads of rows `stride` apart, in place; values between stay unchanged.
     package static func layerNormHeadsBackward(
         rows: Int, heads: Int, width: Int, inputStride: Int, stride: Int, offset: Int
     ) -> OpCase {
@@ -127,7 +127,6 @@ extension OpCase {
                             let scales = layerNormBackwardScales(x, weight: wide, eps: Double(eps), gradient: own)
                             for d in 0..<width {
                                 expected.values[at + d] = values[d]
-                                // Of one value the gradient is 0, whatever the roundings.
                                 expected.scales[at + d] = scales[d]
                             }
                         }
@@ -137,8 +136,8 @@ extension OpCase {
         }
     }
 
-    /// What the errors of a layer norm's gradient at one token are relative to: (|y| + mean|y| + a mean|y a|) / sigma, with
-    /// a = (mean|x| + |x - mean|) / sigma.
+    /// Scales of the errors of a layer norm's gradient at one token: (|y| + mean|y| + a mean|y a|) / sigma, with a =
+    /// (mean|x| + |x - mean|) / sigma.
     private static func layerNormBackwardScales(
         _ x: [Double], weight: [Double], eps: Double, gradient: [Double]
     ) -> [Double] {
@@ -150,7 +149,7 @@ extension OpCase {
         return zip(y, a).map { ($0 + meanY + $1 * meanProduct) / sigma }
     }
 
-    /// The gradient of rows divided by their length, in place.
+    /// The gradient of dividing rows by their L2 norm, in place.
     package static func normalizeRowsBackward(rows: Int, width: Int) -> OpCase {
         // Sums of D terms, relative to (|g| + |n| |n| . |g|) / |x|
         OpCase(
@@ -183,7 +182,7 @@ extension OpCase {
         }
     }
 
-    /// Widths on both sides of every vector width; nothing, some tokens and all tokens added to.
+    /// Widths on both sides of every vector width; added to no tokens, some tokens and all tokens.
     package static var layerNormBackwardCases: [OpCase] {
         [
             layerNormBackward(stream: 7, rows: [5, 0, 3, 1], tokens: 5, of: 5, addTokens: 5, width: 37),

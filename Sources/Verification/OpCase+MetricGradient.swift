@@ -3,12 +3,12 @@ import Kernels
 import Reference
 
 extension OpCase {
-    /// A gradient of every metric for each of `images` images.
-    /// - Parameter std: of the logits
+    /// The gradient of every metric for each of `images` images.
+    /// - Parameter std: standard deviation of the logits
     package static func metricGradient(images: Int, classes: Int, std: Float = 2) -> OpCase {
         let kinds = MetricGradient.Metric.allCases, n = images * kinds.count
-        // A power's argument takes a rounding of the range of logits, which lies within 16 standard deviations; the
-        // power 3 more, the sum C.
+        // The exponential's argument has one rounding of the range of logits, which is below 16 standard deviations;
+        // the exponential adds 3, the sum C.
         return OpCase(
             name: "metric_gradient", shape: "\(n) rows, C \(classes)", flops: 4 * n * classes,
             bytes: 4 * 2 * n * classes, tolerance: (Double(classes) + 16 * Double(std) + 16) * Float.unitRoundoff
@@ -16,7 +16,7 @@ extension OpCase {
             let logits = random.normals((images + 2) * classes, std: std)
             let targets = (0..<images).map { _ in Int.random(in: 0..<classes, using: &random) }
             let foils = targets.map { (($0 + 1) % classes) }
-            // Rows backwards, metrics in turn
+            // Rows in descending order, metrics in turn
             let rows = (0..<n).map { images + 1 - $0 / kinds.count }, of = (0..<n).map { $0 / kinds.count }
             let context = library.context, operation = try MetricGradient(library)
             let values = try Buffer(context, logits), offset = 3

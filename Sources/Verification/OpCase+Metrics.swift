@@ -5,17 +5,17 @@ import Reference
 
 extension OpCase {
     /// - Parameters:
-    ///   - patches: passes beside clean and corrupted
-    ///   - ties: logits in steps of a half, so that the largest is often there twice
-    ///   - std: of the logits
-    ///   - foils: which passes choose the foils that are not given
+    ///   - patches: passes besides clean and corrupted
+    ///   - ties: rounds logits to multiples of 0.5, so that the largest often occurs twice
+    ///   - std: standard deviation of the logits
+    ///   - foils: the passes that choose the foils that are not given
     package static func metrics(
         images: Int, patches: Int, classes: Int, ties: Bool = false, std: Float = 3, foils: FoilRows = .both
     ) -> OpCase {
         let rows = images * (2 + patches)
-        // With R = the largest difference of a row's logits: log p is off by the C + 1 roundings of a sum, exp and log
-        // of 3 ulp each, and three sums of terms up to R; p and each term of KL inherit that, relative to p (1 + R),
-        // and KL adds C roundings. Logits, their differences and the classes are exact.
+        // With R = the range of a row's logits: log p has the errors of a sum (C + 1 roundings), exp and log (3 ulp
+        // each), and three sums of terms up to R. p and each term of KL inherit that, relative to p (1 + R), and KL
+        // adds C roundings. Logits, their differences and the classes are exact.
         let tolerance = Double(2 * classes + 32) * Float.unitRoundoff
         return OpCase(
             name: "metrics",
@@ -25,7 +25,7 @@ extension OpCase {
         ) { library, random in
             var logits = random.normals(rows * classes, std: std)
             if ties { logits = logits.map { ($0 * 2).rounded() / 2 } }
-            // Some targets are given, some are the clean pass's own.
+            // Some targets are given, the others are the clean pass's argmax.
             let labels = (0..<images).map { $0 % 2 == 0 ? -1 : Int.random(in: 0..<classes, using: &random) }
             let givenFoils = (0..<images).map { $0 % 3 == 1 ? Int.random(in: 0..<classes, using: &random) : -1 }
             let values = logits
@@ -61,7 +61,7 @@ extension OpCase {
                             klDivergence(pLogits: clean, qLogits: mine), Double(argmax(mine)),
                             logOdds(mine, target: target),
                         ]
-                        // 1e-30: below it exp may give 0.
+                        // 1e-30: below it exp may underflow to 0.
                         expected.scales += [
                             p[target] * (1 + range) + 1e-30, 0, 0, 2 * both * cleanP.reduce(0, +), 0,
                             1 + 3 * range + abs(mine[target]),
@@ -77,7 +77,7 @@ extension OpCase {
         }
     }
 
-    /// The passes that choose foils
+    /// The passes that choose the foils
     package enum FoilRows: Sendable {
         case clean, corrupted, both
 

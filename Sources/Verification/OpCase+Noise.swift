@@ -3,20 +3,20 @@ import Kernels
 import Reference
 
 extension OpCase {
-    /// `e += strength * deviation * normal`, image by image, with the deviations: the two noise kernels.
+    /// Both noise kernels: `e += strength * deviation * normal` per image, and the deviations.
     /// - Parameters:
-    ///   - images: which of `stored` images' words are used; the others' are poison
-    ///   - mean: of e, in its standard deviations
+    ///   - images: the images of `stored` whose key words are used; the other words are poison
+    ///   - mean: mean of e, in standard deviations of e
     package static func noise(
         stored: Int, images: Range<Int>, values: Int, strength: Float, mean: Float = 0.5
     ) -> OpCase {
         let n = images.count * values
-        // In units of u = 2^-24, each against its scale below.
+        // In units of u = 2^-24, each relative to its scale below.
         // Deviation: a sum of 64 running sums takes values / 64 + 6 roundings, halved by the square root; differences,
-        // squares, division and root (3 ulp) are within the 16. The mean's own error counts squared.
-        // Normals: u has 2 roundings, which move r = sqrt(-2 ln u) by 4 / r, or by sqrt(4) where r is smaller still;
-        // the logarithm (3 ulp) and the root add 5 r; the angle is off by 4 roundings of at most 2 pi, 25 r; cosine (4
-        // ulp) and products 7 r. The fma rounds once.
+        // squares, division and root (3 ulp) are within the 16. The mean's own error enters squared.
+        // Normals: u has 2 roundings, which change r = sqrt(-2 ln u) by 4 / r, or by sqrt(4) if r is smaller still; the
+        // logarithm (3 ulp) and the root add 5 r; the angle is off by 4 roundings of at most 2 pi, 25 r; cosine (4 ulp)
+        // and products 7 r. The fma rounds once.
         let tolerance = (Double(values) / 64 + 16 + 40) * Float.unitRoundoff
         return OpCase(
             name: "noise", shape: "images \(images) of \(stored), \(values) values", flops: 30 * n, bytes: 4 * 4 * n,
@@ -24,7 +24,7 @@ extension OpCase {
         ) { library, random in
             let std: Float = 0.7
             let e = random.normals(n, mean: mean * std, std: std)
-            // Any bits are words.
+            // Key words may have any bits, those of NaNs and infinities included.
             let odd: [UInt32] = [0x7f80_0001, 0xffc0_0000, 1, 0x7f80_0000, 0, .max, 0x8000_0001, 0xff80_0123]
             let words: [[UInt32]] = images.indices.map { image in
                 image == images.lowerBound && images.count > 1
@@ -71,7 +71,7 @@ extension OpCase {
         }
     }
 
-    /// Values below, at and above whole blocks of 4 and of 64; one value has no deviation.
+    /// Values below, at and above whole blocks of 4 and of 64; a single value has no deviation.
     package static var noiseCases: [OpCase] {
         [
             noise(stored: 6, images: 2..<5, values: 331, strength: 1.5),
@@ -84,7 +84,7 @@ extension OpCase {
     }
 }
 
-/// The standard deviation of `values` as of a whole population.
+/// The population standard deviation (divided by n).
 package func populationDeviation(_ values: [Double]) -> Double {
     let n = Double(values.count), mean = values.reduce(0, +) / n
     return (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / n).squareRoot()

@@ -3,7 +3,7 @@ import Kernels
 import Reference
 
 extension OpCase {
-    /// One entry of `attention_pattern`: `to`'s z of one head, for some queries, by `from`'s pattern.
+    /// One entry of `attention_pattern`: z of slot `to`, for one head and some queries, by the pattern of slot `from`.
     package struct PatternEntry: Sendable {
         package var from: Int, to: Int, head: Int, tokens: [Int]
 
@@ -12,9 +12,10 @@ extension OpCase {
         }
     }
 
-    /// Queries and keys that no entry takes a pattern from, and values that none weighs, hold poison; so does z.
+    /// Queries and keys of slots that give no pattern, values of slots that receive none, and z hold poison.
     /// - Parameters:
-    ///   - queries: the first so many tokens ask; in a buffer of their own, as in the last layer, if they are not all
+    ///   - queries: the number of query tokens, from the first; if below `tokens`, in their own buffer, as in the last
+    ///     layer
     ///   - gap: poison between queries, keys, values and the next row
     package static func attentionPattern(
         slots: Int, heads: Int, headDim: Int, tokens: Int, queries: Int, gap: Int = 0, std: Float = 1,
@@ -34,7 +35,7 @@ extension OpCase {
             var rows = [Float].poison(offset + slots * tokens * stride + margin)
             var queryRows = [Float].poison(apart ? 5 + slots * queries * qStride + margin : 0)
             let givers = Set(entries.map(\.from)), takers = Set(entries.map(\.to))
-            // [slots] of [T, D]; zeros where poison stands
+            // [slots] of [T, D]; zeros in place of poison
             let zeros = [Double](repeating: 0, count: tokens * width)
             var q = [[Double]](repeating: zeros, count: slots), k = q, v = q
             func put(_ value: Float, _ all: inout [Double], _ token: Int, _ d: Int, at: Int, in rows: inout [Float]) {
@@ -113,7 +114,7 @@ extension OpCase {
         }
     }
 
-    /// Several heads and lists of queries in one launch; a pass's own pattern; one query; T above a block of keys.
+    /// Several heads and lists of queries in one launch; a slot's own pattern; one query; T above a block of keys.
     package static var attentionPatternCases: [OpCase] {
         [
             attentionPattern(

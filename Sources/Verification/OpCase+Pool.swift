@@ -2,7 +2,7 @@ import CLRuntime
 import Kernels
 
 extension OpCase {
-    /// The mean of some tokens of rows of a list, or of consecutive rows; what is not read is poison.
+    /// The mean over a range of tokens, for listed or for consecutive rows; values that are not read are poison.
     package static func pool(
         stored: Int, rows: [Int]?, count: Int, tokens: Range<Int>, of all: Int, width: Int, stride: Int, offset: Int
     ) -> OpCase {
@@ -55,7 +55,7 @@ extension OpCase {
         }
     }
 
-    /// The gradient of a mean, first of `tokens` and then, added to it, of a single token.
+    /// The gradient of a mean over `tokens`, then, accumulated, of a mean over a single token.
     package static func poolBackward(
         rows: Int, tokens: Range<Int>, of all: Int, width: Int, stride: Int, offset: Int
     ) -> OpCase {

@@ -3,7 +3,7 @@ import Kernels
 import Reference
 
 extension OpCase {
-    /// `x[dst] = o[src] + x[base]`; rows of x that are in no list, and tokens from `tokens` on, hold poison.
+    /// `x[dst] = o[src] + x[base]`; rows of x in no list, and tokens from `tokens` on, hold poison.
     package static func residualAdd(
         stream: Int, outputs: Int, dst: [Int32], base: [Int32], src: [Int32], tokens: Int, of allTokens: Int,
         width: Int,
@@ -28,7 +28,7 @@ extension OpCase {
             let start = x, added = o, count = dst.count
             let operation = try Residual(library)
             let xBuffer = try Buffer(library.context, x), oBuffer = try Buffer(library.context, o)
-            // The lists stand apart, so that one offset taken for another reads a 0.
+            // Gaps of zeros separate the lists, so that a wrong offset reads a 0.
             let lists = try Buffer(library.context, [0] + src + [0, 0] + dst + [0, 0, 0] + base)
             return PreparedOp(
                 launch: {
@@ -94,7 +94,7 @@ extension OpCase {
         OpCase(
             name: "residual_blend", shape: "rows \(dst.count) of \(stream), \(size) values, t \(t)",
             flops: 2 * dst.count * size, bytes: 4 * 3 * dst.count * size,
-            tolerance: 3 * Float.unitRoundoff  // a difference and a fused product and sum
+            tolerance: 3 * Float.unitRoundoff  // a difference and a fused multiply-add
         ) { library, random in
             var x = [Float].poison(stream * size + margin)
             for row in Set(a + b).sorted() {
@@ -168,10 +168,10 @@ extension OpCase {
 
     package static var residualCases: [OpCase] {
         [
-            // In place, every row its own output, permuted
+            // In place, each row with its own output, permuted
             residualAdd(
                 stream: 5, outputs: 5, dst: [3, 0, 4], base: [3, 0, 4], src: [1, 4, 0], tokens: 3, of: 3, width: 37),
-            // Births: rows 5 and 6 are copies of 1, row 3 of 0; two of them take the same output
+            // Births: rows 5 and 6 start from row 1, row 3 from row 0; two of them read the same output
             residualAdd(
                 stream: 7, outputs: 3, dst: [5, 6, 3], base: [1, 1, 0], src: [2, 0, 2], tokens: 2, of: 5, width: 131,
                 padding: 7),

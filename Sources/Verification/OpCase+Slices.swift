@@ -12,10 +12,10 @@ extension OpCase {
         }
     }
 
-    /// `buffer[dst, t, columns] = buffer[src, t, columns]`; everything that is not copied from holds poison.
+    /// `buffer[dst, t, columns] = buffer[src, t, columns]`; everything that is not a source holds poison.
     /// - Parameters:
-    ///   - slots: of `tokens` tokens of `width` floats; `padding` floats between tokens, and again between slots
-    ///   - offset: where slot 0 starts
+    ///   - slots: number of slots [tokens, width]; `padding` floats between tokens, and again between slots
+    ///   - offset: start of slot 0
     package static func slices(
         slots: Int, tokens: Int, width: Int, padding: Int = 0, offset: Int = 0, entries: [Slice]
     ) -> OpCase {
@@ -36,8 +36,7 @@ extension OpCase {
                     buffer.replaceSubrange(from..<(from + entry.width), with: random.normals(entry.width))
                 }
             }
-            // Token lists stand before the entries, and a gap before both, so that one offset taken for another is
-            // seen.
+            // Token lists precede the entries, and a gap precedes both, so that a wrong offset shows.
             var lists: [Int32] = [0, 0, 0], tokenLists: [Int32] = []
             for entry in entries {
                 tokenLists.append(Int32(lists.count))
@@ -77,7 +76,7 @@ extension OpCase {
         }
     }
 
-    /// Widths on both sides of every vector width; entries with unlike widths and token lists in one launch.
+    /// Widths on both sides of every vector width; entries with different widths and token lists in one launch.
     package static var slicesCases: [OpCase] {
         [
             slices(

@@ -2,20 +2,20 @@ import CLRuntime
 import Kernels
 import Reference
 
-/// One device operation at one size: how to run it, what must come out, and what it costs. The same description
-/// serves the tests, `vitpatch verify` and `vitpatch bench`.
+/// One device operation at one size: how to run it, the expected output, and its cost. Shared by the tests, `vitpatch
+/// verify` and `vitpatch bench`.
 package struct OpCase {
     package let name: String
     /// The size, as text
     package let shape: String
-    /// Floating-point operations that the formula asks for
+    /// Floating-point operations of the formula
     package let flops: Int
-    /// Bytes that must move at least: every input read once, every output written once
+    /// Minimum memory traffic in bytes: every input read once, every output written once
     package let bytes: Int
-    /// The most an element may be off, relative to its scale in `Expected`; each is derived where it is set
+    /// The largest allowed error of an element, relative to its scale in `Expected`; derived where it is set
     package let tolerance: Double
-    /// How far an element may move beyond that for a relative error of 1 in the kernel's products, where it has any:
-    /// what lower precisions than fp32 are allowed
+    /// At precisions below fp32, the additional error allowed per unit of relative error of the kernel's products; 0 if
+    /// it has none
     package let productSensitivity: Double
     /// Uploads inputs drawn from the generator, and poisons everything that the operation may not read or must write.
     package let prepare: (KernelLibrary, inout SplitMix64) throws -> PreparedOp
@@ -33,7 +33,7 @@ package struct OpCase {
         self.prepare = prepare
     }
 
-    /// What `--max-size` is compared with: floating-point operations or bytes, whichever are more
+    /// Compared with `--max-size`: the larger of floating-point operations and bytes
     package var size: Int { max(flops, bytes) }
 
     /// Runs the operation once on inputs of this seed and compares every element of its output.
@@ -45,7 +45,7 @@ package struct OpCase {
         return VerifyResult(name: name, detail: shape, error: error, tolerance: tolerance(library.precision))
     }
 
-    /// Tensor cores cut sums off instead of rounding them, at twice the size: 4 roundings for one.
+    /// Tensor cores truncate sums instead of rounding, at twice the unit: 4 roundings for one.
     private func tolerance(_ precision: Precision) -> Double {
         if precision == .fp32 || productSensitivity == 0 { return tolerance }
         return 4 * tolerance + productSensitivity * precision.productError
@@ -54,20 +54,20 @@ package struct OpCase {
 
 /// An operation with its inputs on the device.
 package struct PreparedOp {
-    /// Enqueues it once.
+    /// Enqueues the operation once.
     package let launch: () throws -> Void
-    /// All that it may have written, and the poison around it
+    /// Everything that it may write, and the poison around it
     package let output: () throws -> [Float]
     /// The same from the reference, in Double
     package let expected: () -> Expected
 }
 
-/// What an output must be, element by element.
+/// The expected output, element by element.
 package struct Expected {
     /// NaN where the operation may not write
     package var values: [Double]
-    /// What an element's error is relative to, e.g. a sum's magnitudes added up. 0: that very Float and no other.
-    /// Infinite: any number, where comparing all of a large output would take too long
+    /// The magnitude that an element's error is relative to, e.g. the sum of a sum's absolute terms. 0: exactly this
+    /// Float. Infinity: any number, where comparing all of a large output would take too long
     package var scales: [Double]
 
     package init(values: [Double], scales: [Double]) {
@@ -75,7 +75,7 @@ package struct Expected {
         self.scales = scales
     }
 
-    /// Values that involve one rounding at most, so that every correct implementation gives the same Float.
+    /// Values with at most one rounding, so that every correct implementation gives the same Float.
     package init(exact values: [Double]) {
         self.init(values: values, scales: [Double](repeating: 0, count: values.count))
     }
@@ -86,8 +86,8 @@ package struct Expected {
         scales.append(contentsOf: repeatElement(0, count: count))
     }
 
-    /// The largest error of an output relative to its scales; infinite where poison was overwritten, where a number is
-    /// missing, and where an exact value differs.
+    /// The largest error of an output relative to its scales; infinite if poison was overwritten, a number is missing,
+    /// or an exact value differs.
     package func error(of output: [Float]) -> Double {
         guard output.count == values.count, scales.count == values.count else { return .infinity }
         var largest = 0.0
@@ -107,7 +107,7 @@ package struct Expected {
 }
 
 extension Float {
-    /// A NaN that no arithmetic makes: what buffers hold before an operation writes them.
+    /// A NaN that no arithmetic produces: the contents of buffers before an operation writes them.
     static let poison = Float(bitPattern: 0x7fc0_5afe)
     /// u, half the distance from 1 to the next Float: the largest relative error of one rounding
     static let unitRoundoff = 0x1p-24
@@ -117,5 +117,5 @@ extension [Float] {
     static func poison(_ count: Int) -> [Float] { [Float](repeating: .poison, count: count) }
 }
 
-/// Poisoned floats behind every output: an operation that writes past its end, by a vector of rows too, is found out.
+/// Poisoned floats after every output: catches writes past its end, also by a vector of rows.
 let margin = 1031

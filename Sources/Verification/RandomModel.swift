@@ -2,13 +2,13 @@ import Formats
 import Reference
 import ViT
 
-/// A small ViT with random weights that reacts to its input: patches in it move probabilities by tenths. Every size is
-/// odd, so that no vector width divides it.
+/// A small ViT with random weights that is sensitive to patches: they change probabilities by tenths. Its default sizes
+/// are odd, so that no vector width divides them.
 package struct RandomModel: Sendable {
     package let config: ViTConfig
     package let weights: ViTWeights
 
-    /// What some families have beside a ViT's
+    /// Parts that some families add to a ViT
     package struct Pieces: OptionSet, Sendable {
         package let rawValue: Int
         package init(rawValue: Int) { self.rawValue = rawValue }
@@ -33,7 +33,7 @@ package struct RandomModel: Sendable {
             architecture: architecture, labels: (0..<classes).map { "class \($0)" })
         let (m, hidden, config) = (intermediateSize, config.fc1Size, config)
 
-        /// [outputs, inputs] that keep the size of what they map, times `gain`
+        /// Weights [outputs, inputs] that keep the magnitude of their inputs, times `gain`
         func linear(_ outputs: Int, _ inputs: Int, gain: Float) -> Weight {
             Weight(random.normals(outputs * inputs, std: gain / Float(inputs).squareRoot()))
         }
@@ -60,7 +60,7 @@ package struct RandomModel: Sendable {
             lnWeight: scale(), lnBias: bias(d), headWeight: linear(classes, d, gain: 2), headBias: bias(classes))
     }
 
-    /// [channels, S, S] of one image
+    /// One image, [channels, S, S]
     package func pixels(using random: inout SplitMix64) -> [Float] {
         random.normals(config.imageValues)
     }

@@ -4,8 +4,8 @@ import Patch
 import Reference
 import ViT
 
-/// Passes of a model with a ViT-B's widths, heads and tokens, and two layers, against the Double reference: what the
-/// small models of `EndToEnd` cannot show. The reference takes most of the time, and is computed once for all GEMMs.
+/// Checks passes of a model with ViT-B's widths, heads and tokens, and two layers, against the Double reference: sizes
+/// that `EndToEnd` does not cover. The reference takes most of the time; all GEMMs share it.
 package struct RealSize {
     private let model: RandomModel
     private let clean: [Float], corrupted: [Float]  // [channels, S, S]

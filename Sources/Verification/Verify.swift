@@ -1,10 +1,10 @@
 import CLRuntime
 import Kernels
 
-/// One check and how it went.
+/// One check and its result.
 package struct VerifyResult: Sendable {
     package var name: String
-    /// The sizes, or what was compared
+    /// The sizes, or the subject of the comparison
     package var detail: String
     package var error: Double
     package var tolerance: Double
@@ -19,7 +19,7 @@ package struct VerifyResult: Sendable {
 }
 
 extension OpCase {
-    /// Every operation but the GEMM, which comes in several.
+    /// All operations except the GEMMs, which depend on the provider.
     package static var kernelCases: [OpCase] {
         layerNormCases + biasActivationCases + residualCases + embedCases + poolCases + attentionCases
             + attentionPatternCases
@@ -28,24 +28,24 @@ extension OpCase {
 }
 
 extension OpCase {
-    /// What a backward pass needs, and estimates from gradients
+    /// Operations of the backward pass and of estimates from gradients
     package static var backwardCases: [OpCase] {
         metricGradientCases + layerNormBackwardCases + activationBackwardCases + attentionBackwardCases + contractCases
             + keyTokensCases
     }
 }
 
-/// Parts of what `verify` checks: the operations but the GEMMs, the GEMMs, and whole passes with each of them
+/// Parts of `verify`: operations other than GEMMs, GEMMs, and whole passes with each GEMM
 package enum VerifyPart: String, CaseIterable, Sendable { case kernel, gemm, pass }
 
-/// Holds a device to the Double reference: every operation, then whole passes, with each GEMM.
+/// Checks a device against the Double reference: every operation, then whole passes, with each GEMM.
 /// - Parameters:
-///   - parts: what is checked
-///   - maxSize: operations of more floating-point operations or bytes are left out, and with them the checks that GEMMs
-///     have beside them
-///   - seed: of weights and inputs
+///   - parts: the parts to check
+///   - maxSize: skips operations with more floating-point operations or bytes; any limit also skips the GEMMs' further
+///     checks (`rowsAlone`, `residualChecks`)
+///   - seed: seed of weights and inputs
 ///   - report: called after each check
-/// - Throws: what the device or a compiler says; a wrong result is reported and not thrown.
+/// - Throws: errors of the device or its compiler; a wrong result is reported, not thrown.
 package func verify(
     context: Context, gemms: [GEMMChoice], parts: Set<VerifyPart> = Set(VerifyPart.allCases), maxSize: Int = .max,
     seed: UInt64, report: (VerifyResult) throws -> Void

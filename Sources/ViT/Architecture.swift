@@ -1,23 +1,23 @@
-/// What kind of encoder a model is: everything that differs between families beside sizes and weights.
+/// The kind of an encoder: everything besides sizes and weights that differs between families.
 package struct Architecture: Sendable, Equatable {
-    /// A token in front of the image patches
+    /// A token before the image patches
     package enum PrefixToken: String, Sendable, CaseIterable {
         case cls, distillation, register
     }
 
-    /// What the classifier reads of the last layer's stream: its parts joined, [parts, D].
+    /// The classifier's input, read from the last layer's stream: the parts concatenated, [parts, D].
     package struct Readout: Sendable, Equatable {
         package enum Part: Sendable, Equatable {
             /// One token
             case token(Int)
             /// The mean of the tokens from this one on
             case mean(from: Int)
-            /// Attention of a learned query to all tokens, then an MLP of its own (`PoolingWeights`)
+            /// Attention of a learned query to all tokens, followed by an MLP (`PoolingWeights`)
             case attention
         }
 
-        /// What stands between the parts and the classes of a model that compares images with texts: a map to `width`
-        /// values without a bias, if there is one, whose result is divided by its length
+        /// The embedding between parts and classes in a model that compares images with texts: an optional map to
+        /// `width` values without a bias; the result is divided by its length
         package struct Embedding: Sendable, Equatable {
             package var width: Int
             package var isProjected: Bool
@@ -25,7 +25,7 @@ package struct Architecture: Sendable, Equatable {
             package init(width: Int, isProjected: Bool) { (self.width, self.isProjected) = (width, isProjected) }
         }
 
-        /// Where the final norm stands: before the means, after them, or nowhere
+        /// Position of the final norm: before the means, after them, or absent
         package enum Norm: Sendable { case before, after, none }
 
         package var parts: [Part]
@@ -39,15 +39,16 @@ package struct Architecture: Sendable, Equatable {
         /// The first token, after the final norm
         package static let firstToken = Readout([.token(0)])
 
-        /// Whether it reads the first tokens, one after the other, and nothing else.
+        /// Whether the parts are the first tokens in order, and nothing else.
         package var isFirstTokens: Bool {
             norm == .before && embedding == nil && parts == parts.indices.map { .token($0) }
         }
 
-        /// How many tokens the last layer computes, from the first on, of `tokens`: up to the last one that is read.
+        /// The number of tokens, from the first, that the last layer computes of `tokens`: up to the last one that is
+        /// read.
         package func tokensRead(of tokens: Int) -> Int { ranges(of: tokens).map(\.upperBound).max() ?? tokens }
 
-        /// The tokens that are read, a range for each part
+        /// The tokens that are read, one range per part
         package func ranges(of tokens: Int) -> [Range<Int>] {
             parts.map { part in
                 switch part {
@@ -80,16 +81,16 @@ package struct Architecture: Sendable, Equatable {
 
     /// The family's name, as `inspect` shows it
     package var family: String
-    /// In front of the patches, in their order
+    /// The tokens before the patches, in order
     package var prefix: [PrefixToken]
     package var readout: Readout
-    /// Whether a layer norm stands between the embeddings and the first layer
+    /// Whether a layer norm is applied between the embeddings and the first layer
     package var hasPreNorm: Bool
-    /// Whether the MLP's hidden layer is activation(gate) * up, of two maps of its input
+    /// Whether the MLP's hidden layer is activation(gate) * up, two maps of the same input
     package var hasGatedMLP = false
     /// Whether queries and keys are normed, head by head
     package var hasQKNorm = false
-    /// Whether the layers add something to the attention scores that depends on the tokens' places alone
+    /// Whether a bias that depends on token positions alone is added to the attention scores
     package var hasScoreBias = false
 
     package init(family: String, prefix: [PrefixToken], readout: Readout, hasPreNorm: Bool = false) {

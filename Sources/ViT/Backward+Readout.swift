@@ -2,11 +2,11 @@ import CLRuntime
 import Kernels
 
 extension Backward {
-    /// The gradient at the logits, `workspace.logits`, to that at the last layer's end.
+    /// The gradient at the last layer's end from that at the logits, `workspace.logits`.
     ///
     /// - Parameters:
     ///   - x: [*, T, D]
-    ///   - rows: where in the lists the row of the last resid_post of each gradient row stands
+    ///   - rows: range of the lists with each gradient row's row of the last resid_post in x
     ///   - g: [rows.count, tokens(after: last layer), D]; 0 for tokens that the readout does not read
     package func readout(
         x: Buffer<Float>, lists: Buffer<Int32>, rows: Range<Int>, g: Buffer<Float>, workspace: Workspace
@@ -18,7 +18,7 @@ extension Backward {
         // Buffers of later pieces are free.
         let features = workspace.z
         try self.features(x: x, lists: lists, rows: rows, out: features, workspace)
-        /// Each part's gradient to the tokens that it is made of
+        /// Distributes each part's gradient over the tokens that it reads
         func spread(_ input: Buffer<Float>, to out: Buffer<Float>) throws(CLError) {
             for (part, range) in parts.enumerated() {
                 try encoder.pool.backward(
@@ -26,7 +26,7 @@ extension Backward {
                     outTokens: tokens, accumulate: part > 0)
             }
         }
-        /// Of the norm in front of the parts, from `workspace.normed`
+        /// Backward through the norm before the parts, from `workspace.normed`
         func normInput() throws(CLError) {
             try layerNorm(
                 input: x, rowStride: encoder.rowStride, rows: lists, list: rows, tokens: tokens,
@@ -54,7 +54,7 @@ extension Backward {
         }
     }
 
-    /// The gradient at the logits to that at the features, [rows.count, parts of the readout * D].
+    /// The gradient at the features [rows.count, parts of the readout * D] from that at the logits.
     private func features(
         x: Buffer<Float>, lists: Buffer<Int32>, rows: Range<Int>, out: Buffer<Float>, _ workspace: Workspace
     ) throws(CLError) {
@@ -67,7 +67,7 @@ extension Backward {
         }
         let g = Matrix(workspace.embeddingGradient, stride: embedding.width)
         try encoder.gemm(a: logits, weight: head, rows: count, activation: .none, out: g)
-        // What was divided by its length, again
+        // Recomputes the embedding before its division by its length
         try featuresAgain(x: x, lists: lists, rows: rows, workspace)
         if let projection = encoder.projection {
             try encoder.gemm(
@@ -84,7 +84,7 @@ extension Backward {
         }
     }
 
-    /// Tokens and means of rows of x: [rows.count, parts of the readout * D].
+    /// The readout's parts for rows of x: [rows.count, parts of the readout * D].
     private func pool(
         x: Buffer<Float>, rowStride: Int? = nil, lists: Buffer<Int32>?, rows: Range<Int>, out: Buffer<Float>
     ) throws(CLError) {
@@ -96,9 +96,9 @@ extension Backward {
         }
     }
 
-    // MARK: The forward pass again
+    // MARK: Recomputing the forward pass
 
-    /// The features of rows of x, into `workspace.features`: as `Encoder` computes them.
+    /// The features of rows of x, computed as in `Encoder`, into `workspace.features`.
     private func featuresAgain(
         x: Buffer<Float>, lists: Buffer<Int32>, rows: Range<Int>, _ workspace: Workspace
     ) throws(CLError) {
@@ -134,7 +134,7 @@ extension Backward {
         }
     }
 
-    /// What the readout by attention computed of rows of x: keys and values, z, and what its MLP was given.
+    /// Recomputes the attention readout for rows of x: keys and values, z, its MLP's input and hidden layer.
     private func attendAgain(
         x: Buffer<Float>, lists: Buffer<Int32>, rows: Range<Int>, _ workspace: Workspace
     ) throws(CLError) {
@@ -164,7 +164,8 @@ extension Backward {
 
     // MARK: A readout by attention
 
-    /// The gradient at the features [count, D] to that at the final norm's output, in `workspace.normed`: [count, T, D].
+    /// The gradient at the final norm's output, [count, T, D] in `workspace.normed`, from that at the features
+    /// [count, D].
     private func attentionReadout(
         _ features: Buffer<Float>, rows count: Int, _ workspace: Workspace
     ) throws(CLError) {
@@ -193,7 +194,7 @@ extension Backward {
             z: TokenRows(workspace.pooledZ, rowStride: d, tokenStride: d), queries: 1, tokens: t, heads: config.heads,
             scale: encoder.attentionScale, lists: workspace.order, slots: 0..<count, g: workspace.normed,
             statistics: workspace.statistics, out: workspace.qkv)
-        // The query is the same for all images: its gradient goes nowhere.
+        // The query is a weight, the same for all images: its gradient is not used.
         try encoder.gemm(
             a: Matrix(workspace.qkv, offset: d, stride: 3 * d), weight: own.kv, rows: count * t, activation: .none,
             out: normed)

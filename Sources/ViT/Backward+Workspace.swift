@@ -2,7 +2,7 @@ import CLRuntime
 import Kernels
 
 extension Backward {
-    /// Buffers of a backward pass of `rows` gradient rows. Every layer uses the same.
+    /// Buffers of a backward pass of `rows` gradient rows, reused by every layer.
     package final class Workspace {
         package let rows: Int
         /// At mlp_act, then at mlp_pre: [rows * tokens(after:), M]
@@ -15,19 +15,19 @@ extension Backward {
         package let normed: Buffer<Float>
         /// At the logits: [rows, C]
         package let logits: Buffer<Float>
-        /// Of attention's softmax, per query
+        /// Statistics of attention's softmax, per query
         let statistics: Buffer<Float>
 
-        // Empty where an architecture has no use for them:
-        /// At the gate and at what it gates, side by side: [rows * tokens(after:), 2M]
+        // Empty where the architecture does not need them:
+        /// At gate and up, side by side: [rows * tokens(after:), 2M]
         let gated: Buffer<Float>
         /// Queries and keys before their norms: [rows * T, 3D]
         let unnormed: Buffer<Float>
-        /// What a readout by attention computes: keys and values [rows * T, 2D], z and what its MLP is given [rows, D],
+        /// Forward values of a readout by attention: keys and values [rows * T, 2D], z and its MLP's input [rows, D],
         /// its hidden layer before the activation [rows, M]
         let pooledKV: Buffer<Float>, pooledZ: Buffer<Float>, pooledInput: Buffer<Float>, pooledHidden: Buffer<Float>
-        /// What a readout compares with texts: its features [rows, parts * D], their embedding before it is divided by its
-        /// length, and the gradient at that [rows, its width]
+        /// For a readout compared with texts: its features [rows, parts * D], their embedding before the division by
+        /// its length, and the gradient at the embedding [rows, width]
         let features: Buffer<Float>, embedding: Buffer<Float>, embeddingGradient: Buffer<Float>
         /// The list 0 ..< rows
         let order: Buffer<Int32>
@@ -53,7 +53,7 @@ extension Backward {
             order = try Buffer(context, (0..<Int32(counts[15])).map { $0 })
         }
 
-        /// Elements of each buffer, in the order in which they are made.
+        /// Elements of each buffer, in order of creation.
         package static func counts(_ config: ViTConfig, rows: Int) -> [Int] {
             let tokens = rows * config.tokens, (d, m) = (config.hiddenSize, config.intermediateSize)
             let architecture = config.architecture, pools = architecture.readout.parts.contains(.attention)
@@ -81,7 +81,7 @@ extension Backward {
         }
     }
 
-    /// Where the gradient at an activation inside a layer stands in a workspace, a row for each gradient row: from the
+    /// The gradient at an activation inside a layer, one row per gradient row of a workspace. It is valid from the
     /// piece of the backward pass that computes it to the end of the stage.
     package func gradient(_ activation: Activation, layer: Int, workspace: Workspace) -> TokenRows {
         let (t, d, m) = (encoder.config.tokens, encoder.config.hiddenSize, encoder.config.intermediateSize)

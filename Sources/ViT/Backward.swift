@@ -1,9 +1,9 @@
 import CLRuntime
 import Kernels
 
-/// The backward pass of an encoder: gradients of metrics with respect to activations, none to weights.
+/// The backward pass of an encoder: gradients of metrics with respect to activations, not weights.
 ///
-/// It goes from the logits to the embeddings, by one piece for each piece of the forward pass (`Encoder`):
+/// It goes from the logits to the embeddings, with one piece for each piece of the forward pass (`Encoder`):
 ///
 ///     metricGradient -> readout -> g
 ///     MLP        g -> mlpOutput -> mlp_act -> activate -> mlp_pre -> mlpInput -> g
@@ -11,8 +11,8 @@ import Kernels
 ///
 /// A gradient row is one backward pass: of one metric, in one forward pass. Several may share a forward pass. g is the
 /// gradient at the stream, compact: [rows, tokens(after: layer), D] from the end of a layer to its attention's output,
-/// [rows, T, D] at its start. Inside a layer the forward's activations are read from an encoder's workspace, where the
-/// layer was computed again.
+/// [rows, T, D] at its start. Activations inside a layer are read from an encoder's workspace, where the layer was
+/// recomputed.
 package final class Backward {
     package let encoder: Encoder
 
@@ -24,7 +24,7 @@ package final class Backward {
         let fc2: any GEMMWeight  // [M, D]
     }
 
-    /// Those of a readout by attention
+    /// Transposed weights of a readout by attention
     struct Pooling {
         let kv: any GEMMWeight  // [D, 2D]
         let proj: any GEMMWeight  // [D, D]
@@ -45,7 +45,7 @@ package final class Backward {
     let attention: AttentionBackward
     let activation: ActivationBackward
 
-    /// Uploads the weights a second time, transposed, as the encoder's GEMM keeps them.
+    /// Uploads the weights a second time, transposed, in the layout of the encoder's GEMM.
     package init(_ encoder: Encoder, weights: ViTWeights, library: KernelLibrary) throws(CLError) {
         self.encoder = encoder
         metrics = try MetricGradient(library)
@@ -56,7 +56,7 @@ package final class Backward {
             library, headDim: encoder.config.headDim, hasScoreBias: encoder.config.architecture.hasScoreBias)
         activation = try ActivationBackward(library)
         let config = encoder.config, (d, m) = (config.hiddenSize, config.intermediateSize), gemm = encoder.gemm
-        /// Of a weight [outputs, inputs]
+        /// Transposes a weight [outputs, inputs]
         func transposed(_ weight: Weight, _ outputs: Int, _ inputs: Int) throws(CLError) -> any GEMMWeight {
             try gemm.prepare(
                 weight: transpose(weight.floats, rows: outputs, columns: inputs),
@@ -89,10 +89,10 @@ package final class Backward {
     ///
     /// - Parameters:
     ///   - logits: [*, C]
-    ///   - rows: where in the lists the row of `logits` of each gradient row stands
+    ///   - rows: range of the lists with each gradient row's row of `logits`
     ///   - images: likewise its image
     ///   - metrics: likewise its metric, `MetricGradient.Metric`
-    ///   - targets: the image's target at `offset + 2 * image`, its foil behind it: what `Metrics` writes
+    ///   - targets: the image's target at `offset + 2 * image`, followed by its foil, as written by `Metrics`
     package func metricGradient(
         logits: Buffer<Float>, lists: Buffer<Int32>, rows: Range<Int>, images: Range<Int>, metrics: Range<Int>,
         targets: Buffer<Float>, offset: Int, workspace: Workspace
@@ -104,7 +104,7 @@ package final class Backward {
 
     // MARK: MLP
 
-    /// The gradient at a layer's end to that at mlp_act, in `workspace.hidden`.
+    /// The gradient at mlp_act, in `workspace.hidden`, from that at the layer's end.
     /// - Parameter g: [count, tokens(after: layer), D]
     package func mlpOutput(layer: Int, g: Buffer<Float>, count: Int, workspace: Workspace) throws(CLError) {
         try product(
@@ -112,8 +112,8 @@ package final class Backward {
             Matrix(workspace.hidden, stride: encoder.config.intermediateSize))
     }
 
-    /// The gradient at mlp_act to that at mlp_pre, in place; of a gated MLP in `workspace.gated`.
-    /// - Parameter slots: where in the lists the slot of `forward`'s mlp_pre of each gradient row stands
+    /// The gradient at mlp_pre from that at mlp_act, in place; for a gated MLP in `workspace.gated`.
+    /// - Parameter slots: range of the lists with each gradient row's slot of `forward`'s mlp_pre
     package func activate(
         layer: Int, lists: Buffer<Int32>, slots: Range<Int>, forward: ViT.Workspace, workspace: Workspace
     ) throws(CLError) {
@@ -129,11 +129,11 @@ package final class Backward {
             activation: encoder.activation, g: workspace.hidden)
     }
 
-    /// The gradient at mlp_pre and that at the layer's end to that at resid_mid, in place of g.
+    /// The gradient at resid_mid, in place of g, from those at mlp_pre and at the layer's end.
     ///
     /// - Parameters:
     ///   - x: [*, T, D]
-    ///   - rows: where in the lists the row of resid_mid of each gradient row stands
+    ///   - rows: range of the lists with each gradient row's row of resid_mid in x
     ///   - g: [rows.count, tokens(after: layer), D]
     package func mlpInput(
         layer: Int, x: Buffer<Float>, lists: Buffer<Int32>, rows: Range<Int>, g: Buffer<Float>, workspace: Workspace
@@ -150,7 +150,7 @@ package final class Backward {
 
     // MARK: Attention
 
-    /// The gradient at resid_mid to that at z, in `workspace.z`.
+    /// The gradient at z, in `workspace.z`, from that at resid_mid.
     /// - Parameter g: [count, tokens(after: layer), D]
     package func attentionOutput(layer: Int, g: Buffer<Float>, count: Int, workspace: Workspace) throws(CLError) {
         let d = encoder.config.hiddenSize
@@ -158,8 +158,8 @@ package final class Backward {
             Matrix(g, stride: d), layers[layer].proj, layer: layer, count: count, Matrix(workspace.z, stride: d))
     }
 
-    /// The gradient at z to those at q, k and v, in `workspace.qkv`; of queries that the layer does not compute it is 0.
-    /// - Parameter slots: where in the lists the slot of `forward`'s q, k, v and z of each gradient row stands
+    /// The gradients at q, k and v, in `workspace.qkv`, from that at z; 0 at queries that the layer does not compute.
+    /// - Parameter slots: range of the lists with each gradient row's slot of `forward`'s q, k, v and z
     package func attend(
         layer: Int, lists: Buffer<Int32>, slots: Range<Int>, forward: ViT.Workspace, workspace: Workspace
     ) throws(CLError) {
@@ -171,13 +171,13 @@ package final class Backward {
             bias: encoder.scoreBiasBuffer(layer: layer))
     }
 
-    /// The gradients at q, k and v and that at resid_mid to that at resid_pre.
+    /// The gradient at resid_pre from those at q, k, v and at resid_mid.
     ///
     /// - Parameters:
     ///   - x: [*, T, D]
-    ///   - rows: where in the lists the row of resid_pre of each gradient row stands
+    ///   - rows: range of the lists with each gradient row's row of resid_pre in x
     ///   - g: [rows.count, tokens(after: layer), D]
-    ///   - out: [rows.count, T, D], another buffer than g
+    ///   - out: [rows.count, T, D], not the same buffer as g
     package func attentionInput(
         layer: Int, x: Buffer<Float>, lists: Buffer<Int32>, rows: Range<Int>, g: Buffer<Float>, out: Buffer<Float>,
         workspace: Workspace
@@ -193,14 +193,15 @@ package final class Backward {
             addTokens: encoder.tokens(after: layer), out: out)
     }
 
-    /// The gradients at q and k to those before their norms, in place, where there are norms.
+    /// The gradients before the norms of q and k from those after them, in place; nothing where there are no such
+    /// norms.
     private func headNorms(
         layer index: Int, x: Buffer<Float>, lists: Buffer<Int32>, rows: Range<Int>, _ workspace: Workspace
     ) throws(CLError) {
         let layer = encoder.layers[index], config = encoder.config
         guard let qNorm = layer.qNorm, let kNorm = layer.kNorm else { return }
         let d = config.hiddenSize, count = rows.count * config.tokens
-        // A forward pass norms in place, so what it normed is computed again.
+        // The forward pass norms in place, so the norms' inputs are recomputed.
         try encoder.layerNorm(
             input: x, rowStride: encoder.rowStride, rows: lists, list: rows, tokens: config.tokens,
             weight: layer.ln1Weight, bias: layer.ln1Bias, eps: config.layerNormEps, out: workspace.normed)

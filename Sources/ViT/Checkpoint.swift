@@ -1,38 +1,37 @@
 import Formats
 import Foundation
 
-/// A classifier of one of the families (`Family`): its configuration, its weights, and the raw contents of its
-/// `preprocessor_config.json`. The weights' values stay in their files, which are mapped, and become Floats one tensor
-/// after the other when somebody asks for them (`Weight`).
+/// A classifier of one of the families (`Family`): its configuration, its weights, and the raw contents of the file
+/// with its image preprocessing. Weight values stay in their memory-mapped files; they are converted to Float one
+/// tensor at a time, on request (`Weight`).
 package struct Checkpoint: Sendable {
     package let config: ViTConfig
     package let weights: ViTWeights
-    /// Contents of the file that says how images are processed; nil where the folder has none
+    /// Contents of the file that describes image preprocessing; nil where the folder has none
     package let preprocessor: Data?
-    /// That file: `processor_config.json` or `preprocessor_config.json`
+    /// The name of that file: `processor_config.json`, `preprocessor_config.json` or, for timm, `config.json`
     package let preprocessorName: String?
     /// The folder's last path component, or the name given
     package let name: String
-    /// SHA-256 in hex of config.json followed by the weight files, shards in the order of their names:
-    /// `cat config.json model.safetensors | sha256sum`; after them the file of `--classes`, where one is given
+    /// SHA-256 in hex of config.json followed by the weight files, shards sorted by name:
+    /// `cat config.json model.safetensors | sha256sum`; then the file of `--classes`, if one is given
     package let sha256: String
-    /// Tensors in the weight files that a classifying ViT does not use (a pooler, say), sorted
+    /// Tensors in the weight files that the classifier does not use (a pooler, say), sorted
     package let unusedTensors: [String]
-    /// What was done to read the model that its user may want to know, one sentence each
+    /// Notes for the user on how the model was read, one sentence each
     package let notes: [String]
 
-    /// Reads the model at `folder` (`ModelFolder` says what that may be): config.json; model.safetensors or
-    /// pytorch_model.bin, whole or in the shards of an index; processor_config.json where that says how images are
-    /// processed, otherwise preprocessor_config.json if it is there.
+    /// Reads the model at `folder` (see `ModelFolder`): config.json; model.safetensors or pytorch_model.bin, whole or
+    /// in the shards of an index; and the file with image preprocessing (`ModelFolder.preprocessor`), if there is one.
     ///
-    /// Weights may be F32, F16, BF16 or F64. Tensor names may be those that transformers saves
-    /// (`vit.encoder.layer.0.attention.attention.query.weight`), those its version 5 uses in memory
+    /// Weights may be F32, F16, BF16 or F64. Tensors may have the names that transformers saves
+    /// (`vit.encoder.layer.0.attention.attention.query.weight`), those that its version 5 uses in memory
     /// (`vit.layers.0.attention.q_proj.weight`), or timm's.
     ///
     /// - Parameters:
-    ///   - classes: of a model that compares images with texts; nil for those of its classifier
-    ///   - imageSize: nil for the model's own. Position embeddings are interpolated.
-    /// - Throws: `CheckpointError`; every shape is compared with the configuration before memory is taken for it,
+    ///   - classes: for a model that compares images with texts; nil for the classes of its classifier
+    ///   - imageSize: nil for the model's own; for others, position embeddings are interpolated
+    /// - Throws: `CheckpointError`. Every shape is checked against the configuration before memory is allocated for it,
     ///   and a weight that is NaN or infinite is refused.
     package static func load(
         folder: String, classes: TextClasses? = nil, imageSize: PixelSize? = nil
@@ -54,7 +53,7 @@ package struct Checkpoint: Sendable {
     ///   - config: contents of config.json
     ///   - weights: contents of model.safetensors
     ///   - preprocessor: contents of preprocessor_config.json, if there is one
-    ///   - name: what to call the model, also in messages
+    ///   - name: the model's name, also used in messages
     package init(config: Data, weights: Data, preprocessor: Data?, name: String) throws(CheckpointError) {
         let reader = try ConfigReader(json: config, file: "\(name)/config.json")
         try self.init(

@@ -1,4 +1,4 @@
-/// Why a model could not be read. `description` is one sentence that names the file and what is at fault in it.
+/// Why a model could not be read. `description` is one sentence that names the file and its fault.
 package enum CheckpointError: Error, Equatable, Sendable, CustomStringConvertible {
     /// A file or folder that is missing, unreadable or of the wrong kind.
     case file(path: String, reason: String)
@@ -19,7 +19,7 @@ package enum CheckpointError: Error, Equatable, Sendable, CustomStringConvertibl
     }
 }
 
-/// Text from a file as it can be shown on a terminal: control characters escaped, cut at 120 characters.
+/// Text from a file made safe for a terminal: control characters escaped, cut at 120 characters.
 func printable(_ text: String) -> String {
     let head = String(String.UnicodeScalarView(text.unicodeScalars.prefix(120)))
     return String(head.debugDescription.dropFirst().dropLast()) + (head.utf8.count < text.utf8.count ? "..." : "")

@@ -1,7 +1,7 @@
 import Foundation
 
 extension ViTConfig {
-    /// Reads a `config.json` by its family (`Family`).
+    /// Reads a `config.json` according to its family (`Family`).
     ///
     /// Keys that do not change the forward pass of inference are ignored.
     ///
@@ -36,14 +36,14 @@ extension ViTConfig {
         }
     }
 
-    /// The index of the class called `label`; nil where no class, or more than one (ImageNet has two "crane"), is.
+    /// The index of the class called `label`; nil where no class has it, or more than one (ImageNet has two "crane").
     package func classIndex(of label: String) -> Int? {
         guard let first = labels.firstIndex(of: label), labels.lastIndex(of: label) == first else { return nil }
         return first
     }
 
-    /// What makes this configuration one that cannot be run, or nil. The limits lie far above every published ViT;
-    /// below them no product of sizes that a pass needs overflows an Int.
+    /// Why this configuration cannot be run, or nil. The limits are far above every published ViT; within them, no
+    /// product of sizes that a pass needs overflows an Int.
     var invalidity: String? {
         let limits = [
             ("hidden_size", hiddenSize, 1 << 16), ("num_hidden_layers", layers, 1 << 10),

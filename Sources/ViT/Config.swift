@@ -21,7 +21,7 @@ package struct ViTConfig: Sendable, Equatable {
     package var heads: Int  // H
     package var intermediateSize: Int  // M
     package var imageSize: PixelSize
-    /// The image size that the position embeddings of the checkpoint are for
+    /// The image size that the checkpoint's position embeddings are for
     package var trainedImageSize: PixelSize
     package var patchSize: PixelSize
     package var channels: Int
@@ -31,8 +31,7 @@ package struct ViTConfig: Sendable, Equatable {
     package var architecture: Architecture
     /// Class names by index; C of them.
     package var labels: [String]
-    /// Have the last layer compute all tokens, for who reads its activations, and not only those that the classifier
-    /// reads
+    /// Compute all tokens in the last layer, for readers of its activations, not only those that the classifier reads
     package var computesAllTokens = false
 
     package init(
@@ -57,7 +56,7 @@ package struct ViTConfig: Sendable, Equatable {
 
     /// Dh, the width of one head
     package var headDim: Int { hiddenSize / heads }
-    /// Rows and columns of patches; pixels beyond the last whole patch are not read
+    /// Rows and columns of patches; pixels beyond the last whole patch are ignored
     package struct Grid: Sendable, Hashable {
         package var rows: Int, columns: Int
         package var count: Int { rows * columns }
@@ -67,26 +66,26 @@ package struct ViTConfig: Sendable, Equatable {
         }
     }
     package var grid: Grid { Grid(imageSize, patch: patchSize) }
-    /// The same of the images that the position embeddings of the checkpoint are for
+    /// The grid that the checkpoint's position embeddings are for
     var trainedGrid: Grid { Grid(trainedImageSize, patch: patchSize) }
-    /// Np, patches an image
+    /// Np, patches per image
     package var patches: Int { grid.count }
-    /// Tokens in front of the patches
+    /// Tokens before the patches
     package var prefixTokens: Int { architecture.prefix.count }
     /// T, prefix tokens and patches
     package var tokens: Int { prefixTokens + patches }
-    /// Where the patches stand among the tokens
+    /// The patches' range among the tokens
     package var patchTokens: Range<Int> { prefixTokens..<tokens }
-    /// Tokens that layer `layer` computes for what comes after it, from the first on: all, or in the last layer those
-    /// that the classifier reads.
+    /// The number of tokens, from the first, that layer `layer` computes for what follows: all, or in the last layer
+    /// those that the classifier reads.
     package func tokens(after layer: Int) -> Int {
         layer == layers - 1 && !computesAllTokens ? architecture.readout.tokensRead(of: tokens) : tokens
     }
-    /// Values that the readout makes of the stream: its parts * D
+    /// Width of the readout's features: its parts * D
     package var readoutWidth: Int { architecture.readout.parts.count * hiddenSize }
-    /// Values that the classes are compared with
+    /// Width of the classifier's input
     package var headWidth: Int { architecture.readout.embedding?.width ?? readoutWidth }
-    /// Values of the MLP's first map: M, or 2M where it is gated
+    /// Outputs of the MLP's first map: M, or 2M where it is gated
     package var fc1Size: Int { architecture.hasGatedMLP ? 2 * intermediateSize : intermediateSize }
     /// C
     package var classes: Int { labels.count }

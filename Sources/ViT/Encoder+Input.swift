@@ -2,9 +2,9 @@ import CLRuntime
 import Kernels
 
 extension Encoder {
-    /// Gaussian noise of `strength` standard deviations of patch projections: of each image's own, or `deviation`, one for all
-    /// data as in causal tracing (Meng et al. 2022). `keys` holds four words of the generator an image from element
-    /// `offset` on.
+    /// Gaussian noise with `strength` times the standard deviation of the patch projections: each image's own, or
+    /// `deviation`, one for all data as in causal tracing (Meng et al. 2022). `keys` holds four words per image for the
+    /// generator, from element `offset` on.
     package struct EmbeddingNoise {
         package var strength: Float, deviation: Float?
         package var keys: Buffer<Int32>, offset: Int
@@ -28,7 +28,7 @@ extension Encoder {
             out: Matrix(workspace.normed, stride: config.hiddenSize))
     }
 
-    /// Hands every image's patch projections, [patches, D], to `body`.
+    /// Passes every image's patch projections, [patches, D], to `body`.
     /// - Parameter pixels: [images, channels, height, width], normalised
     package func forEachProjection(
         pixels: Buffer<Float>, images: Int, workspace: Workspace, _ body: (ArraySlice<Float>) -> Void
@@ -41,7 +41,7 @@ extension Encoder {
         }
     }
 
-    /// The encoder's input for `images` images of the pixels: as many rows of x.
+    /// Computes the encoder's input for `images` images of the pixels, one row of x each.
     /// - Parameters:
     ///   - pixels: [images, channels, height, width], normalised, from element `offset` on
     ///   - row: the first row of x

@@ -2,14 +2,14 @@ import CLRuntime
 import Kernels
 
 extension Encoder {
-    /// The classifier's logits for the rows `lists[list]`, from what the architecture's readout reads.
+    /// The classifier's logits for the rows `lists[list]`, through the architecture's readout.
     /// - Parameter out: [list.count, C] from element `offset` on
     package func logits(
         x: Buffer<Float>, lists: Buffer<Int32>, list: Range<Int>, out: Buffer<Float>, offset: Int = 0,
         workspace: Workspace
     ) throws(CLError) {
         let readout = config.architecture.readout
-        // First tokens need no buffer beside that of their norm, so many rows are read at a time.
+        // First tokens need no buffer besides their norm's, so many rows are read at a time.
         let parts = readout.parts.count
         let rows = readout.isFirstTokens ? max(workspace.rows * config.tokens / parts, 1) : workspace.rows
         for chunk in chunks(list, of: rows) {
@@ -31,7 +31,7 @@ extension Encoder {
         }
     }
 
-    /// Tokens and means of the rows `lists[list]`, normed as the readout says: [list.count, parts, D].
+    /// The readout's parts for the rows `lists[list]`, with its norm: [list.count, parts, D].
     private func pooled(
         x: Buffer<Float>, lists: Buffer<Int32>, list: Range<Int>, workspace: Workspace
     ) throws(CLError) -> Buffer<Float> {
@@ -60,7 +60,7 @@ extension Encoder {
         return workspace.normed
     }
 
-    /// The readout by attention of normed rows (`PoolingWeights`), into `workspace.features`: [rows, D].
+    /// The readout by attention (`PoolingWeights`) of normed rows, into `workspace.features`: [rows, D].
     private func attend(_ pooling: Pooling, rows: Int, _ workspace: Workspace) throws(CLError) {
         let (t, d, m) = (config.tokens, config.hiddenSize, config.intermediateSize)
         let (features, z) = (workspace.features, workspace.z)
@@ -87,10 +87,10 @@ extension Encoder {
             residual: ResidualRows(x: features, rowStride: rows * d, lists: firstRow, first: 0, tokens: rows))
     }
 
-    /// What classes are compared with: the features themselves, or their embedding of length 1.
+    /// The classifier's input: the features themselves, or their embedding of length 1.
     private func embedded(_ features: Matrix, rows: Int, _ workspace: Workspace) throws(CLError) -> Matrix {
         guard let embedding = config.architecture.readout.embedding else { return features }
-        // Behind the features, which a projection reads
+        // After the features, which a projection reads
         let out = Matrix(workspace.features, offset: rows * config.readoutWidth, stride: embedding.width)
         if let projection {
             try gemm(a: features, weight: projection, rows: rows, activation: .none, out: out)

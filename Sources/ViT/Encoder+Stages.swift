@@ -2,15 +2,15 @@ import CLRuntime
 import Kernels
 
 extension Encoder {
-    /// Where the outputs of a stage go, bias included: to `o`, or added to the stream as they are computed.
+    /// Destination of a stage's outputs, bias included: `o`, or added to the stream by the GEMM.
     package struct Output {
         package var o: Buffer<Float>  // [*, tokens(after: layer), D]
-        /// The first pass's place in o; the others follow
+        /// The first pass's position in o; the others follow
         package var position: Int
         package var x: Buffer<Float>
         package var lists: Buffer<Int32>
-        /// From here on in the lists one entry a pass: the row of x that its output is added to, or a negative number
-        /// where it goes to o. nil: all go to o
+        /// From this index of the lists on, one entry per pass: the row of x that its output is added to, or a negative
+        /// number if it goes to o. nil: all go to o
         package var adds: Int?
 
         package init(o: Buffer<Float>, position: Int, x: Buffer<Float>, lists: Buffer<Int32>, adds: Int?) {
@@ -53,7 +53,7 @@ extension Encoder {
         }
     }
 
-    /// z of some slots, from their q, k and v.
+    /// z of some slots from their q, k and v.
     package func attend(layer: Int, slots: Range<Int>, workspace: Workspace) throws(CLError) {
         let q = place(.q, layer: layer, workspace), k = place(.k, layer: layer, workspace)
         let v = place(.v, layer: layer, workspace), z = place(.z, layer: layer, workspace)
@@ -64,7 +64,7 @@ extension Encoder {
             bias: layers[layer].scoreBias)
     }
 
-    /// z of single heads and queries, by another slot's pattern.
+    /// z of some heads and queries from another slot's pattern.
     package func attend(
         layer: Int, lists: Buffer<Int32>, patterns: Entries<PatternEntry>, workspace: Workspace
     ) throws(CLError) {
@@ -75,9 +75,9 @@ extension Encoder {
             bias: layers[layer].scoreBias)
     }
 
-    /// Attention's output with the queries of some slots, the keys and values of others.
+    /// z from the queries of some slots and the keys and values of others.
     /// - Parameters:
-    ///   - queries, keys, values: the first slot of each; `count` follow each other
+    ///   - queries, keys, values: the first slot of each; `count` consecutive slots are used
     ///   - z: [count, tokens(after: layer), D]
     package func attend(
         layer: Int, queries: Int, keys: Int, values: Int, count: Int, z: Buffer<Float>, workspace: Workspace
@@ -91,14 +91,14 @@ extension Encoder {
 
     package var attentionScale: Float { 1 / Float(config.headDim).squareRoot() }
 
-    /// attn_out of some slots, from their z.
+    /// attn_out of some slots from their z.
     package func attentionOutput(layer: Int, slots: Range<Int>, to out: Output, workspace: Workspace) throws(CLError) {
         try output(.z, layers[layer].proj, layer: layer, slots: slots, to: out, workspace)
     }
 
     // MARK: MLP
 
-    /// The hidden layer of the rows `lists[rows]`, into slots from `slot` on: mlp_pre, or at once mlp_act.
+    /// The hidden layer of the rows `lists[rows]`, into slots from `slot` on: mlp_pre, or directly mlp_act.
     package func projectHidden(
         layer index: Int, x: Buffer<Float>, lists: Buffer<Int32>, rows: Range<Int>, slot: Int,
         beforeActivation: Bool, workspace: Workspace
@@ -109,7 +109,7 @@ extension Encoder {
             input: x, rowStride: rowStride, rows: lists, list: rows, tokens: out.tokens, weight: layer.ln2Weight,
             bias: layer.ln2Bias, eps: config.layerNormEps, out: workspace.normed)
         let isGated = config.architecture.hasGatedMLP
-        // The gate and what it gates wait side by side, at the start of their buffer unless they are kept.
+        // Gate and up are stored side by side, at the start of their buffer unless they are kept.
         let pre = place(.mlpPre, layer: index, workspace)
         try gemm(
             a: Matrix(workspace.normed, stride: config.hiddenSize), weight: layer.fc1, rows: rows.count * out.tokens,
@@ -120,7 +120,7 @@ extension Encoder {
         }
     }
 
-    /// mlp_act of slots from the gate and what it gates, which stand at `start` in their buffer.
+    /// mlp_act of slots from gate and up, stored from `start` on in their buffer.
     private func gate(
         from start: Int, to out: Workspace.Place, slot: Int, count: Int, _ workspace: Workspace
     ) throws(CLError) {
@@ -129,7 +129,7 @@ extension Encoder {
             rows: count * out.tokens, width: out.width, activation: activation)
     }
 
-    /// mlp_act of some slots, from their mlp_pre.
+    /// mlp_act of some slots from their mlp_pre.
     package func activate(layer: Int, slots: Range<Int>, workspace: Workspace) throws(CLError) {
         let pre = place(.mlpPre, layer: layer, workspace), act = place(.mlpAct, layer: layer, workspace)
         if config.architecture.hasGatedMLP {
@@ -141,7 +141,7 @@ extension Encoder {
             activation: activation)
     }
 
-    /// mlp_out of some slots, from their mlp_act.
+    /// mlp_out of some slots from their mlp_act.
     package func mlpOutput(layer: Int, slots: Range<Int>, to out: Output, workspace: Workspace) throws(CLError) {
         try output(.mlpAct, layers[layer].fc2, layer: layer, slots: slots, to: out, workspace)
     }

@@ -1,16 +1,15 @@
 import CLRuntime
 import Kernels
 
-/// An encoder on the device, as primitives that work on lists of rows and on slots of a workspace.
+/// An encoder on the device, as primitives on lists of rows and on slots of a workspace.
 ///
-/// The residual stream is one buffer x [rows, T, D], every row one forward pass. A stage is cut where activations can
-/// be read and replaced; each piece between two cuts is one function:
+/// The residual stream is one buffer x [rows, T, D]; every row is one forward pass. A stage is cut where activations
+/// can be read and replaced; each piece between two cuts is one function:
 ///
 ///     attention   x -> projectQKV -> q, k, v -> attend -> z -> attentionOutput -> o, or added to x
 ///     MLP         x -> projectHidden -> mlp_pre -> activate -> mlp_act -> mlpOutput -> o, or added to x
 ///
-/// What is done at the cuts is the caller's. Adding o to x is the caller's too, who may add another row's instead: that
-/// is the swap of whole outputs.
+/// The caller acts at the cuts. It also adds o to x, possibly another row's o: that is the swap of whole outputs.
 ///
 /// The last layer computes keys and values for all tokens, everything else for the tokens that the classifier reads.
 package final class Encoder {
@@ -20,7 +19,7 @@ package final class Encoder {
 
     struct Layer {
         let ln1Weight: Buffer<Float>, ln1Bias: Buffer<Float>  // [D]
-        /// [3D, D]; nil in a layer of fewer queries than tokens, which has q and kv apart
+        /// [3D, D]; nil in a layer with fewer queries than tokens, which uses q and kv instead
         let qkv: (any GEMMWeight)?
         let q: (any GEMMWeight)?  // [D, D]
         let kv: (any GEMMWeight)?  // [2D, D]
@@ -34,7 +33,7 @@ package final class Encoder {
 
     typealias Norm = (weight: Buffer<Float>, bias: Buffer<Float>)
 
-    /// As `PoolingWeights`
+    /// See `PoolingWeights`
     struct Pooling {
         let query: Buffer<Float>  // [D]
         let kv: any GEMMWeight  // [2D, D]
@@ -57,12 +56,12 @@ package final class Encoder {
     let normHeads: LayerNormHeads
     let normalize: NormalizeRows
     let pool: Pool
-    let patchProjection: any GEMMWeight  // [D, channels * P * P]
+    let patchProjection: any GEMMWeight  // [D, channels * PH * PW]
     let prefix: Buffer<Float>  // [prefix tokens, D]
     let position: Buffer<Float>  // [T, D]
     /// Between the embeddings and the first layer
     let preNorm: Norm?  // [D]
-    /// The list of the one row 0
+    /// A list with the single row 0
     let firstRow: Buffer<Int32>
     let layers: [Layer]
     let lnWeight: Buffer<Float>, lnBias: Buffer<Float>  // [D]
@@ -99,7 +98,7 @@ package final class Encoder {
             case .mish: .mish
             }
         let (d, m, hidden) = (config.hiddenSize, config.intermediateSize, config.fc1Size)
-        // A weight's values are on the host only while it is uploaded.
+        // A weight's values are on the host only during its upload.
         func upload(_ weight: Weight) throws(CLError) -> Buffer<Float> { try Buffer(context, weight.floats) }
         func prepare(_ weight: Weight, _ bias: Weight, _ outputs: Int, _ inputs: Int) throws(CLError) -> any GEMMWeight
         {
@@ -153,13 +152,13 @@ package final class Encoder {
         }
     }
 
-    /// Tokens that layer `layer` computes for later layers, from the first on.
+    /// The number of tokens, from the first, that layer `layer` computes for later layers.
     package func tokens(after layer: Int) -> Int { config.tokens(after: layer) }
 
-    /// What a layer adds to its attention scores [H, T, T]; nil where it adds nothing.
+    /// The bias that a layer adds to its attention scores [H, T, T]; nil if it has none.
     package func scoreBiasBuffer(layer: Int) -> Buffer<Float>? { layers[layer].scoreBias }
 
-    /// The same on the host
+    /// The same bias, read to the host
     package func scoreBias(layer: Int) throws(CLError) -> [Float]? {
         guard let bias = layers[layer].scoreBias else { return nil }
         return try bias.read(0..<bias.count)
@@ -172,7 +171,7 @@ package final class Encoder {
         workspace.place(activation, config: config, tokens: tokens(after: layer))
     }
 
-    /// Pieces of at most `size`, as even as they come.
+    /// Splits a range into pieces of at most `size`, as even as possible.
     func chunks(_ range: Range<Int>, of size: Int) -> [Range<Int>] {
         let pieces = (range.count + size - 1) / size
         return (0..<pieces).map { piece in

@@ -1,16 +1,16 @@
 import Foundation
 
-/// What lies at a path, symbolic links followed.
+/// The kind of file at a path, symbolic links followed.
 enum FileKind {
     case missing, folder, other
-    /// A symbolic link to a file that is not there, as a broken cache of the Hugging Face Hub has them
+    /// A symbolic link to a missing file, as in a broken cache of the Hugging Face Hub
     case dangling(to: String)
-    /// A regular file of that many bytes
+    /// A regular file of `size` bytes
     case file(size: Int)
 
     var isMissing: Bool { if case .missing = self { true } else { false } }
 
-    /// Why it is no file to read
+    /// Why it cannot be read as a file
     var reason: String {
         switch self {
         case .missing: "no such file"

@@ -1,13 +1,13 @@
 import CCrypto
 import Foundation
 
-/// SHA-256 of the chunks one after the other, as 64 hex digits: what `cat a b | sha256sum` prints.
-/// Nothing is copied; nil only if libcrypto cannot give the digest.
+/// SHA-256 of the concatenated chunks as 64 hex digits, as `cat a b | sha256sum` prints it. Nothing is copied; nil only
+/// if libcrypto cannot compute the digest.
 package func sha256Hex(_ chunks: [Data]) -> String? {
     sha256Hex { update in for chunk in chunks { update(chunk) } }
 }
 
-/// The same of chunks that `feed` hands over one after the other.
+/// The same for the chunks that `feed` passes on, in order.
 func sha256Hex(_ feed: ((Data) -> Void) -> Void) -> String? {
     guard let context = EVP_MD_CTX_new() else { return nil }
     defer { EVP_MD_CTX_free(context) }

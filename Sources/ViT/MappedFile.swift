@@ -1,22 +1,22 @@
 import Foundation
 
-/// A file's bytes without a copy of them: pages are read when they are touched, and let go when nobody needs them.
+/// A memory-mapped file: pages are read when they are accessed, and may be dropped again.
 ///
-/// The file's size is that of the opened file, so every byte of `data` exists when `init` returns. A file that another
-/// process cuts short after that ends this one with SIGBUS at the first page that is gone: the kernel has nothing to
-/// give, and a handler that carried on would compute with zeros. No result is lost by it (the results store survives a
-/// kill), and nothing outside the mapping is ever read. A file that is replaced by renaming another over it, as
-/// safetensors and git do, is another file; the mapping keeps the old one.
+/// Its size is that of the opened file, so every byte of `data` exists when `init` returns. If another process
+/// truncates the file later, this process ends with SIGBUS at the first missing page: the kernel has no data for it,
+/// and a handler that continued would compute with zeros. No result is lost (the results store survives a kill), and
+/// nothing outside the mapping is ever read. Renaming another file over it, as safetensors and git do, is safe: the
+/// mapping keeps the old file.
 final class MappedFile: Sendable {
-    /// The whole file; valid as long as any copy or slice of it
+    /// The whole file; valid as long as any copy or slice of it exists
     let data: Data
     private let address: UInt
     private let size: Int
 
-    /// - Throws: `CheckpointError.file` where there is no regular file that can be read.
+    /// - Throws: `CheckpointError.file` where there is no readable regular file.
     init(path: String) throws(CheckpointError) {
         func unreadable() -> CheckpointError { .file(path: path, reason: "cannot be read; check its permissions") }
-        // Before it is opened: opening a pipe would wait for its writer.
+        // Checked before opening: opening a pipe would wait for its writer.
         let kind = fileKind(path)
         guard case .file = kind else { throw .file(path: path, reason: kind.reason) }
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
@@ -37,7 +37,7 @@ final class MappedFile: Sendable {
         data = Data(bytesNoCopy: start, count: size, deallocator: .custom { munmap($0, $1) })
     }
 
-    /// Lets go the pages that lie within `range` of the file; whoever touches them again reads them again.
+    /// Drops the pages that lie within `range` of the file; the next access reads them again.
     func forget(_ range: Range<Int>) {
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         let first = (max(0, range.lowerBound) + page - 1) / page * page, end = min(size, range.upperBound) / page * page

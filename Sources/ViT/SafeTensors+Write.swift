@@ -1,16 +1,16 @@
 import Foundation
 
 extension SafeTensors {
-    /// What stands before the values of a file of F32 arrays, so that it can be written before they are there.
+    /// The header of a file of F32 arrays, which can be written before the values are known.
     package struct Header: Sendable {
         /// Header length and JSON, padded so that values start at a multiple of 8
         package let bytes: [UInt8]
-        /// Where each array begins in the file
+        /// Byte offset of each array in the file
         package let offsets: [String: Int]
         /// Bytes of the whole file
         package let size: Int
 
-        /// - Parameter arrays: names and shapes, in the order in which they lie in the file
+        /// - Parameter arrays: names and shapes, in file order
         package init(arrays: [(name: String, shape: [Int])], metadata: [String: String]) throws {
             var begins: [String: Int] = [:], end = 0
             var members = ["\"__metadata__\":" + (try Self.json(metadata))]

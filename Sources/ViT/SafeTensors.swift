@@ -3,13 +3,13 @@ import Foundation
 
 /// A safetensors file: 8 bytes of little-endian header length, a JSON header, the tensors' bytes.
 ///
-/// The whole header is checked when it is opened, by the rules of the reference implementation
-/// (huggingface/safetensors, `Metadata::validate`): tensors lie one after the other from the first byte after
-/// the header to the last of the file, without holes or overlaps, each as long as its shape and type say.
-/// The bytes stay in the file (mapped) until a tensor is read. A name given twice leaves either a hole or the
-/// same tensor, so it needs no check of its own.
+/// The whole header is checked when the file is opened, by the rules of the reference implementation
+/// (huggingface/safetensors, `Metadata::validate`): tensors follow each other from the first byte after the header to
+/// the last of the file, without holes or overlaps, each as long as its shape and type require. The bytes stay in the
+/// file (mapped) until a tensor is read. A duplicate name leaves either a hole or the same tensor, so it needs no check
+/// of its own.
 package struct SafeTensors: Sendable {
-    /// Element types of the format that take whole bytes.
+    /// Element types of the format that are whole bytes.
     package enum DType: String, Sendable, CaseIterable {
         case bool = "BOOL"
         case u8 = "U8"
@@ -40,7 +40,7 @@ package struct SafeTensors: Sendable {
         }
     }
 
-    /// What the header says of one tensor.
+    /// The header's entry for one tensor.
     package struct Info: Sendable, Equatable {
         package let dtype: DType
         package let shape: [Int]
@@ -58,7 +58,7 @@ package struct SafeTensors: Sendable {
     package let metadata: [String: String]
     /// The whole file
     package let data: Data
-    /// Where `data` is a mapping
+    /// The mapping behind `data`, if it is mapped
     private let mapping: MappedFile?
     private let dataStart: Int
 
@@ -68,14 +68,13 @@ package struct SafeTensors: Sendable {
     /// Tensor names, sorted
     package var names: [String] { tensors.keys.sorted() }
 
-    /// Opens and checks the file at `path`. It is mapped, so it must not be cut short while it is in use
-    /// (`MappedFile`).
+    /// Opens and checks the file at `path`. It is mapped, so it must not be truncated while in use (`MappedFile`).
     package init(path: String) throws(CheckpointError) {
         let file = try MappedFile(path: path)
         try self.init(data: file.data, mapping: file, name: path)
     }
 
-    /// Checks a file that is already in memory; `name` stands for it in messages.
+    /// Checks a file that is already in memory; `name` is used in messages.
     package init(data: Data, name: String) throws(CheckpointError) {
         try self.init(data: data, mapping: nil, name: name)
     }
@@ -101,7 +100,7 @@ package struct SafeTensors: Sendable {
         var tensors: [String: Info] = [:]
         do {
             try JSONReader.read(header) { reader in
-                // Entry by entry, so that no more than one is in memory as JSON.
+                // Entry by entry, so that only one at a time is in memory as JSON.
                 try reader.members { key, reader in
                     let entry = try reader.value()
                     if key != "__metadata__" {
@@ -157,7 +156,7 @@ package struct SafeTensors: Sendable {
     /// A tensor that can be read as Float.
     ///
     /// - Parameter shape: the shape the tensor must have.
-    /// - Throws: `CheckpointError.tensor` where it is absent, of another shape or of another type.
+    /// - Throws: `CheckpointError.tensor` where it is absent or has another shape or type.
     package func tensor(_ tensor: String, shape: [Int]) throws(CheckpointError) -> StoredTensor {
         let (dtype, found, bytes) = try bytes(tensor)
         guard found == shape else {
@@ -178,7 +177,7 @@ package struct SafeTensors: Sendable {
         if let mapping { mapping.forEachPiece(body) } else { body(data) }
     }
 
-    /// Orders tensors as they lie in the file; empty ones come before what starts at the same byte.
+    /// File order; empty tensors come before others that start at the same byte.
     private static func layoutOrder(_ a: Info, _ b: Info) -> Bool {
         (a.range.lowerBound, a.range.upperBound) < (b.range.lowerBound, b.range.upperBound)
     }
@@ -212,7 +211,7 @@ package struct SafeTensors: Sendable {
     }
 }
 
-/// A shape from a file, for messages; a header can list any number of extents.
+/// A shape from a file, for messages; a header can list any number of dimensions.
 func shapeText(_ shape: [Int]) -> String {
     shape.count <= 8 ? "\(shape)" : "of \(shape.count) dimensions"
 }

@@ -1,7 +1,7 @@
 import Foundation
 
-/// A tensor as a checkpoint stores it, F32, F16, BF16 or F64, that is read as Float: F32 as it is, F16 and BF16 widened
-/// exactly, F64 rounded to the nearest Float.
+/// A tensor stored in a checkpoint as F32, F16, BF16 or F64, and read as Float: F16 and BF16 widened exactly, F64
+/// rounded to the nearest Float.
 package struct StoredTensor: Sendable {
     private enum Format { case f32, f16, bf16, f64 }
     private let format: Format
@@ -11,13 +11,13 @@ package struct StoredTensor: Sendable {
     private let file: MappedFile?
     /// Number of values
     package let count: Int
-    /// Where values do not lie one after the other: the shape, and the elements from one index to the next
+    /// For values that are not contiguous: the shape, and the strides in elements
     private let layout: (shape: [Int], strides: [Int])?
 
     /// nil where the type is none of the four
     ///
-    /// - Parameter layout: shape and strides in elements, where values do not lie one after the other in row-major
-    ///   order; `bytes` then reach from the first to the last.
+    /// - Parameter layout: shape and strides in elements, where values are not contiguous in row-major order; `bytes`
+    ///   then range from the first value to the last.
     init?(dtype: SafeTensors.DType, bytes: Data, file: MappedFile?, layout: (shape: [Int], strides: [Int])? = nil) {
         switch dtype {
         case .f32: format = .f32
@@ -32,7 +32,7 @@ package struct StoredTensor: Sendable {
         count = layout.map { $0.shape.reduce(1, *) } ?? bytes.count / dtype.size
     }
 
-    /// The values, converted anew each time. Pages of a mapped file are let go after it.
+    /// The values, converted at each access. Pages of a mapped file are dropped afterwards.
     package var floats: [Float] {
         defer { forget() }
         return layout.map(gathered)
@@ -49,7 +49,7 @@ package struct StoredTensor: Sendable {
             }
     }
 
-    /// The `index`-th of `count` equal parts, of a tensor whose values lie one after the other.
+    /// The `index`-th of `count` equal parts of a contiguous tensor.
     package func part(_ index: Int, of count: Int) -> StoredTensor {
         let size = bytes.count / count, start = bytes.startIndex + index * size
         return StoredTensor(format: format, bytes: bytes[start..<(start + size)], file: file, count: self.count / count)
@@ -59,10 +59,10 @@ package struct StoredTensor: Sendable {
         (self.format, self.bytes, self.file, self.count, layout) = (format, bytes, file, count, nil)
     }
 
-    /// The first NaN or infinity, as Float; found without memory for the values unless they have strides.
+    /// The first NaN or infinity, as Float; found without copying the values, unless they have strides.
     package var firstNonFinite: (index: Int, value: Float)? {
         if layout != nil { return floats.enumerated().first { !$0.element.isFinite }.map { ($0.offset, $0.element) } }
-        // The common case, no such value, is a maximum over bit patterns: integer and branch-free, so it vectorises.
+        // The common case, no such value, is a maximum over bit patterns: integer and branch-free, so it is vectorised.
         let largest = bytes.withUnsafeBytes { source in
             switch format {
             case .f32: largestMagnitude(count) { single(source, $0) }
@@ -76,7 +76,7 @@ package struct StoredTensor: Sendable {
         return floats.enumerated().first { !$0.element.isFinite }.map { ($0.offset, $0.element) }
     }
 
-    /// The values in row-major order, fetched by their strides
+    /// The values in row-major order, gathered by their strides
     private func gathered(_ layout: (shape: [Int], strides: [Int])) -> [Float] {
         bytes.withUnsafeBytes { source in
             var index = [Int](repeating: 0, count: layout.shape.count)
@@ -90,7 +90,7 @@ package struct StoredTensor: Sendable {
                 case .bf16: values.append(bfloat(source, element))
                 case .f64: values.append(rounded(source, element))
                 }
-                // The next index, as an odometer counts
+                // Increments the index like an odometer
                 for axis in index.indices.reversed() {
                     index[axis] += 1
                     element += layout.strides[axis]
@@ -106,7 +106,7 @@ package struct StoredTensor: Sendable {
     private func forget() { file?.forget(bytes.startIndex..<bytes.endIndex) }
 }
 
-/// The largest bit pattern of `count` values without their signs; that of infinity or above where one is not finite.
+/// The largest bit pattern of `count` values without signs; at least infinity's if a value is not finite.
 @inline(__always)
 private func largestMagnitude(_ count: Int, _ value: (Int) -> Float) -> UInt32 {
     var largest: UInt32 = 0
@@ -114,7 +114,7 @@ private func largestMagnitude(_ count: Int, _ value: (Int) -> Float) -> UInt32 {
     return largest
 }
 
-// Value i of a tensor. Every host this builds for is little-endian, as safetensors is.
+// Value i of a tensor. Every supported host is little-endian, as safetensors is.
 
 @inline(__always)
 private func single(_ source: UnsafeRawBufferPointer, _ i: Int) -> Float {
@@ -138,9 +138,9 @@ private func rounded(_ source: UnsafeRawBufferPointer, _ i: Int) -> Float {
 
 /// IEEE half to Float, exact for every bit pattern (a NaN keeps its payload).
 ///
-/// Float16's own conversion is a library call for each value where the CPU lacks F16C; these operations vectorise.
-/// The exponent moves from bias 15 to 127. A subnormal m * 2^-24 has no leading one, so it is built as
-/// 2^-14 (1 + m / 1024) and 2^-14 is taken off, both of them normal Floats.
+/// Float16's own conversion is a library call per value where the CPU lacks F16C; these operations vectorise. The
+/// exponent's bias changes from 15 to 127. A subnormal m * 2^-24 has no leading one, so it is built as
+/// 2^-14 (1 + m / 1024) - 2^-14, both normal Floats.
 @inline(__always)
 func floatFromHalf(_ half: UInt16) -> Float {
     let sign = UInt32(half & 0x8000) << 16

@@ -1,12 +1,12 @@
 import Foundation
 
-/// What a model that compares images with texts takes for its classes: an embedding of each class's text.
+/// The classes of a model that compares images with texts: one text embedding per class.
 ///
-/// A .safetensors file with the tensor `embeddings` [C, P], rows of length 1, and in its metadata `names`, a JSON list
-/// of C names, `logit_scale`, what cosines are multiplied by, and `logit_bias`, which is added (0 where it is absent).
+/// A .safetensors file with the tensor `embeddings` [C, P], rows of length 1. Its metadata has `names`, a JSON list of
+/// C names, `logit_scale`, which cosines are multiplied by, and `logit_bias`, which is then added (0 where absent).
 package struct TextClasses: Sendable {
     package let names: [String]
-    /// Times the scale
+    /// The embeddings times the scale
     let weight: Weight  // [C, P]
     let bias: Float
     /// P
@@ -15,7 +15,7 @@ package struct TextClasses: Sendable {
     /// The whole file
     let data: Data
 
-    /// - Throws: `CheckpointError`, which names the file and what is at fault in it
+    /// - Throws: `CheckpointError`, which names the file and its fault
     package init(path: String) throws(CheckpointError) {
         let file = try SafeTensors(path: path)
         func failure(_ reason: String) -> CheckpointError { .file(path: path, reason: reason) }
@@ -44,7 +44,7 @@ package struct TextClasses: Sendable {
         (self.file, data) = (path, file.data)
     }
 
-    /// Checks that images are embedded in as many values as the texts.
+    /// Checks that image embeddings have the width of the texts'.
     func check(width images: Int) throws(CheckpointError) {
         guard width == images else {
             throw .tensor(

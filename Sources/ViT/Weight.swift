@@ -1,10 +1,10 @@
-/// A weight on the host, row-major: values in memory, or tensors of a checkpoint that are read when they are asked for.
+/// A weight on the host, row-major: values in memory, or tensors of a checkpoint that are read on request.
 package struct Weight: Sendable {
     private enum Storage {
         case values([Float])
-        /// One behind the other
+        /// Concatenated
         case stored([StoredTensor])
-        /// Made of others
+        /// Computed from other weights
         case made(@Sendable () -> [Float])
     }
     private let storage: Storage
@@ -22,7 +22,7 @@ package struct Weight: Sendable {
         count = tensors.map(\.count).reduce(0, +)
     }
 
-    /// Values made of others each time they are asked for
+    /// Values computed at each access
     ///
     /// - Parameter make: gives `count` values
     package init(count: Int, _ make: @escaping @Sendable () -> [Float]) {
@@ -30,7 +30,7 @@ package struct Weight: Sendable {
         self.count = count
     }
 
-    /// Row i, of as many as there are `factors`, times factor i.
+    /// Row i times factor i; there are as many rows as `factors`.
     package func scaled(rows factors: Weight) -> Weight {
         let width = count / max(factors.count, 1), own = self
         return Weight(count: count) {
@@ -43,7 +43,7 @@ package struct Weight: Sendable {
         }
     }
 
-    /// The values; those of a checkpoint are made anew each time, so that none stay behind in memory.
+    /// The values; those of a checkpoint are converted at each access, so that no copy stays in memory.
     package var floats: [Float] {
         switch storage {
         case .values(let values): values

@@ -8,14 +8,14 @@ package struct LayerWeights: Sendable {
     package var projBias: Weight  // [D]
     package var ln2Weight: Weight  // [D]  layernorm_after
     package var ln2Bias: Weight  // [D]
-    package var fc1Weight: Weight  // [M, D]  intermediate.dense; of a gated MLP [2M, D], gate and up
+    package var fc1Weight: Weight  // [M, D]  intermediate.dense; for a gated MLP [2M, D], gate and up
     package var fc1Bias: Weight  // [M]; [2M]
     package var fc2Weight: Weight  // [D, M]  output.dense
     package var fc2Bias: Weight  // [D]
     /// Norms of queries and keys, where the architecture has them
     package var qNorm: (weight: Weight, bias: Weight)?  // [Dh]
     package var kNorm: (weight: Weight, bias: Weight)?  // [Dh]
-    /// What is added to the scores, where the architecture has that
+    /// Bias of the attention scores, where the architecture has one
     package var scoreBias: Weight?  // [H, T, T]
 
     package init(
@@ -38,15 +38,15 @@ package struct LayerWeights: Sendable {
     }
 }
 
-/// Attention of one learned query to all tokens, and the MLP behind it: x + MLP(norm(x)) with x = attention.
+/// Attention of one learned query to all tokens, followed by an MLP: x + MLP(norm(x)), x being attention's output.
 package struct PoolingWeights: Sendable {
-    package var query: Weight  // [D]  the query, projected
+    package var query: Weight  // [D]  the learned query after its projection
     package var kvWeight: Weight  // [2D, D]
     package var kvBias: Weight  // [2D]
     package var projWeight: Weight  // [D, D]
     package var projBias: Weight  // [D]
     package var norm: (weight: Weight, bias: Weight)  // [D]
-    package var fc1Weight: Weight  // [M, D]  M is the model's
+    package var fc1Weight: Weight  // [M, D]  M as in the encoder's layers
     package var fc1Bias: Weight  // [M]
     package var fc2Weight: Weight  // [D, M]
     package var fc2Bias: Weight  // [D]
@@ -58,20 +58,20 @@ package struct PoolingWeights: Sendable {
 
 /// A whole model's weights on the host.
 package struct ViTWeights: Sendable {
-    package var patchWeight: Weight  // [D, channels * P * P]  the convolution's kernel, flattened
+    package var patchWeight: Weight  // [D, channels * PH * PW]  the convolution's kernel, flattened
     package var patchBias: Weight  // [D]
     package var prefix: Weight  // [prefix tokens, D]
     package var position: Weight  // [T, D]
-    /// Between the embeddings and the first layer, where there is one
+    /// Norm between the embeddings and the first layer, where there is one
     package var preNorm: (weight: Weight, bias: Weight)?  // [D]
     package var layers: [LayerWeights]
     package var lnWeight: Weight  // [D]  the final norm
     package var lnBias: Weight  // [D]
     package var headWeight: Weight  // [C, parts of the readout * D]; [C, width of the readout's embedding]
     package var headBias: Weight  // [C]
-    /// Of a readout by attention
+    /// The readout by attention, where there is one
     package var pooling: PoolingWeights?
-    /// Of a readout that is compared with texts, where it is projected
+    /// Projection to the space of the texts' embeddings, where there is one
     package var projection: Weight?  // [width, parts of the readout * D]
 
     package init(

@@ -1,7 +1,7 @@
 import CLRuntime
 import Kernels
 
-/// An activation inside a stage, which a workspace holds: one slot a pass.
+/// An activation inside a stage, held by a workspace: one slot per pass.
 package enum Activation: Int, Sendable, CaseIterable {
     /// Attention's queries (before scaling), keys, values [T, D], and values weighted by the pattern [T, D]
     case q, k, v, z
@@ -9,12 +9,12 @@ package enum Activation: Int, Sendable, CaseIterable {
     case mlpPre, mlpAct
 }
 
-/// What the stages of an `Encoder` need beside x and o. Every layer uses the same.
+/// Buffers for the stages of an `Encoder`, besides x and o; reused by every layer.
 ///
-/// `rows` passes are computed at a time. Where activations inside a stage are patched, the passes they come from keep
-/// them for the rest of the stage: `keptSlots` slots in front of the chunk's.
+/// `rows` passes are computed at a time. Where activations inside a stage are patched, the passes that they come from
+/// keep them for the rest of the stage, in `keptSlots` slots before the chunk's.
 package final class Workspace {
-    /// What passes keep for the length of a stage
+    /// Activations that passes keep for the length of a stage
     package struct Kept: OptionSet, Sendable, Hashable {
         package let rawValue: Int
         package init(rawValue: Int) { self.rawValue = rawValue }
@@ -22,15 +22,15 @@ package final class Workspace {
         package static let attention = Kept(rawValue: 1)
         /// The MLP's hidden layer after the activation function
         package static let hidden = Kept(rawValue: 2)
-        /// And before it, which is a buffer of its own
+        /// The hidden layer before the activation function, in its own buffer
         package static let pre = Kept(rawValue: 4)
     }
 
-    /// How large a workspace is
+    /// The size of a workspace
     package struct Shape: Sendable, Equatable {
         /// Passes in a chunk
         package var rows: Int
-        /// Slots in front, where the activations are kept
+        /// Slots before the chunk's, for kept activations
         package var keptSlots: Int
         package var kept: Kept
 
@@ -38,20 +38,20 @@ package final class Workspace {
             (self.rows, self.keptSlots, self.kept) = (rows, kept.isEmpty ? 0 : keptSlots, kept)
         }
 
-        /// Slots in front of the chunk's for attention, and for the MLP
+        /// Slots before the chunk's for attention, and for the MLP
         package var attentionSlots: Int { kept.contains(.attention) ? keptSlots : 0 }
         package var hiddenSlots: Int { kept.contains(.hidden) ? keptSlots : 0 }
     }
 
     package let shape: Shape
     package var rows: Int { shape.rows }
-    let patches: Buffer<Float>  // [rows * Np, channels * P * P]
+    let patches: Buffer<Float>  // [rows * Np, channels * PH * PW]
     let normed: Buffer<Float>  // [rows * T, D]  layer norm's output
-    let qkv: Buffer<Float>  // [slots * T, 3D]; [slots * T, 2D] in a layer of fewer queries
-    let lastQ: Buffer<Float>  // [slots * queries, D]  its queries
+    let qkv: Buffer<Float>  // [slots * T, 3D]; [slots * T, 2D] in a layer with fewer queries than tokens
+    let lastQ: Buffer<Float>  // [slots * queries, D]  queries of such a layer
     let z: Buffer<Float>  // [slots * T, D]
     let hidden: Buffer<Float>  // [slots * T, M]
-    let pre: Buffer<Float>  // [slots * T, M]  where it is kept; of gated MLPs always, [.., 2M]: gate and up
+    let pre: Buffer<Float>  // [slots * T, M]  if kept; for gated MLPs always, [.., 2M]: gate and up
     let deviations: Buffer<Float>  // [rows]  of patch projections
     let features: Buffer<Float>  // [rows, parts of the readout * D], then [rows, width of its embedding]
 
@@ -69,7 +69,7 @@ package final class Workspace {
         features = try Buffer(context, count: counts[8])
     }
 
-    /// Elements of each buffer, in the order in which they are made.
+    /// Elements of each buffer, in order of creation.
     package static func counts(_ config: ViTConfig, _ shape: Shape) -> [Int] {
         let tokens = shape.rows * config.tokens
         let slots = shape.rows + shape.attentionSlots
@@ -100,14 +100,14 @@ package final class Workspace {
         return temporary
     }
 
-    // MARK: Where activations stand
+    // MARK: Locations of activations
 
     /// Slots of an activation in one layer: slot s, token t at offset + (s * tokens + t) * stride, `width` values.
     package struct Place {
         package let buffer: Buffer<Float>
         package let offset: Int, stride: Int, width: Int, tokens: Int
 
-        /// Slots as rows
+        /// Slots as rows of tokens
         package var tokenRows: TokenRows {
             TokenRows(buffer, offset: offset, rowStride: tokens * stride, tokenStride: stride)
         }
@@ -119,7 +119,7 @@ package final class Workspace {
     }
 
     /// - Parameters:
-    ///   - tokens: tokens that the layer computes; where they are not all, its queries stand apart from keys and values
+    ///   - tokens: tokens that the layer computes; if not all, its queries are in a buffer of their own
     package func place(_ activation: Activation, config: ViTConfig, tokens: Int) -> Place {
         let (t, d, m) = (config.tokens, config.hiddenSize, config.intermediateSize)
         let isJoint = tokens == t
@@ -138,7 +138,7 @@ package final class Workspace {
         }
     }
 
-    /// Whether slots in front of the chunk's keep this activation.
+    /// Whether slots before the chunk's keep this activation.
     package func keeps(_ activation: Activation) -> Bool {
         if shape.keptSlots == 0 { return false }
         return switch activation {
@@ -148,12 +148,13 @@ package final class Workspace {
         }
     }
 
-    // MARK: Slots that are given, not computed
+    // MARK: Slots with given values
 
     /// Fills slots with zeros.
     package func zero(_ activation: Activation, slots: Range<Int>, config: ViTConfig, tokens: Int) throws(CLError) {
         let place = place(activation, config: config, tokens: tokens)
-        // Where activations share a buffer, the range covers the others of these slots, in part those of the last slot.
+        // Where activations share a buffer, the range covers the others of these slots too, except for part of the last
+        // slot.
         let end = place.start(slots.upperBound - 1) + (place.tokens - 1) * place.stride + place.width
         try place.buffer.fill(0, place.start(slots.lowerBound)..<end)
     }
@@ -166,7 +167,7 @@ package final class Workspace {
         return (0..<place.tokens).flatMap { values[($0 * place.stride)..<($0 * place.stride + place.width)] }
     }
 
-    /// Puts `values` [tokens, width] into a slot.
+    /// Copies `values` [tokens, width] into a slot.
     package func give(
         _ values: Buffer<Float>, _ activation: Activation, slot: Int, config: ViTConfig, tokens: Int
     ) throws(CLError) {

@@ -3,12 +3,12 @@ import Patch
 import ViT
 
 extension Checkpoint {
-    /// How images are read where the model's folder does not say; nil where it does.
+    /// The default preprocessing in words, if the model's folder does not define it; else nil.
     var defaultsText: String? {
         preprocessor == nil ? Preprocessor.defaultsText(imageSize: config.imageSize) : nil
     }
 
-    /// - Parameter resize: nil for what the model's image processor says
+    /// - Parameter resize: nil: as the model's image processor
     func imageReader(resize: ResizeLibrary?) throws -> Preprocessor {
         try Preprocessor(
             config: preprocessor, imageSize: config.imageSize, isScaled: config.imageSize != config.trainedImageSize,
@@ -24,7 +24,7 @@ extension Checkpoint {
         Terminal.warning("\(name) has no preprocessor_config.json, so images are \(defaultsText)")
     }
 
-    /// Classes that differ in names or number: the donor's activations serve all the same, its probabilities do not.
+    /// Warns of classes that differ in names or number: the donor's activations can be used, its probabilities cannot.
     func warnOfOtherClasses(than model: Checkpoint) {
         if config.hasClasses(of: model.config) { return }
         let (own, others) = (config.labels, model.config.labels)

@@ -3,7 +3,7 @@ import Foundation
 import Images
 import ViT
 
-/// The embedded models and images (scripts/demo says how they were made).
+/// The embedded models and images (made by scripts/demo).
 enum Demo {
     static let colour = "colour", gray = "gray"
 

@@ -6,13 +6,13 @@ import Patch
 import Results
 import Spec
 
-/// What is wrong with the command line; one sentence that names the option. Exit code 64.
+/// An error in the command line; one sentence that names the option. Exit code 64.
 struct UsageError: Error, CustomStringConvertible {
     var description: String
     init(_ description: String) { self.description = description }
 }
 
-/// What a command finds wrong while it runs. Exit code 1.
+/// An error while a command runs. Exit code 1.
 struct CommandError: Error, CustomStringConvertible {
     var description: String
     init(_ description: String) { self.description = description }
@@ -27,7 +27,7 @@ func exitCode(of error: any Error) -> Int32 {
     }
 }
 
-/// The sentence of an error. Those of the engine name sizes and passes; which option they come from is said here.
+/// The sentence of an error. The engine's errors name sizes and passes; their options are named here.
 func sentence(of error: any Error) -> String {
     switch error {
     case let error as DonorError: sentence(of: error)
@@ -45,7 +45,7 @@ private func sentence(of error: DonorError) -> String {
     }
 }
 
-/// Why the system refused, in words that follow what was tried.
+/// The system's reason, in words that follow what was tried.
 func systemReason(_ error: any Error) -> String {
     let error = error as NSError
     let cause = error.domain == NSPOSIXErrorDomain ? error : error.userInfo[NSUnderlyingErrorKey] as? NSError
@@ -54,7 +54,7 @@ func systemReason(_ error: any Error) -> String {
 }
 
 extension ResultsError {
-    /// That there are results already, with the advice that fits the command.
+    /// Rethrows that there are results already, with the advice that fits the command.
     static func naming<Store>(_ advice: String, _ body: () throws -> Store) throws -> Store {
         do { return try body() } catch ResultsError.exists(let path) {
             throw CommandError("\(path) already exists; \(advice)")

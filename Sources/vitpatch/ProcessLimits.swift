@@ -1,12 +1,11 @@
 import Foundation
 
-/// What the shell allows this process (`ulimit`). Libraries below crash where too little is left, so it is checked
-/// first.
+/// The limits of this process (`ulimit`). Libraries that we use crash if they are too low, so they are checked first.
 enum ProcessLimits {
     private static let files = 64
     private static let fileBytes = 4 << 20
 
-    /// Raises the limit of open files where that is allowed.
+    /// Raises the limit of open files if it is too low; throws if it cannot be raised.
     static func checkOpenFiles() throws {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < files else {
@@ -20,7 +19,7 @@ enum ProcessLimits {
         }
     }
 
-    /// OpenCL drivers write compiled kernels to files, and end the process where they cannot.
+    /// OpenCL drivers write compiled kernels to files, and end the process if they cannot.
     static func checkFileSize() throws {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0, limit.rlim_cur < fileBytes else {

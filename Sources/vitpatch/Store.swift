@@ -9,7 +9,7 @@ enum Store {
         return try ResultsStore.open(folder: folder)
     }
 
-    /// A pipe or a device in place of the store is not opened.
+    /// Throws for a pipe or a device in place of the store, without opening it.
     static func check(_ folder: String) throws {
         let path = ResultsStore.path(in: folder)
         do {

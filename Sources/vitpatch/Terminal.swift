@@ -2,16 +2,16 @@ import Files
 import Foundation
 import Report
 
-/// What the terminal can do, and writing to it.
+/// The terminal's abilities, and output to it.
 enum Terminal {
-    /// Colour and moving lines: only on a terminal, and not where NO_COLOR asks for none (no-color.org).
+    /// Whether colour and moving lines may be used: only on a terminal, and not with NO_COLOR (no-color.org) or
+    /// TERM=dumb.
     static func isRich(_ stream: Int32) -> Bool {
         let environment = ProcessInfo.processInfo.environment
         return isatty(stream) != 0 && (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"
     }
 
-    /// The colours of standard output: none where it is no terminal, or NO_COLOR asks for none; else what COLORTERM and
-    /// TERM say.
+    /// The colours of standard output: none where `isRich` is false, else by COLORTERM and TERM.
     static var colour: TerminalColour {
         guard isRich(STDOUT_FILENO) else { return .none }
         let environment = ProcessInfo.processInfo.environment
@@ -30,7 +30,7 @@ enum Terminal {
         try? FileHandle.standardError.write(contentsOf: Data(shown(text, on: STDERR_FILENO).utf8))
     }
 
-    /// Ends the program where the text cannot be written: the disk is full, say.
+    /// Ends the program if the text cannot be written, e.g. to a full disk.
     static func standardOutput(_ text: String) {
         do {
             let output = try AtomicFile(nil)
@@ -44,12 +44,12 @@ enum Terminal {
 
     static func warning(_ text: String) { message("Warning: \(printable(text))") }
 
-    /// One line, but for a compiler's log.
+    /// One line, except for a compiler's log.
     static func error(_ text: String, isLog: Bool = false) {
         message("Error: \(isLog ? printableLines(text, colours: false) : printable(text))")
     }
 
-    /// What is going on, for somebody who waits: on a terminal alone.
+    /// A message on progress; only on a terminal.
     static func note(_ text: String) { if isatty(STDERR_FILENO) != 0 { message(printable(text)) } }
 
     private static func message(_ line: String) {

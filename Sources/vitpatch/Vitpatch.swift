@@ -17,7 +17,7 @@ struct Vitpatch: ParsableCommand {
             Verify.self, Bench.self, Tune.self, Inspect.self, Devices.self,
         ])
 
-    /// Prints the one sentence of an error and leaves with the code of its type: 64 for a wrong command line, 1 for
+    /// Prints the one sentence of an error and exits with the code of its type: 64 for a wrong command line, 1 for
     /// anything else.
     static func main() {
         // A closed pipe (`vitpatch export ... | head`) ends the program quietly; a file that may not grow is an error.
@@ -30,7 +30,7 @@ struct Vitpatch: ParsableCommand {
         } catch let code as ExitCode {
             exit(withError: code)
         } catch {
-            // Help that was asked for
+            // The user asked for help.
             if exitCode(for: error) == .success { exit(withError: error) }
             let isLog = if case CLError.build = error { true } else { false }
             Terminal.error(sentence(of: error), isLog: isLog)
@@ -50,7 +50,7 @@ struct Vitpatch: ParsableCommand {
         }
     }
 
-    /// `--limit -1` as `--limit=-1`: the parser takes what begins with a hyphen for an option.
+    /// `--limit -1` as `--limit=-1`: the parser takes arguments that begin with a hyphen for options.
     static func joined(_ arguments: [String]) -> [String] {
         var joined: [String] = []
         for argument in arguments {

@@ -2,7 +2,7 @@ import CDemo
 import Foundation
 import Testing
 
-/// A failure here after a change in Demo/ most likely means that Sources/CDemo/demo.S must be touched.
+/// If this fails after a change in Demo/, touch Sources/CDemo/demo.S, which embeds the files.
 @Test(arguments: [
     "colour/config.json", "colour/model.safetensors", "colour/preprocessor_config.json",
     "gray/config.json", "gray/model.safetensors", "gray/preprocessor_config.json",

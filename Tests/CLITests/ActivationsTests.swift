@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `vitpatch activations`, and `--patch-with file:` with what it wrote.
+/// `vitpatch activations`, and `--patch-with file:` with its output.
 struct ActivationsTests {
     let folder: TemporaryFolder, model: String, data: String
     init() throws {
@@ -26,7 +26,7 @@ struct ActivationsTests {
         header.compactMapValues { $0["shape"] as? [Int] }
     }
 
-    // The model has D 12, 2 heads of 6, M 24, 10 tokens, 3 layers; the data 10 images.
+    // The model has D 12, 2 heads of 6, M 24, 10 tokens and 3 layers; the data has 10 images.
     @Test func everySiteHasItsShape() throws {
         let sites = ["embed", "resid_post", "mlp_pre", "q", "pattern"]
         let result = try activations(
@@ -59,7 +59,7 @@ struct ActivationsTests {
         #expect(metadata["corruption"] == "grayscale")
     }
 
-    /// Chosen tokens are rows of the whole arrays; waves of any size give the same bytes.
+    /// Selected tokens are rows of the full arrays; waves of any size give the same bytes.
     @Test func tokensAndWaves() throws {
         #expect(try activations("--site", "resid_mid", "--site", "z").code == 0)
         let whole = try read("a.safetensors"),
@@ -96,7 +96,7 @@ struct ActivationsTests {
         let report = try runVitpatch(["report", folder("given")])
         #expect(report.code == 0, "\(report.errors)")
 
-        // A resume that sees another file
+        // A resume with another file
         #expect(try activations("--site", "z", "--site", "mlp_out", "--seed", "1", "--overwrite").code == 0)
         try expectFailure(
             ["sweep", "--resume", "--out", folder("given"), "--patch-with", file] + places,
@@ -130,7 +130,7 @@ struct ActivationsTests {
         let sweep = ["sweep", "--model", model, "--data", data, "--site", "z", "--out", folder("out"), "--patch-with"]
         let file = folder("a.safetensors")
         try expectFailure(sweep + ["file:" + file], naming: [file, "lack the image cedar/0.png"])
-        // Another file of the same configuration is another model.
+        // Another config.json is another model.
         let other = try folder.model(name: "other")
         try folder.edit("other/config.json", "{", "{ ")
         try expectFailure(

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Models and data that are missing or broken: exit code 1 and one sentence that names the file or tensor.
+/// Missing or broken models and data: exit code 1 and one sentence that names the file or tensor.
 struct BadInputTests {
     let folder: TemporaryFolder
     let model, data: String
@@ -84,7 +84,7 @@ struct BadInputTests {
         try expect("config.json", "num_channels is 1, expected 3")
     }
 
-    /// What a broken cache of the Hugging Face Hub looks like
+    /// A broken link, as in a damaged cache of the Hugging Face Hub
     @Test func aPreprocessorThatIsALinkToNothing() throws {
         let path = "\(model)/preprocessor_config.json"
         try FileManager.default.removeItem(atPath: path)
@@ -104,7 +104,7 @@ struct BadInputTests {
         }
     }
 
-    /// Named pipes, sockets and devices are refused and never opened, so nothing waits for their writer.
+    /// Named pipes, sockets and devices are refused without opening them, so nothing waits for a writer.
     @Test func specialFilesAreNotOpened() throws {
         try FileManager.default.createDirectory(atPath: folder("pipes"), withIntermediateDirectories: true)
         for name in ["pipes/results.sqlite", "pipe"] { #expect(mkfifo(folder(name), 0o600) == 0) }
@@ -157,7 +157,7 @@ struct BadInputTests {
         try expect("'x', 'y', 'z'", "'ash', 'birch', 'cedar', 'dogwood', 'elm'")
     }
 
-    /// Where the model's labels are placeholders, classes are taken in their order, with a warning.
+    /// If the model's labels are placeholders, classes are matched by position, with a warning.
     @Test func otherClassNames() throws {
         let other = try folder.images("other", classes: ["p", "q", "r", "s", "t"], count: 1)
         try expectFailure(["classify", "--model", model, "--data", other], naming: ["'p', 'q', 'r', 's', 't'"])
@@ -209,7 +209,7 @@ struct BadInputTests {
             ["sweep", "--model", model, "--data", data, "--donor", other, "--out", folder("out")], naming: ["donor"])
     }
 
-    /// Its activations serve, its probabilities are of other classes.
+    /// Its activations can be used; its probabilities are over other classes.
     @Test func aDonorOfOtherClasses() throws {
         let other = try folder.model(name: "other")
         try folder.edit("other/config.json", "\"ash\"", "\"oak\"")
@@ -218,7 +218,7 @@ struct BadInputTests {
         #expect(result.code == 0)
         #expect(result.errors.contains("class 0 is oak there and ash here, so p_donor stays empty"), "\(result.errors)")
         #expect(try Set(Table(export(folder("out")))["p_donor"]) == [""])
-        // The same names in the same order: its probabilities are there, the clean pass's of the same model.
+        // With the same names in the same order, the donor's probabilities are stored: here those of the clean pass.
         let same = try runVitpatch(
             [
                 "sweep", "--model", model, "--data", data, "--donor", folder.model(name: "same"), "--out",
@@ -229,7 +229,7 @@ struct BadInputTests {
         #expect(try table.floats("p_donor") == table.floats("p_clean"))
     }
 
-    /// Names from files are shown in one line and cannot steer the terminal.
+    /// Names from files are printed on one line, and control characters in them are escaped.
     @Test func foreignNamesAreEscaped() throws {
         let bad = try folder.images("bad\u{1B}[31m\nname", classes: ["x\u{1B}]0;title\u{7}", "y"], count: 1)
         let result = try runVitpatch(["classify", "--model", model, "--data", bad])
@@ -237,7 +237,7 @@ struct BadInputTests {
         #expect(result.errors.contains("\\u{1B}]0;title\\u{7}") && !result.errors.contains("\u{1B}"))
     }
 
-    /// classify quotes as export does.
+    /// `classify` quotes fields as `export` does.
     @Test func imageNamesInCSV() throws {
         let odd = try folder.images("odd", count: 0)
         for name in tinyClasses { try folder.write("odd/\(name)/a,\"b\"\r\n.png", randomPNG(side: 12)) }

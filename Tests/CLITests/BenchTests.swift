@@ -1,13 +1,13 @@
 import Foundation
 import Testing
 
-/// The demo's shapes and as few runs as there may be: what is timed does not matter here.
+/// Runs on the demo's shapes, as few as possible: the times do not matter here.
 struct BenchTests {
     private func bench(_ arguments: [String]) throws -> VitpatchResult {
         try runVitpatch(["bench", "--seconds", "0", "--images", "2"] + arguments)
     }
 
-    /// The groups of lines in a file of --json
+    /// The groups of results in a `--json` file
     private func groups(_ path: String) throws -> [String] {
         let file = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: path)))
         let results = try #require(file as? [String: Any])

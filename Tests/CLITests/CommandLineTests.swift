@@ -44,7 +44,7 @@ struct CommandLineTests {
         try expectUsageError(line.split(separator: " ").map(String.init))
     }
 
-    /// Names that are empty
+    /// Empty names
     @Test(arguments: [
         ["sweep", "--out", ""], ["sweep", "--spec", ""], ["sweep", "--groups", ""], ["sweep", "--device", ""],
         ["sweep", "--layers", ""], ["sweep", "--site", ""], ["sweep", "--corruption", ""], ["sweep", "--limit", ""],
@@ -161,7 +161,7 @@ struct CommandLineTests {
         }
     }
 
-    /// Somebody who waits is told for what; a log is not.
+    /// On a terminal the first start says that it compiles kernels; without a terminal there is no message.
     @Test(
         .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/script"), "needs script(1)"))
     func theFirstStartSaysThatItCompiles() throws {

@@ -1,17 +1,17 @@
 import Foundation
 import Testing
 
-/// `sweep --control`, from the command line to what reads its results.
+/// `sweep --control`, from the command line to the commands that read its results.
 struct ControlTests {
     let folder: TemporaryFolder
-    /// Of the demo: six layers, so that windows of 3 have random places beside them
+    /// On the demo: six layers leave other random places for windows of 3
     let options = [
         "--window", "1", "--window", "3", "--layers", "1-4", "--limit", "6", "--control", "5", "--seed", "3",
     ]
 
     init() throws { folder = try TemporaryFolder() }
 
-    /// The sweep's rows are what they are without it, and its own random places come after them.
+    /// The sweep's own rows equal those without `--control`; the random places follow them.
     @Test func rows() throws {
         let with = try Table(try sweep(options, out: folder("with")))
         let without = try Table(try sweep(options.filter { $0 != "--control" && $0 != "5" }, out: folder("without")))
@@ -22,7 +22,7 @@ struct ControlTests {
             controls.count == 6 * 5 && controls.allSatisfy { $0["extent"] == "attn_out 3 layers" && $0["window"] == "" }
         )
         #expect(with["control"].prefix(13) == (Array(repeating: "0", count: 8) + Array(repeating: "1", count: 5))[...])
-        // A random place is the patch of these layers, bit for bit.
+        // A random place equals the patch of its layers, bit for bit.
         let layers = controls.prefix(5).map { $0["layer"] ?? "" }
         let asked = try Table(
             try sweep(["--limit", "6", "--layers", layers.joined(separator: ",")], out: folder("asked")))

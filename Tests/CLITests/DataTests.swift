@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// The data folders that users have.
+/// The layouts of users' data folders.
 struct DataTests {
     let folder: TemporaryFolder
     init() throws { folder = try TemporaryFolder() }
@@ -53,7 +53,7 @@ struct DataTests {
         let table = try classify(folder("cifar"))
         #expect(table["image"] == (0..<4).map { "test_batch.bin:\($0)" })
         #expect(table["label"] == ["4", "3", "2", "1"])
-        // The same pixels, planes to pixels, as PNG files.
+        // The same pixels as PNG files, channel planes interleaved.
         for i in 0..<4 {
             let rgb = (0..<1024).flatMap { p in (0..<3).map { pixels[i][$0 * 1024 + p] } }
             try folder.write("folders/\(tinyClasses[4 - i])/\(i).png", png(side: 32, rgb))
@@ -76,7 +76,7 @@ struct DataTests {
             #expect(abs(try #require(Double(row["p_label"] ?? "")) - p) < 1e-5)
             #expect(row["prediction"] == logits.indices.max { logits[$0] < logits[$1] }.map { "\($0)" })
         }
-        // The same bits in waves of another size, and from any offset.
+        // Waves of another size, and another offset, give the same bits.
         let waves = try runVitpatch(["classify", "--offset", "10", "--limit", "50", "--memory", "8M"])
         #expect(try Table(waves.output).rows == Array(table.rows.dropFirst(10)))
     }

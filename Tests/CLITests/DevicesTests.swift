@@ -1,10 +1,10 @@
 import Foundation
 import Testing
 
-/// PoCL gives as many devices of one kind as POCL_DEVICES names.
+/// PoCL creates one device for each name in POCL_DEVICES.
 private let two = ["POCL_DEVICES": "pthread pthread"]
 
-/// Indices of PoCL's devices in `vitpatch devices`.
+/// Indices of PoCL's devices in the output of `vitpatch devices`.
 private func pocl(_ environment: [String: String]) -> [String] {
     guard let text = try? runVitpatch(["devices"], environment: environment).output else { return [] }
     var index = "", found: [String] = []
@@ -15,12 +15,12 @@ private func pocl(_ environment: [String: String]) -> [String] {
     return found
 }
 
-/// A sweep on several devices gives the bytes of one on one.
+/// A sweep on several devices gives the same bytes as on one.
 @Suite(.enabled(if: pocl(two).count == 2, "needs PoCL"))
 struct DevicesTests {
     let folder: TemporaryFolder
     let small: [String]
-    /// `--device` for one of them, and for both
+    /// `--device` options for one device, and for both
     let one, both: [String]
 
     init() throws {
@@ -56,7 +56,7 @@ struct DevicesTests {
         #expect(try sweep(options + both, out: folder("both")) == sweep(options + one, out: folder("one")))
     }
 
-    /// Of the demo, where `--keep` leaves some images out and counts others.
+    /// On the demo, where `--keep` drops some images while counting others.
     @Test func keptImagesFillTheirWaves() throws {
         let options = ["--limit", "60", "--site", "resid_mid", "--keep", "flipped", "--memory", "4M"]
         let alone = try sweep(options + one, out: folder("one"))
@@ -78,7 +78,7 @@ struct DevicesTests {
         #expect(try sweep(long + (beganOnBoth ? one : both) + ["--resume"], out: folder("out")) == whole)
     }
 
-    /// An error that is no device's: what both had done is kept.
+    /// An error that no device causes: results of both devices are kept.
     @Test func anImageThatCannotBeRead() throws {
         let options = small + ["--site", "resid_pre", "--tokens", "each", "--memory", "350k"]
         let whole = try sweep(options + one, out: folder("whole"))
@@ -94,7 +94,7 @@ struct DevicesTests {
         #expect(try sweep(options + both + ["--resume"], out: folder("out")) == whole)
     }
 
-    /// Only the device that lacks memory runs smaller waves.
+    /// Only the device short of memory runs smaller waves.
     @Test func oneWithLessMemory() throws {
         let options = small + ["--site", "resid_mid", "--tokens", "each"], devices = pocl(two)
         let whole = try sweep(options + one, out: folder("whole"))
@@ -107,7 +107,7 @@ struct DevicesTests {
         #expect(try export(folder("out")) == whole)
     }
 
-    /// The other one ends after its wave, and what it did is kept.
+    /// The other device finishes its wave, and its results are kept.
     @Test func oneWithTooLittleMemory() throws {
         let options = small + ["--site", "resid_mid", "--tokens", "each"], devices = pocl(two)
         let whole = try sweep(options + one, out: folder("whole"))
@@ -137,7 +137,7 @@ struct DevicesTests {
         for device in ["\(one[1]),99", "\(one[1]),"] {
             try expectUsageError(["sweep", "--device", device], naming: ["there is no device"], environment: two)
         }
-        // A part of both devices' names
+        // A string that occurs in both devices' names
         try expectUsageError(["classify", "--device", "pthread"], naming: ["names several devices"], environment: two)
         let kinds = ["POCL_DEVICES": "basic pthread"]
         let result = try runVitpatch(

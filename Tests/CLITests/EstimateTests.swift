@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Estimates, and exact passes for what they choose, from the command line to the export.
+/// Estimates, and exact passes for the patches they select, from the command line to the export.
 struct EstimateTests {
     let folder: TemporaryFolder
     let options = [
@@ -12,7 +12,7 @@ struct EstimateTests {
 
     init() throws { folder = try TemporaryFolder() }
 
-    /// Estimates are columns beside the same exact effects as without them, and follow these.
+    /// The exact effects equal those without estimates; the estimates are further columns and correlate with them.
     @Test func columns() throws {
         let with = try Table(try sweep(options, out: folder("with")))
         let without = try Table(try sweep(Array(options.prefix(4)), out: folder("without")))
@@ -27,7 +27,7 @@ struct EstimateTests {
         #expect(try with.floats("ig2_p").allSatisfy { abs($0) <= 1 })
     }
 
-    /// The chosen patches are those with the largest mean estimates; the others have no exact pass.
+    /// The selected patches have the largest mean estimates; the others have no exact pass.
     @Test func theLargestGetExactPasses() throws {
         let table = try Table(try sweep(options + ["--exact", "top:3,random:2"], out: folder("a")))
         func place(_ row: [String: String]) -> String { "\(row["layer"] ?? "") \(row["head"] ?? "")" }
@@ -56,7 +56,7 @@ struct EstimateTests {
         #expect(try runVitpatch(["report", folder("a")]).code == 0)
     }
 
-    /// A sweep that stops among its estimates, or among the exact passes, and goes on gives the same bytes; shards merge.
+    /// A sweep interrupted in its estimates, or in its exact passes, and resumed gives the same bytes; shards merge.
     @Test(arguments: [SIGINT, SIGKILL]) func interruptedAndResumed(_ signal: Int32) throws {
         let long = [
             "--site", "resid_mid", "--tokens", "cls,patches", "--limit", "100", "--memory", "12M", "--estimate", "atp",

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Models of other families, through the program.
+/// Models of other families, run through the command line.
 struct FamiliesTests {
     let folder: TemporaryFolder
     init() throws { folder = try TemporaryFolder() }
@@ -25,7 +25,7 @@ struct FamiliesTests {
         let run = try sweep(
             "dinov2-registers", "--site", "resid_post", "--tokens", "each", "--report", "--direction", "restore")
         #expect(run.code == 0, "\(run.errors)")
-        // The three registers after the last layer, and nothing else: the classifier reads CLS and the patches.
+        // Only the three registers after the last layer: the classifier reads CLS and the patches.
         let summary = try runVitpatch(["summary", folder("out")])
         #expect(summary.output.contains("3 places recover everything or nothing by construction"), "\(summary.output)")
         let html = try String(contentsOfFile: folder("out/report.html"), encoding: .utf8)
@@ -41,7 +41,7 @@ struct FamiliesTests {
         #expect(refused.errors.contains("the model has no CLS token; in front of its patches stand no tokens"))
     }
 
-    // MARK: Texts for classes, other image sizes
+    // MARK: Class texts, other image sizes
 
     private func texts(_ model: String) -> String {
         Fixture.directory("families/\(model)").appendingPathComponent("classes.safetensors").path
@@ -56,14 +56,14 @@ struct FamiliesTests {
         #expect(inspected.code == 0, "\(inspected.errors)")
         #expect(inspected.output.contains("compared with texts"))
         #expect(inspected.output.contains("5: ash, birch, cedar, dogwood, elm"))
-        // A donor is compared with the same texts.
+        // A donor is run with the same texts.
         let donor = try sweep(
             model, "--classes", texts(model), "--site", "z", "--layers", "0", "--donor",
             Fixture.directory("families/\(model)").path)
         #expect(donor.code == 0, "\(donor.errors)")
         #expect(try !Table(export(folder("out")))["p_donor"].contains(""))
         #expect(try sweep(model, "--classes", texts(model), "--site", "z", "--layers", "0").code == 0)
-        // Other texts are another sweep.
+        // Other texts make another sweep.
         var other = try Data(contentsOf: URL(fileURLWithPath: texts(model)))
         other[other.count - 2] ^= 1
         try folder.write("other.safetensors", other)

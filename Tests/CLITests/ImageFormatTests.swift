@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Image formats, EXIF, images that cannot be read, and the layouts of one data set.
+/// Image formats, EXIF, unreadable images, and one data set in several layouts.
 struct ImageFormatTests {
     let folder: TemporaryFolder
     init() throws { folder = try TemporaryFolder() }
@@ -22,7 +22,7 @@ struct ImageFormatTests {
         _ = try folder.model()
         let files = ["lossless.webp", "palette.gif", "rgb.bmp", "rgb-raw.tiff"]
         for file in files { try folder.write("a/\(file)", images("formats/\(file)")) }
-        // The same under names that say PNG
+        // The same files under names that end in .png
         for (i, file) in files.enumerated() { try folder.write("b/\(i).png", images("formats/\(file)")) }
         let named = try rows(classify("a")), renamed = try rows(classify("b"))
         #expect(named.count == 4 && Set(named) == Set(renamed))
@@ -69,7 +69,7 @@ struct ImageFormatTests {
         let search = ["search"] + input + ["--max", "1", "--format", "json"]
         #expect(try runVitpatch(search).code == 1)
         let found = try runVitpatch(search + ["--skip-unreadable"])
-        // Random images may have nothing to bring back, which is an error of its own.
+        // On random images the corruption may have no effect, which is another error.
         #expect(found.errors.contains("left out: "), "\(found.errors)")
         if found.code == 0 {
             #expect(found.errors.contains("1 images could not be read and were left out"), "\(found.errors)")

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// CSV files, class maps, images without labels, images that cannot be read.
+/// CSV files, class maps, unlabelled images, unreadable images.
 struct InputTests {
     let folder: TemporaryFolder
     init() throws { folder = try TemporaryFolder() }
@@ -69,7 +69,7 @@ struct InputTests {
         #expect(wrong.code == 64 && wrong.errors.contains("--resize opencv is unknown; valid are pillow, torchvision"))
     }
 
-    // MARK: Foils of a column
+    // MARK: Foils from a column
 
     @Test func aColumnNamesTheFoils() throws {
         _ = try folder.model()
@@ -92,11 +92,11 @@ struct InputTests {
         let pooled = try foils()
         try write([names[4], "3", ""])
         #expect(try foils() == ["4", "3", pooled[2]])
-        // Other foils are another sweep.
+        // Other foils make another sweep.
         try write([names[4], "2", ""])
         let resumed = try runVitpatch(sweep + ["--resume"])
         #expect(resumed.code == 1 && resumed.errors.contains("data is"), "\(resumed.errors)")
-        // The flag comes before the column.
+        // The option takes precedence over the column.
         #expect(try foils("--foil", "pooled") == pooled)
         try write(["", "cow", ""])
         let unknown = try runVitpatch(sweep + ["--overwrite"])
@@ -110,7 +110,7 @@ struct InputTests {
         #expect(own.code == 1 && own.errors.contains("the foil of data/1.png is its label"), "\(own.errors)")
     }
 
-    // MARK: Files that are gone
+    // MARK: Deleted files
 
     private func unfinished(_ options: String...) throws -> [String] {
         _ = try folder.model()
@@ -119,7 +119,7 @@ struct InputTests {
             "sweep", "--model", folder("model"), "--data", folder("data"), "--site", "embed", "--out", folder("out"),
             "--corruption", "grayscale",
         ]
-        // The last three of ten images are left to do, because they cannot be read yet.
+        // The last three of ten images are not done, because they cannot be read yet.
         for name in tinyClasses[2...] { try folder.write("data/\(name)/1.png", Data("broken".utf8)) }
         let run = try runVitpatch(sweep + options + ["--skip-unreadable"])
         #expect(run.code == 0, "\(run.errors)")
@@ -132,7 +132,7 @@ struct InputTests {
         let before = try Table(export(folder("out"))).rows
         #expect(before.count == 7)
         let manager = FileManager.default
-        // One that is done, in the first round, and one that is not.
+        // Delete one image that is done, of the first round, and one that is not.
         try manager.removeItem(atPath: folder("data/\(tinyClasses[0])/0.png"))
         try manager.removeItem(atPath: folder("data/\(tinyClasses[3])/1.png"))
         let resumed = try runVitpatch(sweep + ["--resume"])
@@ -143,12 +143,12 @@ struct InputTests {
         let after = try Table(export(folder("out")))
         #expect(after.rows.count == 9 && Array(after.rows.prefix(7)) == before)
         #expect(!after["image"].contains("\(tinyClasses[3])/1.png"))
-        // Put back, it is done and no longer counted.
+        // Restored, the image is done and no longer counted.
         try folder.write("data/\(tinyClasses[3])/1.png", randomPNG(side: 12))
         let again = try runVitpatch(sweep + ["--resume"])
         #expect(again.code == 0 && !again.output.contains("left out"), "\(again.output)\(again.errors)")
         #expect(try Table(export(folder("out"))).rows.count == 10)
-        // A new file is other data.
+        // A new file makes other data.
         try folder.write("data/\(tinyClasses[3])/2.png", randomPNG(side: 12))
         let other = try runVitpatch(sweep + ["--resume"])
         #expect(other.code == 1 && other.errors.contains("data is"), "\(other.errors)")
@@ -176,7 +176,7 @@ struct InputTests {
         #expect(try Table(run.output)["image"] == ["data/0.png", "data/2.png"])
     }
 
-    /// The noise's deviation is that of the images that can be read.
+    /// The noise's standard deviation is computed over the readable images.
     @Test func noiseOfAllDataLeavesOutWhatCannotBeRead() throws {
         _ = try folder.model()
         let data = try folder.images(count: 4)
@@ -202,7 +202,7 @@ struct InputTests {
         let data = try folder.images(count: 2)
         try folder.write("data/\(tinyClasses[1])/1.png", Data("broken".utf8))
         for shard in 0..<2 {
-            // Means are over all data, so both shards meet the broken image.
+            // Means are over all data, so both shards read the broken image.
             let run = try runVitpatch([
                 "sweep", "--model", folder("model"), "--data", data, "--site", "mlp_out", "--patch-with", "mean",
                 "--shard", "\(shard)/2", "--out", folder("out\(shard)"), "--skip-unreadable",

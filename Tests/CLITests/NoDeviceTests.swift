@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// A machine without any OpenCL driver: the loader is pointed at an empty folder.
+/// A machine without an OpenCL driver, simulated by pointing the loader at an empty folder.
 struct NoDeviceTests {
     @Test(arguments: [["devices"], ["verify"], ["verify", "--device", "0"]])
     func saysWhatToInstall(_ arguments: [String]) throws {
@@ -30,7 +30,7 @@ struct NoDeviceTests {
             "\(result.errors)")
     }
 
-    /// PoCL shows no device where it cannot write to its cache.
+    /// PoCL reports no device if it cannot write to its cache.
     @Test func aCacheThatCannotBeWritten() throws {
         guard try runVitpatch(["devices"]).output.contains("Portable Computing Language") else { return }
         let folder = try TemporaryFolder()
@@ -43,7 +43,7 @@ struct NoDeviceTests {
             "\(devices.errors)")
     }
 
-    /// PoCL ends the process where a program's folder in its cache is another user's.
+    /// PoCL ends the process if a program's folder in its cache belongs to another user.
     @Test(.enabled(if: getuid() == 0 && access("/usr/bin/setpriv", X_OK) == 0, "needs root and setpriv"))
     func anotherUsersCache() throws {
         guard try runVitpatch(["devices"]).output.contains("Portable Computing Language") else { return }

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// A device that has less memory than it says: smaller waves, a warning, the same results.
+/// A device with less memory than it reports: smaller waves, a warning, the same results.
 struct OutOfMemoryTests {
     let folder: TemporaryFolder
     let small: [String]
@@ -38,7 +38,7 @@ struct OutOfMemoryTests {
         }
     }
 
-    /// Less and less memory: waves fit, then only the weights do, then not even those.
+    /// Less and less memory: waves fit, then only the weights, then not even those.
     @Test func nothingFits() throws {
         var found: [String] = [], limit = 100_000.0
         while limit > 10_000 {
@@ -55,7 +55,7 @@ struct OutOfMemoryTests {
         #expect(found == ["fits", "the smallest wave, one image and one patch", "the weights of"])
     }
 
-    /// On the demo, whose corrupted images lose what a search brings back; random images of a random model need not.
+    /// On the demo, whose corruption has an effect to recover; on random images of a random model it may have none.
     @Test(arguments: [
         ["search", "--limit", "24", "--until", "2", "--max", "2", "--format", "json"], ["classify", "--limit", "1000"],
     ])

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Outputs replace neither stores nor inputs, and what fails leaves what was there.
+/// Outputs replace neither stores nor inputs, and a failed output leaves the existing file unchanged.
 struct OutputTests {
     let folder: TemporaryFolder
 
@@ -31,7 +31,7 @@ struct OutputTests {
             }
             try expectFailure(["classify", "--limit", "1", "--profile", target], naming: [target])
         }
-        // The store that the sweep itself is about to make
+        // The store that the sweep itself is about to create
         try expectFailure(
             ["sweep", "--limit", "1", "--out", folder("new"), "--profile", folder("new/results.sqlite")],
             naming: ["new/results.sqlite"])
@@ -59,7 +59,7 @@ struct OutputTests {
                 ["sweep", "--limit", "3", "--out", folder(out), option, "--corruption", corruption], naming: [])
         }
         #expect(try export(folder("old")) == csv)
-        // Nothing is in the way of the corrected command.
+        // No folder was left to block the corrected command.
         #expect(!FileManager.default.fileExists(atPath: folder("new")))
     }
 
@@ -113,7 +113,7 @@ struct OutputTests {
         #expect(try Data(contentsOf: URL(fileURLWithPath: folder("target.csv"))) == Data("old".utf8))
     }
 
-    /// `classify` quotes as `export` does.
+    /// `classify` quotes fields as `export` does.
     @Test func classifyQuotesLineBreaks() throws {
         let model = try folder.model(), data = try folder.images(count: 1)
         let name = "data/ash/a\nb,\"c\".png"

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `--profile`: the trace, and the table on standard error.
+/// `--profile`: the trace file, and the table on standard error.
 struct ProfileTests {
     let folder: TemporaryFolder
 
@@ -22,7 +22,7 @@ struct ProfileTests {
             #expect(result.errors.contains(words), "\(result.errors)")
         }
         #expect(result.errors.contains("clblast_sgemm") == (gemm == "clblast"))
-        // The results are those without it.
+        // The results equal those without `--profile`.
         let plain = try sweep(
             ["--limit", "3", "--site", "resid_mid", "--memory", "4M", "--gemm", gemm], out: folder("plain"))
         #expect(try export(folder("out")) == plain)

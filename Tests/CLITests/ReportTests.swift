@@ -19,7 +19,7 @@ struct ReportTests {
 
     private func pictures(_ html: String) -> Int { html.components(separatedBy: "src=\"data:image/png").count - 1 }
 
-    /// From a model's folder to the figures in one command.
+    /// From a model's folder to the figures with one command.
     @Test func aSweepWritesItToo() throws {
         _ = try sweep(["--model", model, "--data", data, "--report"], out: folder("out"))
         let own = try String(contentsOfFile: folder("out") + "/report.html", encoding: .utf8)
@@ -28,7 +28,7 @@ struct ReportTests {
         #expect(try report().html == own)
     }
 
-    /// The data that the store names, moved, and changed.
+    /// Pictures for data that was moved, and for data that was changed.
     @Test func picturesFollowTheData() throws {
         _ = try sweep(["--model", model, "--data", data, "--corruption", "grayscale"], out: folder("out"))
         let first = try report()
@@ -71,7 +71,7 @@ struct ReportTests {
         }
     }
 
-    /// A mask is shown as the model reads it, noise in words.
+    /// A mask is shown as the model's input, noise in words.
     @Test func corruptionsAsPictures() throws {
         _ = try sweep(
             ["--model", model, "--data", data, "--corruption", "mask:0.5", "--corruption", "noise:1", "--limit", "3"],

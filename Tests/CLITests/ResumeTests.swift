@@ -1,10 +1,10 @@
 import Foundation
 import Testing
 
-/// A sweep that stops, and one that goes on with it, give the bytes of a sweep that ran through.
+/// An interrupted sweep and its resume together give the bytes of an uninterrupted sweep.
 struct ResumeTests {
     let folder: TemporaryFolder
-    /// A sweep of the demo in some dozen waves
+    /// A sweep of the demo in about a dozen waves
     let long = ["--site", "resid_mid", "--tokens", "cls,patches", "--limit", "120", "--memory", "8M"]
 
     init() throws { folder = try TemporaryFolder() }
@@ -16,7 +16,7 @@ struct ResumeTests {
         let name = "data/cedar/2.png", good = try Data(contentsOf: URL(fileURLWithPath: folder(name)))
         try folder.write(name, good.prefix(100))
         try expectFailure(["sweep", "--out", folder("out")] + options, naming: [folder(name), "cannot be decoded"])
-        // Every image before its wave is kept, and every row of those.
+        // All images before the failed wave are kept, each with all of its rows.
         let before = try export(folder("out"))
         let table = try Table(before)
         #expect(whole.hasPrefix(before) && table.rows.count % 30 == 0 && (1...12 * 30).contains(table.rows.count))
@@ -28,7 +28,7 @@ struct ResumeTests {
         #expect(try export(folder("out")) == whole)
     }
 
-    /// Other images are not a repair.
+    /// A resume with other images is refused.
     @Test func otherDataIsRefused() throws {
         let data = try folder.images(count: 2), model = try folder.model()
         let options = ["--model", model, "--out", folder("out")]
@@ -51,7 +51,7 @@ struct ResumeTests {
         let done = try Table(try export(out))
         #expect(lines.first?.contains(" \(Set(done["image"]).count) of 120 images ") == true, "\(result.errors)")
         #expect((1..<120).contains(Set(done["image"]).count))
-        // The line to go on with, as a shell reads it.
+        // The printed resume command, run through a shell.
         let resumed = try run(shell, ["-c", String(try #require(lines.last))])
         #expect(resumed.code == 0, "\(resumed.errors)")
         #expect(try export(out) == whole)

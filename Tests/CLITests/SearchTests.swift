@@ -42,12 +42,12 @@ import Testing
         let json = try search(["--format", "json", "--until", "0.9"])
         let object = try #require(JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
         #expect(object["stopped"] as? String == (heldOut >= 0.9 ? "share" : "no_gain"))
-        // The best place and the best one alone are the same one: one patch on the same images.
+        // The curve's first place is the best single place: the same patch on the same images.
         let first = try #require(rows.first)
         #expect(first["ranked_share"] == first["held_out_share"])
     }
 
-    /// The first step is the sweep's strongest head.
+    /// The first step is the strongest head of a sweep.
     @Test func theFirstStepIsTheSweepsStrongest() throws {
         let folder = FileManager.default.temporaryDirectory.path + "/vitpatch-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -65,7 +65,7 @@ import Testing
         #expect(found[0]["held_out_share"] == "")
     }
 
-    /// The first place by log-odds is the sweep's strongest by log-odds.
+    /// With log-odds, the first place is the sweep's strongest by log-odds.
     @Test func goesByTheMetricThatIsAskedFor() throws {
         let folder = FileManager.default.temporaryDirectory.path + "/vitpatch-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -92,7 +92,7 @@ import Testing
         let arguments = ["--format", "json", "--until", "2", "--max", "3", "--corruption", "noise:1", "--samples", "2"]
         let roomy = try search(arguments)
         #expect(roomy.code == 0, "\(roomy.errors)")
-        // Too little for one image's patches at once.
+        // Too little memory for all patches of one image at once.
         let scarce = try search(arguments + ["--memory", "3M"])
         #expect(scarce.code == 0, "\(scarce.errors)")
         #expect(scarce.output == roomy.output)

@@ -1,14 +1,14 @@
 import Foundation
 import Testing
 
-/// `sweep --pairs` and `--shapley`, from the command line to what reads its results.
+/// `sweep --pairs` and `--shapley`, from the command line to the commands that read their results.
 struct SetTests {
     let folder: TemporaryFolder
     let options = ["--window", "1", "--layers", "0-3", "--limit", "12", "--pairs", "top:3", "--shapley", "4"]
 
     init() throws { folder = try TemporaryFolder() }
 
-    /// Sets come after the sweep's own rows, which are as without them, and are what a patch of both does.
+    /// Sets follow the sweep's own rows, which equal those without sets. A pair equals one patch of both places.
     @Test func rows() throws {
         let with = try Table(try sweep(options, out: folder("with")))
         let without = try Table(try sweep(Array(options.prefix(6)), out: folder("without")))
@@ -24,7 +24,7 @@ struct SetTests {
         #expect(asked["logit_patched"] == sets.filter { $0["site"] == pair }.map { $0["logit_patched"] ?? "" })
     }
 
-    /// Shards choose the same pairs, so that they merge; a sweep that goes on keeps its choice.
+    /// Shards choose the same pairs, so they merge; a resumed sweep keeps its choice.
     @Test func shardedAndResumed() throws {
         let whole = try sweep(options, out: folder("whole"))
         for shard in 0..<2 { _ = try sweep(options + ["--shard", "\(shard)/2"], out: folder("\(shard)")) }
@@ -41,7 +41,7 @@ struct SetTests {
             naming: ["pairs is top:3 there and top:4 now"])
         let printed = try runVitpatch(["sweep", "--print-spec"] + options)
         #expect(printed.output.contains("\npairs: \"top:3\"  #") && printed.output.contains("\nshapley: 4  #"))
-        // A folder with results is refused before places are screened.
+        // A folder with results is refused before any place is screened.
         let refused = try runVitpatch(["sweep", "--out", folder("whole")] + options)
         #expect(refused.code == 1 && !refused.errors.contains("to find the strongest"), "\(refused.errors)")
     }

@@ -1,9 +1,9 @@
 import Foundation
 import Testing
 
-/// `sweep` in the environment of a Slurm job array, on a machine without an OpenCL device: the shard is settled before.
+/// `sweep` in a Slurm job array, on a machine without an OpenCL device: the shard is determined before the device.
 struct SlurmTests {
-    /// - Parameter variables: SLURM_ARRAY_TASK_ID, _MIN, _MAX, _COUNT, _STEP; nil: not set
+    /// - Parameter variables: SLURM_ARRAY_TASK_ID, _MIN, _MAX, _COUNT, _STEP; nil leaves one unset
     private func sweep(_ variables: [Int?], _ options: [String] = []) throws -> VitpatchResult {
         let names = ["ID", "MIN", "MAX", "COUNT", "STEP"]
         var environment = ["OCL_ICD_VENDORS": FileManager.default.temporaryDirectory.path + "/none/"]
@@ -36,7 +36,7 @@ struct SlurmTests {
     }
 
     @Test func theOptionWins() throws {
-        // An array with gaps, too.
+        // Also for an array with gaps.
         for variables in [[2, 0, 3, 4, 1], [1, 1, 4, 3, 1]] {
             let result = try sweep(variables, ["--shard", "0/1"])
             #expect(result.errors.hasPrefix("Error: no OpenCL device"))

@@ -17,7 +17,7 @@ struct SpecTests {
         return path(name)
     }
 
-    /// Runs a sweep that must succeed and gives back its exported rows, the header first.
+    /// Runs a sweep that must succeed and returns its exported rows, header first.
     private func export(_ arguments: [String], out: String) throws -> String {
         let sweep = try runVitpatch(["sweep"] + arguments + ["--out", path(out)])
         #expect(sweep.code == 0, "\(arguments): \(sweep.errors)")
@@ -26,7 +26,7 @@ struct SpecTests {
         return table.output
     }
 
-    /// The columns of each row by name; no field of these tables is quoted.
+    /// Each row's fields by column; no field of these tables is quoted.
     private func rows(_ table: String) -> [[String: String]] {
         let lines = table.split(separator: "\n").map {
             $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
@@ -35,7 +35,7 @@ struct SpecTests {
         return lines.dropFirst().map { Dictionary(zip(header, $0)) { a, _ in a } }
     }
 
-    /// The printed spec is the same sweep: the same rows, and a manifest that --resume takes for the same.
+    /// The printed spec describes the same sweep: the same rows, and a manifest that --resume accepts.
     @Test func whatIsPrintedIsTheSameSweep() throws {
         defer { try? FileManager.default.removeItem(at: folder) }
         let arguments = [
@@ -64,7 +64,7 @@ struct SpecTests {
         #expect(rows.map { $0["site"] } == ["resid_mid", "resid_mid"])
     }
 
-    /// Patches spelled out give the bits of the same patches by flags.
+    /// Patches written as parts give the same bits as the same patches by flags.
     @Test func partsAreTheFlagsPatches() throws {
         defer { try? FileManager.default.removeItem(at: folder) }
         let spec = try file(
@@ -93,7 +93,7 @@ struct SpecTests {
         }
     }
 
-    /// The same names and columns with other parts are another sweep.
+    /// The same names and columns with other parts make another sweep.
     @Test func resumeComparesTheParts() throws {
         defer { try? FileManager.default.removeItem(at: folder) }
         func spec(_ head: Int) throws -> String {

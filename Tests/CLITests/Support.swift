@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// A folder of a test's own, gone with it.
+/// A temporary folder, removed when the test releases it.
 final class TemporaryFolder: Sendable {
     let path: String
 
@@ -14,7 +14,7 @@ final class TemporaryFolder: Sendable {
 
     func callAsFunction(_ name: String) -> String { "\(path)/\(name)" }
 
-    /// - Returns: the path of the file, whose folders are made
+    /// - Returns: the path of the file, whose folders are created
     @discardableResult
     func write(_ name: String, _ data: Data) throws -> String {
         let file = URL(fileURLWithPath: self(name))
@@ -23,7 +23,7 @@ final class TemporaryFolder: Sendable {
         return file.path
     }
 
-    /// A copy of one of the models of Tests/Fixtures, to be broken, with the defaults written out as its preprocessing.
+    /// Copies a model of Tests/Fixtures, to be modified, with the default preprocessing written out.
     func model(_ fixture: String = "tiny", name: String = "model") throws -> String {
         for file in ["config.json", "model.safetensors"] {
             try write("\(name)/\(file)", try Data(contentsOf: fixtures.appendingPathComponent("\(fixture)/\(file)")))
@@ -36,14 +36,14 @@ final class TemporaryFolder: Sendable {
         return self(name)
     }
 
-    /// Changes a file's text.
+    /// Replaces text in a file.
     func edit(_ name: String, _ old: String, _ new: String) throws {
         let text = String(decoding: try Data(contentsOf: URL(fileURLWithPath: self(name))), as: UTF8.self)
         try #require(text.contains(old))
         try write(name, Data(text.replacingOccurrences(of: old, with: new).utf8))
     }
 
-    /// Class folders with so many random images each.
+    /// Class folders with `count` random images each.
     func images(
         _ name: String = "data", classes: [String] = tinyClasses, count: Int = 2, side: Int = 12
     ) throws -> String {
@@ -64,7 +64,7 @@ func randomPNG(side: Int) -> Data {
     png(side: side, (0..<side * side * 3).map { _ in UInt8.random(in: 0 ... .max) })
 }
 
-/// An RGB image with its bytes stored as they are.
+/// An uncompressed RGB PNG.
 /// - Parameter pixels: [side, side, 3], side at most 100
 func png(side: Int, _ pixels: [UInt8]) -> Data {
     var rows: [UInt8] = []
@@ -93,7 +93,7 @@ private func chunk(_ name: String, _ content: [UInt8]) -> [UInt8] {
     return bigEndian(UInt32(content.count)) + named + bigEndian(~crc)
 }
 
-/// A CSV text by columns (RFC 4180).
+/// A CSV text (RFC 4180), read by column.
 struct Table {
     var header: [String]
     var rows: [[String: String]]
@@ -147,7 +147,7 @@ func export(_ folder: String) throws -> String {
     return result.output
 }
 
-/// An error at run time: exit code 1, one sentence that names what is at fault, and nothing on standard output.
+/// A run-time error: exit code 1, one sentence that names the cause, nothing on standard output.
 func expectFailure(
     _ arguments: [String], naming words: [String], environment: [String: String] = [:],
     sourceLocation: SourceLocation = #_sourceLocation
@@ -164,7 +164,7 @@ func expectFailure(
     }
 }
 
-/// A wrong command line: exit code 64, one sentence that names what is wrong, and nothing on standard output.
+/// A command-line error: exit code 64, one sentence that names what is wrong, nothing on standard output.
 func expectUsageError(
     _ arguments: [String], naming words: [String] = [], environment: [String: String] = [:],
     sourceLocation: SourceLocation = #_sourceLocation
@@ -181,7 +181,7 @@ func expectUsageError(
     }
 }
 
-/// Until the sweep at work has something in its store.
+/// Waits until the running sweep has results in its store.
 func waitForAWave(in out: String, of program: RunningProgram) throws {
     let end = Date().addingTimeInterval(30)
     while Date() < end {

@@ -1,10 +1,10 @@
 import Foundation
 import Testing
 
-/// What stands in the rows of a sweep.
+/// The rows of a sweep.
 struct SweepTests {
     let folder: TemporaryFolder
-    /// Of the fixture `tiny`, on three images of each class
+    /// On the fixture `tiny`, three images of each class
     let small: [String]
 
     init() throws {
@@ -26,7 +26,7 @@ struct SweepTests {
                 kl_patched,pred_clean,pred_corrupted,pred_patched
                 """))
         let table = try Table(csv)
-        // Images in the data's order: the first of every class, then the second of every class.
+        // The data's order: the first image of every class, then the second of every class.
         let ids = ["ash/0.png", "birch/0.png", "cedar/0.png", "dogwood/0.png", "elm/0.png", "ash/1.png", "birch/1.png"]
         let patches = table.rows.count / 7
         #expect(table["image"] == ids.flatMap { Array(repeating: $0, count: patches) })
@@ -47,7 +47,7 @@ struct SweepTests {
 
         for column in table.header[11..<24] {
             for text in table[column] where !column.hasPrefix("pred") {
-                // The shortest text that reads back as the same number.
+                // The shortest text that parses to the same number.
                 #expect(Float(text)?.description == text)
             }
         }
@@ -56,7 +56,7 @@ struct SweepTests {
         }
     }
 
-    /// The clean and corrupted columns name the pass, whatever its role.
+    /// Columns are named clean and corrupted by pass, whatever its role as source or receiver.
     @Test func bothDirections() throws {
         let csv = try sweep(
             small + ["--site", "embed", "--direction", "restore", "--direction", "noise", "--corruption", "channel:r"],
@@ -65,7 +65,7 @@ struct SweepTests {
         #expect(table.rows.count == 30)
         for metric in ["p", "logit", "logit_diff", "pred"] {
             for row in table.rows {
-                // All of the input put in: the patched pass is the other pass, bit for bit.
+                // With all of the input patched, the patched pass equals the other pass, bit for bit.
                 let other = row["direction"] == "restore" ? "clean" : "corrupted"
                 #expect(row["\(metric)_patched"] == row["\(metric)_\(other)"])
                 if metric == "p" { #expect(row["p_clean"] != row["p_corrupted"]) }
@@ -76,7 +76,7 @@ struct SweepTests {
         }
     }
 
-    /// One deviation for all data: whichever images are swept, and another noise than with each image's own.
+    /// `--noise-sd data`: one deviation for any subset of images; the noise differs from that with each image's own.
     @Test func theNoiseOfAllDataIsOfAllData() throws {
         let options = small + ["--site", "embed", "--corruption", "noise:1"]
         let two = try Table(try sweep(options + ["--noise-sd", "data", "--limit", "2"], out: folder("two")))
@@ -96,7 +96,7 @@ struct SweepTests {
         #expect(any["p_clean"] == other["p_clean"] && any["p_patched"] != other["p_patched"])
     }
 
-    /// The columns of both passes, from `classify`, which prints every logit.
+    /// The columns of both passes equal logits from `classify`, which prints them all.
     @Test(arguments: [("label", "pooled"), ("clean", "corrupted"), ("label", "clean"), ("clean", "2")])
     func passesAreThoseOfClassify(_ target: String, _ chosen: String) throws {
         let table = try Table(
@@ -149,7 +149,7 @@ struct SweepTests {
         }
         let whole = try sweep("whole", [])
         #expect(whole.count > 1)
-        // Images in several waves; a wave that holds some of an image's patches only.
+        // Images in several waves, and waves with only some of an image's patches.
         for memory in ["350k", "600k"] { #expect(try sweep(memory, ["--memory", memory]) == whole, "\(memory)") }
         let shards = try (0..<2).map { try sweep("shard\($0)", ["--shard", "\($0)/2"]) }
         #expect(shards[0] + shards[1].dropFirst() == whole)
@@ -160,7 +160,7 @@ struct SweepTests {
                 || !options.contains { $0.contains("noise") || $0.contains("mask") })
     }
 
-    /// On the demo, where the colour matters.
+    /// On the demo, where colour matters.
     @Test(arguments: ["clean-correct", "flipped"])
     func keep(_ keep: String) throws {
         let options = ["--limit", "40", "--layers", "0", "--window", "1"]
@@ -193,7 +193,7 @@ struct SweepTests {
         }
     }
 
-    /// `summary` prints what `sweep` printed.
+    /// `summary` prints the same as `sweep`.
     @Test func summary() throws {
         let result = try runVitpatch(["sweep", "--out", folder("out")] + small)
         let summary = try runVitpatch(["summary", folder("out")])

@@ -4,7 +4,7 @@ import Kernels
 import Testing
 
 struct TuneTests {
-    /// The candidate that was measured fastest stands in the cache folder, and is what a sweep then runs on.
+    /// The fastest candidate is stored in the cache folder, and a later sweep runs on it.
     @Test func theFastestIsRemembered() throws {
         let folder = try TemporaryFolder()
         let environment = ["XDG_CACHE_HOME": folder.path, "POCL_CACHE_DIR": folder("pocl")]
@@ -14,7 +14,7 @@ struct TuneTests {
         #expect(result.code == 0, "\(result.errors)")
         let lines = result.output.split(separator: "\n")
         let fastest = try #require(lines.last { $0.hasSuffix("*") }).split(separator: "  ")[0]
-        // The built-in choice stays where the fastest candidate does not win clearly.
+        // The built-in choice is kept unless the fastest candidate wins clearly.
         let best = try #require(lines.last?.components(separatedBy: " is used on ").first)
         let builtIn = try GEMMChoice(device: try Device.select(nil))
             .make(KernelLibrary(Context(device: try Device.select(nil)))).name
@@ -25,7 +25,7 @@ struct TuneTests {
         #expect(try choice.make(KernelLibrary(Context(device: try Device.select(nil)))).name == best)
     }
 
-    /// CLBlast with parameters of ours, which hold for a whole process.
+    /// CLBlast with our parameters, which apply to the whole process.
     @Test func rememberedParametersAreChecked() throws {
         let folder = try TemporaryFolder(), device = try Device.select(nil)
         let choices = try #require(GEMMChoices(cache: ProgramCache(folder: folder("vitpatch"))))
@@ -38,7 +38,7 @@ struct TuneTests {
         #expect(result.code == 0, "\(result.output)\(result.errors)")
         #expect(result.output.contains("clblast 64x32 k16 t8x8 v2 local"))
 
-        // Parameters that no kernel can be built of are as good as none.
+        // Parameters that no kernel can be built with are ignored.
         tile.rows = 60
         try choices.store(GEMMChoice(provider: .clblast, clblast: tile), for: device)
         #expect(choices.load(for: device) == nil)

@@ -8,7 +8,7 @@ struct VerifyTests {
         let checks = lines.dropFirst().dropLast()
         #expect(lines.first?.hasPrefix("operation ") == true)
         #expect(checks.count > 40 && checks.allSatisfy { $0.hasSuffix("  ok") })
-        // The verdicts stand in one column.
+        // The verdicts are aligned in one column.
         #expect(Set(checks.map(\.count)).count == 1)
         #expect(lines.last?.hasPrefix("all \(checks.count) checks passed on ") == true)
     }

@@ -1,14 +1,14 @@
 import Foundation
 
-/// What a run of a program left.
+/// The result of running a program.
 struct VitpatchResult {
-    /// The exit status, or the number of the signal that ended it
+    /// The exit status, or the signal that ended the program
     var code: Int32
     var output: String
     var errors: String
 }
 
-/// The `vitpatch` that was built beside the tests, whatever the scratch path.
+/// The `vitpatch` built beside the tests, for any scratch path.
 let vitpatch: URL = {
     let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }?.bundleURL
     let tests = bundle ?? URL(fileURLWithPath: CommandLine.arguments[0])
@@ -17,8 +17,8 @@ let vitpatch: URL = {
 
 let shell = URL(fileURLWithPath: "/bin/sh")
 
-/// Runs vitpatch and waits for its end.
-/// - Parameter environment: set on top of this process's
+/// Runs vitpatch and waits for it to end.
+/// - Parameter environment: added to this process's environment
 func runVitpatch(_ arguments: [String], environment: [String: String] = [:]) throws -> VitpatchResult {
     try run(vitpatch, arguments, environment: environment)
 }
@@ -27,7 +27,7 @@ func run(_ program: URL, _ arguments: [String], environment: [String: String] = 
     try RunningProgram(program, arguments, environment: environment).wait()
 }
 
-/// A program at work, whose output goes to files: a full pipe would stop it while nobody reads.
+/// A running program. Its output goes to files: a full pipe that nobody reads would block it.
 final class RunningProgram {
     private let process = Process()
     private let folder: TemporaryFolder

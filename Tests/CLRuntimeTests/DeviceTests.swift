@@ -10,7 +10,7 @@ struct DeviceTests {
         for (index, device) in devices.enumerated() { #expect(try Device.select("\(index)").isSame(as: device)) }
     }
 
-    /// Numbers are indices first, then parts of names; what names two devices is refused.
+    /// A number is an index first, then part of a name; a spec that matches two devices is refused.
     @Test func whatASpecNames() throws {
         let names = [
             "NVIDIA GeForce RTX 4090", "NVIDIA A100-SXM4-80GB", "NVIDIA A100-SXM4-40GB", "cpu-zen4-avx512",

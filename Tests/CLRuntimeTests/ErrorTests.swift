@@ -21,7 +21,7 @@ struct ErrorTests {
         #expect(!CLError.shape(operation: "x", expected: "1", got: "2").isOutOfMemory)
     }
 
-    /// Drivers say it where memory runs out, and also where a kernel fails.
+    /// Drivers report CL_OUT_OF_RESOURCES both when memory runs out and when a kernel fails.
     @Test func outOfResourcesMayBeEither() {
         let message = "\(CLError.call("clFinish", .outOfResources))"
         for part in ["clFinish", "CL_OUT_OF_RESOURCES", "memory", "registers", "failed on it"] {

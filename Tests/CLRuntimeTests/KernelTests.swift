@@ -57,7 +57,7 @@ struct KernelTests {
         #expect(context.counters.launches == launches)
     }
 
-    /// NVIDIA takes 65,535 groups in the second and third dimension.
+    /// NVIDIA allows 65,535 groups in the second and third dimension.
     @Test func manyGroupsAreSeveralLaunches() throws {
         let context = try context()
         let source = Array(
@@ -113,7 +113,7 @@ struct KernelTests {
         #expect(try context.takeProfile().isEmpty)
     }
 
-    /// A library hands out the event of its last command; its time begins with the first.
+    /// A library returns the event of its last command; the measured time starts with its first.
     @Test func profilingCoversAllOfALibraryCall() throws {
         let context = try context(profiling: true)
         let buffer = try Buffer<Float>(context, count: 1 << 20)
@@ -130,7 +130,7 @@ struct KernelTests {
         #expect(commands.map(\.name) == ["fill", "fill", "library"])
         #expect(commands[0].end <= commands[2].start && commands[2].start <= commands[1].start)
         #expect(commands[1].end < commands[2].end)
-        // On the host's clock, to within a tenth of a second.
+        // On the host's clock, within a tenth of a second.
         #expect(commands[2].end + 100_000_000 > before && commands[2].end < hostNanoseconds() + 100_000_000)
         #expect(try buffer.read(0..<2) == [3, 2])
         #expect(try Context(device: context.device, cache: nil).enqueueLibrary("none") { _, event in event == nil })

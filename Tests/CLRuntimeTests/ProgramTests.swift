@@ -28,7 +28,7 @@ struct ProgramTests {
 }
 
 @Suite(.serialized) struct ProgramCacheTests {
-    /// Compiled and loaded programs of a context of its own, after a run that must give the right answer.
+    /// The counts of compiled and loaded programs in a new context, after a run that must give the right result.
     private func run(_ cache: ProgramCache, source: [UInt8] = scaleSource) throws -> [Int] {
         let context = try context(cache: cache)
         let kernel = try scaleKernel(context, source: source)
@@ -97,7 +97,7 @@ struct ProgramTests {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("vitpatch-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let cache = ProgramCache(folder: folder)
-        // A source that no driver has met, so that all of them have to compile.
+        // A source that no driver has cached, so that every context compiles.
         let source = scaleSource + Array("\n// \(UUID().uuidString)\n".utf8)
         let programs = try await withThrowingTaskGroup(of: Int.self) { group in
             for _ in 0..<8 {

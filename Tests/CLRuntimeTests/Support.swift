@@ -1,7 +1,7 @@
 import CLRuntime
 import Foundation
 
-/// A context on the default device that compiles anew each time, unless it is given a cache.
+/// A context on the default device that always compiles, unless it is given a cache.
 func context(cache: ProgramCache? = nil, profiling: Bool = false) throws -> Context {
     try Context(device: try Device.select(nil), cache: cache, profiling: profiling)
 }

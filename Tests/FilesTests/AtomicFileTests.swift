@@ -15,7 +15,7 @@ struct AtomicFileTests {
     }
     private func remove() { try? FileManager.default.removeItem(atPath: folder) }
 
-    /// Places in any order, zeros between them.
+    /// Writes at offsets in any order, with zeros between.
     @Test func bytesAtPlacesOfTheirOwn() throws {
         defer { remove() }
         let path = folder + "/a", file = try AtomicFile(path)
@@ -63,7 +63,7 @@ struct AtomicFileTests {
         defer { remove() }
         try FileManager.default.createDirectory(atPath: folder + "/sub", withIntermediateDirectories: true)
         try FileManager.default.createSymbolicLink(atPath: folder + "/link", withDestinationPath: "sub/real")
-        for word in ["first", "second"] {  // a link to nothing, and one to a file
+        for word in ["first", "second"] {  // a dangling link, then a link to a file
             try AtomicFile.write(word.utf8, to: folder + "/link")
             #expect(try text(folder + "/sub/real") == word)
             #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder + "/link") == "sub/real")
@@ -90,7 +90,7 @@ struct AtomicFileTests {
         }
         try AtomicFile.write("new".utf8, to: folder + "/model/new.json", keeping: inputs)
         #expect(try text(input) == "input" && text(folder + "/model/config.json") == "input")
-        // One that is made while the output is written
+        // A store created while the output is written
         let file = try AtomicFile(folder + "/late")
         try AtomicFile.write("SQLite format 3\0".utf8, to: folder + "/late")
         #expect(throws: FileError.self) { try file.close() }
@@ -112,7 +112,7 @@ struct AtomicFileTests {
         #expect(try names() == [])
     }
 
-    /// The other end has a thread of its own: tests share as many threads as there are cores, and both ends wait.
+    /// The reader has its own thread: tests share as many threads as there are cores, and both ends block.
     @Test func aFIFOGetsTheBytesAsTheyCome() throws {
         defer { remove() }
         let path = folder + "/fifo"

@@ -27,7 +27,7 @@ import Testing
         #expect(throws: CSV.Malformed(reason: reason)) { try CSV(Data(text.utf8)) }
     }
 
-    /// Two halves of a character on both sides of a comma are none.
+    /// The two bytes of a character on both sides of a comma are not UTF-8.
     @Test func everyFieldIsUTF8() {
         let bytes = Data("a,b\n".utf8) + [0xc3] + Data(",".utf8) + [0xa4]
         #expect(throws: CSV.Malformed(reason: "line 2: the text is not UTF-8")) { try CSV(bytes) }

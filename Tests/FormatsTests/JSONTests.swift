@@ -5,7 +5,7 @@ import Testing
 @Suite struct JSONTests {
     private func read(_ text: String) -> JSON? { object(Data("{\"a\": \(text)}".utf8))?["a"] }
 
-    /// Member by member, which must be what the whole object has.
+    /// Read member by member, which must equal the object read whole.
     private func object(_ data: Data) -> [String: JSON]? {
         let whole = try? JSONReader.read(data) { try $0.value() }.object
         let members = JSONMembers(data).map { members in
@@ -51,7 +51,7 @@ import Testing
         #expect(read("[" + String(repeating: "1,", count: JSONReader.maxValues) + "1]") == nil)
     }
 
-    /// A text of twice the length takes about twice as long (four times would be quadratic).
+    /// A text of twice the length takes about twice as long (quadratic: four times).
     @Test func takesLinearTime() throws {
         func seconds(_ count: Int) -> Double {
             let text = "{" + (0..<count).map { "\"k\($0)\": [\($0), \"v\", null]" }.joined(separator: ",") + "}"

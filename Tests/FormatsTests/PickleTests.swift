@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    /// Containers in containers without end: neither parsing nor freeing them takes recursion.
+    /// Deeply nested containers: neither parsing nor freeing them recurses.
     @Test func nesting() throws {
         let tuples = Array("N".utf8) + [UInt8](repeating: 0x85, count: 200_000) + Array(".".utf8)
         #expect(try read(tuples).nodes.count == 200_000)

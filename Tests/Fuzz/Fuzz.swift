@@ -10,8 +10,8 @@ private func run(
 
 private let reader = FuzzReader.all.first { $0.name == ProcessInfo.processInfo.environment["FUZZ_READER"] }
 
-/// One reader under libFuzzer (`make fuzz`): FUZZ_READER names it, arguments are libFuzzer's. `fuzz --list` prints the
-/// names; `fuzz --seeds FOLDER` writes FOLDER/READER/N, the files to begin with.
+/// Runs one reader under libFuzzer (`make fuzz`). FUZZ_READER names the reader; arguments are libFuzzer's. `fuzz
+/// --list` prints the names. `fuzz --seeds FOLDER` writes the seed files FOLDER/READER/N.
 @main
 struct Fuzz {
     static func main() throws {

@@ -1,12 +1,12 @@
 import Foundation
 
-/// A reader of a kind of file, and files to begin with, for `make fuzz` and FuzzTests.
+/// A reader of one kind of file, with seed files, for `make fuzz` and FuzzTests.
 ///
-/// `read` does what the program does with such a file. Whatever the bytes are, it returns or throws; it does not trap,
-/// hang, or take memory without limit.
+/// `read` processes such a file as the program does. For any bytes it must return or throw; it must not trap, hang, or
+/// use unlimited memory.
 package struct FuzzReader: Sendable, CustomStringConvertible {
     package let name: String
-    /// Files that the reader takes
+    /// Files that the reader accepts
     package let seeds: @Sendable () throws -> [[UInt8]]
     package let read: @Sendable (Data) throws -> Void
 
@@ -14,10 +14,10 @@ package struct FuzzReader: Sendable, CustomStringConvertible {
 
     package static let all: [FuzzReader] = texts + models + pictures + stores
 
-    /// Readers that take long for one input
+    /// Readers that are slow on single inputs
     package static let slow: Set<String> = ["store", "store-values", "report"]
 
-    /// The text of a file in `Tests/Fixtures`, or all files of a folder there whose names end in one of `suffixes`
+    /// The bytes of one file in `Tests/Fixtures`, or of all files in a folder there with one of the `suffixes`
     static func fixtures(_ path: String, _ suffixes: String..., largest: Int = 1 << 14) throws -> [[UInt8]] {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .appendingPathComponent("Fixtures/\(path)")
@@ -29,7 +29,7 @@ package struct FuzzReader: Sendable, CustomStringConvertible {
 }
 
 extension FuzzReader {
-    /// Inputs that were found once, `Tests/Fixtures/fuzz/READER-WHAT`
+    /// Inputs found by earlier fuzzing, `Tests/Fixtures/fuzz/READER-WHAT`
     static func found(_ reader: String) throws -> [[UInt8]] {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .appendingPathComponent("Fixtures/fuzz")
@@ -38,12 +38,12 @@ extension FuzzReader {
     }
 }
 
-/// A folder for readers that want paths.
+/// A temporary folder for readers that take paths.
 final class FuzzFolder: Sendable {
     let path: String
 
     init() throws {
-        // scripts/fuzz.sh names one, which it removes.
+        // FUZZ_FOLDER is set and removed by scripts/fuzz.sh.
         let root = ProcessInfo.processInfo.environment["FUZZ_FOLDER"] ?? FileManager.default.temporaryDirectory.path
         path = "\(root)/vitpatch-fuzz-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -60,7 +60,7 @@ final class FuzzFolder: Sendable {
     }
 }
 
-/// Changes, cuts, repeats and exchanges a few bytes.
+/// Changes, cuts, repeats or swaps a few bytes.
 package func mutated(_ bytes: [UInt8], _ random: inout some RandomNumberGenerator) -> [UInt8] {
     var bytes = bytes
     for _ in 0..<Int.random(in: 1...6, using: &random) where !bytes.isEmpty {

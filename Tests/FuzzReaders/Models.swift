@@ -36,13 +36,13 @@ extension FuzzReader {
         FuzzReader(name: "config", seeds: { try families.flatMap { try fixtures("\($0)/config.json") } }) {
             _ = try ViTConfig(json: $0, name: "config.json")
         },
-        // The weights of a whole model, by its real configuration
+        // A whole model's weights, with its real configuration
         FuzzReader(name: "weights", seeds: { try fixtures("families/timm/model.safetensors", largest: 1 << 20) }) {
             let model = try Checkpoint(
                 config: Data(fixtures("families/timm/config.json")[0]), weights: $0, preprocessor: nil, name: "timm")
             _ = model.weights.position.floats
         },
-        // A whole model in shards, by a damaged list of them
+        // A whole model in shards, with a damaged index
         FuzzReader(name: "index", seeds: { try fixtures("pytorch/sharded", ".index.json") }) { index in
             let folder = try indexFolder.get()
             for file in ["config.json", "pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"]
@@ -98,7 +98,7 @@ extension FuzzReader {
             + [UInt8](repeating: 0x3f, count: bytes)
     }
 
-    /// Of two images, at two sites of the tiny model
+    /// Activations of two images at two sites of the tiny model
     private static func activations() -> [UInt8] {
         let shapes = [Site.residPost, .z].map { $0.shape(images: 2, config) }
         let sizes = shapes.map { $0.reduce(4, *) }

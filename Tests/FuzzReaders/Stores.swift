@@ -5,7 +5,7 @@ import Results
 import Statistics
 
 extension FuzzReader {
-    /// Stores: damaged files, and whole ones with values that no sweep writes
+    /// Stores: damaged files, and intact ones with values that no sweep writes
     static let stores: [FuzzReader] = [
         FuzzReader(name: "store", seeds: { [Array(try store())] }) { try read(folder: write($0)) },
         FuzzReader(name: "store-values", seeds: { changes }) { try read(folder: write(changed(by: $0))) },
@@ -25,7 +25,7 @@ extension FuzzReader {
         return folder.path
     }
 
-    /// What export, summary and compare do, with few resamples
+    /// Runs export, summary and compare, with few resamples
     private static func read(folder: String) throws {
         let store = try ResultsStore.open(folder: folder), bootstrap = Bootstrap(resamples: 40, seed: 1)
         for format in ExportFormat.allCases { try? store.export(format) { _ in } }
@@ -38,14 +38,14 @@ extension FuzzReader {
         _ = try? compare(store, store, bootstrap: bootstrap)
     }
 
-    /// The store's bytes after changes of its values
+    /// The store's bytes after changes to its values
     private static func changed(by changes: Data) throws -> Data {
         let path = try folder().write(store(), "changed.sqlite")
         try change(path, by: Array(changes.prefix(1200)))
         return try Data(contentsOf: URL(fileURLWithPath: path))
     }
 
-    /// Every 12 bytes change a value: table, column, row, kind, and 8 bytes of the value.
+    /// Every 12 bytes change one value: table, column, row, kind, and 8 bytes of the value.
     private static func change(_ path: String, by bytes: [UInt8]) throws {
         var configuration = Configuration()
         configuration.foreignKeysEnabled = false

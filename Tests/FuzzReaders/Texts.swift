@@ -72,7 +72,7 @@ extension FuzzReader {
         "{\"site\": [\"z\"], \"patch-with\": \"mean\", \"target\": \"clean\", \"foil\": \"corrupted\", \"keep\": \"all\"}",
     ]
 
-    /// Of a tiny model
+    /// The tiny model's configuration
     static let config: ViTConfig = {
         do { return try ViTConfig(json: Data(fixtures("tiny/config.json")[0]), name: "config.json") } catch {
             preconditionFailure("the fixture cannot be read: \(error)")

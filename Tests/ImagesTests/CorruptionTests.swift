@@ -3,7 +3,7 @@ import Testing
 
 @testable import Images
 
-/// Parsing and spelling
+/// Parsing and canonical spelling
 @Suite struct CorruptionSpecTests {
     @Test(
         "every corruption, and its number in one spelling",
@@ -73,7 +73,7 @@ import Testing
     }
 }
 
-/// What a corruption makes of source.png before it is resized
+/// source.png corrupted, before resizing
 private func corrupted(_ spec: String) throws -> RGBImage {
     let image = try source()
     let data = try ImageDataset(
@@ -85,7 +85,7 @@ private func corrupted(_ spec: String) throws -> RGBImage {
     return try corruptor.corruptedPixels(image: image, index: 0, id: "0", sample: 0)
 }
 
-/// On source pixels
+/// Corruptions of source pixels
 @Suite struct CorruptionPixelTests {
     @Test(
         "the bytes of Pillow and scipy",
@@ -118,7 +118,7 @@ private func corrupted(_ spec: String) throws -> RGBImage {
         #expect(image.blurred(sigma: 1e-3) == image, "seed \(random.seed)")
     }
 
-    /// A separable filter is the outer product of its weights, here summed pixel by pixel.
+    /// A separable filter is the outer product of its weights; here summed pixel by pixel.
     @Test func blurEqualsItsDefinition() throws {
         var random = Random()
         for _ in 0..<10 {
@@ -140,7 +140,7 @@ private func corrupted(_ spec: String) throws -> RGBImage {
                             }
                         }
                         let value = sum / (total * total)
-                        // Within half a step, give or take the rounding of the sums
+                        // Within half a step, plus the rounding of the sums
                         let difference = abs(value - Double(blurred.pixels[(y * width + x) * 3 + c]))
                         #expect(difference < 0.5 + 1e-9, "seed \(random.seed)")
                     }

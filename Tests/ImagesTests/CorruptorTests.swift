@@ -4,7 +4,7 @@ import Testing
 
 @testable import Images
 
-/// S = 20 from source.png or random images
+/// Input size 20 x 20, from source.png or random images
 private let preprocessor = try? Preprocessor(config: nil, imageSize: 20)
 
 private func plain() throws -> Preprocessor { try #require(preprocessor) }
@@ -28,14 +28,14 @@ private func corruptor(
 }
 
 extension Corruptor {
-    /// What it makes of source.png
+    /// The corrupted source.png
     fileprivate func corrupted(index: Int = 0, id: String = "source.png", sample: Int = 2) throws -> [Float] {
         let image = try source()
         return try self(image: image, index: index, id: id, sample: sample, clean: plain()(image))
     }
 }
 
-/// The patches, of 5 x 5, that are 0 in all pixels and channels; no other pixel may be 0.
+/// The 5 x 5 patches that are 0 in all pixels and channels; no other pixel may be 0.
 private func zeroed(_ tensor: [Float]) -> Set<Int> {
     var patches: Set<Int> = []
     var zeros = 0
@@ -71,7 +71,7 @@ private func zeroed(_ tensor: [Float]) -> Set<Int> {
         #expect(
             message { _ = try corruptor("none", patchSize: 21) }
                 == "Patches of 21 x 21 pixels do not fit into an image of 20 x 20.")
-        // What lies beyond the last whole patch is no patch.
+        // Pixels beyond the last whole patch belong to no patch.
         let grid = try PatchGrid(imageSize: 5, patchSize: 2)
         let image = [Float](repeating: 1, count: 75)
         let rest = try grid.zeroing(0..<4, in: image)
@@ -144,7 +144,7 @@ private func zeroed(_ tensor: [Float]) -> Set<Int> {
             for (spec, count) in [("mask:0", 0), ("mask:0.1", 3), ("mask:0.25", 6), ("mask:0.5", 13), ("mask:1", 25)] {
                 let tensor = try corruptor(spec, seed: seed).corrupted(sample: sample)
                 let patches = zeroed(tensor)
-                #expect(patches.count == count, "seed \(seed)")  // 2.5 and 12.5 patches are rounded up
+                #expect(patches.count == count, "seed \(seed)")  // 2.5 and 12.5 patches round up
                 #expect(patches.isSuperset(of: smaller), "seed \(seed)")
                 #expect(zip(tensor, clean).allSatisfy { $0 == 0 || $0 == $1 })
                 smaller = patches
@@ -213,7 +213,7 @@ private func zeroed(_ tensor: [Float]) -> Set<Int> {
             try data.write("a/\(name)", fixture("source.png"))
             try partners.write("a/\(["0.JPG", "1.png", "2.JPEG", "3.jpg"][i])", fixture(files[i]))
         }
-        try partners.write("a/0.png", fixture("gray.ppm"))  // not read: the same name goes first
+        try partners.write("a/0.png", fixture("gray.ppm"))  // not read: the exact name takes precedence
         let dataset = try ImageDataset(path: data.path)
         let pair = try corruptor("pair:\(partners.path)", dataset)
         for (i, file) in files.enumerated() {

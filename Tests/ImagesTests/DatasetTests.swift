@@ -18,7 +18,7 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         try folder.write("Bär/z.png", png)
         try folder.write("한/x.PNG", png)
         try folder.write("ant/only.jpeg", jpeg)
-        // What is not an image of a class
+        // Files that are not images of a class
         try folder.write("zebra/.hidden.png", png)
         try folder.write("zebra/notes.txt", [])
         try folder.write("zebra/deeper.png/inside.png", png)
@@ -63,7 +63,7 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         try folder.write("e\u{301}/1.png", try fixture("source.png"))  // decomposed
         try folder.write("\u{E9}/1.png", try fixture("source.png"))
         let data = try ImageDataset(path: folder.path)
-        // Some file systems keep one spelling only.
+        // Some file systems keep only one of the spellings.
         if data.count == 2 {
             #expect(data.classNames.map { Array($0.utf8) } == [Array("e\u{301}".utf8), Array("\u{E9}".utf8)])
             let labels = try data.labelIndices(modelLabels: ["\u{E9}", "e\u{301}"])
@@ -235,7 +235,7 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         #expect(training.classNames.first == "airplane")
         try expectRecords(training, records + records[..<3073], labelBytes: 1)
 
-        // The test batch comes first, and the names from the folder.
+        // The test batch takes precedence, and names come from the folder.
         try folder.write("test_batch.bin", Array(records[3073...]))
         try folder.write("batches.meta.txt", Array("a\nb\r\nc\nd\ne\nf\ng\nh\ni\nj\n\n".utf8))
         let test = try ImageDataset(path: folder.path)
@@ -307,7 +307,7 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         var random = Random()
         for file in ["cifar/10/test_batch", "cifar/100/train", "cifar/100/meta"] {
             let bytes = try fixture(file)
-            // The structure is at the ends; the middle is pixels.
+            // The structure is at both ends; the middle is pixels.
             let interesting = bytes.indices.filter { $0 < 400 || $0 > bytes.count - 100 }
             for at in interesting {
                 #expect(throws: ImageError.self) { try CIFARBatch(Array(bytes[..<at]), path: file) }
@@ -322,7 +322,7 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
                 }
             }
         }
-        // Nesting without end
+        // Deep nesting
         let deep = [UInt8](repeating: 0x5D, count: 100_000) + Array(".".utf8)
         #expect(throws: ImageError.self) { try CIFARBatch(deep, path: "deep") }
         let tuples = Array("N".utf8) + [UInt8](repeating: 0x85, count: 100_000) + Array(".".utf8)
@@ -427,7 +427,7 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
     @Test func ambiguousNames() throws {
         let text = message { _ = try data(["crane"]).labelIndices(modelLabels: ["crane", "dog", "crane"]) }
         #expect(text == "The class 'crane' of pictures is the name of the model's labels 0 and 2.")
-        // A double that no class asks for does not matter.
+        // A duplicate label that no class uses does not matter.
         #expect(try data(["dog"]).labelIndices(modelLabels: ["crane", "dog", "crane"]).map == [1])
     }
 }

@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test func everyFlippedBitOfPNGDataIsAnError() throws {
-        // From IHDR's length to the last CRC, all bytes of this file's critical chunks are under a checksum.
+        // From IHDR's length to the last CRC, every byte of this file is in a critical chunk with a checksum.
         let bytes = try fixture("decode/gray1.png")
         for i in 8..<bytes.count {
             var broken = bytes
@@ -66,7 +66,7 @@ import Testing
     }
 
     @Test func damagedJPEGDataIsAnError() throws {
-        // A marker in the middle of the scan ends it early.
+        // A marker in the middle of the scan ends the scan early.
         var bytes = try fixture("decode/420.jpg")
         let middle = bytes.count - 200
         bytes.replaceSubrange(middle..<middle + 2, with: [0xFF, 0xD9])
@@ -75,7 +75,7 @@ import Testing
 
     @Test func hugePNGIsRefused() throws {
         var bytes = try fixture("decode/rgb8.png")
-        // 65535 x 65535 with the CRC of that header
+        // 65535 x 65535, with the CRC of that header
         bytes.replaceSubrange(16..<24, with: [0, 0, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF])
         bytes.replaceSubrange(29..<33, with: bigEndian(crc32(bytes[12..<29])))
         #expect(message { _ = try decodeImage(bytes, name: "x.png") }?.contains("65535 x 65535 pixels") == true)
@@ -128,7 +128,7 @@ import Testing
     }
 
     @Test func extremesAndTie() throws {
-        // The weighted sum of 0, 52, 184 ends in exactly one half, which is rounded up.
+        // The weighted sum of 0, 52, 184 ends in exactly one half, which rounds up.
         let image = try RGBImage(
             width: 5, height: 1, pixels: [0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 255, 0, 52, 184])
         #expect(image.grayscale().pixels == [0, 0, 0, 255, 255, 255, 76, 76, 76, 29, 29, 29, 52, 52, 52])
@@ -154,7 +154,7 @@ private func bigEndian(_ value: UInt32) -> [UInt8] {
     (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) }
 }
 
-/// Makes the CRCs fit, so that damage reaches the code behind them.
+/// Recomputes the CRCs, so that damage reaches the code behind the check.
 private func mendChecksums(_ bytes: inout [UInt8]) {
     var at = 8
     while at + 12 <= bytes.count {

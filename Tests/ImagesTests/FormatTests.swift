@@ -6,7 +6,7 @@ import Testing
 
 private let names = fixtureNames("formats", ".webp", ".gif", ".bmp", ".tiff")
 
-/// Files that scripts/fixtures/formats.py made with Pillow, and what Pillow reads in them.
+/// Files that scripts/fixtures/formats.py made with Pillow, and Pillow's pixels for them.
 @Suite struct FormatTests {
     @Test("the same bytes as Pillow", arguments: names)
     func equalsPillow(file: String) throws {
@@ -23,7 +23,7 @@ private let names = fixtureNames("formats", ".webp", ".gif", ".bmp", ".tiff")
         }
     }
 
-    /// Kinds of TIFF that Pillow reads in its own way, or not at all
+    /// Kinds of TIFF that Pillow reads in a way of its own, or not at all
     @Test func otherKindsOfTIFFAreRefusedInASentence() throws {
         let photometric: [UInt8] = [6, 1, 3, 0, 1, 0, 0, 0]  // the tag, before its value
         for (file, value, reason) in [

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Images
 
-/// What scripts/fixtures/images.py drew with a Philox of its own
+/// Random numbers that scripts/fixtures/images.py drew with its own Philox
 struct RandomFixture: Decodable {
     struct Case: Decodable {
         let seed: UInt64
@@ -48,7 +48,7 @@ struct RandomFixture: Decodable {
             #expect(key(.shuffle).permutation(4, mayBeIdentity: false) == drawn.shuffle)
             #expect(key(.mask).permutation(drawn.mask.count) == drawn.mask)
         }
-        // The last one is there because its first draw is the identity.
+        // The last case is chosen because its first draw is the identity.
         let again = try #require(cases.last)
         let key = RandomKey(seed: again.seed, imageID: again.id, sample: 0, purpose: .shuffle)
         #expect(key.permutation(4) == [0, 1, 2, 3])
@@ -76,7 +76,7 @@ struct RandomFixture: Decodable {
             counts[key.permutation(3), default: 0] += 1
         }
         #expect(counts.count == 6)
-        // 1000 each, standard deviation 29: seven of them leave one failure in 10^11.
+        // 1000 each, standard deviation 29: seven deviations leave one failure in 10^11.
         #expect(counts.values.allSatisfy { abs($0 - 1000) < 200 }, "seed \(seed)")
         let key = RandomKey(seed: seed, imageID: "x", sample: 0, purpose: .shuffle)
         #expect(key.permutation(1000).sorted() == Array(0..<1000))

@@ -13,7 +13,7 @@ import Testing
         #expect(try encodePNG(image) == png)
     }
 
-    /// Longer than the most that libpng writes in one IDAT chunk, and hard to compress.
+    /// Larger than the most that libpng writes in one IDAT chunk, and hard to compress.
     @Test func largePNG() throws {
         var random = Random()
         let image = try random.image(width: 700, height: 650)
@@ -63,7 +63,7 @@ import Testing
         }
         #expect(try picture("none") == image && picture("noise:1") == nil && picture("mean") == image)
         #expect(try picture("grayscale") == image.grayscale())
-        // The first draw, as the model gets it
+        // The first draw, the same as the model's input
         for spec in ["shuffle:4", "mask:0.5"] {
             let corruptor = try Corruptor(
                 Corruption(spec: spec), dataset: data, preprocessor: preprocessor, patchSize: 3, seed: 7)

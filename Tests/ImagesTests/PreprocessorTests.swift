@@ -68,11 +68,11 @@ import Testing
         let error = #expect(throws: ImageError.self) { try Preprocessor(config: config, imageSize: turned) }
         #expect(
             error.map { "\($0)".contains("it makes images of 20 x 12 pixels, but the model takes 12 x 20") } == true)
-        // Without a file, of the model's size
+        // Without a file, at the model's size
         #expect(try Preprocessor(config: nil, imageSize: turned)(image).count == 3 * 240)
     }
 
-    /// Sizes of the file at another scale
+    /// The file's sizes at another scale
     @Test func sizesAreScaledWhereAsked() throws {
         func text(_ size: String) -> Data { Data(#"{"image_processor_type": "ViTImageProcessor", \#(size)}"#.utf8) }
         let image = try source()
@@ -84,7 +84,7 @@ import Testing
         let crop = #""size": {"shortest_edge": 32}, "do_center_crop": true, "crop_size": 28"#
         let larger = #""size": {"shortest_edge": 16}, "do_center_crop": true, "crop_size": 14"#
         #expect(try made(crop, 14) == made(larger, 14, isScaled: false))
-        // What fits already stays.
+        // Sizes that already fit stay.
         #expect(try made(crop, 28) == made(crop, 28, isScaled: false))
     }
 

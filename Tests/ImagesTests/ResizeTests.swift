@@ -42,8 +42,8 @@ import Testing
                 expected = transposed(
                     reference(transposed(expected, width, h), h, width, height, filter), height, width)
             }
-            // Weights of 22 bits: a value next to a tie may round the other way, once in each pass, and the second
-            // pass may stretch the first one's difference by its overshoot, less than 1.3 in all.
+            // Weights have 22 bits, so a value next to a tie may round the other way, once in each pass; the second
+            // pass may amplify the first one's difference by its overshoot, less than 1.3 in all.
             let worst = zip(resized.pixels, expected).map { abs(Double($0) - $1) }.max() ?? 0
             #expect(worst <= 2, "\(w) x \(h) to \(width) x \(height), seed \(random.seed)")
         }
@@ -79,7 +79,7 @@ import Testing
         }
     }
 
-    /// Resizes the rows of [height, width, 3] to `out` columns, with exact weights, rounded to bytes.
+    /// Resizes the rows of [height, width, 3] to `out` columns with exact weights, rounded to bytes.
     private func reference(_ image: [Double], _ width: Int, _ height: Int, _ out: Int, _ filter: Resample)
         -> [Double]
     {
@@ -116,7 +116,7 @@ import Testing
         let a = abs(x)
         func sinc(_ t: Double) -> Double { t == 0 ? 1 : sin(.pi * t) / (.pi * t) }
         switch filter {
-        case .nearest, .box: return 0  // see the tests with fixtures: ties at the edges depend on rounding
+        case .nearest, .box: return 0  // see the fixture tests: ties at the edges depend on rounding
         case .bilinear: return max(0, 1 - a)
         case .hamming: return a < 1 ? sinc(a) * (0.54 + 0.46 * cos(.pi * a)) : 0
         case .bicubic:

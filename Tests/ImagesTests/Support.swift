@@ -3,7 +3,7 @@ import Testing
 
 @testable import Images
 
-/// The files that scripts/fixtures/images.py writes
+/// The files written by scripts/fixtures/images.py
 let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .appendingPathComponent("Fixtures/images")
 
@@ -17,7 +17,7 @@ func fixtureNames(_ folder: String, _ suffixes: String...) -> [String] {
     return names.filter { name in suffixes.contains { name.hasSuffix($0) } }.sorted()
 }
 
-/// A P6 file: "P6\nWIDTH HEIGHT\n255\n" and the bytes
+/// Reads a P6 file: "P6\nWIDTH HEIGHT\n255\n" and the bytes
 func ppm(_ path: String) throws -> RGBImage {
     let bytes = try fixture(path)
     let lines = bytes.split(separator: 10, maxSplits: 3, omittingEmptySubsequences: false)
@@ -29,7 +29,7 @@ func source() throws -> RGBImage {
     try decodeImage(fixture("source.png"), name: "source.png")
 }
 
-/// SplitMix64, so that a printed seed repeats a failure
+/// SplitMix64, so that a failure can be repeated with the printed seed
 struct Random: RandomNumberGenerator {
     let seed: UInt64
     private var state: UInt64
@@ -54,7 +54,7 @@ struct Random: RandomNumberGenerator {
     }
 }
 
-/// The message of the ImageError that `body` throws, nil if it throws none
+/// The message of the ImageError that `body` throws; nil if it throws none
 func message(_ body: () throws -> Void) -> String? {
     do {
         try body()
@@ -67,7 +67,7 @@ func message(_ body: () throws -> Void) -> String? {
     }
 }
 
-/// A folder that is removed when the test is over
+/// A temporary folder, removed when the test is over
 final class TemporaryFolder {
     let path: String
 

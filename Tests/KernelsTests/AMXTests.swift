@@ -7,9 +7,9 @@ import Verification
 
 @testable import Kernels
 
-/// `gemm_amx.cl` on the model of tiles in `amx.cl`, which runs anywhere; GEMMTests has it among the other providers.
+/// `gemm_amx.cl` on the tile model in `amx.cl`, which runs on any device; GEMMTests covers it among the providers.
 @Suite(.serialized) struct AMXTests {
-    /// What the packed weight's tiles hold is the weight: pair p of column n of a tile at word 16 p + n; zeros past it.
+    /// Packed tiles hold the weight: pair p of column n of a tile is at word 16 p + n; zeros beyond the weight.
     @Test(arguments: AMXGEMM.precisions) func packsTiles(precision: Precision) {
         let packing = AMXPacking(precision), (n, k) = (37, 67), (panels, steps, parts) = (2, 3, packing.parts)
         let weight = (0..<(n * k)).map { _ in Float.random(in: -3...3) }
@@ -32,7 +32,7 @@ import Verification
         #expect(wrong == [])
     }
 
-    /// Two parts: hi is finite, and what it lacks is in lo, infinity too.
+    /// With two parts, hi is finite and lo holds the remainder, infinity too.
     @Test func splitsWhatIsBeyondBF16() {
         let packing = AMXPacking(.bf16x3), largest = Float.greatestFiniteMagnitude
         func parts(_ x: Float) -> (Float, Float) {
@@ -50,8 +50,8 @@ import Verification
         #expect(AMXPacking(.bf16).split(.infinity).high == 0x7f80)
     }
 
-    /// A product in the order that Intel's manual gives ("TDPBF16PS"), written a second time here over the packed
-    /// weight: the same bits, over several strips, panels and blocks of K.
+    /// A product in the order of Intel's manual ("TDPBF16PS"), written a second time here over the packed weight: the
+    /// same bits, over several strips, panels and blocks of K.
     @Test(arguments: AMXGEMM.precisions) func hasTheBitsOfTheTiles(precision: Precision) throws {
         let (m, n, k) = (35, 165, 801)
         let a = wide(m * k), weight = wide(n * k), bias = (0..<n).map { _ in Float.random(in: -1...1) }
@@ -85,8 +85,8 @@ import Verification
         #expect(wrong == [])
     }
 
-    /// Numbers of all sizes from subnormal ones to 1e30, and rows that cancel. A part below 2^-126 counts as 0, and so
-    /// does such a sum: the tolerance has that beside what the split leaves out.
+    /// Numbers of all magnitudes from subnormals to 1e30, and rows that cancel. Parts and sums below 2^-126 count as 0;
+    /// the tolerance allows for that besides the split's error.
     @Test(arguments: AMXGEMM.precisions) func holdsOverAWideRange(precision: Precision) throws {
         let (m, n, k) = (33, 37, 99)
         var a = wide(m * k), weight = wide(n * k)
@@ -94,12 +94,12 @@ import Verification
             for at in 0..<k {
                 switch row % 4 {
                 case 0: a[row * k + at] = .random(in: -1...1) * 1e30
-                case 1: a[row * k + at] = .random(in: -1...1) * 1e-38  // subnormal ones
+                case 1: a[row * k + at] = .random(in: -1...1) * 1e-38  // subnormals
                 default: break
                 }
             }
         }
-        // Rows 3, 7 ... cancel: pairs of one number and its negative, with the same weight.
+        // Rows 3, 7 ... cancel: pairs of a number and its negative, with the same weight.
         for at in stride(from: 0, to: k - 1, by: 2) {
             for row in stride(from: 3, to: m, by: 4) { a[row * k + at + 1] = -a[row * k + at] }
             for column in 0..<n { weight[column * k + at + 1] = weight[column * k + at] }
@@ -123,7 +123,7 @@ import Verification
         #expect(wrong == [])
     }
 
-    /// Infinities and numbers beyond bf16's among the inputs come out as in fp32.
+    /// Infinities, and inputs beyond bf16's range, give the same results as fp32.
     @Test func infinitiesStayWhatTheyAre() throws {
         let largest = Float.greatestFiniteMagnitude
         let a: [Float] = [.infinity, 1, -.infinity, 1, .nan, 1, largest, 1, .infinity, 0, 1, 2]
@@ -142,7 +142,7 @@ import Verification
         }
     }
 
-    /// The conversion instruction beside its model
+    /// The conversion instruction against its model
     @Test(.enabled(if: vitpatch_has_avx512_bf16() != 0, "the CPU has no AVX512-BF16"), arguments: AMXGEMM.precisions)
     func convertsAsTheModel(precision: Precision) throws {
         let (m, n, k) = (33, 40, 70)
@@ -152,12 +152,12 @@ import Verification
         let weight = wide(n * k), bias = [Float](repeating: 0, count: n)
         let model = try run(a, weight, bias, m, n, k, precision)
         let own = try run(a, weight, bias, m, n, k, precision, units: .modelTiles)
-        // NaN differ in what they carry.
+        // NaN payloads differ.
         func bits(_ x: Float) -> UInt32 { x.isNaN ? 0x7fc0_0000 : x.bitPattern }
         #expect(model.map(bits) == own.map(bits))
     }
 
-    /// The instructions themselves: all that GEMMTests asks of a provider, and the bits of the model.
+    /// The instructions themselves: GEMMTests' checks of a provider, and the model's bits.
     @Test(
         .enabled(if: AMX.obstacle == nil, Comment(rawValue: "not run: \(AMX.obstacle ?? "")")),
         arguments: AMXGEMM.precisions)
@@ -198,7 +198,7 @@ import Verification
         return words
     }
 
-    /// a weight^T + bias; one strip and four panels a task
+    /// a weight^T + bias; one strip and four panels per task
     private func run(
         _ a: [Float], _ weight: [Float], _ bias: [Float], _ m: Int, _ n: Int, _ k: Int, _ precision: Precision,
         units: AMX.Units = .model
@@ -213,7 +213,7 @@ import Verification
         return try out.read()
     }
 
-    /// Numbers of sizes from 2^-60 to 2^20
+    /// Numbers of magnitudes from 2^-60 to 2^20
     private func wide(_ count: Int) -> [Float] {
         (0..<count).map { _ in
             Float(

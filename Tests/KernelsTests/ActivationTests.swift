@@ -9,10 +9,10 @@ struct ActivationTests {
         try expectPassing(OpCase.biasActivationCases, on: try library(tuning))
     }
 
-    /// GELU is a fit: held against the exact one everywhere, not at random places only.
+    /// GELU is a fit, so it is compared with the exact one densely, not only at random points.
     @Test(arguments: tunings) func geluIsWithinTwoRoundings(_ tuning: Tuning?) throws {
         let library = try library(tuning), width = 1 << 16, shift = Float.random(in: 0..<1)
-        // Steps of 2^-11 over the bend, of 2^-17 around zero, and powers of two up to the ends of fp32.
+        // Steps of 2^-11 over the bend, of 2^-17 around zero, and powers of two up to fp32's limits.
         let bend = (0..<width).map { (Float($0) - Float(width) / 2 + shift) / 2048 }
         let near = (0..<width).map { (Float($0) - Float(width) / 2 + shift) / 131_072 }
         let ends = (0..<width).map {

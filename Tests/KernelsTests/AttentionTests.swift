@@ -34,7 +34,7 @@ struct AttentionTests {
         expectShapeError(context) { try run(z: z, zOffset: -1) }
         expectShapeError(context) { try run(z: z, zOffset: 1) }
         try run(z: z)
-        // A bias where there is to be none, none where there is to be one, and one of another size
+        // A bias where none is expected, none where one is expected, and one of another size
         let bias = try Buffer<Float>(context, count: 32)
         let biased = try Attention(library, headDim: 5, hasScoreBias: true)
         func run(_ operation: Attention, tokens: Int = 4, _ bias: Buffer<Float>?) throws {
@@ -49,7 +49,7 @@ struct AttentionTests {
         try run(biased, bias)
     }
 
-    /// Softmax must not hide it: a weight that underflows is nearly nothing, one that is not a number is none.
+    /// Softmax must not hide a NaN: a weight may underflow to nearly 0, but NaN must reach the output.
     @Test(arguments: tunings) func notANumberReachesEveryQuery(_ tuning: Tuning?) throws {
         let library = try library(tuning), (tokens, dim) = (37, 8), stride = 3 * dim
         var values = [Float](repeating: 1, count: tokens * stride)

@@ -2,7 +2,7 @@ import CLRuntime
 import Kernels
 import Testing
 
-/// What the backward kernels refuse, before anything is launched.
+/// Sizes that the backward kernels refuse before anything is launched.
 struct BackwardShapeTests {
     @Test func layerNormRefusesWrongSizes() throws {
         let library = try library(), context = library.context, operation = try LayerNormBackward(library)

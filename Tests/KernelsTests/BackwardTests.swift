@@ -17,7 +17,7 @@ struct BackwardTests {
     }
 
     @Test(arguments: tunings) func attention(_ tuning: Tuning?) throws {
-        // Of the widths of heads, each of which is compiled, all on the device's own tuning, and wide ones on GPUs'.
+        // Each head dimension is compiled: all on the device's own tuning, the wide ones on one GPU tuning.
         let cases =
             switch tuning?.attentionGroup {
             case nil: OpCase.attentionBackwardCases

@@ -5,9 +5,9 @@ import Verification
 @testable import Kernels
 
 @Suite(.serialized) struct GEMMTests {
-    /// All providers; the packed one with the tiles for AVX2 and AVX-512, and with one that has small blocks; the tiled
-    /// one with its own tile, which small results do not fill, and with one of uneven parts; AMX's on a model of its
-    /// units, also with one strip of rows and four panels a task.
+    /// All providers. The packed one with tiles for AVX2 and AVX-512, and with small blocks; the tiled one with its own
+    /// tile, which small results do not fill, and with uneven parts; AMX's on a model of its units, also with one strip
+    /// of rows and four panels per task.
     enum Provider: CaseIterable {
         case clblast, avx2, avx512, smallBlocks, tiled, unevenTiles, amx, amxOneStrip, amxOnePart
 
@@ -33,7 +33,7 @@ import Verification
         try expectPassing(OpCase.gemmCases(gemm), on: library)
     }
 
-    /// CLBlast's epilogue is our own kernel, so it comes in both tunings.
+    /// CLBlast's epilogue is our own kernel, so it is tested in both tunings.
     @Test(arguments: GEMMProvider.exact) func agreesWithTheReferenceInGroups(_ provider: GEMMProvider) throws {
         let library = try library(tunings[1])
         try expectPassing(Array(OpCase.gemmCases(try provider.make(library)).prefix(3)), on: library)
@@ -122,7 +122,7 @@ import Verification
         }
     }
 
-    /// The largest tile takes 1 MiB of local memory; CPUs' devices may have more.
+    /// The largest tile takes 1 MiB of local memory; CPU devices may have more.
     @Test func tilesThatDoNotFitAreRefused() throws {
         let library = try library(), tile = TiledGEMM.Tile(rows: 256, columns: 256, depth: 256)
         if library.context.device.localMemory >= 1 << 20 { return }

@@ -4,17 +4,17 @@ import Testing
 @testable import Kernels
 
 /// The index arithmetic of `gemm_mma.cl` (kernels/mma_layout.cl, compiled as C) on a model of a warp: ldmatrix and
-/// mma.sync as the PTX ISA lays out their operands ("Warp-level matrix instructions").
+/// mma.sync, with operands laid out as in the PTX ISA ("Warp-level matrix instructions").
 @Suite struct MMALayoutTests {
-    /// `ldmatrix.x4`: matrix i has the rows of 16 bytes whose addresses lanes 8 i ... 8 i + 7 give; lane l gets word
-    /// l % 4 of row l / 4 of each.
+    /// `ldmatrix.x4`: lanes 8 i ... 8 i + 7 give the addresses of matrix i's rows of 16 bytes; lane l gets word l % 4
+    /// of row l / 4 of each matrix.
     private func loadMatrices(_ memory: [UInt32], _ address: (Int) -> Int) -> [[UInt32]] {
         (0..<32).map { lane in
             (0..<4).map { matrix in memory[address(8 * matrix + lane / 4) / 4 + lane % 4] }
         }
     }
 
-    /// `mma.sync`: c [16, 8] += a [16, k] b [k, 8] over the registers of 32 lanes; m16n8k16, or m16n8k8 of tf32.
+    /// `mma.sync`: c [16, 8] += a [16, k] b [k, 8] over the registers of 32 lanes; m16n8k16, or m16n8k8 for tf32.
     private func multiply(
         _ c: inout [[Double]], _ a: [[UInt32]], _ b: [[UInt32]], _ precision: Precision
     ) {
@@ -45,7 +45,7 @@ import Testing
         }
     }
 
-    /// A whole number as two parts: the precision's, and what is left of it.
+    /// Splits a whole number in two parts: rounded to the precision, and the remainder.
     private func parts(_ x: Float, _ precision: Precision) -> (high: UInt16, low: UInt16) {
         if precision == .fp16 || precision == .fp16x3 {
             let high = Float16Bits.bits(x)
@@ -55,7 +55,7 @@ import Testing
         return (high, SplitPacking.bf16(x - Float(bitPattern: UInt32(high) << 16)))
     }
 
-    /// Block `block` of a [rows, k] as `put` of gemm_mma.cl stores it
+    /// Block `block` of a [rows, k], as `put` of gemm_mma.cl stores it
     private func stored(_ a: [Float], _ rows: Int, _ k: Int, _ block: Int, _ precision: Precision) -> [UInt32] {
         let step = SplitPacking(precision).step
         var memory = [UInt32](repeating: 0, count: rows * 16)
@@ -80,13 +80,13 @@ import Testing
         return memory
     }
 
-    /// One group of four warps, 64 x 64 each 32 x 32, over two blocks of K, with weights as SplitPacking packs them:
-    /// every output is the sum of its products.
+    /// One work-group of four warps, 64 x 64 outputs, 32 x 32 per warp, over two blocks of K, with weights packed by
+    /// SplitPacking: every output is the sum of its products.
     @Test(arguments: Precision.allCases.filter { $0 != .fp32 })
     func aGroupOfWarps(precision: Precision) {
         let packing = SplitPacking(precision), (m, n, k) = (64, 64, 2 * packing.step)
         let isSplit = precision == .bf16x3 || precision == .fp16x3
-        // Exact in one part, or in two
+        // Exact in one or in two parts
         let most: ClosedRange<Float> = isSplit ? -1000...1000 : -100...100
         func numbers(_ count: Int) -> [Float] { (0..<count).map { _ in Float.random(in: most).rounded() } }
         let a = numbers(m * k), weight = numbers(n * k)
@@ -144,7 +144,7 @@ import Testing
         var wrong: [String] = []
         for row in 0..<m {
             for column in 0..<n {
-                // Without the product of both low parts, which is left out
+                // Without the product of both low parts, which the kernel leaves out
                 let expected = (0..<k).reduce(0.0) {
                     let (x, y) = (a[row * k + $1], weight[column * k + $1])
                     return $0 + Double(x) * Double(y) - low(x) * low(y)
@@ -155,7 +155,7 @@ import Testing
         #expect(wrong == [])
     }
 
-    /// The eight rows of every matrix that an ldmatrix loads lie in different banks of 16 bytes.
+    /// The eight rows of each matrix that an ldmatrix loads lie in different banks of 16 bytes.
     @Test func noTwoRowsShareABank() {
         for offset in [mma_a_offset, mma_w_offset] {
             for pair in 0..<Int32(2) {

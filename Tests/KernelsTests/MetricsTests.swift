@@ -11,11 +11,11 @@ struct MetricsTests {
     @Test func tiesGoToTheLowerClass() throws {
         let library = try library(), context = library.context
         let operation = try Metrics(library)
-        // A clean pass that prefers 1 and 3 alike; a corrupted one that prefers 0, 1 and 2 alike.
+        // In the clean pass classes 1 and 3 tie; in the corrupted pass 0, 1 and 2 tie.
         let logits = try Buffer<Float>(context, [0, 5, 1, 5, 7, 7, 7, 1]),
             labels = try Buffer<Int32>(context, [-1, -1])
         let out = try Buffer<Float>(context, count: Metrics.count(rows: 2, images: 1))
-        // But for 1, the corrupted pass prefers 0 (as 2), the clean one 3, and both together 2: 1 + 7 of 0 + 7 and 5 + 1.
+        // Besides 1, the corrupted pass prefers 0 (as 2), the clean one 3, both together 2: 1 + 7 over 0 + 7 and 5 + 1.
         for (foils, foil) in [((1, 1), 0), ((0, 0), 3), ((0, 1), 2)] as [((Int, Int), Float)] {
             try operation(
                 logits: logits, classes: 4, rows: 2, images: 1, foils: foils, labels: labels, out: out)
@@ -25,7 +25,7 @@ struct MetricsTests {
         }
     }
 
-    /// Where p rounds to 1, log-odds still tell how far the others are behind.
+    /// Where p rounds to 1, log-odds still show how far behind the other classes are.
     @Test func logOddsDoNotSaturate() throws {
         let library = try library(), context = library.context
         let operation = try Metrics(library), labels = try Buffer<Int32>(context, [0, -1])

@@ -4,7 +4,7 @@ import Reference
 import Testing
 import Verification
 
-/// What benchmarks compare with must compute the same.
+/// The baselines of benchmarks must compute the same results.
 @Suite(.serialized) struct NaiveTests {
     @Test func agreesWithTheReference() throws {
         let library = KernelLibrary(naive: try library().context)
@@ -24,7 +24,7 @@ import Verification
             try op.launch()
             return try op.output().map(\.bitPattern)
         }
-        // The same sums; a division and an addition of its own where the other kernel has a product and an fma
+        // The same sums, but a division and an addition where the other kernel has a multiplication and an fma
         #expect(try bits(library) != bits(KernelLibrary(library.context, tuning: .scalar)))
     }
 }

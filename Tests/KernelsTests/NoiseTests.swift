@@ -9,7 +9,7 @@ struct NoiseTests {
         try expectPassing(OpCase.noiseCases, on: try library(tuning))
     }
 
-    /// An image's noise depends on its own values and words, and not on which images it is computed with.
+    /// An image's noise depends on its own values and key words, not on the images computed with it.
     @Test func imagesAloneAreTheSameBits() throws {
         let library = try library(), context = library.context
         var random = SplitMix64.fresh()
@@ -33,7 +33,7 @@ struct NoiseTests {
         }
     }
 
-    /// A deviation that is given takes the place of the image's own: the noise is in proportion.
+    /// A given deviation replaces the image's own; the noise is proportional to it.
     @Test func aGivenDeviationTakesThePlaceOfTheImages() throws {
         let library = try library(), context = library.context
         let operation = try Noise(library), deviations = try Buffer<Float>(context, count: 2)
@@ -46,7 +46,7 @@ struct NoiseTests {
                 deviation: deviation)
             return try e.read()
         }
-        #expect(try run(1, nil) == zeros)  // an image of equal values has no deviation of its own
+        #expect(try run(1, nil) == zeros)  // an image of equal values has deviation 0
         let noise = try run(1, 4)
         #expect(noise.allSatisfy { $0 != 0 })
         #expect(try run(4, 1) == noise)

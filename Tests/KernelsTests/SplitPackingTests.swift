@@ -2,7 +2,7 @@ import Testing
 
 @testable import Kernels
 
-/// Weights for tensor cores: what is split off, and where it lies.
+/// Weights for tensor cores: how they are split, and where the parts are stored.
 @Suite struct SplitPackingTests {
     @Test func halvesRoundToTheNearest() {
         for (value, bits) in [
@@ -13,7 +13,7 @@ import Testing
             #expect(Float16Bits.bits(value) == bits, "\(value)")
         }
         #expect(Float16Bits.value(Float16Bits.bits(.nan)).isNaN)
-        // Every half is its own nearest.
+        // Every non-negative finite half rounds to itself.
         for bits in UInt16(0)..<0x7c00 { #expect(Float16Bits.bits(Float16Bits.value(bits)) == bits) }
         var random = SystemRandomNumberGenerator()
         for _ in 0..<10_000 {
@@ -33,7 +33,7 @@ import Testing
         #expect(SplitPacking.tf32(Float(1).nextUp) == 0x3f80_0000)
     }
 
-    /// What the parts of a packed weight add up to is the weight, within the precision's own error; padding is 0.
+    /// The parts of a packed weight add up to the weight, within the precision's error; padding is 0.
     @Test(arguments: Precision.allCases.filter { $0 != .fp32 })
     func partsAddUp(precision: Precision) {
         let packing = SplitPacking(precision), rows = 67, padded = 128, inputs = 45
@@ -44,7 +44,7 @@ import Testing
         }
         let blocks = (inputs + packing.step - 1) / packing.step
         #expect(words.count == padded * blocks * 16)
-        /// Half `index` of the 32 in a row's 64 bytes, before chunks change places
+        /// Half `index` of the 32 in a row's 64 bytes, with the chunks' permutation undone
         func half(_ row: Int, _ block: Int, _ index: Int) -> Float {
             let chunk = (index / 8) ^ (row % 64 / 2 % 4)
             let word = words[((row / 64 * blocks + block) * 64 + row % 64) * 16 + chunk * 4 + index % 8 / 2]
@@ -66,7 +66,7 @@ import Testing
                 case .bf16, .fp16: got = half(row, block, at)
                 }
                 let wanted = row < rows && k < inputs ? weight[row * inputs + k] : 0
-                // fp16's subnormal numbers are 2^-24 apart, and lo is kept times 2^11.
+                // fp16's subnormals are 2^-24 apart, and lo is stored times 2^11.
                 let spacing = precision == .fp16 ? 0x1p-25 : precision == .fp16x3 ? 0x1p-36 : 0
                 #expect(
                     abs(Double(got - wanted)) <= Double(abs(wanted)) * precision.productError + spacing,

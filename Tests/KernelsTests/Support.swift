@@ -4,14 +4,14 @@ import Kernels
 import Testing
 import Verification
 
-/// The device's own tuning, and two as for GPUs: work-groups that share rows, keys and values through local memory,
-/// small ones and those that GPUs get.
+/// The device's own tuning, and two as for GPUs, where a work-group shares rows, and keys and values go through local
+/// memory: one with small groups, one with the groups that GPUs use.
 let tunings: [Tuning?] = [
     nil, Tuning(vector: 4, group: 8, attentionLanes: 1, attentionGroup: 4),
     Tuning(vector: 4, group: 64, attentionLanes: 1, attentionGroup: 64),
 ]
 
-/// A context of its own, with programs kept between runs.
+/// A library in a new context, with compiled programs cached between runs.
 func library(_ tuning: Tuning? = nil) throws -> KernelLibrary {
     let cache = ProgramCache(folder: FileManager.default.temporaryDirectory.path + "/vitpatch-tests")
     return KernelLibrary(try Context(device: try Device.select(nil), cache: cache), tuning: tuning)
@@ -19,7 +19,7 @@ func library(_ tuning: Tuning? = nil) throws -> KernelLibrary {
 
 func freshSeed() -> UInt64 { .random(in: 0..<1 << 32) }
 
-/// Runs every case on inputs of a fresh seed.
+/// Runs every case on inputs from a fresh seed.
 func expectPassing(_ cases: [OpCase], on library: KernelLibrary) throws {
     let seed = freshSeed()
     for operation in cases {
@@ -31,7 +31,7 @@ func expectPassing(_ cases: [OpCase], on library: KernelLibrary) throws {
     }
 }
 
-/// That `body` throws `CLError.shape` and launches nothing.
+/// Expects that `body` throws `CLError.shape` and launches nothing.
 func expectShapeError(_ context: Context, _ body: () throws -> Void, _ location: SourceLocation = #_sourceLocation) {
     let before = context.counters
     do {

@@ -3,9 +3,9 @@ import Kernels
 import Testing
 import Verification
 
-/// Kernels on devices that allow smaller groups than the tuning asks for, and what families of devices get.
+/// Kernels on devices that allow smaller groups than the tuning's, and the tiles of device families.
 struct TuningTests {
-    /// CL_KERNEL_WORK_GROUP_SIZE depends on a kernel's registers.
+    /// CL_KERNEL_WORK_GROUP_SIZE depends on the registers that a kernel uses.
     @Test(arguments: [24, 1]) func kernelsTakeSmallerGroups(limit: Int) throws {
         let library = try library(tunings[2])
         library.context.groupLimit = limit
@@ -35,10 +35,10 @@ struct TuningTests {
             })
     }
 
-    /// A smaller tile takes the place of one that has too many work-items for its registers.
+    /// A tile with too many work-items for its registers is replaced by a smaller one.
     @Test func aSmallerTileTakesTheLargerOnesPlace() throws {
         let library = try library(tunings[2])
-        // Of 256 work-items; the next one, of 64 x 64, has 64. So many rows and columns are the large one's.
+        // This tile has 256 work-items, the next one (64 x 64) has 64. The product is large enough for both.
         let gemm = try TiledGEMM(library, tile: TiledGEMM.Tile(rows: 128, columns: 128)), (size, k) = (256, 3)
         library.context.groupLimit = 64
         let a = (0..<(size * k)).map { Float($0 % 11) }, weight = (0..<(size * k)).map { Float($0 % 7) }
@@ -70,13 +70,13 @@ struct TuningTests {
     @Test(arguments: DeviceFamily.allCases) func tilesOfFamilies(family: DeviceFamily) {
         let tiles = family.tiles
         #expect(tiles.allSatisfy(\.isSound) && tiles.count > 1)
-        // The first that fits is taken, so that smaller ones follow; the last fits any device of OpenCL 1.2.
+        // The first tile that fits is used, so smaller ones follow; the last fits any OpenCL 1.2 device.
         #expect(zip(tiles, tiles.dropFirst()).allSatisfy { $0.rows * $0.columns > $1.rows * $1.columns })
         let small = tiles[tiles.count - 1]
         #expect(small.rows == 32 && small.rowsPerItem * small.columnsPerItem == 16)
     }
 
-    /// Steps and tiles of different families: the chain of one output is the same.
+    /// Steps and tiles of different families sum each output in the same order.
     @Test func tilesGiveTheSameBits() throws {
         let library = try library(tunings[2]), (m, n, k) = (70, 67, 45)
         func values(_ count: Int) -> [Float] { (0..<count).map { _ in .random(in: -1...1) } }

@@ -6,9 +6,9 @@ import TestSupport
 import Testing
 import ViT
 
-/// Activations out, as arrays, and in again, from files.
+/// Activations written as arrays, and read from files.
 @Suite(.serialized) struct ActivationFileTests {
-    // MARK: Out
+    // MARK: Writing
 
     @Test(arguments: TinySize.all) func activationsAreTheReferences(_ size: TinySize) throws {
         var random = SplitMix64.fresh()
@@ -40,9 +40,9 @@ import ViT
         #expect(seen == arrays.count)
     }
 
-    // MARK: In
+    // MARK: Reading
 
-    /// Arrays of clean activations do what the clean pass does, and nothing to the clean pass itself, bit for bit.
+    /// Arrays of clean activations have the effect of the clean pass, and change no bit of the clean pass itself.
     @Test func ownActivationsChangeNoBit() throws {
         let lab = try Lab(images: 3), reader = try Self.allTokens(lab.rig.config, lab.weights)
         let arrays = try Self.observed(reader, clean: lab.input.clean, corrupted: nil)
@@ -51,7 +51,7 @@ import ViT
             arrays: Self.arrays("clean", config) { site, layer, image in
                 arrays[.init(site: site, layer: layer, isCorrupted: false, image: image)] ?? []
             }, images: 3, config)
-        // A pattern is multiplied with the values otherwise than the attention kernel does it.
+        // A patched pattern is multiplied with the values in another way than in the attention kernel.
         for sites in Self.sites.map({ $0.filter { $0 != .pattern } }) {
             let given = lab.everyCombination(with: .file, sites: sites)
             lab.file = try ActivationFile(path: file.path, patches: given, config: config, modelHash: "model")
@@ -60,7 +60,7 @@ import ViT
                 let wanted = patch.direction == .noise ? usual.cleanLogits : usual.patchedLogits[index]
                 #expect(found.patchedLogits[index] == wanted, "seed \(lab.seed): \(lab.describe(patch))")
             }
-            // Another wave: the file's places are the images', not the wave's.
+            // Another wave: indices into the file are the images', not the wave's.
             let last = try lab.run(given, images: 2..<3, chunkRows: 2), classes = config.classes
             for index in given.indices {
                 #expect(last.patchedLogits[index] == Array(found.patchedLogits[index][(2 * classes)...]))
@@ -68,7 +68,7 @@ import ViT
         }
     }
 
-    /// The same of patterns, up to rounding.
+    /// The same for patterns, up to rounding.
     @Test func ownPatternsChangeNothing() throws {
         let lab = try Lab(images: 2), reader = try Self.allTokens(lab.rig.config, lab.weights), config = lab.rig.config
         let arrays = try Self.observed(reader, clean: lab.input.clean, corrupted: nil)
@@ -146,7 +146,7 @@ import ViT
 
     // MARK: Helpers
 
-    /// A file has `embed` or the same place's `resid_pre`.
+    /// A file has `embed`, or `resid_pre` of layer 0, which is the same activation.
     static let sites = [Site.allCases.filter { $0 != .embed }, [.embed]]
 
     static func allTokens(_ config: ViTConfig, _ weights: ViTWeights) throws -> Rig {
@@ -155,7 +155,7 @@ import ViT
         return try Rig(config: config, weights: weights)
     }
 
-    /// Every activation as an array has it
+    /// Every observed activation, in the layout of an array
     static func observed(
         _ rig: Rig, clean: [[Float]], corrupted: [[Float]]?
     ) throws -> [Wavefront.Observed: [Float]] {
@@ -189,7 +189,7 @@ import ViT
     }
 }
 
-/// A file of a test's own, gone with it.
+/// A temporary file, removed when the test releases it.
 private final class TemporaryFile {
     let path = FileManager.default.temporaryDirectory.appendingPathComponent("vitpatch-\(UUID().uuidString)").path
 

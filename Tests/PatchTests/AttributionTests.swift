@@ -6,7 +6,7 @@ import Testing
 import ViT
 
 /// Estimates from gradients against float64 autograd through transformers' and timm's own models
-/// (`scripts/fixtures/estimates.py`), and what must hold of any.
+/// (`scripts/fixtures/estimates.py`), and properties that hold for any model.
 @Suite(.serialized) struct AttributionTests {
     struct CaseList: Decodable { let cases: [FamilyTests.Case] }
 
@@ -50,7 +50,7 @@ import ViT
         }
     }
 
-    /// Every kind of patch there is: the same bits whatever the wave, and whatever is estimated beside it.
+    /// Every kind of patch: the same bits in any wave, with any other estimates beside it.
     @Test func wavesDoNotMatter() throws {
         let lab = try Lab(images: 3, meanOf: 3)
         var patches = lab.everyCombination()
@@ -78,7 +78,7 @@ import ViT
             let same = some.map { together.values[column][image][$0] }
             #expect(fewer.values[0][image] == same, "seed \(lab.seed)")
         }
-        // Midpoints in several walks
+        // Integration steps in several walks
         let tight = try lab.estimates(patches, Self.all, memory: lab.tightest(patches, Self.all))
         for (index, name) in Self.all.names.enumerated() {
             #expect(tight.values[index] == together.values[index], "seed \(lab.seed): \(name)")
@@ -87,13 +87,12 @@ import ViT
         #expect(isAboutSomething)
     }
 
-    /// The means of the gradients at the embeddings, times the way, add up to the metric's change, with an error that
-    /// falls as 1 / N^2 (the midpoint rule).
-    /// Of models in which that many steps are enough to see it.
+    /// The mean gradients at the embeddings, times the difference, add up to the change of the metric, with an error
+    /// that falls as 1 / N^2 (midpoint rule). Seeds are of models where this many steps show it.
     @Test(arguments: [1, 2, 3, 4, 5, 6] as [UInt64]) func integratedGradientsAddUp(_ seed: UInt64) throws {
         let lab = try Lab(TinySize(heads: 2, headDim: 4, layers: 2, intermediateSize: 9), images: 2, seed: seed)
         let patch = Patch(direction: .restore, sites: [.embed], layers: [])
-        // Not too far apart, so that few steps see the whole way
+        // Close together, so that few steps resolve the path
         var wave = lab.input
         wave.corrupted = zip(wave.clean, wave.corrupted ?? []).map { zip($0, $1).map { 0.9 * $0 + 0.1 * $1 } }
         var errors: [Double] = []
@@ -106,12 +105,12 @@ import ViT
                     return abs(Double(result.values[0][image][0] - change))
                 }.reduce(0, +))
         }
-        // A quarter each time the steps double, down to float32's roundings
+        // Doubling the steps quarters the error, down to float32's rounding
         #expect(errors[1] < errors[0] / 2.5 || errors[1] < 1e-5, "seed \(lab.seed): \(errors)")
         #expect(errors[2] < errors[0] / 8 || errors[2] < 1e-5, "seed \(lab.seed): \(errors)")
     }
 
-    /// What is made on the device is what was planned, the GEMM's temporary for products with transposed weights among it.
+    /// Device memory is as planned, including the GEMM's temporary for products with transposed weights.
     @Test(arguments: [("timm-siglip", GEMMProvider.clblast), ("dinov2-swiglu", .clblast), ("timm-qk-norm", .packed)])
     func memoryIsAsPlanned(_ name: String, _ provider: GEMMProvider) throws {
         let checkpoint = try FamilyTests.checkpoint(name), rig = try Rig(checkpoint, provider: provider)
@@ -129,7 +128,7 @@ import ViT
         #expect(rig.context.peakBytes > before + planned / 2)
     }
 
-    /// A donor of the same weights and images gives what the other pass gives.
+    /// Estimates with a donor's activations are finite and differ between images.
     @Test func donorsGiveTheirOwn() throws {
         let lab = try Lab(images: 2, donor: true)
         let patches = lab.everyCombination().filter { $0.parts[0].tokens == nil }
@@ -163,7 +162,7 @@ extension Lab {
         ) { part in input((range.lowerBound + part.lowerBound)..<(range.lowerBound + part.upperBound)) }
     }
 
-    /// The least memory that these estimates run in.
+    /// The least memory in which these estimates run.
     func tightest(_ patches: [Patch], _ estimates: Estimates) -> Int {
         var (low, high) = (0, 1 << 30)
         while low < high {
@@ -179,7 +178,7 @@ extension Lab {
     }
 }
 
-/// Where the network is linear, an estimate is the effect.
+/// If the network is linear, an estimate equals the effect.
 @Suite struct LinearModelTests {
     @Test func estimatesAreEffects() throws {
         var random = SplitMix64.fresh()
@@ -188,7 +187,7 @@ extension Lab {
         size.activation = .relu
         let model = Lab.model(size, &random)
         var (config, weights) = (model.config, model.weights)
-        // A norm that divides by 1e5 whatever its input, neurons that are all on, and queries and keys of zeros
+        // A norm that divides by 1e5 for any input, neurons that are all on, and queries and keys of zeros
         config.layerNormEps = 1e10
         let d = config.hiddenSize
         func values(_ count: Int, _ value: Float) -> Weight { Weight([Float](repeating: value, count: count)) }
@@ -204,7 +203,7 @@ extension Lab {
         weights.lnWeight = values(d, 1e5)
         let rig = try Rig(config: config, weights: weights)
         let patches = rig.patches().filter { patch in
-            // Other places on the stream replace what the earlier ones put in.
+            // On the stream, other places replace what earlier ones patched in.
             patch.parts.count == 1 && patch.parts[0].layers.count <= 1
         }
         let wave = rig.input(images: 2, &random)

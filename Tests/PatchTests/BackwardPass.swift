@@ -3,10 +3,10 @@ import Kernels
 import Reference
 import ViT
 
-/// Gradients at every site of some forward passes, by the pieces of `Encoder` and `Backward` alone: one forward pass with
-/// the stream kept, then layer by layer what is inside a layer once more, and the gradients.
+/// Gradients at every site for some forward passes, computed with the primitives of `Encoder` and `Backward` alone: one
+/// forward pass that keeps the stream, then layer by layer a recomputation of the layer's inside, and the gradients.
 struct BackwardPass {
-    /// A backward pass: of a metric, in the forward pass of one of the images
+    /// One backward pass: of a metric, through the forward pass of one of the images
     struct Row: Hashable {
         var pass: Int, metric: MetricGradient.Metric
     }
@@ -21,9 +21,9 @@ struct BackwardPass {
 
     /// - Parameters:
     ///   - pixels: of each forward pass
-    ///   - target, foil: classes, of all passes
-    /// - Returns: for each of `rows` the gradients by place, [tokens, width]; tokens that the layer does not compute left
-    ///   out
+    ///   - target, foil: classes, the same for all passes
+    /// - Returns: for each of `rows` the gradients by place, [tokens, width], without tokens that the layer does not
+    ///   compute
     func gradients(
         pixels: [[Float]], rows: [Row], target: Int, foil: Int
     ) throws -> [[ReferencePlace: [Float]]] {
@@ -32,7 +32,7 @@ struct BackwardPass {
         let forward = try ViT.Workspace(context, config: config, shape: .init(rows: passes, kept: .pre))
         let workspace = try Backward.Workspace(context, config: config, rows: count)
 
-        // Lists: passes of each stage of the tape, then for each gradient row its pass at each stage, image and metric
+        // Lists: passes at each stage of the tape; for each gradient row its pass at each stage, image and metric
         let stages = 2 * layers + 1
         var ints = (0..<(stages * passes)).map { Int32($0) }
         func add(_ values: [Int]) -> Range<Int> {

@@ -7,7 +7,7 @@ import ViT
 
 /// The backward pass on the device.
 @Suite(.serialized) struct BackwardTests {
-    /// Of 1 + |gradient|
+    /// Relative to 1 + |gradient|
     static let tolerance = 1e-4
 
     static let metrics = MetricGradient.Metric.allCases
@@ -78,18 +78,18 @@ import ViT
                     answer = joinHeads(
                         answer, heads: reference.heads, tokens: reference.tokens, headDim: reference.headDim)
                 }
-                // A norm over few values of a random model magnifies roundings, of all gradients before it alike.
+                // In a random model, a norm over few values magnifies roundings in all gradients before it.
                 let tolerance = 5 * Self.tolerance * (1 + (answer.map(abs).max() ?? 0))
                 #expect(
                     zip(own, answer).allSatisfy { abs(Double($0) - $1) <= tolerance },
                     "\(row), \(place), seed \(seed): \(maxAbsDiff(own, Array(answer.prefix(own.count))))")
-                // What is not computed has no effect.
+                // Tokens that are not computed have zero gradients.
                 #expect(answer.dropFirst(own.count).allSatisfy { $0 == 0 }, "\(row), \(place)")
             }
         }
     }
 
-    /// A gradient row alone, or among others: the same bits.
+    /// A gradient row has the same bits alone and among others.
     @Test func rowsDoNotMatter() throws {
         var random = SplitMix64(seed: 8)
         let model = RandomModel(using: &random)

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import ViT
 
-/// Estimates of every kind of patch against gradients in Double by `Sources/Reference`.
+/// Estimates of every kind of patch against estimates from `Sources/Reference`'s gradients in Double.
 @Suite(.serialized) struct EstimateReferenceTests {
     static let size = TinySize(heads: 3, headDim: 5, layers: 2, intermediateSize: 13, grid: 2, classes: 4)
 
@@ -44,7 +44,7 @@ extension Lab {
         }
     }
 
-    /// Runs the estimates and holds each to the reference, within 1e-4 of the sizes of what is summed.
+    /// Runs the estimates and compares each with the reference, within 1e-4 of the summed magnitudes of its terms.
     func expectEstimates(_ patches: [Patch], _ location: SourceLocation = #_sourceLocation) throws {
         let estimates = Estimates(methods: [.atp, .ig(2)], metrics: [.logOdds, .logitDiff, .logit])
         let result = try self.estimates(patches, estimates)
@@ -95,7 +95,7 @@ extension Lab {
         #expect(isAboutSomething, "seed \(seed)", sourceLocation: location)
     }
 
-    /// Gradient times difference over a patch's places, and the sum of the sizes of its terms.
+    /// Gradient times difference over a patch's places, and the sum of its terms' magnitudes.
     private func estimate(
         _ patch: Patch, gradient: ReferenceActivations, receiver: ReferenceActivations, source: ReferenceActivations
     ) -> (sum: Double, size: Double) {
@@ -113,7 +113,7 @@ extension Lab {
                 }
             }
         }
-        // Of whole residual streams the last counts, and what comes before it does not.
+        // Of streams patched whole only the last counts; places before it have no effect.
         let places = patch.parts.flatMap { part in (part.site.hasLayers ? part.layers : [0]).map { (part, $0) } }
         func order(_ site: Site) -> Int { Site.order.firstIndex(of: site) ?? 0 }
         let last = places.filter { Site.streams.contains($0.0.site) && $0.0.tokens == nil }
@@ -128,7 +128,7 @@ extension Lab {
                 add(at(gradient, site), at(source, site), at(receiver, site), part, isMixed: false)
                 continue
             }
-            // Put in, then through the softmax and the values
+            // Patched in, then through the softmax and the values
             var put = at(receiver, site)
             let width = put.count / heads / tokens
             for head in 0..<heads {
@@ -154,7 +154,7 @@ extension Lab {
 }
 
 extension Site {
-    /// In the order in which a layer computes them
+    /// In the order in which a layer computes the sites
     static let order: [Site] = [
         .embed, .residPre, .q, .k, .v, .pattern, .z, .attnOut, .residMid, .mlpPre, .mlpAct, .mlpOut, .residPost,
     ]

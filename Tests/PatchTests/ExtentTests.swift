@@ -26,7 +26,7 @@ private let config = ViTConfig(
             ("resid_post 1 layer CLS and 1 token", [Part(site: .residPost, layers: [5], tokens: [0, 7])], true),
             ("resid_post 1 layer", [Part(site: .residPost, layers: [5], tokens: Array(0..<17))], false),
             ("mlp_act 1 layer 2 neurons", [Part(site: .mlpAct, layers: [5], neurons: [3, 8])], true),
-            // Parts that are one set of heads, and parts that are not
+            // Parts that make up one set of heads, and parts that do not
             (
                 "z 2 layers 1 head",
                 [Part(site: .z, layers: [0], heads: [1]), Part(site: .z, layers: [4], heads: [1])], true

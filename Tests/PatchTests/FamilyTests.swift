@@ -6,10 +6,10 @@ import TestSupport
 import Testing
 import ViT
 
-/// Every family's tiny model against transformers or timm in float64: logits, hidden states, and a patched pass at every
-/// site. `scripts/fixtures/families.py` makes them.
+/// Every family's tiny model against transformers or timm in float64: logits, hidden states, and a patched pass at
+/// every site. Fixtures by `scripts/fixtures/families.py`.
 @Suite(.serialized) struct FamilyTests {
-    /// Float32 over two layers of width 16 keeps logits and hidden states within this of float64.
+    /// float32 keeps logits and hidden states within this of float64 over two layers of width 16.
     static let tolerance = 1e-5
 
     static let names = [
@@ -18,7 +18,7 @@ import ViT
         "timm-distilled", "timm-qk-norm", "timm-swiglu", "timm-siglip", "vit-wide",
     ]
 
-    /// The family's model, with its texts for classes where it has them
+    /// The family's model, with its class texts if it has them
     static func checkpoint(_ name: String, imageSize: PixelSize? = nil) throws -> Checkpoint {
         let folder = Fixture.directory("families/\(name)").path, texts = "\(folder)/classes.safetensors"
         return try Checkpoint.load(
@@ -55,7 +55,7 @@ import ViT
         try observer.observe(wave, sites: [.embed, .residPost]) { place, values in
             let (site, layer) = (place.site, place.layer)
             let first = (site == .embed ? 0 : layer + 1) * t * d
-            // Of the largest value, where that is beyond 1
+            // Relative to the largest value, if that is above 1
             let answer = Array(hidden[first..<(first + values.count)])
             let difference = maxAbsDiff(values.map(Double.init), answer) / max(1, answer.map(abs).max() ?? 1)
             #expect(difference < Self.tolerance, "\(name): \(site) \(layer) by \(difference)")
@@ -91,8 +91,8 @@ import ViT
         if ProcessInfo.processInfo.environment["VITPATCH_SHOW"] != nil { print("\(name): \(largest)") }
     }
 
-    /// Images of another size than the model was trained on, larger and smaller: position embeddings interpolated as by
-    /// transformers and timm. `scripts/fixtures/sizes.py` makes them.
+    /// Images of another size than in training, larger and smaller, with position embeddings interpolated as in
+    /// transformers and timm. Fixtures by `scripts/fixtures/sizes.py`.
     @Test func otherSizesMatchTheLibrary() throws {
         let expected = try SafetensorsFile(Fixture.directory("families").appendingPathComponent("sizes.safetensors"))
         let passes = expected.entries.keys.filter { $0.hasSuffix(".logits") }.sorted()
@@ -118,7 +118,7 @@ import ViT
         #expect(error.description.contains("the bias by relative position of BEiT is not interpolated"))
     }
 
-    /// One image a wave or three, chunks of any size: the same bits, with readouts of means too.
+    /// One image per wave or three, chunks of any size: the same bits, also with mean-pooled readouts.
     @Test(arguments: ["dinov2-registers", "timm-average", "clip", "dinov2-swiglu", "siglip-zero-shot"])
     func wavesDoNotMatter(_ name: String) throws {
         let rig = try Rig(Self.checkpoint(name))

@@ -12,7 +12,7 @@ import ViT
         }
     }
 
-    /// What is added, and when it ends, against gains that add up.
+    /// The order of additions and the stopping rule, with additive gains.
     @Test func addsTheLargestAndStops() {
         let alone = [0.1, 0.4, 0.4, -0.2, 0.3]
         func run(until: Double, most: Int? = nil) -> Greedy {
@@ -48,7 +48,7 @@ import ViT
         #expect(Greedy(candidates: [], until: 1).end == .exhausted)
     }
 
-    /// Half of every class, whether classes take turns in the data (as in folders) or not.
+    /// Half of every class, whether classes alternate in the data (as in folders) or not.
     @Test(arguments: [0.5, 0.25, 0.2, 0.0])
     func everyClassIsSplit(_ share: Double) {
         var random = SplitMix64.fresh()
@@ -72,7 +72,7 @@ import ViT
             heads((3, 4)) + [Patch(sites: [.attnOut, .mlpOut], layers: [1]), Patch(sites: [.embed], layers: [])]
         let merged = Patch(merging: candidates)
         for _ in 0..<5 { #expect(Patch(merging: candidates.shuffled(using: &random)) == merged, "seed \(random.seed)") }
-        // All heads of all layers alike: one part.
+        // All heads of all layers: one part.
         #expect(merged.parts.count == 4)
         #expect(merged.parts.contains(Part(site: .z, layers: [0, 1, 2], heads: [0, 1, 2, 3])))
         let some = Patch(merging: [candidates[0], candidates[2], candidates[6], Patch(sites: [.z], layers: [2])])
@@ -109,7 +109,7 @@ import ViT
         }
     }
 
-    /// The search on the device against a brute-force one: one reference pass for every image, set and place.
+    /// The search on the device against a brute-force search: one reference pass per image, set and place.
     @Test(arguments: Direction.allCases, ["tiny", "relu"])
     func isTheBruteForceSearch(_ direction: Direction, _ fixture: String) throws {
         var random = SplitMix64.fresh()
@@ -124,7 +124,7 @@ import ViT
         func image(_ values: [[Float]], _ i: Int) -> [Double] { values[i].map(Double.init) }
         let sign = direction == .restore ? 1.0 : -1.0
 
-        // Per image: activations of the pass that gives, pixels and probability of the one that receives.
+        // Per image: activations of the source pass; pixels and probability of the receiving pass.
         let passes = (0..<images).map { i in
             let clean = image(input.clean, i), corrupted = image(input.corrupted ?? [], i)
             let (giving, receiving) = direction == .restore ? (clean, corrupted) : (corrupted, clean)
@@ -162,7 +162,7 @@ import ViT
             }
             let best = expected.max() ?? 0
             if let taken = greedy.take(gains) {
-                // Equal but for rounding may be taken either way.
+                // Candidates that are equal up to rounding may be chosen either way.
                 #expect(expected[taken] >= best - 4e-5, "seed \(random.seed): \(set) and \(greedy.chosen)")
                 #expect(expected[taken] > (set.isEmpty ? 0 : gain(set)) - 4e-5, "seed \(random.seed)")
             } else {

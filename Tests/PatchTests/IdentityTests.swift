@@ -3,7 +3,7 @@ import Patch
 import TestSupport
 import Testing
 
-/// What must hold bit for bit, whatever the model: no reference needed.
+/// Identities that hold bit for bit in any model, without a reference.
 @Suite(.serialized) struct IdentityTests {
     @Test(arguments: ["tiny", "relu"], [GEMMProvider.packed, .clblast])
     func patchingTheWholeResidualStreamGivesTheOtherPass(_ name: String, _ provider: GEMMProvider) throws {

@@ -7,7 +7,7 @@ import Testing
 import Verification
 import ViT
 
-/// Sizes of a random model. All but a few are prime, and no vector width divides them.
+/// Sizes of a random model. Nearly all are prime, so that no vector width divides them.
 struct TinySize: Sendable, CustomTestStringConvertible {
     var heads = 2, headDim = 3, layers = 3, intermediateSize = 7, patchSize = 2, grid = 2, channels = 1, classes = 3
     var activation = ViTConfig.Activation.gelu
@@ -28,22 +28,22 @@ struct TinySize: Sendable, CustomTestStringConvertible {
     }
 }
 
-/// A random model and random images, on the device and in Double: what the engine makes of a patch, and what one
-/// forward pass with that patch gives.
+/// A random model and random images, on the device and in Double: compares the engine's result for a patch with one
+/// forward pass of the reference with that patch.
 final class Lab {
     static let tolerance = 2e-5
 
     let seed: UInt64
     let rig: Rig
     let reference: ReferenceModel
-    /// Another model of the same sizes, where it is wanted
+    /// Another model of the same sizes, if asked for
     let donor: Encoder?
     let weights: ViTWeights
     private let donorReference: ReferenceModel?
     let input: Wave
     let images: Int
     let means: ActivationMeans?
-    /// What `PatchWith.file` puts in, and each image's activations in it
+    /// The file of `PatchWith.file`, and each image's activations in it
     var file: ActivationFile?
     var fileValues: [ReferenceActivations] = []
     private let meanPixels: [[Float]]
@@ -51,8 +51,8 @@ final class Lab {
     private var embedded: [String: [Double]] = [:]
 
     /// - Parameters:
-    ///   - noise: on the corrupted passes' embeddings, in standard deviations
-    ///   - meanOf: images whose clean activations' mean is put in by `PatchWith.mean`
+    ///   - noise: noise on the corrupted passes' embeddings, in standard deviations
+    ///   - meanOf: number of images whose mean clean activations `PatchWith.mean` patches in
     init(
         _ size: TinySize = .usual, images: Int = 2, donor wantsDonor: Bool = false, noise: Float? = nil,
         meanOf: Int = 0,
@@ -70,7 +70,7 @@ final class Lab {
             labels: (0..<images).map { _ in Int.random(in: -1..<size.classes, using: &random) })
         input.partner = rig.pixels(images, &random)
         if wantsDonor {
-            // The donor may read its images otherwise, and have other classes.
+            // The donor may have another patch size and other classes.
             var other = size
             other.classes += 1
             other.patchSize += 1
@@ -113,7 +113,7 @@ final class Lab {
 
     // MARK: The engine
 
-    /// A wave of the images of a range.
+    /// Runs a wave of a range of images.
     func run(
         _ patches: [Patch], images range: Range<Int>? = nil, chunkRows: Int = 3, own: Bool = false
     ) throws -> WaveResult {
@@ -130,7 +130,7 @@ final class Lab {
         return try wavefront.run(input(range), patches: patches, keepLogits: true, own: own)
     }
 
-    /// The input of some of the images.
+    /// The input of a range of images.
     func input(_ range: Range<Int>) -> Wave {
         func part(_ pixels: [[Float]]) -> [[Float]] { Array(pixels[range]) }
         var some = Wave(
@@ -145,9 +145,9 @@ final class Lab {
 
     // MARK: The reference
 
-    /// The largest difference of a patch's probabilities from one pass of the reference, over all images, in units of
-    /// `tolerance` or of `conditioning` if that is more; and the largest effect of the patch, so that a test can see
-    /// that it is not about nothing.
+    /// For each patch: the largest difference of its probabilities from the reference's, over all images, in units of
+    /// `tolerance` or of `conditioning` if that is larger; and its largest effect, to show that the test is not
+    /// vacuous.
     func compare(_ patches: [Patch], _ output: WaveResult) -> [(patch: Patch, error: Double, effect: Double)] {
         let classes = rig.config.classes
         return patches.enumerated().map { index, patch in
@@ -169,14 +169,14 @@ final class Lab {
         }
     }
 
-    /// An error of a pass in units of `tolerance`, or of `conditioning` if that is more.
+    /// The error of a pass in units of `tolerance`, or of `conditioning` if that is larger.
     private func inUnits(_ error: Double, of patch: Patch, image: Int) -> Double {
         error < Self.tolerance ? error / Self.tolerance : error / max(Self.tolerance, conditioning(patch, image: image))
     }
 
-    /// What a pass makes of roundings: 16 times the most that its probabilities change in Double, where its input and
-    /// what is put in change by one rounding each. A layer norm of few values that nearly agree magnifies them; among
-    /// thousands of random models there are some with several.
+    /// The sensitivity of a pass to rounding: 16 times the largest change of its probabilities in Double when its input
+    /// and the patched-in values change by one rounding each. A layer norm of few, nearly equal values magnifies
+    /// roundings; among thousands of random models some have several such norms.
     private func conditioning(_ patch: Patch, image: Int) -> Double {
         let wanted = probabilities(logits(patch, image: image))
         return 16
@@ -186,7 +186,7 @@ final class Lab {
             }.reduce(0, max)
     }
 
-    /// Runs the patches in one wave and holds each to the reference.
+    /// Runs the patches in one wave and compares each with the reference.
     func expectAgreement(_ patches: [Patch], chunkRows: Int = 3, _ location: SourceLocation = #_sourceLocation) throws {
         let output = try run(patches, chunkRows: chunkRows)
         var effect = 0.0
@@ -217,7 +217,7 @@ final class Lab {
         return "\(patch.direction.rawValue) with \(patch.with.rawValue): " + parts.joined(separator: "; ")
     }
 
-    /// One whole pass of the reference with the patch's activations put in.
+    /// One whole pass of the reference with the patch's activations patched in.
     func logits(_ patch: Patch, image: Int) -> [Double] {
         logits(patch, image: image) { $0 }
     }
@@ -248,7 +248,7 @@ final class Lab {
         return reference.forward(embedded: base, interventions: interventions).logits
     }
 
-    /// What a patch puts in.
+    /// The source activations of a patch.
     func source(of patch: Patch, image: Int) -> ReferenceActivations {
         let restores = patch.direction == .restore
         return switch patch.with {
@@ -271,7 +271,7 @@ final class Lab {
         return all
     }
 
-    /// The encoder's input [T, D] of one pass of one image, with its noise.
+    /// The encoder's input [T, D] for one pass of one image, with its noise.
     func embedding(_ pass: String, _ image: Int) -> [Double] {
         let key = "\(pass) \(image)"
         if let known = embedded[key] { return known }
@@ -295,7 +295,7 @@ final class Lab {
         return made
     }
 
-    /// Patch projections with their bias, [Np * D]
+    /// Patch projections with bias, [Np * D]
     private func projections(_ pixels: [Double], _ model: ReferenceModel) -> [Double] {
         let values = patches(pixels, channels: model.channels, imageSize: model.imageSize, patchSize: model.patchSize)
         return matmul(
@@ -318,13 +318,13 @@ final class Lab {
 }
 
 extension PatchWith {
-    /// All that needs no file
+    /// All cases that need no file
     static let withoutFile = allCases.filter { $0 != .file }
 }
 
 extension Lab {
-    /// Every site alone with every window of 1 to 3, tokens (all, CLS, another, three), heads or neurons, both
-    /// directions.
+    /// Every site alone with every window of 1 to 3 layers, token sets (all, CLS, another, three), heads or neurons,
+    /// and both directions.
     func everyCombination(with: PatchWith = .clean, sites: [Site] = Site.allCases) -> [Patch] {
         let config = rig.config, last = config.tokens - 1
         let tokenSets = ([nil, [0], [last], [last, 0, config.tokens / 2]] as [[Int]?])
@@ -350,7 +350,7 @@ extension Lab {
         return patches
     }
 
-    /// Windows of 1, 2 and 3 layers at every centre, each set of layers once
+    /// Windows of 1, 2 and 3 layers at every centre; each set of layers once
     func windows() -> [[Int]] {
         let layers = rig.config.layers
         return [1, 2, 3].flatMap { width in

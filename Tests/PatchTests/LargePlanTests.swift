@@ -5,12 +5,12 @@ import ViT
 
 @testable import Patch
 
-/// Plans of models and devices that need not be there: ViT-B, L and H on devices of 8 to 141 GB.
+/// Plans for ViT-B, L and H on devices of 8 to 141 GB; no device is needed.
 @Suite struct LargePlanTests {
-    /// Takes no device: what a plan asks of a provider.
+    /// A GEMM without a device, with only what a plan asks of a provider.
     private final class NoGEMM: GEMM {
         let name = "none"
-        /// Bytes of a temporary for each row and input, as CLBlast's padded copies take them
+        /// Bytes of temporary per row and input, as for CLBlast's padded copies
         let bytes: Int
         init(bytes: Int = 0) { self.bytes = bytes }
         func prepare(weight: [Float], bias: [Float], outputs: Int, inputs: Int) throws(CLError) -> any GEMMWeight {
@@ -44,14 +44,14 @@ import ViT
                     labels: labels)
             }
         }
-        /// Bytes of the weights in fp32
+        /// Bytes of the fp32 weights
         var weights: Int {
             let (d, m) = (config.hiddenSize, config.intermediateSize)
             return 4 * (config.layers * (4 * d * d + 2 * d * m) + (config.tokens + config.patchValues + 1000) * d)
         }
     }
 
-    /// Sweeps that keep what they patch, and those that do not.
+    /// Sweeps that keep the activations they patch, and sweeps that do not.
     private static func sweeps(_ config: ViTConfig) -> [(name: String, patches: [Patch])] {
         let layers = Array(0..<config.layers)
         return [
@@ -68,7 +68,7 @@ import ViT
             name: "a device", memory: memory, allocated: weights, maxAllocation: memory / share, isGPU: true)
     }
 
-    /// Drivers give a quarter of the memory, or all of it, at once.
+    /// Drivers allow a single allocation of a quarter of the memory, or of all of it.
     @Test(arguments: Size.allCases, [8, 24, 80, 141])
     func everyBufferFits(_ size: Size, _ gigabytes: Int) throws {
         let config = size.config
@@ -89,14 +89,14 @@ import ViT
                         plan.shape.images <= count && plan.patchRanges.flatMap { Array($0) } == Array(patches.indices))
                     images.append(plan.shape.images)
                 }
-                // More images make no smaller waves, and a large device is used: not one image where hundreds fit.
+                // More images never make smaller waves, and a large device is used: not one image where hundreds fit.
                 #expect(images[0] == 1 && images[1] <= images[2], "\(size), \(gigabytes) GB, \(name): \(images)")
                 if gigabytes >= 80, patches.count < 40 { #expect(images[2] > 4, "\(size), \(name): \(images)") }
             }
         }
     }
 
-    /// The hidden layers that are kept are one buffer: without a look at it, it would pass 2^31 elements.
+    /// Kept hidden layers are one buffer; without this check it would exceed 2^31 elements.
     @Test func keptHiddenLayersAreCutToWhatABufferHolds() throws {
         let config = Size.l.config, patches = [Patch(sites: [.mlpAct], layers: [5])]
         let models = PlannedModels(config, gemm: NoGEMM())
@@ -106,7 +106,7 @@ import ViT
         #expect(largest < 1 << 31 - 1 && largest > 1 << 29)
     }
 
-    /// Two models have a provider each, and each its temporary; one provider for both has one.
+    /// Two models with a provider each have two temporaries; a shared provider has one.
     @Test func theDonorsTemporaryCounts() throws {
         let config = Size.b.config, gemm = NoGEMM(bytes: 4)
         let limits = Self.limits(24, share: 4, weights: 0), patches = [Patch(sites: [.z], layers: [1])]
@@ -119,7 +119,7 @@ import ViT
         #expect(try apart - shared == Workspace.temporaryBytes(config, workspace, gemm: gemm))
     }
 
-    /// A device whose memory would do but that gives no buffer as large: the sentence says which.
+    /// A device with enough memory but a smaller largest allocation: the message names the buffer.
     @Test func aBufferThatIsTooLargeIsNamed() throws {
         let models = PlannedModels(Size.h.config, gemm: NoGEMM())
         let limits = DeviceLimits(name: "a device", memory: 8_000_000_000, maxAllocation: 1_000_000, isGPU: true)

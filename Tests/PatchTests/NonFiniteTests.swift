@@ -4,7 +4,7 @@ import Testing
 import Verification
 import ViT
 
-/// Logits that are no numbers end a wave, with the image and the first output that is not finite.
+/// Non-finite logits end a wave with an error that names the image and the first output that is not finite.
 @Suite(.serialized) struct NonFiniteTests {
     /// A model that overflows at one place, or nowhere.
     private func rig(_ change: (inout ViTWeights) -> Void = { _ in }) throws -> (Rig, RandomModel) {

@@ -19,7 +19,7 @@ private let config = ViTConfig(
         let patches =
             lab.everyCombination() + (0..<50).map { _ in lab.randomPatch(&random, with: PatchWith.withoutFile) }
         #expect(try JSONDecoder().decode([Patch].self, from: JSONEncoder().encode(patches)) == patches)
-        // The names that users and the results store see.
+        // The names used in options and in the results store.
         let text = String(decoding: try JSONEncoder().encode(Part(site: .attnOut, layers: [1])), as: UTF8.self)
         #expect(text.contains("\"attn_out\"") && !text.contains("heads"))
     }
@@ -43,7 +43,7 @@ private let config = ViTConfig(
         #expect(throws: DonorError.size("intermediate_size (for sites mlp_pre, mlp_act)", donor: 9, model: 10)) {
             try check(hidden) { $0.intermediateSize = 9 }
         }
-        // As many patches in another grid
+        // The same number of patches in another grid
         #expect(throws: DonorError.size("rows of the patch grid", donor: 2, model: 4)) {
             try check(stream) {
                 let patch = $0.patchSize
@@ -57,14 +57,14 @@ private let config = ViTConfig(
         #expect(throws: DonorError.patchWith(.zero)) {
             try check([Patch(with: .zero, sites: [.attnOut], layers: [0])]) { _ in }
         }
-        // What no patch touches may differ.
+        // Parts of the model that no patch touches may differ.
         try check(stream) { $0.architecture.hasGatedMLP = true }
         try check(stream) { ($0.heads, $0.intermediateSize, $0.labels) = (4, 9, ["x"]) }
         try check(heads) { $0.intermediateSize = 9 }
         try check(hidden) { $0.heads = 4 }
     }
 
-    /// p_donor is of the model's class only where both have the same classes in the same order.
+    /// p_donor is for the model's class only if both have the same classes in the same order.
     @Test func classesAreComparedByName() {
         func same(_ labels: [String], _ others: [String]) -> Bool {
             var (a, b) = (config, config)

@@ -44,7 +44,7 @@ import ViT
         }
     }
 
-    /// For everything that takes memory beside the passes: kept activations, entries of many slices, other passes.
+    /// For everything that takes memory besides the passes: kept activations, entries of many slices, other passes.
     @Test(arguments: WaveTests.Kind.allCases) func memoryIsNeverExceeded(_ kind: WaveTests.Kind) throws {
         let lab = try kind.lab(TinySize(heads: 5, headDim: 1, intermediateSize: 67, channels: 3), images: 9)
         let rig = lab.rig, layers = Array(0..<rig.config.layers)

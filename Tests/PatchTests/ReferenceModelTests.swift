@@ -9,7 +9,7 @@ import Testing
         try lab.expectAgreement(lab.everyCombination(), chunkRows: 17)
     }
 
-    /// Where too much is skipped: inside a window of z or attn_out, only whole outputs are given and not computed.
+    /// Skipping must not go too far: in a window of z or attn_out, only outputs patched whole are not computed.
     @Test(arguments: [Site.z, .attnOut, .mlpOut], Direction.allCases)
     func aWindowOfThreeWithSingleTokensIsComputedThenSwapped(_ site: Site, _ direction: Direction) throws {
         let lab = try Lab(TinySize(layers: 5))
@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test(arguments: [TinySize.usual, .noBias]) func meansArePutIn(_ size: TinySize) throws {
-        // More images than a wave of the means' own
+        // More images than fit one wave when means are computed
         let lab = try Lab(size, images: 1, meanOf: 11)
         try lab.expectAgreement(
             lab.everyCombination(with: .mean, sites: Site.allCases.filter { $0 != .pattern }), chunkRows: 5)
@@ -57,7 +57,7 @@ import Testing
         try lab.expectAgreement(lab.everyCombination(sites: [.embed, .attnOut, .k, .mlpAct]))
     }
 
-    /// Each kind of patch in one wave with all the others, where rows of many kinds stand side by side.
+    /// Each kind of patch in one wave with all others, so that rows of all kinds are adjacent.
     @Test(arguments: [false, true]) func allKindsTogether(_ donor: Bool) throws {
         let lab = try Lab(donor: donor, noise: 1, meanOf: 3)
         let window = [0, 1, 2]
@@ -116,7 +116,7 @@ import Testing
         try lab.expectAgreement(patches)
     }
 
-    /// Random patches of random parts, in one wave; a fresh seed each time.
+    /// Random patches of random parts in one wave, from a fresh seed each time.
     @Test(arguments: [false, true]) func randomCombinations(_ donor: Bool) throws {
         var random = SplitMix64.fresh()
         let size = TinySize(

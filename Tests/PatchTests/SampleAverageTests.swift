@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    /// One draw's average is that draw, with logits and without.
+    /// The average of one draw is that draw, with and without logits.
     @Test func aSingleDrawStaysAsItIs() throws {
         let lab = try Lab(donor: true, noise: 1)
         let output = try lab.run([Patch(direction: .noise, sites: [.attnOut], layers: [1])])

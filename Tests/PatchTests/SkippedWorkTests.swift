@@ -3,15 +3,15 @@ import TestSupport
 import Testing
 import ViT
 
-/// Work that need not be done is not done, and nothing leaves the device in between.
+/// Unneeded work is skipped, and nothing leaves the device between upload and read.
 @Suite(.serialized) struct SkippedWorkTests {
-    /// (row, stage, layer) evaluations of one patched pass, by counting on paper.
+    /// The number of (row, stage, layer) evaluations of one patched pass, counted independently.
     ///
-    /// A pass is computed from the stage on where it first differs from the receiving one: a site before or inside a
-    /// stage makes that stage count. In the last layer only CLS goes on, so that there all sites but the encoder's
-    /// input, the stream before it, keys and values are touched only where the patch has token 0, and then wholly if it
-    /// has all heads. Whole outputs that are put in are not computed. A residual stream put in wholly makes all before
-    /// it irrelevant.
+    /// A pass is computed from the stage where it first differs from the receiving one; a site before or inside a stage
+    /// makes that stage count. In the last layer only CLS continues. There, all sites except the encoder's input, the
+    /// stream before the layer, keys and values are touched only if the patch has token 0, and then wholly if it has
+    /// all heads. Outputs patched whole are not computed. A residual stream patched whole makes everything before it
+    /// irrelevant.
     private func evaluations(
         _ site: Site, _ layers: [Int], heads: [Int]? = nil, tokens: [Int]? = nil, neurons: [Int]? = nil, of count: Int
     ) -> Int {
@@ -41,7 +41,7 @@ import ViT
         return sum
     }
 
-    /// Numbers written out by hand, for a network of 5 layers, so that the formula above is not the only word.
+    /// Counts worked out by hand for a network of 5 layers, to check the formula above.
     @Test func theFormulaIsRight() {
         #expect(evaluations(.embed, [], of: 5) == 10)
         #expect(evaluations(.attnOut, [1, 2, 3], of: 5) == 1 + 4)  // attention of 4; every MLP from 1 on
@@ -59,13 +59,13 @@ import ViT
         #expect(evaluations(.residPost, [4], of: 5) == 0)
     }
 
-    /// What the stages of a patched pass compute, as texts that are equal where the computation is: the stage, what was
-    /// put in before it, and what is put in inside it. Nothing where the output is given, or nothing was put in.
+    /// The states a patched pass computes, as strings that are equal exactly if the computation is: the stage, what was
+    /// patched in before it, and inside it. Empty if the output is given or nothing was patched in.
     private func states(_ part: Part, of count: Int) -> [String] {
         let site = part.site, last = count - 1
         let reachesAll: Set<Site> = [.embed, .residPre, .k, .v],
             inside: Set<Site> = [.z, .q, .k, .v, .pattern, .mlpPre, .mlpAct]
-        /// What is put in, once it is cut to the tokens that the layer computes; nil: nothing
+        /// The patched-in slice, restricted to the tokens that the layer computes; nil if none is left
         func change(_ layer: Int) -> String? {
             let clipped = layer == last && !reachesAll.contains(site)
             if clipped, !(part.tokens?.contains(0) ?? true) { return nil }
@@ -78,7 +78,7 @@ import ViT
         {
             changes = Array(changes[overwritten...])
         }
-        // The first stage that comes after the site: 2 * layer for attention, 2 * layer + 1 for the MLP
+        // The first stage after the site: 2 * layer for attention, 2 * layer + 1 for the MLP
         func after(_ layer: Int) -> Int {
             switch site {
             case .embed, .residPre: 2 * layer
@@ -95,7 +95,7 @@ import ViT
     }
 
     /// Every site, window, some heads or all, some neurons or all, all tokens or one. Alone in its wave a patch takes
-    /// what the formula says; together they take no state twice.
+    /// the formula's number of evaluations; together, patches compute no state twice.
     @Test(arguments: Site.allCases) func evaluationsAreThoseOfTheFormula(_ site: Site) throws {
         var random = SplitMix64.fresh()
         let lab = try Lab(TinySize(layers: 5), images: 2)
@@ -137,7 +137,7 @@ import ViT
         }
     }
 
-    /// Passes that activations come from are computed once, and zeros not at all.
+    /// Source passes are computed once, and zeros not at all.
     @Test func otherPassesCountOnce() throws {
         let base = 2 * 3, images = 2  // stages of 3 layers
         func evaluations(_ lab: Lab, _ with: PatchWith, _ directions: [Direction]) throws -> Int {
@@ -160,16 +160,16 @@ import ViT
         let rig = try Rig(fixture: "tiny")
         let patches = rig.patches()
         let wavefront = try rig.wavefront(images: 3, patches: patches)
-        // The first wave of a shape uploads its row lists too.
+        // The first wave of a shape also uploads its row lists.
         _ = try wavefront.run(rig.input(images: 3, &random), patches: patches)
         let before = rig.context.counters
         for _ in 0..<4 { _ = try wavefront.run(rig.input(images: 3, &random), patches: patches) }
         let after = rig.context.counters
-        #expect(after.uploads - before.uploads == 2 * 4)  // pixels; classes and words
+        #expect(after.uploads - before.uploads == 2 * 4)  // pixels; classes and noise words
         #expect(after.reads - before.reads == 4)
         let values = 3 * (2 * rig.config.imageValues + 2)
         #expect(after.uploadedBytes - before.uploadedBytes == 4 * 4 * values)
-        // Six metrics a row, and target and foil of each image; equal patches share a row.
+        // Six metrics per row, and target and foil per image; equal patches share a row.
         #expect(after.readBytes - before.readBytes <= 4 * 4 * (3 * (2 + patches.count) * 6 + 3 * 2))
     }
 }

@@ -12,7 +12,7 @@ struct Rig {
     let library: KernelLibrary
     let encoder: Encoder
 
-    /// - Parameter gemm: what runs its products; nil for what suits the device
+    /// - Parameter gemm: makes the GEMM; nil for the device's default
     init(config: ViTConfig, weights: ViTWeights, gemm: ((KernelLibrary) throws -> any GEMM)? = nil) throws {
         self.config = config
         let cache = ProgramCache(folder: FileManager.default.temporaryDirectory.path + "/vitpatch-tests")
@@ -37,7 +37,7 @@ struct Rig {
         try self.init(Checkpoint.load(folder: Fixture.directory(name).path), provider: provider)
     }
 
-    /// - Parameter kept: keep what any site needs, also where no patch asks for it
+    /// - Parameter kept: whether to keep the activations of all sites, also where no patch needs them
     func wavefront(images: Int, patches: [Patch], chunkRows: Int = 3, kept: Bool = false) throws -> Wavefront {
         var shape = WaveShape(images: images, patches: patches, chunkRows: chunkRows)
         if kept { shape.kept = [.attention, .hidden, .pre] }

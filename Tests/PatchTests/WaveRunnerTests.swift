@@ -3,15 +3,15 @@ import Patch
 import TestSupport
 import Testing
 
-/// Devices with less memory than a plan counts on.
+/// Devices with less memory than the plan assumes.
 @Suite(.serialized) struct WaveRunnerTests {
-    /// Images of a lab under patches of every kind, with the whole in one wave.
+    /// A lab's images and patches of every kind, with the results of a single wave.
     struct Work {
         let lab: Lab
         let patches: [Patch]
         let plan: WavePlan
         let whole: WaveResult
-        /// Bytes before the first wave
+        /// Bytes allocated before the first wave
         let before: Int
 
         init(_ kind: WaveTests.Kind) throws {
@@ -29,7 +29,7 @@ import Testing
                 onFirstHalving: onFirstHalving)
         }
 
-        /// Runs all of it and holds every result to the whole wave's.
+        /// Runs everything and compares every result with the single wave's.
         func run(_ runner: WaveRunner, _ comment: Comment) throws {
             let classes = lab.rig.config.classes
             var seen: [[Int]] = Array(repeating: [], count: patches.count)
@@ -46,7 +46,7 @@ import Testing
                     #expect(output.patched[position] == Array(whole.patched[patch][piece.images]), comment)
                 }
             }
-            // Every image once, in their order.
+            // Every image once, in order.
             #expect(seen.allSatisfy { $0 == Array(0..<lab.images) }, comment)
         }
     }
@@ -76,7 +76,7 @@ import Testing
         #expect(Set(fitted.map { "\($0)" }).count >= 4, "\(fitted)")
     }
 
-    /// Memory that is missing only when a wave is at work, by a few bytes: its lists of rows have no room.
+    /// Memory runs out only inside a wave, by a few bytes: there is no room for its row lists.
     @Test func memoryThatRunsOutWithinAWave() throws {
         let work = try Work(.clean), context = work.lab.rig.context
         var limit = 0
@@ -92,7 +92,7 @@ import Testing
         #expect(runner.plan.shape.images < work.plan.shape.images)
     }
 
-    /// Drivers that take memory at the first launch tell then.
+    /// Drivers that allocate memory at the first launch report the failure there.
     @Test func aLaunchThatFails() throws {
         let work = try Work(.clean)
         var pieces: [WaveRunner.Piece] = [], calls = 0
@@ -104,7 +104,7 @@ import Testing
             }
             pieces.append(piece)
         }
-        // The plan is of 20 patches: halves of it are ranges of at most 5.
+        // The plan is for 20 patches; halved twice it has ranges of at most 5.
         #expect(runner.plan.shape.images == 1 && runner.plan.shape.patches == 5)
         #expect(pieces.map(\.images) == (0..<5).flatMap { image in Array(repeating: image..<image + 1, count: 4) })
         #expect(pieces.prefix(4).map(\.patches) == [3..<7, 7..<11, 11..<15, 15..<20])
@@ -138,7 +138,7 @@ import Testing
         #expect(plan.shape.images == 1 && plan.shape.patches == 1 && plan.shape.chunkRows == 1 && steps > 6)
     }
 
-    /// Waves and layers share their buffers: what the first wave takes is all there is.
+    /// Waves and layers share their buffers: further waves of the same sizes allocate nothing.
     @Test func buffersAreReused() throws {
         let work = try Work(.clean), context = work.lab.rig.context
         let runner = work.runner()
@@ -153,7 +153,7 @@ import Testing
         #expect(context.peakBytes <= work.before + max(work.plan.bytes, held[4]))
     }
 
-    /// What `--patch-with mean` puts in does not depend on the memory that it was found with either.
+    /// The means of `--patch-with mean` do not depend on the memory they were computed with either.
     @Test func meansHaveTheSameBits() throws {
         let lab = try Lab(images: 11), rig = lab.rig
         let before = rig.context.allocatedBytes

@@ -6,9 +6,9 @@ import Testing
 import Verification
 import ViT
 
-/// Whatever is put in and wherever it comes from: images and patches together or apart, the same bits.
+/// Any source and any site: images and patches have the same bits together and apart.
 @Suite(.serialized) struct WaveTests {
-    /// What the patches of a sweep ask for.
+    /// The kinds of patches in a sweep.
     enum Kind: CaseIterable {
         case clean, noise, zero, mean, resample, donor, noisyDonor
 
@@ -27,7 +27,7 @@ import ViT
             }
         }
 
-        /// A few of every site
+        /// A few patches at every site
         func patches(_ lab: Lab) -> [Patch] {
             var random = SplitMix64(seed: lab.seed)
             let sites = Site.allCases.filter { self != .mean || $0 != .pattern }
@@ -79,11 +79,11 @@ import ViT
         }
     }
 
-    /// Patches that do the same up to some place share their passes until then, and get what each alone would get.
+    /// Patches that are equal up to some place share their passes until there, with the same results as each alone.
     @Test(arguments: Kind.allCases) func relativesShareTheirBeginnings(_ kind: Kind) throws {
         let lab = try kind.lab(TinySize(layers: 5), images: 2)
         var random = SplitMix64(seed: lab.seed)
-        // Per layer some parts, of which a patch has one or none: so many begin alike.
+        // Some parts per layer, of which a patch has one or none, so that many patches share a prefix.
         let sites = Site.allCases.filter { $0 != .embed && (kind != .mean || $0 != .pattern) }
         let choices = (0..<5).map { layer in
             (0..<4).map { _ in
@@ -143,7 +143,7 @@ import ViT
         #expect(try wavefront.run(input, patches: [], keepLogits: true).corruptedLogits == first.cleanLogits)
     }
 
-    /// Foils that are given, and chosen by either pass or both; log-odds are those of the logits.
+    /// Foils that are given, or chosen by either pass or both; log-odds are those of the logits.
     @Test(arguments: [Wave.FoilPasses.clean, .corrupted, .both]) func foilsAndLogOdds(_ passes: Wave.FoilPasses) throws
     {
         let lab = try Lab(images: 5), classes = lab.rig.config.classes
@@ -173,7 +173,7 @@ import ViT
         #expect(throws: CLError.self) { try wavefront.run(input, patches: []) }
     }
 
-    /// One deviation for all data: the noise of an image's own, in proportion.
+    /// One deviation for all data: noise proportional to that with an image's own.
     @Test func noiseTakesTheDeviationThatIsGiven() throws {
         let lab = try Lab(images: 2, noise: 1)
         let wavefront = try Wavefront(

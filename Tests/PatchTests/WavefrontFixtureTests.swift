@@ -9,7 +9,7 @@ import ViT
 
 /// The wavefront against float64 hooks on transformers' models.
 @Suite(.serialized) struct WavefrontFixtureTests {
-    /// Float32 over a few layers of width 14 to 28 keeps probabilities within this of float64.
+    /// float32 keeps probabilities within this of float64 over a few layers of width 14 to 28.
     static let tolerance = 2e-5
 
     @Test(arguments: Fixture.names)
@@ -17,7 +17,7 @@ import ViT
         try match(name, Rig(fixture: name), tolerance: Self.tolerance)
     }
 
-    /// The same in bf16x3, on a model of AMX's tiles. Sums of 14 to 28 products average little: up to 3.9e-5 was seen.
+    /// The same in bf16x3, on a model of AMX's tiles. Sums of 14 to 28 products average little: errors reach 3.9e-5.
     @Test(arguments: Fixture.names)
     func patchedPassesMatchInTwoParts(_ name: String) throws {
         let checkpoint = try Checkpoint.load(folder: Fixture.directory(name).path)
@@ -54,7 +54,7 @@ import ViT
                 #expect(maxAbsDiff(found, expected) < tolerance, "\(name): \(item)")
                 #expect(
                     abs(Double(output.patched[k][0].p) - expected[pair.target]) < tolerance, "\(name): \(item)")
-                // A patch that does nothing would pass wherever it is expected to do nothing; elsewhere it must not.
+                // A patch without effect would pass wherever none is expected; elsewhere it must have one.
                 let base = item.direction == .restore ? corrupted : clean
                 if !item.noop { #expect(maxAbsDiff(found, base) > 1e-4, "\(name): \(item) has no effect") }
                 compared += 1

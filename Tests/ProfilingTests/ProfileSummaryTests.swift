@@ -2,7 +2,7 @@ import CLRuntime
 import Profiling
 import Testing
 
-/// Commands that follow each other, 10 ns apart.
+/// Consecutive commands, 10 ns apart.
 func commands(_ parts: [(stage: String, kernel: String, nanoseconds: UInt64)], from start: UInt64 = 1000)
     -> [ProfiledCommand]
 {

@@ -44,7 +44,7 @@ struct TraceFileTests {
         #expect(times[0] == times[2] && times[2] < times[3] && times[3] < times[4] && times[0] >= 0)
     }
 
-    /// A file that viewers can open has an end.
+    /// The file has a maximum size, so that viewers can open it; events beyond it are counted.
     @Test func furtherEventsAreCounted() throws {
         let trace = try TraceFile(path: path, most: 2)
         for i in 0..<5 as Range<UInt64> { trace.add("event \(i)", category: "host", kernels, i, i + 1) }

@@ -2,7 +2,7 @@ import Reference
 import TestSupport
 import Testing
 
-/// The reference against transformers, in float64 on both sides.
+/// The reference against transformers, both in float64.
 struct FixtureTests {
     static let tolerance = 1e-9
 
@@ -21,7 +21,7 @@ struct FixtureTests {
         }
     }
 
-    /// The stock float32 model's rounding, far from any wrong formula.
+    /// Within the rounding of the stock float32 model, which is far below the error of any wrong formula.
     @Test(arguments: Fixture.names)
     func floatLogits(name: String) throws {
         let fixture = try Fixture.load(name)
@@ -55,7 +55,7 @@ struct FixtureTests {
         }
     }
 
-    /// From two images gives what the captured activations give.
+    /// Patching from two images gives the same as patching captured activations.
     @Test func patchedFromPixels() throws {
         let fixture = try Fixture.load("tiny")
         for index in stride(from: 0, to: fixture.cases.count, by: 25) {
@@ -68,14 +68,14 @@ struct FixtureTests {
         }
     }
 
-    /// Every site is covered, in both directions, with patches that matter.
+    /// Every site is covered, in both directions, with patches that have an effect.
     @Test func everySiteHasCases() throws {
         for name in ["tiny", "one-head-one-layer", "gelu-new", "quick-gelu", "relu"] {
             let cases = try Fixture.load(name).cases
-            // What stands before the activation function is held to what stands after it (PatchingTests).
+            // mlp_pre is compared with mlp_act in PatchingTests.
             for site in ReferenceSite.allCases where site != .mlpPre {
                 for direction in [FixtureCase.Direction.restore, .noise] {
-                    // With one layer a patch of q does nothing: only CLS's row is read, the same in every image.
+                    // With one layer a patch of q has no effect: only CLS's row is read, the same in every image.
                     #expect(
                         cases.contains {
                             $0.sites == [site] && $0.direction == direction

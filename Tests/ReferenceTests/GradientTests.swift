@@ -6,7 +6,7 @@ import Testing
 struct GradientTests {
     static let tolerance = 1e-6, step = 1e-5
 
-    /// Not with relu: its bend may lie within the step.
+    /// Without relu: its kink may lie within the step.
     @Test(arguments: ["tiny", "gelu-new", "quick-gelu", "one-head-one-layer"], ReferenceMetric.allCases)
     func everySiteAgreesWithCentralDifferences(_ name: String, _ metric: ReferenceMetric) throws {
         let model = try Fixture.load(name).model
@@ -48,14 +48,14 @@ struct GradientTests {
         }
     }
 
-    /// A single class has no other; its log-odds are 0 by definition.
+    /// With a single class there is no other; its log-odds are 0 by definition.
     @Test func metricsOfFewClasses() {
         #expect(ReferenceMetric.logOdds.gradient([3], target: 0, foil: 0) == [0])
         #expect(ReferenceMetric.logitDifference.gradient([3], target: 0, foil: 0) == [0])
         #expect(ReferenceMetric.logOdds.gradient([3, 1], target: 0, foil: 1) == [1, -1])
     }
 
-    /// Two keys of equal scores: putting in one that scores ln 3 more makes weights of 1/2 into 3/4 and 1/4.
+    /// Two keys of equal scores: replacing one by a key that scores ln 3 more turns weights of 1/2 into 3/4 and 1/4.
     @Test func keyChangesOfTwoKeys() {
         let ln3 = 1.0986122886681098
         let changes = keyChanges(q: [1], k: [0, 0], v: [0, 8], other: [ln3, 0], gradient: [2], headDim: 1)

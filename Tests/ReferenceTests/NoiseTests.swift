@@ -18,7 +18,7 @@ struct NoiseTests {
                 == [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1])
     }
 
-    /// Against Python's, from scripts/fixtures/images.py
+    /// Against Python's numbers, from scripts/fixtures/images.py
     @Test func firstNormals() throws {
         struct File: Decodable {
             struct Case: Decodable {
@@ -34,7 +34,7 @@ struct NoiseTests {
         for drawn in cases {
             let (key, count) = (drawn.key, drawn.normals.count)
             let normals = referenceNormals(k0: key[0], k1: key[1], c2: key[2], c3: key[3], count: count)
-            // The two logarithms and cosines may differ in their last digits.
+            // The logarithms and cosines of the two may differ in their last digits.
             #expect(normals.count == count)
             #expect(maxAbsDiff(normals, drawn.normals) < 1e-13)
         }
@@ -46,13 +46,13 @@ struct NoiseTests {
         let n = 100_000
         let x = referenceNormals(k0: words[0], k1: words[1], c2: words[2], c3: words[3], count: n)
         func mean(_ f: (Double) -> Double) -> Double { x.map(f).reduce(0, +) / Double(n) }
-        // Their standard errors are 1, sqrt(2), sqrt(15) and sqrt(96) over sqrt(n); seven of them.
+        // The moments' standard errors are 1, sqrt(2), sqrt(15) and sqrt(96) over sqrt(n); seven of them are allowed.
         let error = 7 / Double(n).squareRoot()
         #expect(abs(mean { $0 }) < error, "seed \(random.seed)")
         #expect(abs(mean { $0 * $0 } - 1) < 1.42 * error, "seed \(random.seed)")
         #expect(abs(mean { $0 * $0 * $0 }) < 3.88 * error, "seed \(random.seed)")
         #expect(abs(mean { $0 * $0 * $0 * $0 } - 3) < 9.8 * error, "seed \(random.seed)")
-        // Neighbours, pairs of one Box-Muller transform among them, are uncorrelated.
+        // Neighbours, the pairs of one Box-Muller transform included, are uncorrelated.
         let products = zip(x, x.dropFirst()).map { $0 * $1 }.reduce(0, +) / Double(n)
         #expect(abs(products) < error, "seed \(random.seed)")
     }

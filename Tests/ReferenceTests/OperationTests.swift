@@ -2,7 +2,7 @@ import Reference
 import TestSupport
 import Testing
 
-/// Each operation against values worked out by hand or to many digits elsewhere.
+/// Each operation against values worked out by hand, or computed elsewhere to many digits.
 struct OperationTests {
     @Test func matmulOfKnownMatrices() {
         let out = matmul([1, 2, 3, 4], [1, 0, 0, 1, 1, 1], bias: [0, 10, 20], m: 2, n: 3, k: 2)

@@ -2,7 +2,7 @@ import Reference
 import TestSupport
 import Testing
 
-/// What must hold of patches in any model, on random weights and images.
+/// Properties of patches that hold in any model, on random weights and images.
 struct PatchingTests {
     @Test func patchingTheWholeInputGivesTheSourcePass() {
         var random = SplitMix64.fresh()
@@ -22,7 +22,7 @@ struct PatchingTests {
         #expect(maxAbsDiff(model.forward(pixels: base).logits, wanted) > 1e-3, "seed \(seed)")
     }
 
-    /// What stands before the activation function is what stands after it, one function earlier.
+    /// A patch at mlp_pre equals one at mlp_act whose activations are passed through the activation function.
     @Test func theHiddenLayerBeforeItsActivation() throws {
         var random = SplitMix64.fresh()
         let seed = random.seed
@@ -76,7 +76,7 @@ struct PatchingTests {
         let model = ReferenceModel.random(using: &random)
         let donor = ReferenceModel.random(using: &random)
         let image = random.doubles(3 * 8 * 8)
-        // With the donor's last residual stream the recipient's norm and classifier read what the donor computed.
+        // With the donor's last residual stream, the recipient's norm and classifier read the donor's activations.
         var mixed = donor
         mixed.lnWeight = model.lnWeight
         mixed.lnBias = model.lnBias

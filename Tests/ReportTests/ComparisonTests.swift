@@ -9,7 +9,7 @@ import Testing
 @Suite struct ComparisonTests {
     let folder = TemporaryFolder()
 
-    /// A store whose image ids are `ids`, with p effects given by patch and id.
+    /// A store with image ids `ids` and effects on p given by patch and id.
     private func store(
         _ name: String, patches: [PatchRecord], ids: [Int], corruption: String = "grayscale",
         effect: (Int, Int) -> Double
@@ -33,7 +33,7 @@ import Testing
         return store
     }
 
-    /// Against plain loops; images in another order, patches in another order, some of each in one store only.
+    /// Against plain loops; images and patches in another order, some of each in one store only.
     @Test func pairsByIDAndColumns() throws {
         var random = SeededRandom()
         let seed = random.next()
@@ -86,7 +86,7 @@ import Testing
         #expect(comparisonText(found, a: "a", b: "a").contains("the 60 that differ most of 70"))
     }
 
-    /// Two corruptions are compared where each sweep has one.
+    /// Corruptions that differ are compared if each sweep has only one.
     @Test func differentCorruptions() throws {
         let a = try store("a", patches: [patch(0)], ids: [1, 2], corruption: "blur:1") { _, _ in 0.125 }
         let b = try store("b", patches: [patch(0)], ids: [1, 2], corruption: "blur:2") { _, _ in 0.375 }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Report
 
-/// A sweep's patches beside random places of their extent.
+/// A sweep's patches beside random places of the same extent.
 @Suite struct ControlTests {
     private let seed: UInt64
     private let temporary: TemporaryStore
@@ -44,7 +44,7 @@ import Testing
         temporary = try TemporaryStore(manifest)
         // Exact in binary, so that stored floats lose nothing.
         let effects = patches.map { patch in
-            // Of the windows of 3 layers one is beyond every random place, and one beyond none.
+            // Of the windows of 3 layers, one exceeds every random place and one exceeds none.
             let size: Int = patch.window != "3" ? 8 : patch.layer == "1" ? 64 : patch.layer == "2" ? 0 : 8
             return (0..<Self.images).map { _ in
                 Double(Int.random(in: 1...16, using: &random) + size) / 512 * (patch.direction == "noise" ? -1 : 1)
@@ -88,12 +88,12 @@ import Testing
             #expect(abs(control.mean - mean(means)) < 1e-12)
             let large = means.count { sign * $0 >= sign * patch.p.mean }
             #expect(control.pValue == Double(1 + large) / Double(1 + others.count), "seed \(seed)")
-            // Beyond the 95th percentile is p <= 0.05, which takes 19 places: of 40 one may be as large.
+            // Above the 95th percentile means p <= 0.05, which takes at least 19 places: of 40, one may be as large.
             #expect(control.p95.isNaN == (others.count < 19))
             if others.count == 40 {
                 #expect(control.p95 == means.sorted { sign * $0 < sign * $1 }[38])
                 #expect((sign * patch.p.mean > sign * control.p95) == (control.pValue <= 0.05))
-                // The largest of two windows of 3 layers has to be beyond all 40: 2 / 42.
+                // The largest of two windows of 3 layers must exceed all 40: 2 / 42.
                 #expect(control.own == 2 && control.pMaximum == maximumRankP(own: 2, random: 40, beyond: large))
                 #expect(control.isAbove == (large == 0) && control.needed == 38)
             }
@@ -124,7 +124,7 @@ import Testing
         }
     }
 
-    /// All that is about the sweep's own patches is as without them.
+    /// All results for the sweep's own patches equal those without random places.
     @Test func notAmongTheSweepsOwn() throws {
         var manifest = temporary.store.manifest
         manifest.patches = Array(manifest.ownPatches)
@@ -156,7 +156,7 @@ import Testing
         #expect(
             page.figures.filter { !$0.name.hasPrefix("random-places") }.map(\.drawing.svg)
                 == plainPage.figures.map(\.drawing.svg))
-        // A sweep with random places goes with one without.
+        // A sweep with random places can be compared with one without.
         let comparison = try compare(alone.store, temporary.store)
         #expect(comparison.patchesOnlyA + comparison.patchesOnlyB == 0)
         #expect(comparison.corruptions[0].patches.count == plain.patches.count)

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Report
 
-/// What a sweep with estimates shows: some, all or none of whose patches have exact passes, on some or all images.
+/// Reports of sweeps with estimates: some, all or no patches have exact passes, on some or all images.
 @Suite struct EstimateTests {
     enum Case: String, CaseIterable, Sendable, CustomTestStringConvertible {
         case heads, layers, tokens, headTokens, neurons, someNeurons, someImages, doses
@@ -103,7 +103,7 @@ import Testing
         return temporary
     }
 
-    /// Whatever has exact passes: a summary, data and a page, and estimates never under the word effect.
+    /// Any selection of exact passes gives a summary, data and a page, and estimates are never called effects.
     @Test(arguments: Case.allCases) func everySweepIsShown(_ what: Case) throws {
         let temporary = try Self.store(what)
         let store = temporary.store
@@ -153,7 +153,7 @@ import Testing
         #expect(try !groupText(store: store, by: [store.classGroups()]).contains("nan"))
     }
 
-    /// The summary with its lines joined
+    /// The words of the summary, with its lines joined
     private func words(_ what: Case, quality: Double = 0.97) throws -> String {
         try summaryText(store: Self.store(what, quality: quality).store, width: 100)
             .split(whereSeparator: \.isWhitespace).joined(separator: " ")
@@ -177,7 +177,7 @@ import Testing
         #expect(try ReportPage(store: temporary.store, images: nil).html().contains("do not rank places by it"))
     }
 
-    /// Sites of effects that differ in size correlate together; within one of them the estimate may say nothing.
+    /// Sites whose effects differ in size correlate when pooled, even if estimates say nothing within a site.
     @Test func aSiteThatDisagreesIsNamed() {
         func agreement(_ r: Double) -> Agreement {
             Agreement(patches: 32, pearson: r, spearman: r, sameSign: 0.9, pooled: r)
@@ -209,11 +209,11 @@ import Testing
         #expect(last.contains("12 images with exact passes and the estimates of 24 are worth"))
         let html = try ReportPage(store: temporary.store, images: nil).html()
         #expect(html.contains("Mean effects are prediction-powered: measured on 12 of the 24 images"))
-        // With all images measured the last line says what would have been saved.
+        // If all images are measured, the last line says how many would have been enough.
         #expect(try words(.layers).suffix(250).contains("with --exact-images 12 the mean effects would have"))
     }
 
-    /// Pictures under token maps and of neurons, as far as there is room.
+    /// Pictures under token maps and of neurons, as far as they fit.
     @Test func picturesOfImages() throws {
         let png = Data([0x89, 0x50, 0x4E, 0x47])
         let pictures = ExamplePictures(clean: png, corrupted: nil, input: png)

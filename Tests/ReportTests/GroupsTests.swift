@@ -9,7 +9,7 @@ import Testing
 @Suite struct GroupStatisticsTests {
     private func pass(_ p: Float) -> PassMetrics { PassMetrics(p: p, logit: p, logitDiff: p, kl: 0, prediction: 0) }
 
-    /// Images of random probabilities, in the groups that `group` says.
+    /// Images with random probabilities, in the groups given by `group`.
     private func store(
         _ images: Int, _ patches: [PatchRecord], _ random: inout SeededRandom, group: (Int) -> String?
     ) throws -> (TemporaryStore, ImageGroups, effects: [[Double]], totals: [Double]) {
@@ -41,7 +41,7 @@ import Testing
     func againstANaiveRecomputation(_ count: Int) throws {
         var random = SeededRandom()
         let patches = [patch(0), patch(1, "noise"), patch(2)]
-        // Groups of unequal size; every eighth image in none.
+        // Groups of unequal size; every eighth image is in none.
         let names = (0..<count).map { "g\(count - $0)" }
         let (temporary, groups, effects, totals) = try store(160, patches, &random) { i in
             i % 8 == 7 ? nil : names[i * i % 11 % count]
@@ -59,7 +59,7 @@ import Testing
                 #expect(abs(value.effect.mean - mean(own)) < 1e-12, "seed \(random.seed)")
                 let difference = try #require(value.difference)
                 #expect(abs(difference.mean - (mean(own) - mean(rest))) < 1e-12, "seed \(random.seed)")
-                // An unpaired bootstrap by hand: its quantiles scatter, and BCa moves them where a group is small and skewed.
+                // An unpaired bootstrap by hand: its quantiles scatter, and BCa shifts them for small, skewed groups.
                 let drawn = (0..<4000).map { _ in
                     (
                         mean(own.map { _ in own[Int.random(in: 0..<own.count, using: &random)] }),
@@ -144,7 +144,7 @@ import Testing
         #expect(objects.count == 6 && objects[5]["difference"] as? Double == -0.125)
     }
 
-    /// Many groups stay readable: those that differ most, and how many more there are.
+    /// Many groups stay readable: the ones that differ most, and the number of the others.
     @Test func manyGroups() throws {
         var random = SeededRandom()
         let (temporary, groups, _, _) = try store(60, (0..<8).map { patch($0) }, &random) { "g\($0 % 30)" }

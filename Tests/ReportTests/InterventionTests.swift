@@ -6,11 +6,11 @@ import Testing
 
 @testable import Report
 
-/// Words follow what was patched into what: everything that a reader sees of a sweep of each kind.
+/// Words follow what was patched into what, in everything that a reader sees of each kind of sweep.
 @Suite struct InterventionTests {
     struct Kind: CustomTestStringConvertible, Sendable {
         var intervention: Intervention, direction: String, corruption: String
-        /// What all texts say, and what none says
+        /// Words that all texts contain, and words that none may contain
         var says: [String], never: [String]
         var testDescription: String { "\(intervention) \(direction) \(corruption)" }
     }
@@ -80,7 +80,7 @@ import Testing
         #expect(found.patches.allSatisfy { $0.p.recovered.isFinite == kind.intervention.exchangesPasses })
         let text = try summaryText(store: temporary.store)
         let page = try ReportPage(store: temporary.store, images: nil)
-        // Without the method's definitions and references, which name other kinds as well
+        // Without the method's definitions and references, which also name other kinds
         let html = page.html().components(separatedBy: "<section id=\"method\">")[0]
         let captions = page.figures.map { "\($0.title). \($0.caption)" }.joined(separator: "\n")
         for words in kind.says.filter({ $0 != "recovered" && $0 != "total effect" }) {
@@ -99,7 +99,7 @@ import Testing
         #expect(summaryData([found], manifest: manifest, format: .csv).contains(",\(kind.intervention.rawValue),"))
     }
 
-    /// What a window does beside its layers is said of losses too, and of windows alone.
+    /// Captions about windows compare sizes, so that they hold for losses too.
     @Test(arguments: ["restore", "noise"]) func windowsInWords(direction: String) throws {
         let patches = ["1", "3"].flatMap { window in (0..<3).map { patch($0, direction, window: window) } }
         let temporary = try TemporaryStore(testManifest(patches: patches))
@@ -118,8 +118,7 @@ import Testing
         #expect(layers.caption.contains("by the centre of the patched window"))
     }
 
-    /// A point is filled for one reason alone: its own effect on p is significant. Panels of what was not tested have
-    /// none.
+    /// A point is filled only if its own effect on p is significant. Panels of untested values have no filled points.
     @Test func oneRuleForFilledPoints() throws {
         let folder = TemporaryFolder()
         let store = try Synthetic.layers.store(folder: folder.path, images: 12, seed: 2)
@@ -140,7 +139,7 @@ import Testing
         #expect(layers.allSatisfy { figure in figure.legend.contains { $0.text == LegendItem.significance[0].text } })
     }
 
-    /// All of resid_post recovers everything; it is labelled and never the strongest.
+    /// All of resid_post recovers everything; it is labelled, and never listed as strongest.
     @Test func byConstruction() throws {
         let patches = (0..<3).map { patch($0) } + (0..<3).map { patch($0, site: "resid_post") }
         let temporary = try TemporaryStore(testManifest(patches: patches))
@@ -168,7 +167,7 @@ import Testing
         #expect(html.contains("the other pass, by construction") && !html.contains("chosen by resid_post"))
     }
 
-    /// Sufficient and not necessary: backed up.
+    /// Sufficient but not necessary: there is a backup.
     @Test func bothDirections() throws {
         let patches = ["restore", "noise"].flatMap { direction in (0..<2).map { patch($0, direction) } }
         let temporary = try TemporaryStore(testManifest(patches: patches))
@@ -191,7 +190,7 @@ import Testing
         #expect(figure.table?.csv.contains("backed_up") == true && figure.caption.contains("1 place of 2 is backed up"))
     }
 
-    /// Groups of --groups stand in the report, with all patches in the table.
+    /// Groups of --groups appear in the report, with all patches in the table.
     @Test func groupsInTheReport() throws {
         let folder = TemporaryFolder()
         let store = try Synthetic.heads.store(folder: folder.path, images: 24, seed: 2)

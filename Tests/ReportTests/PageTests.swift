@@ -20,11 +20,11 @@ private struct Cells: Decodable {
     }
 }
 
-/// What the page offers besides showing: cells that open, files of figures, margins.
+/// Interactive parts of the page: cells that open, files of figures, margins.
 @Suite struct PageTests {
     let folder = TemporaryFolder()
 
-    /// A cell's images are those with the largest and the smallest effects of its patch.
+    /// A cell shows the images with the largest and the smallest effects of its patch.
     @Test(arguments: [(Synthetic.heads, 4), (.tokens, 3), (.doses, 5)])
     func cellsOpenTheirImages(kind: Synthetic, count: Int) throws {
         let store = try kind.store(folder: folder.path, images: 9, seed: .random(in: 0...(.max)))
@@ -48,12 +48,12 @@ private struct Cells: Decodable {
             let picture = image.id.hasPrefix("cat") ? nil : Picture(Data(image.id.utf8)).url
             #expect(image.picture == picture)
         }
-        // Without it the page is as it was.
+        // Without images the page has no cells to open.
         let plain = try ReportPage(store: store, images: nil).html()
         #expect(!plain.contains("data-c=") && !plain.contains("id=\"cells\""))
     }
 
-    /// Pictures stop where they would fill the page; ids and numbers stay.
+    /// Pictures are left out where they would fill the page; ids and numbers stay.
     @Test func cellsKeepThePageSmall() throws {
         let store = try Synthetic.heads.store(folder: folder.path, images: 30, seed: 3)
         let found = try Cells(
@@ -94,7 +94,7 @@ private struct Cells: Decodable {
             let pdf = try Data(contentsOf: URL(fileURLWithPath: path + "pdf"))
             #expect(pdf.starts(with: Array("%PDF-".utf8)) && pdf.suffix(6).contains(UInt8(ascii: "E")))
         }
-        // A report without them names those that are there as an earlier one's.
+        // A report without pictures of figures lists the existing ones as an earlier report's.
         #expect(try writeReport(of: store).others.count == 2 * files.figures.count)
         #expect(VectorLibrary()?.picture(of: "<svg", width: 10, height: 10, as: .png) == nil)
     }
@@ -106,7 +106,7 @@ private struct Cells: Decodable {
                 == "--pdf needs librsvg and cairo (Debian and Ubuntu: librsvg2-2), which are not installed")
     }
 
-    /// Bars beside a map are the means of its rows and columns; the map's zero is theirs.
+    /// Bars beside a map are the means of its rows and columns, with the map's zero.
     @Test func margins() throws {
         let values = [[0.25, -0.5, 0.25], [0.5, 0.5, -0.25]]
         let panel = HeatMap(title: "", limit: 1).matrix(
@@ -123,7 +123,7 @@ private struct Cells: Decodable {
         #expect(abs(column / row - 0.375 / 0.25) < 0.05)
     }
 
-    /// Maps of one site in both directions have one scale.
+    /// Maps of one site share one scale in both directions.
     @Test func mapsShareTheirScale() throws {
         let patches = ["restore", "noise"].flatMap { direction in
             (0..<2).flatMap { layer in (0..<3).map { patch(layer, direction, site: "z", head: "\($0)") } }
@@ -144,7 +144,7 @@ private struct Cells: Decodable {
         #expect(heads[1].panels[0].body.contains("class=\"n4\""))  // 0.03125 / 0.25 of 32 steps
     }
 
-    /// Near ties read as what they are.
+    /// Near ties are reported as such.
     @Test func noSinglePlaceStandsOut() throws {
         func column(_ index: Int, _ lead: Float) -> [Float] {
             (0..<40).map { image in
@@ -174,7 +174,7 @@ private struct Cells: Decodable {
     private func temporaryStore() throws -> TemporaryStore {
         let patches = ["attn_out", "mlp_out"].flatMap { site in (0..<3).map { patch($0, site: site) } }
         let temporary = try TemporaryStore(testManifest(patches: patches))
-        // By patch: p, and log-odds in another order
+        // Per patch: p, and log-odds in another order
         let p: [Float] = [0.125, -0.25, 0.0625, 0.1875, 0.03125, 0]
         let logOdds: [Float] = [1, 2, -6, 3, 4, 5]
         func pass(_ p: Float, _ logOdds: Float) -> PassMetrics {

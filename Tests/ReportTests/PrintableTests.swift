@@ -11,7 +11,7 @@ struct PrintableTests {
     ])
     func aNameIsOneLine(_ text: String, _ shown: String) { #expect(printable(text) == shown) }
 
-    /// Our own colours and lines stay, other sequences do not.
+    /// Our own colours and lines are kept; other escape sequences are not.
     @Test func linesAndColours() {
         let own = "\u{1B}[1mbold\u{1B}[0m\n\u{1B}[38;5;33mx\u{1B}[0m\n"
         #expect(printableLines(own, colours: true) == own)

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Report
 
-/// A folder that is removed at the end of the test.
+/// A temporary folder, removed at the end of the test.
 final class TemporaryFolder {
     let path = FileManager.default.temporaryDirectory.path + "/vitpatch-\(UUID().uuidString)"
     deinit { try? FileManager.default.removeItem(atPath: path) }
@@ -18,7 +18,7 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
 @Suite struct ReportTests {
     let folder = TemporaryFolder()
 
-    /// The page needs nothing else, every figure is a file of its own, and names cannot break out of their place.
+    /// The page is self-contained, every figure is also a file, and names are escaped.
     @Test(arguments: Synthetic.allCases) func selfContained(kind: Synthetic) throws {
         let store = try kind.store(folder: folder.path, images: 12, seed: .random(in: 0...(.max)))
         let files = try writeReport(of: store)
@@ -56,7 +56,7 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         for name in expected[kind] ?? [] { #expect(names.contains(name), "\(names)") }
     }
 
-    /// Every number of the tables, in full, and of the headline, rounded, is the statistics module's.
+    /// Every number in the tables (in full) and in the headline (rounded) equals the Statistics module's.
     @Test(arguments: [Synthetic.layers, .heads, .tokens]) func numbersAreTheStatistics(kind: Synthetic) throws {
         let store = try kind.store(folder: folder.path, images: 11, seed: .random(in: 0...(.max)))
         let found = try statistics(of: store)[0]
@@ -107,7 +107,7 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         #expect(html.contains("data:image/png;base64,b25l") && html.contains("data:image/png;base64,dHdv"))
     }
 
-    /// Each image's own effects, over the picture that the model reads.
+    /// Each image's own effects, over the picture of the model's input.
     @Test func tokenMapsOverPictures() throws {
         let store = try Synthetic.tokens.store(folder: folder.path, images: 12, seed: 1)
         let page = try ReportPage(store: store) { _, _ in
@@ -120,7 +120,7 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
             let map = try #require(view.map)
             #expect(isXML(map.html) && map.body.contains("href=\"data:image/png;base64,aW4=\""))
             #expect(map.body.components(separatedBy: "fill-opacity").count == 65)
-            // The patch that chose the image is one of the map's.
+            // The patch that selected the image is one of the map's.
             let effect = plus(view.example.effect, decimals(for: [view.mapLimit]))
             #expect(map.body.contains("token \(examples.patch.record.token)\n\(effect)"), "\(effect)")
         }
@@ -170,7 +170,7 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         #expect(text.contains("no intervals below 6 images") && !text.contains("nan") && !text.contains("[-"))
     }
 
-    /// Thousands of places: the page stays small, and the tables are whole in their files.
+    /// Thousands of places: the page stays small, and the full tables are in files.
     @Test func largeSweepsStaySmall() throws {
         let patches = (0..<12).flatMap { layer in
             (0..<197).map { patch(layer, site: "resid_pre", token: "\($0)") }
@@ -201,7 +201,7 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         #expect(message() == "cannot write \(folder.path)/report.html: a folder has that name")
     }
 
-    /// Figures of an earlier report stay, and are named.
+    /// Figures of an earlier report are kept, and listed.
     @Test func earlierFigures() throws {
         let store = try Synthetic.heads.store(folder: folder.path, images: 2, seed: 1)
         let files = try writeReport(of: store)
@@ -241,7 +241,7 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         }
     }
 
-    /// Where the depth is not known, a window that may go on beyond the last layer is left out.
+    /// If the depth is unknown, a window that may extend beyond the last layer is left out.
     @Test func unknownDepth() throws {
         let patches = ["1", "3"].flatMap { window in (0..<4).map { patch($0, window: window) } }
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: patches))
@@ -299,7 +299,7 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         let strongest = try #require(figures[1].table?.rows.last)  // of the last dose and window
         let best = try #require(found[3].patches.filter { $0.record.window == "3" }.max { $0.p.mean < $1.p.mean })
         #expect(strongest[..<3].map(\.data) == ["4", best.record.short, "\(best.p.mean)"])
-        // One row a strength and patch, on one scale.
+        // One row per strength and patch, on one scale.
         #expect(figures[2].table?.rows.count == 4 * 16 && figures[2].panels.count == 2)
         // A share of a total effect that may be zero is not drawn.
         found[0].totals[0].low = -1
@@ -311,7 +311,7 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         #expect(DoseSeries.all([], manifest).isEmpty)
     }
 
-    /// Strengths lead; the figures of each are folded, in the terminal too.
+    /// Strengths come first; the figures of each are collapsed, in the terminal too.
     @Test func strengthsLead() throws {
         let store = try Synthetic.doses.store(folder: folder.path, images: 12, seed: 3)
         let html = try ReportPage(store: store, images: nil).html()
@@ -333,7 +333,7 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         #expect(scale.labels == ["0.00", "0.05", "0.10", "0.15", "0.20"])
         #expect(scale(0) == 100 && abs(scale(0.2)) < 1e-9)
         #expect(Scale([-3, 2], from: 0, to: 1).labels == ["−3", "−2", "−1", "0", "1", "2"])
-        // A little below zero takes no step of its own.
+        // A value slightly below zero adds no step.
         let little = Scale([-0.004, 0.187], from: 100, to: 0, ticks: 4)
         #expect(
             little.labels == ["0.00", "0.05", "0.10", "0.15", "0.20"] && little(-0.004) < 100
@@ -345,7 +345,7 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         }
     }
 
-    /// Every chart says what its axes count; windows are at their centres.
+    /// Every chart labels its axes; windows are drawn at their centres.
     @Test func axesAreNamed() throws {
         let folder = TemporaryFolder()
         let page = try ReportPage(store: Synthetic.layers.store(folder: folder.path, images: 12, seed: 1), images: nil)
@@ -359,7 +359,7 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
             ])
     }
 
-    /// Where an axis counts ranks, tooltips say which patch it is.
+    /// Where an axis shows ranks, tooltips name the patch.
     @Test func ranksHaveNames() throws {
         let folder = TemporaryFolder()
         let page = try ReportPage(store: Synthetic.places.store(folder: folder.path, images: 8, seed: 1), images: nil)
@@ -386,7 +386,7 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
         #expect(fileName(["A b", "", "noise:0.5/é"]) == "a-b-noise-0.5--")
     }
 
-    /// The scale is symmetric and its shades go one way.
+    /// The scale is symmetric, and its shades are monotonic.
     @Test func colours() {
         #expect(FigureStyle.colourClass(0, limit: 1) == "z" && FigureStyle.colourClass(1, limit: 1) == "p32")
         #expect(FigureStyle.colourClass(-9, limit: 1) == "n32" && FigureStyle.colourClass(.nan, limit: 1) == "none")

@@ -6,12 +6,12 @@ import Testing
 
 @testable import Report
 
-/// p is what matters here; the logit difference is 4 p.
+/// Only p matters here; the logit difference is 4 p.
 private func pass(_ p: Float, _ prediction: Int) -> PassMetrics {
     PassMetrics(p: p, logit: p, logitDiff: 4 * p, kl: 1 - p, prediction: prediction)
 }
 
-/// A store whose effects are `effect(patch, image)`, over passes with p = 0.75 and 0.25 (all exact in binary).
+/// A store with effects `effect(patch, image)` on passes with p = 0.75 and 0.25 (all exact in binary).
 private func store(
     _ patches: [PatchRecord], images: Int = 8, effect: (PatchRecord, Int) -> Float
 ) throws -> TemporaryStore {
@@ -27,7 +27,7 @@ private func store(
     return temporary
 }
 
-/// Without colours, which also keep a line's last spaces.
+/// Without colours and without spaces at the ends of lines.
 private func plainText(_ text: String) -> String {
     text.replacing(/\u{1B}\[[0-9;]*m/, with: "").replacing(#/ +(?=\n)/#, with: "")
 }
@@ -126,8 +126,8 @@ private func plainText(_ text: String) -> String {
         }
     }
 
-    /// The map's grounds: the report's dark colours, and such of 256; zero in the middle, the largest effect
-    /// at the end. The numbers are those of the map without colour.
+    /// The map's background colours: the report's dark colours, or their nearest of 256; zero in the middle, the
+    /// largest effect at the end. The numbers equal those of the map without colour.
     @Test(arguments: [TerminalColour.full, .palette])
     func headsAsAHeatMap(_ colour: TerminalColour) throws {
         let effects: [Float] = [0.25, -0.25, 0, 0.125, -0.125, 0.0625]
@@ -145,7 +145,7 @@ private func plainText(_ text: String) -> String {
                     ? ["2;169;220;255", "2;255;201;138", "2;37;40;45", "2;42;114;184", "2;180;96;26", "2;44;76;111"]
                     : ["5;153", "5;222", "5;235", "5;25", "5;130", "5;24"]),
             "\(grounds)")
-        // Six cells of seven columns, the largest one bold.
+        // Six cells of seven columns, the largest in bold.
         #expect(plainText(String(row)) == "      0   +.250  -.250   .000  +.125  -.125  +.062")
         #expect(row.contains("\u{1B}[1;38;"))
         let legend = try #require(
@@ -154,7 +154,7 @@ private func plainText(_ text: String) -> String {
         #expect(legend.components(separatedBy: "\u{1B}[48;").count == 34)
     }
 
-    /// Eight colours and none: shades before the numbers.
+    /// With eight colours or none: shades before the numbers.
     @Test func headsAsShades() throws {
         let effects: [Float] = [0.25, -0.25, 0, 0.125, -0.125, 0.0625]
         let temporary = try store((0..<6).map { patch(0, site: "z", head: "\($0)") }) { patch, _ in
@@ -169,7 +169,7 @@ private func plainText(_ text: String) -> String {
         #expect(!basic.contains(";5;") && !basic.contains(";2;"))
     }
 
-    /// Log-odds stand beside p where the store has them: in the totals, the shares, the table and the page's columns.
+    /// Log-odds are shown beside p if the store has them: in the totals, the shares, the table and the page's columns.
     @Test func logOddsWherePresent() throws {
         let temporary = try store([patch(0), patch(1)]) { patch, _ in patch.layer == "0" ? 0.25 : -0.125 }
         var found = try statistics(of: temporary.store)
@@ -203,7 +203,7 @@ private func plainText(_ text: String) -> String {
                 "grayscale,restore,attn_out,0,,,1,0,nan,nan,"))
     }
 
-    /// A set of layers has no window: a column of its own, and no empty row beside windows.
+    /// A set of layers has no window: it gets its own column, and no empty row beside windows.
     @Test func setsOfLayersBesideWindows() throws {
         let set = PatchRecord(direction: "restore", site: "attn_out", layer: "0+5", head: "", token: "", window: "")
         let temporary = try store([patch(0), patch(0, window: "3"), patch(0, window: "5"), set]) { _, _ in 0.25 }

@@ -2,7 +2,7 @@ import Foundation
 import Results
 import StoreTestSupport
 
-/// Sweeps made up for tests of the report: images of ten classes, effects that depend on the place, the image and
+/// Synthetic sweeps for tests of the report: images of ten classes, effects that depend on the place, the image and
 /// chance.
 enum Synthetic: String, CaseIterable {
     /// Two sites, windows 1 and 3, both directions
@@ -15,7 +15,7 @@ enum Synthetic: String, CaseIterable {
     case doses
     /// Heads and tokens at once
     case places
-    /// Sets of layers, the embeddings, and names that HTML must not take at their word
+    /// Sets of layers, the embeddings, and names that must be escaped in HTML
     case odd
 
     private func place(
@@ -74,7 +74,7 @@ enum Synthetic: String, CaseIterable {
         return size
     }
 
-    /// A store of `images` images; `seed` decides all numbers.
+    /// A store of `images` images; `seed` determines all numbers.
     func store(folder: String, images count: Int, seed: UInt64) throws -> ResultsStore {
         var random = SeededRandom(seed: seed)
         let names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]

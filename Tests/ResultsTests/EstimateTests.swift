@@ -4,7 +4,7 @@ import Testing
 
 @testable import Results
 
-/// Stores with estimates: of every patch, while some patches, some images or none have exact passes.
+/// Stores with estimates of every patch, and exact passes for some patches, some images or none.
 @Suite struct EstimateTests {
     let folder: TemporaryFolder
     init() throws { folder = try TemporaryFolder() }
@@ -79,7 +79,7 @@ import Testing
             images: images, effects: randomEffects(0, patches: 0..<4, &random), estimates: all)
         #expect(try store.completedImages(corruption: 0) == [0, 1, 2])
         #expect(try store.completedEstimates(corruption: 0) == [0, 1, 2])
-        // Effects are of the images with exact passes alone.
+        // Effects cover only the images with exact passes.
         #expect(try store.completeImages(corruption: 0) == [images[0]])
         let estimated = try store.estimatedImages(corruption: 0)
         #expect(estimated == Array(images[..<2]))
@@ -95,7 +95,7 @@ import Testing
         try store.forEachEstimate("atp_kl", corruption: 0, images: estimated) { _, _ in Issue.record("none") }
     }
 
-    /// An estimate alone makes a row whose patched columns are empty.
+    /// A patch with only an estimate makes a row whose patched columns are empty.
     @Test func export() throws {
         var random = SeededRandom()
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest(exact: "random:2", exactImages: 1))
@@ -124,7 +124,7 @@ import Testing
         #expect(header.hasSuffix(",patch_with,donor,atp_log_odds,ig5_p"))
     }
 
-    /// What an interrupted sweep has: effects without estimates, estimates without effects, neither.
+    /// Rows of an interrupted sweep: effects without estimates, estimates without effects, neither.
     @Test func exportOfWhatIsThere() throws {
         var random = SeededRandom()
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest())
@@ -139,7 +139,7 @@ import Testing
         #expect(rows[4...].allSatisfy { $0["p_patched"] != "" })
     }
 
-    /// The view has the rows of the export, also where estimates are odd numbers.
+    /// The view has the same rows as the export, also with unusual numbers as estimates.
     @Test func view() throws {
         var random = SeededRandom()
         let odd: [Float] =
@@ -193,7 +193,7 @@ import Testing
         var random = SeededRandom()
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest(exact: "top:2"))
         #expect(try store.exactPatches() == [])
-        // 0: estimated; 1: half estimated; 2: left out
+        // 0: estimated; 1: partly estimated; 2: left out
         let half = estimates(1, &random)
         try store.append(
             images: [randomImage(0, &random), randomImage(1, &random), randomImage(2, kept: false, &random)],
@@ -217,7 +217,7 @@ import Testing
         try resumed.close()
         resumed = try ResultsStore.resume(folder: folder.path, manifest: store.manifest)
         #expect(try resumed.exactPatches() == chosen)
-        // The image that lacked an effect has lost the other one, and keeps its estimates.
+        // The image that lacked an effect has lost its other effect, and keeps its estimates.
         #expect(try resumed.completedEstimates(corruption: 0) == [0, 1, 2])
         #expect(
             try table(resumed).map { $0["p_patched"]?.isEmpty } == [false, true, true, false]
@@ -314,7 +314,7 @@ import Testing
         #expect(error?.description.contains("have exact passes of different patches") == true)
     }
 
-    /// 36,864 patches of 1000 images take under 200 MB: 4 bytes a value and little beside.
+    /// 36,864 patches of 1000 images take under 200 MB: 4 bytes per value and little overhead.
     @Test func aStoreIsSmall() throws {
         var manifest = testManifest(patches: 1)
         manifest.patches = (0..<36_864).map {

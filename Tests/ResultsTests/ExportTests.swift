@@ -55,7 +55,7 @@ import Testing
                 """)
     }
 
-    /// Every float comes back with its bits, through the store and through the text.
+    /// Every float keeps its bits through the store and the text.
     @Test func floatsRoundTrip() throws {
         var random = SeededRandom()
         var values: [Float] = [
@@ -65,7 +65,7 @@ import Testing
         ]
         while values.count < 1000 {  // all exponents, subnormals among them
             let value = Float(bitPattern: UInt32.random(in: 0...(.max), using: &random))
-            // SQLite keeps no sign of zero and no payload of nan.
+            // SQLite does not keep the sign of zero or the payload of a NaN.
             if value != 0 { values.append(value.isNaN ? .nan : value) }
         }
         for _ in 0..<100 { values.append(Float(bitPattern: .random(in: 1..<0x80_0000, using: &random))) }
@@ -115,7 +115,7 @@ import Testing
     @Test func toAFile() throws {
         var random = SeededRandom()
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 40))
-        for image in 0..<100 {  // several of the writer's pieces
+        for image in 0..<100 {  // several write buffers
             try store.append(
                 images: [randomImage(image, &random)], effects: randomEffects(image, patches: 0..<40, &random))
         }
@@ -130,7 +130,7 @@ import Testing
         #expect(full?.description == "cannot write /dev/full: the disk is full")
     }
 
-    /// The store by its name, by a link and as SQLite's own files; another store too.
+    /// The store by name, through a link, and as SQLite's own files; also another store.
     @Test func notOverAStore() throws {
         var random = SeededRandom()
         let store = try ResultsStore.create(folder: folder.path + "/a", manifest: testManifest(patches: 2))
@@ -173,7 +173,7 @@ import Testing
     }
 }
 
-/// RFC 4180, by characters.
+/// RFC 4180, character by character.
 private func parseCSV(_ text: String) -> [[String]] {
     var records: [[String]] = []
     var fields = [""]

@@ -32,7 +32,7 @@ import Testing
             ])
     }
 
-    /// Any fields, quoted where they must be and sometimes where they need not be, come back.
+    /// Any fields round-trip, quoted where necessary and sometimes where not.
     @Test func randomTablesRoundTrip() throws {
         var random = SeededRandom()
         let alphabet: [Character] = ["a", "ü", ",", "\"", "\n", "\r", " ", "7"]
@@ -44,7 +44,7 @@ import Testing
             let ids = (0..<10).map { "\($0)" + word() }, values = ids.map { _ in [word(), word()] }
             let text = ([["image", "one", "two"]] + zip(ids, values).map { [$0] + $1 }).map { fields in
                 fields.map { field in
-                    // By bytes: \r\n is one character.
+                    // By bytes, because \r\n is one Character.
                     let must = field.utf8.contains { [0x22, 0x2C, 0x0A, 0x0D].contains($0) }
                     guard must || Bool.random(using: &random) else { return field }
                     return "\"" + field.replacingOccurrences(of: "\"", with: "\"\"") + "\""
@@ -110,7 +110,7 @@ import Testing
             #expect(try read(text, ids: ids).groups.count == size)
             return Double((ContinuousClock.now - start) / .milliseconds(1)) / 1000
         }
-        // The fastest of three: what else the machine does only adds time.
+        // The fastest of three: other load only adds time.
         func fastest(_ size: Int) throws -> Double { try (0..<3).map { _ in try seconds(size) }.min() ?? 0 }
         let (small, large) = (try fastest(400), try fastest(1600))
         #expect(large < 16 * 4 * max(small, 0.05), "\(small) s and \(large) s")

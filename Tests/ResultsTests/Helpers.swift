@@ -1,7 +1,7 @@
 import Foundation
 import Results
 
-/// A folder that is removed at the end of the test.
+/// A temporary folder, removed at the end of the test.
 final class TemporaryFolder {
     let path: String
 
@@ -13,7 +13,7 @@ final class TemporaryFolder {
     deinit { try? FileManager.default.removeItem(atPath: path) }
 }
 
-/// Fresh numbers every run; tests name `seed` in what they expect, so that a failure can be repeated.
+/// New numbers in every run; expectations print `seed`, so that a failure can be repeated.
 struct SeededRandom: RandomNumberGenerator {
     let seed: UInt64
     private var state: UInt64

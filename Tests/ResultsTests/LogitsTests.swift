@@ -15,7 +15,7 @@ import Testing
         return manifest
     }
 
-    /// Clean, corrupted and those patched passes, in the order in which they are read.
+    /// Clean, corrupted and the given patched passes, in the order in which they are read.
     private func randomLogits(_ image: Int, patches: Range<Int>, _ random: inout SeededRandom) -> [LogitsRecord] {
         func record(_ pass: LogitsRecord.Pass, _ patch: Int? = nil) -> LogitsRecord {
             LogitsRecord(

@@ -56,7 +56,7 @@ import Testing
             differences {
                 $0.donor = "d"; $0.donorHash = "e"
             } == ["donor is not set there and d (e) now"])
-        // Stores of versions that had no choice
+        // Stores of versions without these options
         #expect(differences { ($0.foil, $0.partner, $0.noiseSD) = ("corrupted", "any", "image") } == [])
         #expect(differences { $0.foil = "pooled" } == ["foil is corrupted there and pooled now"])
         #expect(

@@ -60,7 +60,7 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: out) == ["results.sqlite"])
     }
 
-    /// Groups and logits are the whole sweep's too.
+    /// Groups and logits are merged too.
     @Test func groupsAndLogits() throws {
         var random = SeededRandom()
         var manifest = testManifest(patches: 2)
@@ -104,7 +104,7 @@ import Testing
         _ = random.next()
     }
 
-    /// A merge that fails while it writes leaves what was there.
+    /// A merge that fails while writing leaves the existing store unchanged.
     @Test(arguments: [true, false]) func aDamagedShard(_ replaces: Bool) throws {
         var random = SeededRandom()
         let (_, shards) = try sweep(parts: 2, &random)
@@ -157,9 +157,9 @@ import Testing
         #expect(
             message(Array(shards[..<3]) + [overlapping])
                 == "cannot merge: image 7 (cat/7.png) is in \(shards[1]) and in \(overlapping)")
-        // Nothing was left behind by any of them.
+        // None of them left a file behind.
         #expect(!FileManager.default.fileExists(atPath: folder.path + "/out/results.sqlite"))
-        // Shards between others, without a common image, are no overlap.
+        // Shards that interleave without a common image do not overlap.
         let between = try other("between", { _ in }, image: 99)
         #expect(try ResultsStore.merge(Array(shards[..<3]) + [between], into: folder.path + "/out") == 18)
         #expect(message(shards)?.contains("already exists") == true)

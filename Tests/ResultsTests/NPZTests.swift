@@ -33,7 +33,7 @@ import Testing
         return bytes
     }
 
-    /// The arrays hold what the CSV holds.
+    /// The arrays hold the same values as the CSV.
     @Test func sameNumbersAsTheCSV() throws {
         var random = SeededRandom()
         let store = try store(&random)
@@ -84,7 +84,7 @@ import Testing
         #expect(try array("patch_with").text == ["clean"] && array("donor").text == [""])
     }
 
-    /// The 64-bit fields say the same where they are used, and equal results are equal files.
+    /// 64-bit fields hold the same values where they are used, and equal results give equal files.
     @Test func zip64() throws {
         var random = SeededRandom()
         let store = try store(&random)
@@ -114,7 +114,7 @@ import Testing
 
 private struct Broken: Error { var what: String }
 
-/// A ZIP reader of its own: central directory, local headers, checksums (bit by bit).
+/// An independent ZIP reader: central directory, local headers, checksums (bit by bit).
 func readZip(_ bytes: [UInt8]) throws -> [String: [UInt8]] {
     func number(_ at: Int, _ width: Int) throws -> Int {
         guard at >= 0, at + width <= bytes.count else { throw Broken(what: "\(at) is outside") }
@@ -182,7 +182,7 @@ func readZip(_ bytes: [UInt8]) throws -> [String: [UInt8]] {
     return found
 }
 
-/// An array file, as whatever its type says.
+/// An array file, read by its dtype.
 struct Array1 {
     var shape = ""
     var floats: [Float] = []

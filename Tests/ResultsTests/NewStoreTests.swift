@@ -5,7 +5,7 @@ import Testing
 
 @testable import Results
 
-/// Making and replacing stores: nothing is lost, and nothing strange is taken for a store.
+/// Creating and replacing stores: nothing is lost, and no other file is mistaken for a store.
 @Suite struct NewStoreTests {
     let folder: TemporaryFolder
     init() throws { folder = try TemporaryFolder() }
@@ -58,7 +58,7 @@ import Testing
         #expect(try names() == ["results.sqlite"])
     }
 
-    /// Files, folders and FIFOs that lie where an earlier version put its temporary files.
+    /// Folders with the names of an earlier version's temporary files are kept.
     @Test func othersFilesStay() throws {
         let names = [".new", ".new-wal", ".new-journal", ".0123"]
         for name in names {
@@ -70,7 +70,7 @@ import Testing
         #expect(try self.names() == (["results.sqlite"] + names.map { "results.sqlite" + $0 }).sorted())
     }
 
-    /// What a kill leaves while a store is built
+    /// Files left by a kill while a store is built
     @Test func remainsAreRemoved() throws {
         let remains = ["", "-wal", "-journal"].map { ".results.sqlite.0123456789abcdef" + $0 }
         for name in remains + [".results.sqlite.mine"] {
@@ -95,7 +95,7 @@ import Testing
         }
     }
 
-    /// The log of the old store is not taken for the new one's.
+    /// The old store's log is not mistaken for the new store's.
     @Test func aKilledStoreIsReplaced() throws {
         var random = SeededRandom()
         let (store, _) = try filled(&random, close: false)

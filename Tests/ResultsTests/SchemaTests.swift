@@ -4,13 +4,13 @@ import Testing
 
 @testable import Results
 
-/// Stores of older versions, and stores that hold more than a sweep makes.
+/// Stores of older versions, and stores with contents that no sweep writes.
 @Suite struct SchemaTests {
     let folder: TemporaryFolder
     init() throws { folder = try TemporaryFolder() }
 
-    /// A store as version 1, 2 or 3 made it, with one image done and another begun.
-    /// - Returns: its manifest, and its export as this version would write it
+    /// A store as written by version 1, 2 or 3, with one image complete and another begun.
+    /// - Returns: its manifest, and its export as this version writes it
     private func old(_ version: Int, _ random: inout SeededRandom) throws -> (manifest: Manifest, exported: String) {
         var manifest = testManifest(patches: 3)
         if version >= 2 {
@@ -75,7 +75,7 @@ import Testing
     @Test(arguments: [1, 2, 3]) func anOlderStoreIsGoneOnWith(version: Int) throws {
         var random = SeededRandom()
         var (manifest, exported) = try old(version, &random)
-        // What this version says of the same patches
+        // This version's extents for the same patches
         for index in manifest.patches.indices { manifest.patches[index].extent = "attn_out 1 layer" }
         var other = manifest
         other.seed = 8
@@ -95,7 +95,7 @@ import Testing
         let rows = try opened.viewRows(), lines = try opened.exported().split(separator: "\n")
         #expect(rows.count == 1 + 6 && lines.count == 1 + 6)
         #expect(rows[0] == ResultsStore.exportColumns + ResultsStore.furtherColumns)
-        // The image that was done has its numbers, and no log-odds.
+        // The complete image has its numbers, and no log-odds.
         if version >= 2 { #expect(lines[1] == exported.split(separator: "\n")[1]) }
         #expect(lines[1].contains(",nan,nan,nan,") == (version < 3) && !lines[4].contains("nan"))
         #expect(try ResultsStore.resume(folder: folder.path, manifest: manifest).exported() == opened.exported())

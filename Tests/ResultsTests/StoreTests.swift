@@ -45,7 +45,7 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["results.sqlite"])
     }
 
-    /// What a kill leaves: the file and its log, nothing folded in.
+    /// After a kill: the file and its log, not checkpointed.
     @Test func aKilledStoreOpensAndExports() throws {
         var random = SeededRandom()
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 2))
@@ -85,7 +85,7 @@ import Testing
         #expect(try store.counts(corruption: 0) == (seen: 3, kept: 2, exact: 2))
         #expect(try store.completeImages(corruption: 0).map(\.image) == [0])
 
-        // An image may come again with its remaining patches.
+        // An image may be appended again with its remaining patches.
         var again = half
         again.id = "other"
         try store.append(images: [again], effects: randomEffects(2, patches: 2..<3, &random))
@@ -103,7 +103,7 @@ import Testing
         #expect(try ResultsStore.open(folder: folder.path).manifest.ended?.hasSuffix("Z") == true)
     }
 
-    /// A wave that fails leaves nothing behind, and the waves before it stay.
+    /// A wave that fails is not stored at all, and the waves before it stay.
     @Test func aWaveIsAllOrNothing() throws {
         var random = SeededRandom()
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 2))
@@ -137,7 +137,7 @@ import Testing
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 50))
         try store.append(images: [randomImage(0, &random)], effects: randomEffects(0, patches: 0..<50, &random))
         let before = try store.exported()
-        // SQLite's own limit gives the same error as a full disk.
+        // SQLite's own page limit gives the same error as a full disk.
         try store.queue.write { db in
             let pages = try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0
             try db.execute(sql: "PRAGMA max_page_count = \(pages + 1)")
@@ -152,7 +152,7 @@ import Testing
         #expect(try store.exported().hasPrefix(before))
     }
 
-    // MARK: - Folders and files that are not as they should be
+    // MARK: - Unexpected folders and files
 
     @Test func anExistingStoreIsNotReplacedUnasked() throws {
         try ResultsStore.create(folder: folder.path, manifest: testManifest()).close()
@@ -246,7 +246,7 @@ import Testing
         #expect(error?.description.hasPrefix("\(store.path) is damaged") == true)
     }
 
-    /// Whatever the tables hold, reading ends in numbers or an error, not in a crash.
+    /// Whatever the tables hold, reading gives numbers or an error, never a crash.
     @Test(arguments: [
         "UPDATE effects SET p = 'text', pred = 'x'", "UPDATE images SET label = 'a', id = x'00ff'",
         "PRAGMA foreign_keys = OFF; UPDATE effects SET patch = 77", "UPDATE manifest SET value = 'x'",
@@ -270,7 +270,7 @@ import Testing
         }
     }
 
-    /// A kill while the log is folded in leaves SQLite's rollback journal beside the file.
+    /// A kill during the log's checkpoint leaves SQLite's rollback journal beside the file.
     @Test func readsAStoreWithAJournalToRollBack() throws {
         var random = SeededRandom()
         let live = folder.path + "/live", killed = folder.path + "/killed"
@@ -281,7 +281,7 @@ import Testing
         try FileManager.default.createDirectory(atPath: killed, withIntermediateDirectories: true)
         let queue = try DatabaseQueue(path: ResultsStore.path(in: live))
         try queue.inDatabase { db in
-            // One page of cache: the half of the transaction that is done goes to the file.
+            // With a cache of one page, the finished half of the transaction is written to the file.
             try db.execute(
                 sql: "PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN IMMEDIATE; UPDATE effects SET p = 0")
             try db.execute(sql: "CREATE TABLE more AS SELECT randomblob(100000)")
@@ -303,7 +303,7 @@ import Testing
         #expect(throws: ResultsError.inUse(folder: folder.path)) {
             try ResultsStore.create(folder: folder.path, manifest: testManifest(), overwrite: true)
         }
-        _ = try ResultsStore.open(folder: folder.path).exported()  // reading is free
+        _ = try ResultsStore.open(folder: folder.path).exported()  // reading needs no lock
         withExtendedLifetime(store) {}
     }
 

@@ -3,7 +3,7 @@ import GRDB
 @testable import Results
 
 extension ResultsStore {
-    /// The view `results` as text, column names first, floats as `export` writes them.
+    /// The view `results` as text, column names first, floats formatted as by `export`.
     func viewRows() throws -> [[String]] {
         try queue.read { db in
             let rows = try Row.fetchAll(db, sql: "SELECT * FROM results")

@@ -13,7 +13,7 @@ struct ControlTests {
         [item.direction, item.site, item.layer, item.head, item.token, item.window]
     }
 
-    /// Of every size in the sweep as many as asked for, of that size, no two the same and none that the sweep has.
+    /// For each size in the sweep, the requested number of distinct places of that size, none of which the sweep has.
     @Test(arguments: [
         "window: [2, 3]\n", "site: resid_post\nlayers: 1\ntokens: 0:2x0:2,cls,5+6+7\n",
         "site: mlp_act\nneurons: 0+1+2\nwindow: 1\n",
@@ -37,14 +37,14 @@ struct ControlTests {
         #expect(Set(items.map(\.patch)).isDisjoint(with: found.map(\.patch)), "seed \(seed)")
         #expect(Set(items.map(columns)).isDisjoint(with: found.map(columns)), "seed \(seed)")
         #expect(found.allSatisfy(\.isControl) && !items.contains(where: \.isControl))
-        // In both directions the same places.
+        // Both directions have the same places.
         let places = Dictionary(grouping: found, by: \.direction).mapValues { $0.map(\.patch.parts) }
         #expect(places["noise"] == nil || places["noise"] == places["restore"])
         #expect(try controls(yaml, count, seed: seed).map(\.patch) == found.map(\.patch))
         #expect(try controls(yaml, count, seed: seed &+ 1).map(\.patch) != found.map(\.patch))
     }
 
-    /// The columns say what was drawn, as LIST texts do.
+    /// The columns describe the drawn places in the syntax of LIST texts.
     @Test func columnsSayWhatIsPatched() throws {
         for item in try controls("window: 3\nlayers: 2\n", 3) {
             #expect(item.layer == item.patch.parts[0].layers.map(String.init).joined(separator: "+"))
@@ -97,7 +97,7 @@ struct ControlTests {
         #expect(try controls("layers: 0+1+2+3+4\n", 50).isEmpty)
     }
 
-    /// Every layer is drawn about as often.
+    /// Every layer is drawn about equally often.
     @Test func everyLayerAsOften() throws {
         var counts = [Int](repeating: 0, count: 5)
         for seed in 0..<400 {

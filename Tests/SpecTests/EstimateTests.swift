@@ -3,7 +3,7 @@ import Testing
 
 @testable import Spec
 
-/// What is estimated, and which patches and images get exact passes beside it.
+/// Methods and metrics of estimates, and the patches and images that get exact passes.
 struct EstimateTests {
     @Test func methodsAndMetrics() throws {
         let none = try SweepOptions().settings()

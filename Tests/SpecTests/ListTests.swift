@@ -11,7 +11,7 @@ private let network = ViTConfig(
 private let wider = ViTConfig(
     hiddenSize: 12, layers: 12, heads: 3, intermediateSize: 10, imageSize: 8, patchSize: 2, labels: ["a", "b"])
 
-/// One sentence: starts with what is at fault, and says no more than one thing.
+/// Expects one sentence that starts with the cause and says only one thing.
 private func expectSentence(
     _ start: String, _ location: SourceLocation = #_sourceLocation, _ body: () throws -> Void
 ) {
@@ -119,7 +119,7 @@ private func expectSentence(
         #expect(items.map(\.window) == Array(repeating: "1", count: 6) + Array(repeating: "3", count: 6))
         #expect(items.map(\.layer) == ["0", "1", "2", "3", "4", "5", "0", "1", "2", "3", "4", "5"])
         #expect(items.allSatisfy { $0.head.isEmpty && $0.token.isEmpty && $0.direction == "restore" })
-        // The width is shown as given also where the network cuts the window.
+        // The width is shown as given even if the network's edge cuts the window.
         #expect(items[6].patch.parts[0].layers == [0, 1] && items[11].patch.parts[0].layers == [4, 5])
     }
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Spec
 
-/// Every rule of the file, with the sentence that its breach gives.
+/// Every rule for spec files, with the message for breaking it.
 struct ProblemTests {
     @Test(arguments: [
         // The document
@@ -63,7 +63,7 @@ struct ProblemTests {
             "s.yaml:2: direction back is unknown; valid are restore, noise, denoise, noising"
         ),
         ("corruption:\n - blur:1\n - blur:1,2", "s.yaml:3: corruption blur:1 is given twice"),
-        // What the model has
+        // Indices beyond the model's sizes
         ("layers: [0,\n 3,\n 99]", "s.yaml:3: layers 99: 99 does not exist; the model has 0-4"),
         ("layers: 3-7", "s.yaml:1: layers 3-7: 7 does not exist; the model has 0-4"),
         ("site: z\nheads: 3", "s.yaml:2: heads 3: 3 does not exist; the model has 0-2"),
@@ -155,7 +155,7 @@ struct ProblemTests {
         #expect(text.hasPrefix("s.yaml:1: site attn_out+z is unknown; valid are embed, "))
     }
 
-    /// The range is that of the file's value; a flag's error names the flag.
+    /// A file's value is located in the file; a flag's error names the flag.
     @Test func ofFlagsNamesTheFlag() {
         func problem(_ options: SweepOptions) -> String? {
             do {
@@ -202,11 +202,11 @@ struct ProblemTests {
         #expect(try problem("large", full + [0x61]) == "the spec F/large cannot be read: it is larger than 1 MB")
     }
 
-    /// `--spec <(...)`: a pipe that is open already, of more than it holds at once
+    /// `--spec <(...)`: a pipe that is already open, with more bytes than it can hold
     @Test func openPipesAreRead() throws {
         let pipe = Pipe()
         let text = "#" + String(repeating: "x", count: 300_000) + "\nseed: 7\n"
-        // A thread of its own: tests share as many threads as there are cores, and both ends wait.
+        // A thread of its own: tests share as many threads as there are cores, and both ends block.
         Thread.detachNewThread {
             try? pipe.fileHandleForWriting.write(contentsOf: Data(text.utf8))
             try? pipe.fileHandleForWriting.close()
@@ -237,7 +237,7 @@ struct ProblemTests {
         #expect(spec.patches[1].parts.map(\.layers) == [[1, 2], [1, 2]])
     }
 
-    /// A star that is no alias stays one.
+    /// A star that is not an alias is kept.
     @Test func starsInTextsStay() throws {
         let options = try SweepOptions(yaml: "model: a*b\ndata: '*x'\ncorruption: \"mask:*.png\"\n", name: "s.yaml")
         let settings = try options.settings()
@@ -252,7 +252,7 @@ struct ProblemTests {
     ])
     func aliasProblems(_ yaml: String, _ expected: String) { #expect(problem(yaml) == expected) }
 
-    /// 10^9 values in a few lines, as values and as a key, and 10^10 parts
+    /// Expands to 10^9 values in a few lines, as values and as a key, and to 10^10 parts
     @Test func bombsAreRefused() throws {
         let levels = (1...9).map {
             "&l\($0) [" + Array(repeating: "*l\($0 - 1)", count: 10).joined(separator: ",") + "]"

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Spec
 
-/// Places patched together, for `--pairs` and `--shapley`.
+/// Sets of places that are patched together, for `--pairs` and `--shapley`.
 struct SetTests {
     private func items(_ yaml: String) throws -> [SweepSpec.Item] { try sweep(yaml).items(config: config) }
 
@@ -20,7 +20,7 @@ struct SetTests {
         if let pairs { #expect(pairs.description == text) }
     }
 
-    /// A pair puts both of its places in, in as few parts as say it.
+    /// A pair patches both of its places, in as few parts as possible.
     @Test func pairs() throws {
         let items = try items("site: z\nlayers: 0-1\n")  // 3 heads, by head
         let pairs = try SweepSpec.pairs(of: Array(items.indices), among: items, .all)
@@ -67,7 +67,7 @@ struct SetTests {
                 + "--heads choose some")
     }
 
-    /// Every order's beginnings, each set once.
+    /// Every prefix of every order, each set once.
     @Test func shapleySets() throws {
         let items = try items("site: mlp_out\nwindow: 1\nlayers: 0-3\n")
         let sets = try SweepSpec.shapleySets(of: [0, 1, 3], among: items, orders: [[0, 2, 1], [1, 2, 0]])

@@ -7,7 +7,7 @@ import ViT
 let config = ViTConfig(
     hiddenSize: 12, layers: 5, heads: 3, intermediateSize: 17, imageSize: 16, patchSize: 4, labels: ["a", "b"])
 
-/// What reading a spec, checking it and fitting it to ``config`` says is wrong; nil: nothing.
+/// The error of reading a spec, checking it, or fitting it to ``config``; nil if there is none.
 func problem(_ yaml: String) -> String? {
     do {
         let options = try SweepOptions(yaml: yaml, name: "s.yaml")
@@ -20,7 +20,7 @@ func problem(_ yaml: String) -> String? {
 /// The sweep of a spec in ``config``.
 func sweep(_ yaml: String) throws -> SweepSpec { try SweepOptions(yaml: yaml, name: "s.yaml").spec(for: config) }
 
-/// Flags, by key, several values separated by spaces.
+/// Flags by key, several values separated by spaces.
 func flags(_ values: [SweepKey: String]) -> SweepOptions {
     var options = SweepOptions()
     for (key, text) in values { options.set(flag: key, text.split(separator: " ").map(String.init)) }

@@ -18,7 +18,7 @@ struct SweepTests {
         #expect(try sweep("site: null\nlayers: ~\ntokens:\n") == SweepSpec())
     }
 
-    /// The same values in the file's ways of writing them, and as flags
+    /// The same values in each syntax of the file, and as flags
     @Test(arguments: [
         """
         direction: [restore, noise]
@@ -95,7 +95,7 @@ struct SweepTests {
         #expect(try spec.items(config: config).map { $0.direction + " " + $0.site } == ["restore heads", "noise sets"])
     }
 
-    /// A patch without a direction of its own is made in every direction of the sweep.
+    /// A patch without its own direction is made in every direction of the sweep.
     @Test func patchesFollowTheSweepsDirections() throws {
         let text = "patches: [{name: a, parts: [{site: z, layers: 1}]}]\n"
         let items = try sweep(text + "direction: [noise, restore]\n").items(config: config)
@@ -111,7 +111,7 @@ struct SweepTests {
                 repeating: "resid_mid", count: 5) + ["a"])
     }
 
-    /// Further sites have windows, layers, heads and tokens of their own; the sweep's are not theirs.
+    /// Entries of `places` have their own windows, layers, heads and tokens; the sweep's do not apply to them.
     @Test func furtherSites() throws {
         let text =
             "places:\n  - {site: z, layers: [1, 3], heads: 0}\n  - {site: [resid_post, embed], tokens: \"cls,patches\"}\n"
@@ -133,7 +133,7 @@ struct SweepTests {
                 == ["restore", "noise"].flatMap { direction in
                     (["attn_out 2  cls 3"] + further).map { "\(direction) \($0)" }
                 })
-        // What the file has stays beside flags.
+        // The file's `places` are kept beside flags.
         let flagged = try SweepOptions(yaml: text, name: "s.yaml").overridden(by: flags([.site: "q", .heads: "1"]))
         #expect(
             try names(flagged.spec(for: config)).filter { !$0.contains("restore q") } == further.map { "restore " + $0 }
@@ -203,7 +203,7 @@ struct SweepTests {
         }
     }
 
-    /// Further names of values, which the columns do not show
+    /// Aliases of values, which the columns do not show
     @Test func aliases() throws {
         let spec = try sweep("direction: [denoise, noising]\npatch-with: other\n")
         #expect(spec.direction == [.restore, .noise] && spec.patchWith == .clean)
@@ -233,7 +233,7 @@ struct SweepTests {
         let labels = ["cat", "7", "dog", "crane", "crane"]
         func target(_ text: String) throws -> Target { try flags([.target: text]).target(among: labels) }
         #expect(try target("dog") == .index(2) && target("0") == .index(0) && target("clean") == .clean)
-        // A name comes before an index.
+        // A name takes precedence over an index.
         #expect(try target("7") == .index(1))
         #expect(
             Target.index(2).index(label: 0) == 2 && Target.label.index(label: 4) == 4
@@ -253,7 +253,7 @@ struct SweepTests {
         #expect(throws: SpecError.self) { try flags([.foil: "cow"]).foil(among: labels) }
     }
 
-    /// The passes must differ, or something else be put in.
+    /// The two passes must differ, or something else must be patched in.
     @Test(arguments: [
         ("corruption: none", false), ("corruption: [none, mean]", false), ("corruption: none\ndonor: d", true),
         ("corruption: none\npatch-with: zero", true), ("corruption: mean", true), ("site: z", true),
@@ -265,7 +265,7 @@ struct SweepTests {
         #expect(error?.origin == .file && error?.description.hasPrefix("s.yaml:1: corruption none: ") == true)
     }
 
-    /// Every option has help, and its closed set of values holds what is understood.
+    /// Every option has help, and its closed set lists the accepted values.
     @Test func everyOptionIsDescribed() {
         for key in SweepKey.allCases {
             #expect(!key.meaning.isEmpty && !key.absent.isEmpty && !key.placeholder.isEmpty, "\(key)")
@@ -279,7 +279,7 @@ struct SweepTests {
             ])
     }
 
-    /// What is printed reads back as the same sweep, whatever was given.
+    /// A printed spec reads back as the same sweep, for any options.
     @Test(arguments: (0..<40).map { _ in UInt64.random(in: 0...UInt64.max) })
     func whatIsPrintedReadsBack(_ seed: UInt64) throws {
         var random = SplitMix(state: seed)

@@ -4,13 +4,13 @@ import Statistics
 import StoreTestSupport
 import Testing
 
-/// A game whose interactions are known: the effect of a set of places is the sum of what each does, and of what every
-/// two of them do more.
+/// A game with known interactions: the effect of a set of places is the sum of its places' effects and of its pairs'
+/// interactions.
 @Suite struct InteractionsTests {
     private let places = 5
     private let images = 9
 
-    /// [image][place], and [image][place][place]; in quarters of 1/1024, which floats add up exactly
+    /// [image][place] and [image][place][place]; multiples of 1/4096, which floats add exactly
     private func game(seed: UInt64) -> (single: [[Float]], pair: [[[Float]]]) {
         var random = SeededRandom(seed: seed)
         func draw() -> Float { Float(Int.random(in: -64...64, using: &random)) / 4096 }
@@ -51,7 +51,7 @@ import Testing
         return (temporary, single, pair)
     }
 
-    /// Reads `store` again from its file.
+    /// Opens the store again from its file.
     private func reopened(_ temporary: TemporaryStore) throws -> ResultsStore {
         try ResultsStore.open(folder: temporary.store.folder)
     }
@@ -69,13 +69,13 @@ import Testing
             #expect(item.p.low <= item.p.mean && item.p.mean <= item.p.high && item.pAdjusted >= item.pValue)
         }
         #expect(zip(found.pairs, found.pairs.dropFirst()).allSatisfy { abs($0.p.mean) >= abs($1.p.mean) })
-        // Neither they nor their p-values touch the sweep's own.
+        // Neither the pairs nor their p-values affect the sweep's own patches.
         let statistics = try statistics(of: temporary.store)[0]
         #expect(statistics.patches.count == places && statistics.directions[0].family == places)
     }
 
-    /// Exact where no more than two places interact, for any orders: every place has its own effect and half of what it does
-    /// with each other; the values add up to the effect of all.
+    /// Exact for any orders if only pairs interact: every place gets its own effect and half of each interaction; the
+    /// values add up to the effect of all places.
     @Test func shapleyValues() throws {
         let seed = UInt64.random(in: 0...(.max))
         let orders = shapleyOrders(places: places, orders: 6, seed: 7)
@@ -107,7 +107,7 @@ import Testing
         #expect(try interactions(of: plain.store).isEmpty)
     }
 
-    /// A manifest whose sets are not of its patches is refused.
+    /// A manifest whose sets name no patches of its own is refused.
     @Test(arguments: [[[0, 5]], [[1, 0]], [[0]], [[-1, 2]]]) func setsThatCannotBe(sets: [[Int]]) throws {
         #expect(throws: ResultsError.self) {
             let (temporary, _, _) = try store("restore", sets: sets, pairs: 1, shapley: nil, seed: 1)

@@ -11,7 +11,7 @@ import Testing
         normalQuantile(.random(in: 1e-12...1 - 1e-12, using: &random))
     }
 
-    /// Against plain sums: the mean, the weight, the correlation.
+    /// Mean, weight and correlation against plain sums.
     @Test func theRegressionEstimator() throws {
         var random = SeededRandom()
         let (n, m, columns) = (40, 300, 3)
@@ -38,13 +38,13 @@ import Testing
             #expect(close(found[column].weight, covariance / variance))
             #expect(close(found[column].correlation, pearson(y, f)))
             #expect(found[column].low < wanted && wanted < found[column].high)
-            // A column alone is the same.
+            // A column gives the same result alone.
             let alone = PredictionPowered(bootstrap).means(y, predictions: f, others: rest, columns: 1)[0]
             #expect(alone.mean == found[column].mean && alone.low == found[column].low)
         }
     }
 
-    /// Scale and offset of predictions do not matter, and good ones make narrow intervals.
+    /// Scale and offset of predictions do not matter, and good predictions make narrow intervals.
     @Test func predictionsOfAnyScale() {
         var random = SeededRandom(seed: 3)
         let all = (0..<400).map { _ in normal(&random) }
@@ -59,13 +59,13 @@ import Testing
         let plain = summarise(y, rows: 50, total: nil, columns: 1, bootstrap)[0]
         let shrunk = pow((a.high - a.low) / (plain.high - plain.low), 2)
         #expect(a.varianceRatio < 0.2 && abs(shrunk - a.varianceRatio) < 0.08, "\(shrunk), \(a.varianceRatio)")
-        // What says nothing changes nothing.
+        // Useless predictions change nothing.
         let useless = mean { _ in 3 }
         #expect(close(useless.mean, plain.mean) && useless.weight == 0 && useless.varianceRatio == 1)
         #expect(abs(useless.low - plain.low) < 0.02 && useless.correlation.isNaN)
     }
 
-    /// The mean over these images has less to be unsure of: nothing at all where all were measured.
+    /// The mean over these images is less uncertain, and certain if all were measured.
     @Test func theseImages() {
         var random = SeededRandom(seed: 4)
         let f = (0..<100).map { _ in normal(&random) }, y = f.map { $0 + normal(&random) }
@@ -84,7 +84,7 @@ import Testing
         #expect(all.varianceRatio == 1)
     }
 
-    /// 95% of intervals cover the truth; the tables of docs/methods.md are made of more.
+    /// 95% of intervals cover the truth; docs/methods.md has tables from more simulations.
     @Test func coverage() {
         let truth = 0.3
         let hits = concurrentMap(200) { simulation -> Bool in
@@ -104,19 +104,19 @@ import Testing
         func mean(_ y: [Double], _ f: [Double], _ others: [Double]) -> PredictionPowered.Mean {
             PredictionPowered(bootstrap).means(y, predictions: f, others: others, columns: 1)[0]
         }
-        // Too few images: a mean and no interval
+        // Too few images: a mean but no interval
         let few = mean([1, 2, 4, 3, 5], [1, 2, 3, 4, 5], [1, 9])
         #expect(few.mean.isFinite && few.low.isNaN && few.high.isNaN)
-        // Effects that are all the same
+        // Equal effects on all images
         let same = mean(Array(repeating: 0.25, count: 8), (0..<8).map(Double.init), [1, 2, 3])
         #expect(same.mean == 0.25 && same.low == 0.25 && same.high == 0.25 && same.varianceRatio.isNaN)
-        // What is not a number
+        // Values that are not finite
         #expect(mean([.nan] + Array(repeating: 1, count: 7), Array(repeating: 1, count: 8), [1]).mean.isNaN)
         #expect(mean(Array(repeating: 1, count: 8), [.nan] + Array(repeating: 1, count: 7), [1]).mean.isNaN)
         #expect(mean(Array(repeating: 1, count: 8), Array(repeating: 1, count: 8), [.infinity]).mean.isNaN)
         #expect(mean([], [], [1]).mean.isNaN)
         #expect(PredictionPowered(bootstrap).means([], predictions: [], others: [], columns: 0).isEmpty)
-        // Predictions that happen to be alike over the images measured have a weight with bounds.
+        // Predictions that are nearly constant over the measured images get a bounded weight.
         let alike = mean(
             (0..<8).map { Double($0 % 3) }, (0..<8).map { 1e-9 * Double($0 % 3) }, (0..<100).map(Double.init))
         #expect(abs(alike.weight) < 1e-8 && abs(alike.mean - 7.0 / 8) < 1e-6)
@@ -139,7 +139,7 @@ import Testing
         let found = share(isClear: true)
         #expect(close(found.share, -found.mean / (total.reduce(0, +) / 300)))
         #expect(found.shareLow < found.share && found.share < found.shareHigh)
-        // Effect and total go together, so the share is surer than either.
+        // Effect and total are correlated, so the share is more certain than either.
         #expect(found.shareHigh - found.shareLow < 0.04 && abs(found.share - 0.5) < 0.02)
         #expect(share(isClear: false).shareLow.isNaN)
     }

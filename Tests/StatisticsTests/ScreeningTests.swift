@@ -6,7 +6,7 @@ import Testing
 @testable import Statistics
 
 @Suite struct ScreeningTests {
-    /// Against counting: all samples of a small population
+    /// Against counting all samples of a small population
     @Test func theHypergeometricDistribution() {
         for (population, marked, sample) in [(6, 2, 3), (7, 5, 4), (5, 0, 2), (5, 5, 3), (8, 4, 8)] {
             let subsets = (0..<1 << population).filter { $0.nonzeroBitCount == sample }
@@ -20,13 +20,13 @@ import Testing
     }
 
     @Test func theMostThatMayBeMissed() {
-        // Nothing found in 30 of very many: the rule of three, 1 - 0.05^(1/30) = 9.5%
+        // None found in 30 of a very large population: the rule of three, 1 - 0.05^(1/30) = 9.5%
         let most = mostOf(population: 1_000_000, sample: 30, found: 0, confidence: 0.95)
         #expect(abs(Double(most) / 1_000_000 - (1 - pow(0.05, 1.0 / 30))) < 1e-4)
-        // A population that was looked at whole has no secrets.
+        // A population that was sampled completely is known.
         #expect(mostOf(population: 30, sample: 30, found: 2, confidence: 0.95) == 2)
         #expect(mostOf(population: 30, sample: 0, found: 0, confidence: 0.95) == 30)
-        // By its definition, and exact
+        // By its definition, computed exactly
         for (population, sample, found) in [(100, 10, 0), (100, 10, 3), (50, 20, 20), (20, 5, 1)] {
             let most = mostOf(population: population, sample: sample, found: found, confidence: 0.9)
             func chance(_ marked: Int) -> Double {
@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    /// The bound holds: of random samples at least 95% have a bound that is not below the truth.
+    /// The bound holds: for at least 95% of random samples it is not below the truth.
     @Test func coverage() {
         let (population, marked, sample) = (200, 17, 25)
         let hits = (0..<400).count { simulation in
@@ -52,7 +52,7 @@ import Testing
         PassMetrics(p: p, logit: 2 * p, logitDiff: 3 * p, kl: 1 - p, prediction: 0, logOdds: logOdds)
     }
 
-    /// Estimates that are the effects, and such that are not, over patches of two sites and three layers.
+    /// Estimates that equal the effects and estimates that do not, for patches at two sites and three layers.
     @Test func agreement() throws {
         var random = SeededRandom()
         let patches = (0..<3).flatMap { layer in
@@ -109,7 +109,7 @@ import Testing
         #expect(abs(atp.mean[atp.order(manifest)[0]]) == atp.mean.map(abs).max())
     }
 
-    /// A screened sweep: some patches chosen, some at random, and what the random ones say of the rest.
+    /// A screened sweep: some patches selected, some random, and what the random ones imply for the rest.
     @Test func screenedPatches() throws {
         let patches = (0..<200).map { patch($0 % 10, site: "z", head: "\($0 / 10)") }
         var manifest = testManifest(patches: patches)
@@ -125,7 +125,7 @@ import Testing
             try temporary.store.append(
                 images: [image(index, clean: pass(0.75, logOdds: 3), corrupted: pass(0.25, logOdds: -1))],
                 effects: chosen.map {
-                    // One of the random ones is among the strongest.
+                    // One of the random patches is among the strongest.
                     let size = $0.patch == 57 ? 1.95 : sizes[$0.patch]
                     return EffectRecord(
                         image: index, corruption: 0, patch: $0.patch, patched: pass(0.5, logOdds: -1 + size))
@@ -149,7 +149,7 @@ import Testing
         #expect(all.count == 200 && all[57] == found.patches[20] && all[58].p.mean.isNaN)
     }
 
-    /// Some images measured: means over all by their estimates, of p by way of log-odds too.
+    /// Only some images measured: means over all images from their estimates; for p by way of log-odds too.
     @Test func someImages() throws {
         var random = SeededRandom(seed: 11)
         let patches = [patch(0), patch(1, "noise"), patch(2)]
@@ -183,12 +183,12 @@ import Testing
             for metric in [Metric.p, .logOdds] {
                 let effect = patch[metric], width = effect.high - effect.low
                 #expect(abs(effect.mean - wanted[metric].mean) < width, "\(metric)")
-                // 40 images and estimates are nearly as sure as 240.
+                // 40 images and estimates give nearly the precision of 240.
                 #expect(width < 1.6 * (wanted[metric].high - wanted[metric].low), "\(metric)")
                 if metric == .p { #expect(abs(effect.recovered - wanted.p.recovered) < 0.05) }
             }
             #expect(try #require(patch.powered).varianceRatio < 0.35)
-            // No estimate tells of KL: the plain mean over the images measured.
+            // No estimate predicts KL: the plain mean over the measured images.
             #expect(patch[.kl].high - patch[.kl].low > 1.6 * (wanted[.kl].high - wanted[.kl].low))
         }
         let savings = try #require(found.savings)
@@ -196,7 +196,7 @@ import Testing
         #expect(savings.worth > 110 && savings.worth <= 240)
     }
 
-    /// Nothing is measured.
+    /// No exact passes.
     @Test func estimatesAlone() throws {
         var manifest = testManifest(patches: [patch(0), patch(1)])
         (manifest.estimates, manifest.exact) = (["atp_log_odds"], "none")
@@ -216,7 +216,7 @@ import Testing
         #expect(throws: ComparisonError.self) { try compare(temporary.store, temporary.store) }
     }
 
-    /// Values that are all alike have no correlation, only their roundings would.
+    /// Nearly constant values have no correlation; it would only reflect their rounding.
     @Test func withoutSpread() {
         let alike = (0..<8).map { 0.8680001 + 1e-8 * Double($0 % 3) }, others = (0..<8).map(Double.init)
         #expect(pearson(alike, others).isNaN && pearson(others, alike).isNaN)

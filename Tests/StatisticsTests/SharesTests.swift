@@ -7,7 +7,7 @@ import Testing
     @Test func intervalsAreOfPairedResamples() {
         var random = SeededRandom()
         let totals = (0..<40).map { _ in Double.random(in: 0.2...1, using: &random) }
-        // Where every image's effect is the same part of its total, so is every resample's.
+        // If every image's effect is the same fraction of its total, so is every resample's.
         let same = recoveredShare(
             effects: totals.map { 0.25 * $0 }, totals: totals, bootstrap: Bootstrap(seed: random.seed))
         for value in [same.share, same.low, same.high] { #expect(abs(value - 0.25) < 1e-12, "seed \(random.seed)") }

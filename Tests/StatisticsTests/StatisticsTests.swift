@@ -6,7 +6,7 @@ import Testing
 @testable import Statistics
 
 @Suite struct StatisticsTests {
-    /// Everything against plain loops over the same records.
+    /// All statistics against plain loops over the same records.
     @Test func againstPlainLoops() throws {
         var random = SeededRandom()
         func pass() -> PassMetrics {
@@ -33,7 +33,7 @@ import Testing
             images.append(record)
             effects.append(passes)
         }
-        // Neither counts: left out by --keep, and not complete.
+        // Neither image counts: one is left out by --keep, one is incomplete.
         try temporary.store.append(
             images: [
                 image(17, clean: pass(), corrupted: pass(), kept: false), image(18, clean: pass(), corrupted: pass()),
@@ -88,7 +88,7 @@ import Testing
                 let lower = min(Int(at), means.count - 2)
                 return means[lower] * (1 - (at - Double(lower))) + means[lower + 1] * (at - Double(lower))
             }
-            // BCa step by step: the jackknife leaves every image out, the normal distribution is a sum.
+            // BCa step by step: a plain leave-one-out jackknife, and the normal distribution by numerical integration.
             let mean = values.reduce(0, +) / Double(n)
             let left = values.map { (mean * Double(n) - $0) / Double(n - 1) }
             let centre = left.reduce(0, +) / Double(n)
@@ -114,7 +114,7 @@ import Testing
         }
     }
 
-    /// A patch that does all the other pass would do recovers 1 in both directions.
+    /// A patch with the full effect of the other pass recovers 1 in both directions.
     @Test func recoveredIsOneInBothDirections() throws {
         let temporary = try TemporaryStore(testManifest(patches: [patch(0), patch(0, "noise")]))
         let clean = PassMetrics(p: 0.9, logit: 3, logitDiff: 2, kl: 0, prediction: 0)
@@ -166,12 +166,12 @@ import Testing
         let both = bootstrap.means(zip(x, y).flatMap { [$0, $1] }, rows: 30, columns: 2)
         #expect(Array(both[..<120]) == one)
         #expect(Array(both[120...]) == bootstrap.means(y, rows: 30, columns: 1))
-        // Fewer resamples are the first of more.
+        // Fewer resamples are the first ones of more.
         #expect(Bootstrap(resamples: 70, seed: random.seed).means(x, rows: 30, columns: 1) == Array(one[..<70]))
         #expect(Bootstrap(resamples: 120, seed: random.seed &+ 1).means(x, rows: 30, columns: 1) != one)
     }
 
-    /// The draws are even over rows, resamples and places.
+    /// The draws are uniform over rows, resamples and places.
     @Test func drawsAreUniform() {
         var counts = [Int](repeating: 0, count: 7)
         for stream in 0..<200 {
@@ -191,8 +191,8 @@ import Testing
         #expect(quantile(0.5, ofSorted: [Double]()).isNaN)
     }
 
-    /// 95% intervals cover the true mean of simulated sweeps of 60 images, mildly and strongly skewed ones.
-    /// docs/results.md has the numbers for 1000 simulations, made by raising `sweeps` and `resamples`.
+    /// 95% intervals cover the true mean in simulated sweeps of 60 images, mildly and strongly skewed. docs/results.md
+    /// has the numbers for 1000 simulations, made by raising `sweeps` and `resamples`.
     @Test(arguments: [2, 8]) func coverage(power: Int) {
         let environment = ProcessInfo.processInfo.environment
         let full = environment["VITPATCH_COVERAGE"] != nil
@@ -234,7 +234,7 @@ import Testing
         }
     }
 
-    /// No spread, resamples all on one side: percentiles, and no nan. One value says nothing of others.
+    /// No spread, or all resamples on one side: percentiles without NaN. A single value has no interval.
     @Test func degenerate() {
         let same = Array(repeating: 0.1, count: 6)
         #expect(interval(of: same, mean: 0.1, resampled: [0.1, 0.1]) == (0.1, 0.1))
@@ -246,8 +246,8 @@ import Testing
         #expect(interval(of: [1, 2, 3, 4, 5, 6], mean: 3.5, resampled: []).low.isNaN)
     }
 
-    /// Of a patch that does a fixed part of the total on every image the share is known for sure, whatever the images;
-    /// one that does something of its own has about the interval of the delta method. Noising has the same shares.
+    /// A patch with a fixed fraction of the total on every image has a share without uncertainty; one with an effect of
+    /// its own has about the delta method's interval. Noising has the same shares.
     @Test func recoveredShares() throws {
         var random = SeededRandom()
         let places = ["restore", "noise"].flatMap { direction in (0..<2).map { patch($0, direction) } }
@@ -285,11 +285,11 @@ import Testing
             #expect(abs(p.recoveredLow - (share - 1.96 * error)) < 0.3 * error, "seed \(random.seed)")
             #expect(abs(p.recoveredHigh - (share + 1.96 * error)) < 0.3 * error, "seed \(random.seed)")
         }
-        // Both totals are 0 here, and a share of nothing has no interval.
+        // Both totals are 0 here, and a share of 0 has no interval.
         #expect(found.patches.allSatisfy { $0[.kl].recoveredLow.isNaN && $0[.logitDiff].recoveredHigh.isNaN })
     }
 
-    /// A long upper tail moves the interval up against percentiles.
+    /// A long upper tail shifts the interval up compared with percentiles.
     @Test func followsTheSkew() {
         var random = SeededRandom(seed: 5)
         let values = (0..<80).map { _ in
@@ -338,7 +338,7 @@ import Testing
         }
     }
 
-    /// Drawn signs agree with all signs.
+    /// Randomly drawn signs agree with all signs.
     @Test func drawsAgreeWithAllSigns() {
         var random = SeededRandom(seed: 3)
         let columns = [(0..<14).map { _ in Float.random(in: -1...1.6, using: &random) }]
@@ -355,8 +355,8 @@ import Testing
         #expect(sure.p[0] == 1.0 / 501 && sure.adjusted[0] == sure.floor)
     }
 
-    /// Patches that are the same but for their size are one hypothesis, which costs nothing; strangers cost nearly
-    /// Bonferroni's.
+    /// Patches that differ only in scale are one hypothesis, at no cost; independent ones cost nearly Bonferroni's
+    /// factor.
     @Test func correlatedPatchesCountAsOne() {
         var random = SeededRandom(seed: 11)
         let one = (0..<40).map { _ in Float.random(in: -1...1.7, using: &random) }
@@ -368,7 +368,7 @@ import Testing
         #expect(found.p[0] == same.p[0] && found.adjusted[0] > 2 * found.p[0])
     }
 
-    /// The chance of any false rejection among 20 patches that share the images' luck is 5%.
+    /// The chance of any false rejection among 20 patches that share the images' noise is 5%.
     @Test func holdsTheFamilysLevel() {
         var random = SeededRandom(seed: 99)
         var rejected = 0
@@ -381,7 +381,7 @@ import Testing
         #expect((8...34).contains(rejected), "\(rejected) of 400")
     }
 
-    /// One family per corruption and direction, patches by construction left out.
+    /// One family per corruption and direction, without patches by construction.
     @Test func familiesOfAStore() throws {
         var patches = ["restore", "noise"].flatMap { direction in
             ["attn_out", "z"].flatMap { site in (0..<3).map { patch($0, direction, site: site) } }
@@ -416,7 +416,7 @@ import Testing
 }
 
 @Suite struct ReliabilityTests {
-    /// A patch far ahead of the others is the same in every half; equal ones are a lottery.
+    /// A patch far ahead of the others wins in every half; equal ones are a lottery.
     @Test func sureAndUnsure() throws {
         var random = SeededRandom(seed: 4)
         func columns(_ lead: Float) -> [[Float]] {
@@ -427,7 +427,7 @@ import Testing
         #expect(abs(sure.heldOut - 3) < 0.3)
         let unsure = try #require(Reliability(columns(0.2), seed: 1))
         #expect(unsure.sameStrongest < 0.4 && unsure.correlation < 0.5)
-        // The half that chose it sees more than the one that did not.
+        // The half that selected the patch sees a larger effect than the other half.
         #expect(unsure.heldOut < 0.35)
         #expect(Reliability(columns(3).map { Array($0.prefix(11)) }, seed: 1) == nil)
         #expect(Reliability([columns(3)[0]], seed: 1) == nil)
@@ -442,7 +442,7 @@ import Testing
         #expect(carriers([1, 1, 0, 0]) == 2 && carriers([0]).isNaN)
     }
 
-    /// The exact chance that the largest of several goes so far, against drawing ranks.
+    /// The exact chance that the largest of several reaches this rank, against drawing ranks.
     @Test(arguments: [(1, 19, 0), (3, 20, 1), (5, 40, 0), (2, 6, 6)])
     func maximumOfAsMany(_ own: Int, _ places: Int, _ beyond: Int) {
         var random = SeededRandom(seed: 8)
@@ -498,7 +498,7 @@ import Testing
             layers: 12, tokens: layout)
     }
 
-    /// What cannot have an effect follows from the tokens that are read.
+    /// Which patches cannot have an effect follows from the tokens that are read.
     @Test func constructionFollowsTheReadout() {
         let mean = TokenLayout(prefix: ["cls"], patches: 9, read: [[1, 10]])
         #expect(what("5", mean) == nil && what("patches", mean) == nil && what("0", mean) == .nothing)
@@ -513,7 +513,7 @@ import Testing
         let registers = TokenLayout(prefix: ["cls", "register", "register"], patches: 9, read: [[0, 1], [3, 12]])
         #expect(
             what("registers", registers) == .nothing && what("cls", registers) == nil && what("2+4", registers) == nil)
-        // Without a layout, CLS is all that is read, also by its name.
+        // Without a layout, only CLS is read, also under its name.
         #expect(what("cls", nil) == nil && what("0", nil) == nil && what("patches", nil) == .nothing)
     }
 

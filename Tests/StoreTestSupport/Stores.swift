@@ -1,7 +1,7 @@
 import Foundation
 import Results
 
-/// A store in a folder of its own, removed with it.
+/// A store in a temporary folder, removed with it.
 package final class TemporaryStore {
     package let store: ResultsStore
 
@@ -14,7 +14,7 @@ package final class TemporaryStore {
     deinit { try? FileManager.default.removeItem(atPath: store.folder) }
 }
 
-/// Fresh numbers every run; tests name `seed` in what they expect, so that a failure can be repeated.
+/// New numbers in every run; expectations print `seed`, so that a failure can be repeated.
 package struct SeededRandom: RandomNumberGenerator {
     package let seed: UInt64
     private var state: UInt64
@@ -50,7 +50,7 @@ package func image(_ index: Int, clean: PassMetrics, corrupted: PassMetrics, kep
         corrupted: corrupted, kept: kept)
 }
 
-/// Within `tolerance` of each other, relative where they are large
+/// Within `tolerance` of each other, relative for values above 1
 package func close(_ a: Double, _ b: Double, _ tolerance: Double = 1e-9) -> Bool {
     abs(a - b) <= tolerance * max(1, abs(b))
 }

@@ -1,7 +1,7 @@
 import Foundation
 import Reference
 
-/// One patch of a fixture and what transformers answers to it in float64.
+/// One patch of a fixture and transformers' float64 logits for it.
 package struct FixtureCase: Sendable, CustomStringConvertible {
     package enum Direction: String, Sendable, Decodable {
         /// clean activations into the corrupted pass
@@ -21,7 +21,7 @@ package struct FixtureCase: Sendable, CustomStringConvertible {
     package let heads: [Int]?
     /// nil for all; query rows for `pattern`
     package let tokens: [Int]?
-    /// The patch cannot change the logits (make.py says why); every other one moves the target by more than 1e-3.
+    /// The patch cannot change the logits (reasons in make.py); every other one moves the target by more than 1e-3.
     package let noop: Bool
     /// [C]
     package let logits: [Double]
@@ -33,7 +33,7 @@ package struct FixtureCase: Sendable, CustomStringConvertible {
     }
 }
 
-/// One pass of a fixture's model over one image, as transformers computes it.
+/// One pass of a fixture's model over one image, as computed by transformers.
 package struct FixturePass: Sendable {
     package let pixels: [Float]  // [channels, S, S]  normalised
     package let logits: [Double]  // [C]  float64 arithmetic on the saved weights
@@ -44,15 +44,15 @@ package struct FixturePass: Sendable {
     package var pixelsDouble: [Double] { pixels.map(Double.init) }
 }
 
-/// A tiny model with images and answers from `Tests/Fixtures`; scripts/fixtures/make.py writes them.
+/// A tiny model with images and expected outputs from `Tests/Fixtures`, written by scripts/fixtures/make.py.
 package struct Fixture: Sendable, CustomStringConvertible {
     package struct Pair: Sendable {
         package let clean: FixturePass
         package let corrupted: FixturePass
-        /// The class whose probability every effective patch moves by more than 1e-3
+        /// The class whose probability every patch with an effect moves by more than 1e-3
         package let target: Int
 
-        /// The pass that a patch copies from, and the one it copies into.
+        /// The pass that a patch copies from, and the pass it copies into.
         package func passes(_ direction: FixtureCase.Direction) -> (source: FixturePass, base: FixturePass) {
             direction == .restore ? (clean, corrupted) : (corrupted, clean)
         }
@@ -69,7 +69,7 @@ package struct Fixture: Sendable, CustomStringConvertible {
 
     package static let names = ["tiny", "one-head-one-layer", "gelu-new", "quick-gelu", "relu", "bf16", "f16"]
 
-    /// Where a fixture's model folder is.
+    /// The folder of a fixture's model.
     package static func directory(_ name: String) -> URL {
         URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .appendingPathComponent("Fixtures").appendingPathComponent(name)

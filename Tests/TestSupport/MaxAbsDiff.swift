@@ -1,4 +1,4 @@
-/// The largest absolute difference; infinite where the lengths differ or a value is not a number.
+/// The largest absolute difference; infinite if the lengths differ or a value is NaN.
 package func maxAbsDiff<A: BinaryFloatingPoint, B: BinaryFloatingPoint>(_ a: [A], _ b: [B]) -> Double {
     guard a.count == b.count else { return .infinity }
     var largest = 0.0

@@ -1,4 +1,4 @@
 import Reference
 
-/// The generator that `vitpatch verify` draws from too
+/// The generator that `vitpatch verify` uses too
 package typealias SplitMix64 = Reference.SplitMix64

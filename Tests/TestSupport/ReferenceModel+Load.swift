@@ -2,14 +2,14 @@ import Foundation
 import Reference
 
 extension ReferenceModel {
-    /// A Hugging Face `ViTForImageClassification` folder, its weights widened to Double.
+    /// Loads a Hugging Face `ViTForImageClassification` folder, with weights widened to Double.
     package static func load(_ directory: URL) throws -> ReferenceModel {
         let config = try JSONDecoder().decode(
             Config.self, from: Data(contentsOf: directory.appendingPathComponent("config.json")))
         let file = try SafetensorsFile(directory.appendingPathComponent("model.safetensors"))
         let d = config.hidden_size
 
-        /// The weight and bias of a module; zeros for the bias where `qkv_bias` is off.
+        /// The weight and bias of a module; the bias is zero if `qkv_bias` is off.
         func module(_ name: String) throws -> (weight: [Double], bias: [Double]) {
             let bias = file.entries["\(name).bias"] == nil && !config.qkv_bias
             return (
@@ -50,7 +50,7 @@ extension ReferenceModel {
     }
 }
 
-/// The fields of `config.json`, under their names there.
+/// The fields of `config.json`, with the names used there.
 private struct Config: Decodable {
     let hidden_size, num_hidden_layers, num_attention_heads, intermediate_size: Int
     let image_size, patch_size, num_channels: Int

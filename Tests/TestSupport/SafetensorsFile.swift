@@ -1,6 +1,6 @@
 import Foundation
 
-/// A plain reader of safetensors files for the tests, apart from the one that is tested. It trusts its file.
+/// A plain safetensors reader for the tests, independent of the tested one. It does not validate its file.
 package struct SafetensorsFile {
     package struct Entry: Decodable {
         package let dtype: String

@@ -29,7 +29,7 @@ import ViT
         #expect(results == 5 + EndToEnd.sites.count)
     }
 
-    /// In both ways that kernels are built, as in CPUs and as in GPUs
+    /// With kernels built both as for CPUs and as for GPUs
     @Test func passesOfARealSizeAgreeWithTheReference() throws {
         let seed = UInt64.random(in: 0..<1 << 32), passes = RealSize(seed: seed)
         let cache = ProgramCache(folder: FileManager.default.temporaryDirectory.path + "/vitpatch-tests")

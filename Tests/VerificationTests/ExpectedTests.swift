@@ -2,7 +2,7 @@ import Testing
 
 @testable import Verification
 
-/// The comparison itself: what it lets pass and what it catches.
+/// The comparison itself: what it accepts and what it catches.
 struct ExpectedTests {
     let expected = Expected(values: [1, 0.5, .nan, 3], scales: [0, 2, 0, .infinity])
 

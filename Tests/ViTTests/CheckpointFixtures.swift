@@ -2,7 +2,7 @@ import Foundation
 
 @testable import ViT
 
-/// SplitMix64: a generator that a printed seed starts again.
+/// SplitMix64: a printed seed repeats its numbers.
 struct SeededRandom: RandomNumberGenerator {
     var state: UInt64
 
@@ -25,7 +25,7 @@ func floatBytes(_ values: [Float]) -> Data {
     values.reduce(into: Data()) { $0 += littleEndian($1.bitPattern) }
 }
 
-/// A safetensors file from its parts, with no check of any of them.
+/// A safetensors file from its parts, unchecked.
 func safetensors(header: String, body: Data, length: UInt64? = nil) -> Data {
     littleEndian(length ?? UInt64(header.utf8.count)) + Data(header.utf8) + body
 }
@@ -80,7 +80,7 @@ enum TinyModel {
         return Data("{\(members.map { "\"\($0)\": \($1)" }.joined(separator: ", "))}".utf8)
     }
 
-    /// Random weights under the names that transformers saves, or those of its version 5 in memory.
+    /// Random weights under the names in transformers' saved files, or under those of version 5 in memory.
     static func tensors(seed: UInt64, inMemoryNames: Bool = false) -> [String: TestTensor] {
         var shapes: [String: [Int]] = [
             "vit.embeddings.cls_token": [1, 1, d], "vit.embeddings.position_embeddings": [1, t, d],
@@ -115,7 +115,7 @@ enum TinyModel {
     }
 }
 
-/// A folder that is removed when the last reference goes.
+/// A folder that is removed with its last reference.
 final class TemporaryFolder {
     let path: String
 

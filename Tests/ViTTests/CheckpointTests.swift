@@ -6,7 +6,7 @@ import Testing
 @Suite struct CheckpointTests {
     private let seed = freshSeed()
 
-    /// The model of `tensors`, with changes to its configuration.
+    /// Loads the model of `tensors`, with changes to its configuration.
     private func load(
         _ tensors: [String: TestTensor], config: [String: String] = [:]
     ) throws -> Checkpoint {
@@ -185,7 +185,7 @@ import Testing
         #expect(try load(tensors).weights.headBias.floats == [1, 0x1p-24, -2])
     }
 
-    // MARK: Tensors at fault
+    // MARK: Faulty tensors
 
     @Test func everyMissingTensorIsNamed() {
         let tensors = TinyModel.tensors(seed: seed)
@@ -248,7 +248,7 @@ import Testing
                 == true)
     }
 
-    // MARK: Folders at fault
+    // MARK: Faulty folders
 
     @Test func missingFolder() {
         #expect(message { _ = try Checkpoint.load(folder: "/no/such/model") } == "/no/such/model: no such folder")

@@ -9,7 +9,7 @@ import Testing
         try ViTConfig(json: Data(json.utf8), name: "config.json")
     }
 
-    /// The message for a config with `member` set beside `"model_type": "vit"`.
+    /// The message for a config with `member` added to `"model_type": "vit"`.
     private func fault(_ member: String) -> String? {
         message { _ = try read("{\"model_type\": \"vit\", \(member)}") }
     }
@@ -77,7 +77,7 @@ import Testing
 
     private let families = "vit, deit, vit_msn, dinov2, dinov2_with_registers, beit, clip, siglip, timm"
 
-    /// Each family's defaults are those of its class in transformers; timm's sizes are in the tensors.
+    /// Each family's defaults are those of its class in transformers; timm's sizes come from the tensors.
     @Test(arguments: [
         ("deit", 16, Float(1e-12), ViTConfig.Activation.gelu, 198), ("vit_msn", 16, 1e-6, .gelu, 197),
         ("dinov2", 14, 1e-6, .gelu, 257), ("dinov2_with_registers", 16, 1e-6, .gelu, 201),
@@ -91,7 +91,7 @@ import Testing
         #expect(config.tokens == tokens && config.hiddenSize == 768 && config.intermediateSize == 3072)
     }
 
-    /// A gated MLP has two thirds of the hidden size, in eights, and silu.
+    /// A gated MLP has 2/3 of the usual hidden width, rounded to a multiple of 8, and silu.
     @Test func gatedMLPs() throws {
         let config = try read(
             "{\"model_type\": \"dinov2\", \"use_swiglu_ffn\": true, \"hidden_size\": 1536, \"num_attention_heads\": 24}"

@@ -75,7 +75,7 @@ private let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent
         _ = seed
     }
 
-    /// ViT-B/16's weights as torch.save writes them, against the time and memory that safetensors takes (opt-in).
+    /// ViT-B/16's weights as torch.save writes them, against safetensors' time and memory (opt-in).
     @Test(.enabled(if: ProcessInfo.processInfo.environment["VITPATCH_PYTORCH_MODEL"] != nil))
     func largeModel() throws {
         let folder = try #require(ProcessInfo.processInfo.environment["VITPATCH_PYTORCH_MODEL"])

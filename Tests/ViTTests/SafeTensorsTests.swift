@@ -14,7 +14,7 @@ import Testing
         "\"\(name)\": {\"dtype\": \"\(dtype)\", \"shape\": \(shape), \"data_offsets\": \(offsets)}"
     }
 
-    // MARK: What a good file gives
+    // MARK: Valid files
 
     @Test func namesShapesTypesAndMetadata() throws {
         let file = try open(
@@ -72,7 +72,7 @@ import Testing
         let bytes = bits.reduce(into: Data()) { $0 += littleEndian($1) }
         let found = try one("F16", [65536], bytes).tensor("x", shape: [65536]).floats
         let wrong = bits.filter { Float(Float16(bitPattern: $0)).bitPattern != found[Int($0)].bitPattern }
-        // A signalling NaN stays one here and is made quiet by a float conversion: both are NaN.
+        // A signalling NaN stays signalling here, but a float conversion makes it quiet: both are NaN.
         #expect(wrong.allSatisfy { Float16(bitPattern: $0).isNaN && found[Int($0)].isNaN })
         #expect(wrong.allSatisfy { $0 & 0x0200 == 0 })
     }
@@ -126,7 +126,7 @@ import Testing
         #expect(try file.tensor("c", shape: [33]).floats == halves.map { Float($0) }, "seed \(seed)")
     }
 
-    // MARK: Requests that do not fit
+    // MARK: Requests that do not match
 
     @Test func otherShapeNamesBoth() throws {
         let file = try one("F32", [2, 3], Data(count: 24))
@@ -327,7 +327,7 @@ import Testing
         #expect(message { _ = try SafeTensors(path: path) }?.hasPrefix(path) == true)
     }
 
-    // MARK: Values that are not finite
+    // MARK: Non-finite values
 
     @Test func largestAndSmallestFloatsAreFinite() throws {
         let values: [Float] = [.greatestFiniteMagnitude, -.greatestFiniteMagnitude, .leastNonzeroMagnitude, 0]
@@ -335,7 +335,7 @@ import Testing
         #expect(try one("F32", [0], Data()).tensor("x", shape: [0]).firstNonFinite == nil)
     }
 
-    /// 1, -infinity, NaN in every type; the largest Double is no finite Float.
+    /// 1, -infinity, NaN in every type; the largest Double is not a finite Float.
     @Test(arguments: [
         ("F32", floatBytes([1, -.infinity, .nan])),
         ("F16", [0x3c00, 0xfc00, 0x7e00].reduce(into: Data()) { $0 += littleEndian(UInt16($1)) }),
@@ -349,7 +349,7 @@ import Testing
 
     // MARK: Random damage
 
-    /// Whatever is done to a valid file, it is read or refused; neither traps, and what is read lies in the file.
+    /// A valid file after any change is read or refused without a trap, and what is read lies within the file.
     @Test func mutationsNeverTrap() {
         let seed = freshSeed()
         var random = SeededRandom(state: seed)

@@ -2,13 +2,13 @@ import Foundation
 import Testing
 import ViT
 
-/// Files of texts for classes that are not what they should be.
+/// Faulty files of class texts.
 struct TextClassesTests {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("vitpatch-\(UUID().uuidString)")
 
     init() throws { try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) }
 
-    /// The message about a file of one tensor of zeros
+    /// The message for a file with one tensor of zeros
     private func message(_ metadata: [String: String], _ tensor: String = "embeddings", _ shape: [Int] = [2, 3]) throws
         -> String?
     {

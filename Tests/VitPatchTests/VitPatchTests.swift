@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import VitPatch
 
-/// Only what `import VitPatch` gives: the tests see the engine as another package does.
+/// Uses only the public API of `import VitPatch`, as another package would.
 @Suite struct VitPatchTests {
     private static let model = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .appendingPathComponent("Fixtures/tiny").path
@@ -12,7 +12,7 @@ import VitPatch
         return (0..<count).map { image in (0..<values).map { sin(seed + Float(image * values + $0)) } }
     }
 
-    /// All of resid_post restored is the clean pass, bit for bit; all of it noised is the corrupted one.
+    /// Restoring all of resid_post gives the clean pass, bit for bit; noising all of it gives the corrupted one.
     @Test func wholeStreamIsTheOtherPass() throws {
         let model = try VisionTransformer(folder: Self.model), layers = [model.layers - 1]
         let clean = images(model, 3, seed: 0), corrupted = images(model, 3, seed: 5)
@@ -53,7 +53,7 @@ import VitPatch
         #expect(missing?.description.contains("/nonexistent/model") == true)
     }
 
-    /// The program of examples/swift, on one picture as both images.
+    /// Runs the program of examples/swift, with one picture as both images.
     @Test func theExampleRuns() throws {
         let picture = URL(fileURLWithPath: Self.model).deletingLastPathComponent()
             .appendingPathComponent("images/corrupt/mask.png").path

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Submits the array and, for when all of it has succeeded, the merge: submit.sh --model vit --data photos ...
+# Submits the array, and the merge to run when all of it has succeeded: submit.sh --model vit --data photos ...
 set -eu
 here=$(dirname "$0")
 job=$(sbatch --parsable "$here/sweep.sbatch" "$@")

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 
 def text_embeddings(model, **inputs):
-    """One row of length 1 a text."""
+    """One row per text, normalised to length 1."""
     features = model.get_text_features(**inputs)
     features = getattr(features, "pooler_output", features)  # transformers 5 wraps them
     return features / features.norm(dim=-1, keepdim=True)
@@ -51,7 +51,7 @@ def main():
     from transformers import AutoModel, AutoTokenizer
     model = AutoModel.from_pretrained(options.model).eval()
     tokenizer = AutoTokenizer.from_pretrained(options.model)
-    # SigLIP was trained on texts of full length.
+    # SigLIP was trained on texts padded to full length.
     padding = "max_length" if model.config.model_type.startswith("siglip") else True
     rows = []
     with torch.no_grad():

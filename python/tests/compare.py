@@ -1,4 +1,4 @@
-"""Compares printed texts: numbers with decimals may differ as processors round, all else may not."""
+"""Compares printed texts: numbers with decimals may differ by rounding between processors; all else must be equal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TOLERANCE = 0.002
 
 
 def same(want: str, got: str) -> bool:
-    """Whether two texts agree, but for spaces, and but for one unit of the last digit, or `TOLERANCE`, of numbers."""
+    """Whether two texts agree up to spaces, and numbers up to one unit of the last digit or `TOLERANCE`."""
     want, got = (" ".join(_TIMES.sub("TIME", text).split()) for text in (want, got))
     if _NUMBER.sub("#", want) != _NUMBER.sub("#", got):
         return False
@@ -19,6 +19,6 @@ def same(want: str, got: str) -> bool:
 
 
 def _unit(number: str) -> float:
-    """Of the last digit: 0.01 of `0.58`"""
+    """The unit of the last digit: 0.01 for `0.58`"""
     digits, _, exponent = number.partition("e")
     return float(10.0 ** (int(exponent or 0) - len(digits.partition(".")[2])))

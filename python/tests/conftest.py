@@ -1,4 +1,4 @@
-"""Sweeps of the built-in demo that many tests read, and its images as arrays."""
+"""Sweeps of the built-in demo shared by tests, and its images as arrays."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    """Layers and heads, both directions, random places, logits and groups, of 24 images."""
+    """Layers and heads, both directions, random places, logits and groups, on 24 images."""
     folder = tmp_path_factory.mktemp("sweeps")
     groups = folder / "groups.csv"
     ids = vitpatch.classify(limit=24).image
@@ -36,7 +36,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 @pytest.fixture(scope="session")
 def tokens(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    """Every token of two layers, of 8 images."""
+    """Every token of two layers, on 8 images."""
     out = tmp_path_factory.mktemp("sweeps") / "tokens"
     return vitpatch.sweep(site="resid_post", tokens="each", layers=[1, 2], limit=8, out=out, progress=False)
 
@@ -56,7 +56,7 @@ def pictures() -> tuple[np.ndarray[Any, Any], list[int], list[str]]:
 
 @pytest.fixture(autouse=True)
 def _warnings() -> Any:
-    """A warning that no test expects is an error, the program's too."""
+    """Unexpected warnings are errors, the program's included."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", vitpatch.VitpatchWarning)
         yield

@@ -69,7 +69,7 @@ def test_the_command(tmp_path: Path) -> None:
 
 
 def test_arrays_go_back(tmp_path: Path) -> None:
-    """Unchanged they are the clean pass; zeros are an ablation; places and images stay their own."""
+    """Unchanged arrays act as the clean pass, zeros as an ablation; places and images are not mixed up."""
     found = vitpatch.activations(site="z", layers=[2, 3], limit=4, out=tmp_path / "a", corruption="grayscale")
     same: dict[str, Any] = {"site": "z", "layers": [2, 3], "limit": 4, "progress": False}
     usual = vitpatch.sweep(**same, out=tmp_path / "usual").effects()

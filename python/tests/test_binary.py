@@ -1,4 +1,4 @@
-"""Finding the program, and the command."""
+"""Finding the program, and the package's command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vitpatch import VitpatchError, _binary
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    """Some program called vitpatch, in a folder of its own"""
+    """Another program called vitpatch, in its own folder"""
     path = tmp_path / "vitpatch"
     shutil.copy("/bin/true", path)
     return path
@@ -36,7 +36,7 @@ def test_then_the_package_then_path(program: Path, monkeypatch: pytest.MonkeyPat
     assert vitpatch.executable() == str(_binary._PACKAGED)
     monkeypatch.setattr(_binary, "_PACKAGED", program.parent / "none")
     assert vitpatch.executable() == str(program)
-    # The package's own command must not be taken for the program: it would run itself for ever.
+    # The package's own command must not be taken for the program: it would run itself forever.
     program.write_text("#!/usr/bin/env python\n")
     with pytest.raises(VitpatchError, match="neither in this package nor on PATH"):
         vitpatch.executable()

@@ -174,7 +174,7 @@ def test_verify_raises_what_it_is_told() -> None:
 
 
 def test_options_of_later_programs_are_refused_by_this_one_in_words(tmp_path: Path, capfd: Any) -> None:
-    """A flag that the program lacks is named, not ignored."""
+    """A keyword for a flag that the program lacks is named in the error, not ignored."""
     help_text = run(["sweep", "--help"]).stdout
     for name in ("foil", "estimate", "exact_images"):
         if f"--{name.replace('_', '-')}" not in help_text:

@@ -1,4 +1,4 @@
-"""What the comparison of printed texts lets pass."""
+"""Tests of the comparison of printed texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/python.md: its session runs, from top to bottom, and prints what it says."""
+"""docs/python.md: its session runs from top to bottom and prints the text shown."""
 
 from __future__ import annotations
 

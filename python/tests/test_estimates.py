@@ -1,4 +1,4 @@
-"""Tables of a store with estimates, some of whose patches and images have exact passes."""
+"""Tables of a store with estimates, where only some patches and images have exact passes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ NAMES = ["atp_log_odds", "ig5_p"]
 
 
 def with_estimates(swept: Results, folder: Path, exact: list[int], exact_images: int | None) -> Results:
-    """A copy of a sweep in which `exact` alone have exact passes, on the first images, and all patches estimates that
-    grow with the image and the patch."""
+    """A copy of a sweep in which only `exact` have exact passes, on the first images, and all patches have estimates
+    that grow with the image and the patch."""
     shutil.copytree(swept.folder, folder)
     db = sqlite3.connect(folder / "results.sqlite")
     patches = db.execute("SELECT count(*) FROM patches WHERE NOT control").fetchone()[0]
@@ -108,7 +108,7 @@ def test_summary(screened: Results, alone: Results) -> None:
         summary = results.summary()
         patches = len(results.patches())
         assert len(summary) == patches
-        # Of image i and patch k the estimate is i + k: 0 to 23 have a mean of 11.5.
+        # For image i and patch k the estimate is i + k; the mean of 0 to 23 is 11.5.
         np.testing.assert_allclose(summary.atp_log_odds_mean, 11.5 + np.arange(patches))
         assert (summary.ig5_p_ci_low < summary.ig5_p_mean).all()
     summary = screened.summary()

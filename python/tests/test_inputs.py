@@ -1,4 +1,4 @@
-"""Models and images that live in Python."""
+"""Model objects and pictures from Python."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Pictures = tuple[np.ndarray[Any, Any], list[int], list[str]]
 
 @pytest.fixture(scope="module")
 def expected() -> pd.DataFrame:
-    """The first 24 of the demo's images, by the demo"""
+    """The program's predictions for the first 24 images of the demo"""
     return vitpatch.classify(limit=24)
 
 
 def classified(table: pd.DataFrame) -> pd.DataFrame:
-    """In the order in which pictures were handed over."""
+    """Sorts rows in the order of the given pictures."""
     place = table.image.str[-11:-4].astype(int)
     ordered: pd.DataFrame = table.assign(place=place).sort_values("place").reset_index(drop=True)
     return ordered
@@ -70,7 +70,7 @@ def test_a_sweep_of_arrays(pictures: Pictures, tmp_path: Path) -> None:
 
 
 def test_a_model_object(expected: pd.DataFrame, tmp_path: Path) -> None:
-    """What transformers' models have: save_pretrained, and the folder they came from for the processor."""
+    """The parts of transformers' models in use: save_pretrained, and the source folder for the processor."""
 
     class Model:
         name_or_path = str(COLOUR)
@@ -125,7 +125,7 @@ ImageFeature = type("Image", (), {})
 
 
 class Dataset:
-    """As much of a Hugging Face data set as is used"""
+    """The parts of a Hugging Face data set that are used"""
 
     def __init__(self, pixels: Any, labels: list[int]) -> None:
         self.rows = [{"picture": Image.fromarray(p), "kind": k} for p, k in zip(pixels, labels, strict=True)]

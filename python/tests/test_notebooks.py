@@ -1,4 +1,4 @@
-"""examples/notebooks: each runs, and prints what is stored in it. `make notebooks` stores anew."""
+"""examples/notebooks: each runs and prints its stored outputs. `make notebooks` stores them anew."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from compare import same
 from conftest import ROOT
 from nbclient import NotebookClient
 
-#: What these print depends on what is installed.
+#: Outputs of these depend on optional packages.
 OPTIONAL = {"attribution", "transformer-lens"}
 NOTEBOOKS = sorted((ROOT / "examples/notebooks").glob("*.ipynb"))
 
 
 def shown(cell: Any) -> list[tuple[str, str]]:
-    """The kinds of a cell's outputs, with their text where they are text."""
+    """The kinds of a cell's outputs, with the text of textual ones."""
     out: list[tuple[str, str]] = []
     for output in cell.outputs:
         if output.output_type == "stream":
-            # A warning names the kernel's own file of a cell.
+            # A warning contains the kernel's own file name for the cell.
             out.append((output.name, re.sub(r"/tmp/ipykernel_\d+/\d+\.py", "CELL", output.text)))
         elif "data" in output:
             kinds = "+".join(sorted(output.data))
-            # A figure's text says how many pixels it has, a sweep's where its folder is.
+            # A figure's text contains its size in pixels, a sweep's the path of its folder.
             text = output.data.get("text/plain", "")
             out.append((kinds, "" if text.startswith("<") else text))
     return out
@@ -37,7 +37,7 @@ def test_notebook(path: Path, tmp_path: Path, request: pytest.FixtureRequest) ->
     store = request.config.getoption("--store-notebooks")
     notebook: Any = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     stored = [shown(cell) for cell in notebook.cells if cell.cell_type == "code"]
-    # In a folder of its own, which holds its runs/; Demo/ is found from there.
+    # Run in a temporary folder, which gets the runs/ folder; Demo/ is linked there.
     (tmp_path / "Demo").symlink_to(ROOT / "Demo")
     client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}})
     client.execute()

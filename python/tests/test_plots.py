@@ -1,4 +1,4 @@
-"""Figures: what they show, and the report's colours."""
+"""Figures: their contents, and the report's colours."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_sweeps_without_such_patches(doses: Results, swept: Results) -> None:
 
 
 def test_a_notebook_shows_a_figure_once(swept: Results) -> None:
-    """It is none of pyplot's open figures, which a notebook shows at the end of a cell; and it can be saved."""
+    """The figure is not among pyplot's open figures, which notebooks show at the end of a cell; and it can be saved."""
     before = pyplot.rcParams["axes.grid"]
     figure = swept.plot_heads(direction="restore")
     assert pyplot.get_fignums() == [] and pyplot.rcParams["axes.grid"] == before
@@ -120,7 +120,7 @@ def test_a_notebook_shows_a_figure_once(swept: Results) -> None:
 
 
 def test_colours_are_the_reports() -> None:
-    """Ends, middle and a step between, as FigureStyle.swift mixes them."""
+    """Ends, middle and one step between, as mixed by FigureStyle.swift."""
     from matplotlib.colors import to_hex
 
     colours = [to_hex(colour) for colour in _style.signed()(np.array([0.0, 0.25, 0.5, 0.75, 1.0]))]

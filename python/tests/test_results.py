@@ -1,4 +1,4 @@
-"""Tables straight from the store, beside what the program exports."""
+"""Tables read from the store against the program's export."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_effects_are_the_export(swept: Results) -> None:
     for name in csv:
         ours, theirs = effects[name], csv[name]
         if theirs.dtype == np.float64 and ours.dtype == np.float64:
-            # The text is the shortest that reads back as the stored 32-bit float, which is what we have, widened.
+            # The text is the shortest for the stored 32-bit float; ours is that float, widened.
             np.testing.assert_array_equal(ours.to_numpy(np.float32), theirs.to_numpy(np.float32), name)
         else:
             text = ours.astype("object").where(ours.notna(), None)
@@ -83,7 +83,7 @@ def test_where(swept: Results, where: Mapping[str, object]) -> None:
     found = swept.effects(where)
     names = [*KEYS, "extent"]
     pd.testing.assert_frame_equal(found.drop(columns=names), expected.drop(columns=names))
-    for name in names:  # integers, where the random places with their layers 0+3+5 are not among them
+    for name in names:  # integers, since the random places with layers such as 0+3+5 are left out
         assert list(map(text, found[name])) == list(map(text, expected[name])), name
     assert len(expected) == 0 if where == {"site": "none"} else 0 < len(expected) < len(every)
 
@@ -173,7 +173,7 @@ def test_it_shows_itself(swept: Results) -> None:
 
 
 def store(results: Results, folder: Path, sql: str) -> Results:
-    """A copy of a sweep's results, changed."""
+    """A changed copy of a sweep's results."""
     shutil.copytree(results.folder, folder)
     with sqlite3.connect(folder / "results.sqlite") as db:
         db.executescript(sql)
@@ -182,7 +182,7 @@ def store(results: Results, folder: Path, sql: str) -> Results:
 
 
 def test_stores_of_other_versions(swept: Results, tmp_path: Path) -> None:
-    """Version 1 had no control and extent, version 3 adds log-odds."""
+    """Version 1 lacks control and extent; version 3 adds log-odds."""
     old = store(swept, tmp_path / "1", "DROP VIEW results; ALTER TABLE patches DROP COLUMN control;"
                 "ALTER TABLE patches DROP COLUMN extent; PRAGMA user_version = 1")  # fmt: skip
     effects = old.effects()
@@ -219,7 +219,7 @@ def test_what_is_no_store(tmp_path: Path) -> None:
 
 
 def test_missing_values(swept: Results, tmp_path: Path) -> None:
-    """NULL is not a number; images without a label have none."""
+    """NULL becomes nan; images without a label have a missing one."""
     gaps = store(swept, tmp_path / "gaps", "UPDATE effects SET p = NULL WHERE patch = 0; UPDATE images SET label = -1")
     effects = gaps.effects()
     assert effects.p_patched.isna().sum() == 24 and effects.label.isna().all()

@@ -1,4 +1,4 @@
-"""The installed wheel: what it holds, and which systems it says it is for."""
+"""The installed wheel: its contents, and the systems that it claims to support."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_tag_names_the_newest_glibc_interface() -> None:
 
 @pytest.mark.skipif(not WHEELS, reason="there is no wheel in dist/")
 def test_the_same_files_make_the_same_bytes(tmp_path: Path) -> None:
-    """Another folder, later, with another umask"""
+    """Built in another folder, later, with another umask"""
     bundle = tmp_path / "bundle"
     (bundle / "licenses").mkdir(parents=True)
     package = Path(vitpatch.__file__).parent / "bin"

@@ -1,4 +1,4 @@
-"""Accuracies of both models on the embedded images and on a larger test set, and what patching attn_out does.
+"""Accuracies of both models on the embedded images and on a larger test set, and the effects of patching attn_out.
 
 The second table is a reference for `vitpatch sweep` in plain PyTorch: for every layer and windows of 1 and 3 layers,
 attn_out of the grayscale pass replaced by the clean pass's, as the mean change of P(label) over the 240 images.
@@ -21,7 +21,7 @@ def attention_outputs(model):
 
 @torch.no_grad()
 def run(model, images, keep=None, put=None):
-    """P(class) [N, 8]. `keep`: a dict that takes attn_out by layer; `put`: attn_out by layer to use instead."""
+    """P(class) [N, 8]. `keep`: a dict that receives attn_out by layer; `put`: attn_out by layer to patch in."""
 
     def hook(index):
         def changed(module, inputs, output):

@@ -3,12 +3,12 @@
 Every image shows one shape in one of two colours on a coloured, textured, noisy background with distractor specks.
 An image is drawn in two steps:
 
-1. the luma plane Y (integers), from the shape, place, size, brightness, texture and noise; the colour plays no part;
+1. the luma plane Y (integers), from the shape, place, size, brightness, texture and noise, independent of the colour;
 2. the chroma plane, which adds to every pixel a vector (dR, dG, dB) with 0.299 dR + 0.587 dG + 0.114 dB = 0.
 
 R and G are rounded to bytes and B is chosen so that Pillow's convert("L"),
-(19595 R + 38470 G + 7471 B + 0x8000) >> 16, gives exactly Y at every pixel. (R, G leave an error below what one
-step of B is worth, so such a B exists; chroma is scaled down where it would leave the byte range.) Red and green
+(19595 R + 38470 G + 7471 B + 0x8000) >> 16, gives exactly Y at every pixel. (After R and G the error is below one step
+of B, so such a B exists; chroma is scaled down where it would leave the byte range.) Red and green
 images therefore have the same grayscale distribution, and one draw painted in both colours has the same grayscale
 image byte for byte; `python generate.py --check` tests that.
 """
@@ -42,7 +42,7 @@ def to_gray(rgb):
 
 
 def coverage(distance):
-    """Share of a pixel inside a shape, from the signed distance of its centre in pixels."""
+    """The fraction of a pixel inside a shape, from the signed distance of its centre in pixels."""
     return np.clip(0.5 - distance, 0, 1)
 
 
@@ -87,7 +87,7 @@ def draw(rng, shape, colour):
     u, v = np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x
     inside = coverage(shape_distance(shape, u, v, r))
 
-    # Specks: small discs, of any luma and hue.
+    # Specks: small discs of any luma and hue.
     specks = 6
     sx, sy = rng.uniform(0, SIZE - 1, (2, n, specks, 1, 1))
     sr = rng.uniform(0.3, 1.6, (n, specks, 1, 1))
@@ -126,7 +126,7 @@ def draw(rng, shape, colour):
 
 
 def generate(split, count, chunk=500):
-    """The first `count` images [count, 32, 32, 3] and labels [count] (int64) of a split; classes take turns."""
+    """The first `count` images [count, 32, 32, 3] and labels [count] (int64) of a split; classes alternate."""
     rng = np.random.Generator(np.random.PCG64([SEED, split]))
     labels = np.arange(count) % len(CLASSES)
     colour, shape = labels // len(SHAPES), labels % len(SHAPES)
@@ -135,7 +135,7 @@ def generate(split, count, chunk=500):
 
 
 def check():
-    """Asserts that grayscale is exactly the same for both colours, and that `luma` is Pillow's."""
+    """Asserts that grayscale is exactly equal for both colours, and that `luma` is Pillow's."""
     from PIL import Image
 
     shape = np.arange(400) % len(SHAPES)

@@ -9,11 +9,11 @@ COUNT = 240
 PATH = pathlib.Path(__file__).resolve().parent.parent.parent / "Demo" / "images.safetensors"
 
 if __name__ == "__main__":
-    # Classes take turns: the first image of every class, then the second of every class, and so on.
+    # Classes alternate: the first image of every class, then the second of every class, and so on.
     images, labels = generate.generate(generate.EMBEDDED, COUNT)
     names = generate.CLASSES
     ids = [f"{names[label]}/{i // len(names):04d}.png" for i, label in enumerate(labels)]
-    # Written by hand: the safetensors package puts the metadata in random order, and this file should not change.
+    # Written by hand: the safetensors package writes metadata in random order, and this file should not change.
     data = labels.astype("<i8").tobytes() + images.tobytes()
     split = labels.size * 8
     header = {

@@ -1,8 +1,8 @@
 """Trains the demo's two ViTs on generated images: `train.py colour` and `train.py gray`.
 
 Writes a Hugging Face folder Demo/colour or Demo/gray, and appends one line per epoch to train.log.
-Both models have the same shape. The gray one sees grayscale images only, with the same eight labels; as the two
-colours of a shape then look alike, 50% is the best it can do.
+Both models have the same shape. The gray one sees only grayscale images, with the same eight labels. The two
+colours of a shape then look alike, so it can reach 50% at best.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def accuracy(model, images, labels):
 
 
 def grid_positions(width):
-    """2-D sines and cosines [1, 65, width] to start the position embeddings from; zero for CLS."""
+    """2-D sines and cosines [1, 65, width] to initialise the position embeddings; zero for CLS."""
     side = generate.SIZE // 4
     frequency = 1 / 20 ** (torch.arange(width // 4) / (width // 4))  # [width / 4]
     wave = torch.arange(side)[:, None] * frequency
@@ -72,7 +72,7 @@ def grid_positions(width):
 
 
 def train(kind, epochs, count, batch, rate):
-    torch.set_num_threads(1)  # the same sums in the same order everywhere; the layers are too small for more to pay
+    torch.set_num_threads(1)  # the same order of sums everywhere; more threads would not pay for layers this small
     torch.manual_seed(generate.SEED)
     model = ViTForImageClassification(config())
     model.vit.embeddings.position_embeddings.data = 0.3 * grid_positions(model.config.hidden_size)

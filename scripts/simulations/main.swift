@@ -1,6 +1,6 @@
 import Foundation
 
-// Simulated sweeps with known truths. Every number is a function of the seeds below.
+// Simulated sweeps with known true values. Every number is a function of the seeds below.
 
 /// A stream of random numbers
 struct Stream {
@@ -24,7 +24,7 @@ func table(_ title: String, _ columns: [String], _ rows: [[String]]) {
     fflush(nil)
 }
 
-/// Share of simulations for which `body` is true, on all cores
+/// The share of simulations for which `body` is true, computed on all cores
 func share(_ simulations: Int, _ body: @Sendable (Int) -> Bool) -> Double {
     Double(concurrentMap(simulations, body).count { $0 }) / Double(simulations)
 }
@@ -115,7 +115,7 @@ table(
         ]
     })
 
-// MARK: 4. Totals between two passes that are alike
+// MARK: 4. Total effects between two similar passes
 
 struct Totals { var p = 0.0, logOdds = 0.0, pooled = 0.0, corrupted = 0.0 }
 let count = 40_000
@@ -158,7 +158,7 @@ let shapes = [
     Shape(name: "strong skew (u⁸)") { (pow($0.uniform(), 8) - 1.0 / 9) / (1.0 / 17 - 1.0 / 81).squareRoot() },
 ]
 let allImages = 1000, measured = [6, 10, 20, 50, 100]
-/// Effects of mean 0.3 and predictions of the given correlation, on another scale and with a bias
+/// Effects of mean 0.3, and predictions of the given correlation with another scale and a bias
 func paired(_ stream: inout Stream, _ shape: Shape, _ correlation: Double) -> (y: Double, f: Double) {
     let (a, b) = (shape.draw(&stream), shape.draw(&stream))
     return (0.3 + a, 2 * (correlation * a + (1 - correlation * correlation).squareRoot() * b) + 1)

@@ -8,9 +8,9 @@ enum vitpatch_amx {
     VITPATCH_AMX_NOT_PERMITTED,      // arch_prctl refused
 };
 
-// Looks at CPUID, then asks the kernel to let this process use tiles, which it must before the first one: without that,
+// Checks CPUID, then asks the kernel to let this process use tiles, which has to precede the first use: without that,
 // ldtilecfg passes and the next instruction ends the process. Executes no instruction that a CPU may lack.
 enum vitpatch_amx vitpatch_amx_request(void);
 
-// Whether the CPU converts pairs of floats to bf16 (AVX512-BF16), and the operating system saves its registers.
+// Whether the CPU converts pairs of floats to bf16 (AVX512-BF16) and the operating system saves its registers.
 int vitpatch_has_avx512_bf16(void);

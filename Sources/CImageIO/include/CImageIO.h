@@ -1,7 +1,7 @@
-// Image files to 8-bit RGB, over libpng, libjpeg-turbo, libwebp, giflib and libtiff. setjmp stays behind these
-// functions.
+// Decodes image files to 8-bit RGB with libpng, libjpeg-turbo, libwebp, giflib and libtiff, and encodes PNG. setjmp is
+// not visible to callers.
 //
-// Every function returns false on failure and then writes one zero-terminated reason to `error`.
+// A function that fails returns false and writes one zero-terminated reason to `error`.
 #ifndef CIMAGEIO_H
 #define CIMAGEIO_H
 
@@ -25,13 +25,13 @@ bool cimage_png_rgb(const uint8_t *data, size_t count, uint32_t width, uint32_t 
 bool cimage_jpeg_rgb(const uint8_t *data, size_t count, uint32_t width, uint32_t height, uint8_t *rgb, char *error);
 /// The first frame on its canvas, alpha dropped
 bool cimage_webp_rgb(const uint8_t *data, size_t count, uint32_t width, uint32_t height, uint8_t *rgb, char *error);
-/// The first image on its screen; what it leaves free has the transparent colour, or the first one
+/// The first image on its screen; uncovered pixels have the transparent colour, or the first one
 bool cimage_gif_rgb(const uint8_t *data, size_t count, uint32_t width, uint32_t height, uint8_t *rgb, char *error);
-/// The first page, not turned by its orientation. `saturates`: gray of more than 8 bits, cut at 255
+/// The first page, with `orientation` not applied. `saturates`: gray of more than 8 bits, cut at 255
 bool cimage_tiff_rgb(
     const uint8_t *data, size_t count, uint32_t width, uint32_t height, uint8_t *rgb, bool *saturates, char *error);
 
-/// The most bytes that a PNG of this size takes.
+/// The size limit of an encoded PNG, bytes.
 size_t cimage_png_bound(uint32_t width, uint32_t height);
 /// Encodes `rgb`, [height, width, 3], to `png`, which has room for `*count` bytes; sets `*count` to those written.
 bool cimage_png_encode(

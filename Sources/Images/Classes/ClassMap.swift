@@ -4,7 +4,7 @@ import Formats
 package struct ClassMap: Sendable {
     /// The file, for messages
     package let name: String
-    /// By folder
+    /// Folder name -> label
     let labels: [String: String]
 
     /// - Throws: ``ImageError/dataset(path:reason:)``

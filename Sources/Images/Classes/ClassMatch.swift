@@ -1,21 +1,21 @@
 import Foundation
 
-/// Which of the model's labels each class of the data stands for, and how that was found.
+/// The model label of each class of the data, and how it was found.
 package struct ClassMatch: Sendable, Equatable {
     package enum Rule: Sendable, Equatable {
-        /// By name, or by the file of `--class-map`
+        /// By name, or by the `--class-map` file
         case names
-        /// The model's labels are placeholders (LABEL_0 ...), so classes are taken in their order
+        /// The model's labels are placeholders (LABEL_0 ...), so classes are matched by position
         case order
     }
 
     package let rule: Rule
     /// Class of the data -> label of the model
     package let map: [Int]
-    /// `'Cat' is 3 'cat'`, for each class whose name is not its label's
+    /// `'Cat' is 3 'cat'`, for each class whose name differs from its label's
     package let lines: [String]
 
-    /// What to tell the user before numbers are computed with it; nil where every name is its label's.
+    /// Shown before anything is computed with the match; nil where every class name equals its label's.
     package var warning: String? {
         if lines.isEmpty { return nil }
         let intro =
@@ -27,15 +27,15 @@ package struct ClassMatch: Sendable, Equatable {
 }
 
 extension ImageDataset {
-    /// Which model label each class of the data stands for.
+    /// Maps each class of the data to a label of the model.
     ///
-    /// In this order: what `classMap` says; the same name; one label that is the same but for case, underscores,
-    /// hyphens, spaces and Unicode form, or whose first synonym (before a comma) is; a WordNet id, where the model's
-    /// labels are ImageNet's; a number, as that index. Classes are taken by their order, as torchvision's ImageFolder
-    /// does, only where all labels of the model are the placeholders LABEL_0, LABEL_1 ... that transformers gives.
+    /// The rules are tried in this order: `classMap`; the same name; a label equal up to case, underscores, hyphens,
+    /// spaces and Unicode form, or whose first synonym (before a comma) is; a WordNet id, if the model's labels are
+    /// ImageNet's; a number, as a label index. Classes are matched by position, as torchvision's ImageFolder does, only
+    /// if all labels of the model are transformers' placeholders LABEL_0, LABEL_1 ...
     ///
     /// - Parameter modelLabels: the model's label names by index.
-    /// - Throws: ``ImageError/labels(_:)`` naming what is left, what fits twice, and classes that share a label.
+    /// - Throws: ``ImageError/labels(_:)`` naming classes without a label, names that fit twice and shared labels.
     package func labelIndices(modelLabels: [String], classMap: ClassMap? = nil) throws -> ClassMatch {
         let labels = LabelNames(modelLabels)
         var map: [Int?] = []
@@ -72,10 +72,10 @@ extension ImageDataset {
         return ClassMatch(rule: rule, map: found, lines: lines)
     }
 
-    /// The model's label that each image's value of a further column of a CSV file is, by name as classes are, or by index;
+    /// Model labels given by a further column of a CSV file, one for each image: by name, as for classes, or by index;
     /// nil where the value is empty.
     ///
-    /// - Throws: ``ImageError/labels(_:)`` for the first value that is none
+    /// - Throws: ``ImageError/labels(_:)`` for the first value that is not a label
     package func labels(inColumn column: String, modelLabels: [String]) throws -> [Int?]? {
         guard let values = columns[column] else { return nil }
         let labels = LabelNames(modelLabels)
@@ -95,7 +95,7 @@ extension ImageDataset {
         }
     }
 
-    /// The order of the names is the order of the labels; numbers must be in order both as text and as numbers.
+    /// Matches classes to labels by position; numbered classes must be in the same order as text and as numbers.
     private func inOrder(_ modelLabels: [String]) throws -> [Int] {
         guard classNames.count == modelLabels.count else {
             throw ImageError.labels(
@@ -113,10 +113,10 @@ extension ImageDataset {
     }
 }
 
-/// The model's labels, to be found by name.
+/// Looks up the model's labels by name.
 private struct LabelNames {
     let labels: [String]
-    /// Names are compared as code points: Swift's == would take two spellings of one accent for the same name.
+    /// Compared as UTF-8 bytes: Swift's == would treat two spellings of one accent as the same name.
     private var exact: [[UInt8]: [Int]] = [:]
     private var loose: [String: Set<Int>] = [:]
     private let synsets: [Substring: Int]
@@ -151,7 +151,7 @@ private struct LabelNames {
         return nil
     }
 
-    /// A label's name as a class map gives it, or its index
+    /// A class map's target: a label's name, or its index
     func index(of target: String, className: String, in file: String) throws -> Int {
         if let found = exact[Array(target.utf8)], found.count == 1 { return found[0] }
         if let number = Int(target), labels.indices.contains(number) { return number }
@@ -161,7 +161,7 @@ private struct LabelNames {
     }
 }
 
-/// Without case, underscores, hyphens and spaces, in one Unicode form
+/// Without case, underscores, hyphens and spaces, in Unicode form NFKC
 private func looseForm(_ name: String) -> String {
     name.precomposedStringWithCompatibilityMapping.lowercased().filter { !"_- ".contains($0) }
 }

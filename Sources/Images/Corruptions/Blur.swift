@@ -6,13 +6,13 @@
     import Darwin
 #endif
 
-/// `blur:SIGMA`: a Gaussian of SIGMA source pixels, radius ceil(4 SIGMA), edges replicated
+/// `blur:SIGMA`: Gaussian blur with SIGMA in source pixels, radius ceil(4 SIGMA), edges replicated
 struct Blur: CorruptionKind {
     static let name = "blur"
     static let forms = ["blur:SIGMA"]
     static let example = "blur:2"
     static let expected: String? = "a number of source pixels from \(spelled(minSigma)) to \(spelled(maxSigma))"
-    /// A narrower Gaussian leaves every byte as it is.
+    /// A narrower Gaussian changes no byte.
     private static let minSigma = 0.1
     private static let maxSigma = 1000.0
 
@@ -32,17 +32,17 @@ struct Blur: CorruptionKind {
 }
 
 extension RGBImage {
-    /// A Gaussian blur of each channel, with edges replicated: scipy's `gaussian_filter(x, sigma, mode="nearest",
+    /// Gaussian blur of each channel, edges replicated: scipy's `gaussian_filter(x, sigma, mode="nearest",
     /// radius=ceil(4 * sigma))` in float64.
     ///
-    /// Horizontal, then vertical, both in Double; rounded to bytes once, at the end, halves up.
+    /// A horizontal pass, then a vertical one, both in Double. Rounded to bytes once, at the end, halves up.
     ///
     /// - Parameter sigma: source pixels, above 0.
     func blurred(sigma: Double) -> RGBImage {
         let radius = Int((4 * sigma).rounded(.up))
         let weights = gaussian(sigma: sigma, radius: radius)
         let row = width * 3
-        let kept = min(weights.count, height)  // the rows that one output row can need
+        let kept = min(weights.count, height)  // rows that one output row can read
         let height = height, width = width
         var padded = [Double](repeating: 0, count: (width + 2 * radius) * 3)  // [width + 2 * radius, 3]
         var blurred = [Double](repeating: 0, count: kept * row)  // [kept, width, 3], row y at y % kept
@@ -52,7 +52,7 @@ extension RGBImage {
                 padded.withUnsafeMutableBufferPointer { padded in
                     blurred.withUnsafeMutableBufferPointer { blurred in
                         sums.withUnsafeMutableBufferPointer { sums in
-                            var next = 0  // the row to blur horizontally
+                            var next = 0  // next row to blur horizontally
                             for y in 0..<height {
                                 while next <= min(y + radius, height - 1) {
                                     for x in 0..<width + 2 * radius {
@@ -84,7 +84,7 @@ extension RGBImage {
     }
 }
 
-/// [2 * radius + 1], of sum 1
+/// Normalised weights, [2 * radius + 1]
 private func gaussian(sigma: Double, radius: Int) -> [Double] {
     let values = (-radius...radius).map { x in
         let t = Double(x) / sigma

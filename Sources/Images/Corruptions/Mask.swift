@@ -1,7 +1,7 @@
-/// `mask:FRACTION`: a random share of the model's patches set to 0 after normalising. With the same seed the patches of
-/// a smaller share are among those of a larger one.
+/// `mask:FRACTION`: zeroes a random fraction of the model's patches after normalisation. With the same seed, the
+/// patches of a smaller fraction are a subset of those of a larger one.
 ///
-/// `mask:FILE`: the patches that are dark in an image file.
+/// `mask:FILE`: zeroes the patches that are dark in an image file.
 struct Mask: CorruptionKind {
     private enum Patches {
         case random(share: Double)

@@ -1,6 +1,6 @@
 import Dispatch
 
-/// `mean`: the mean of all images as the model reads them
+/// `mean`: replaces the model's input by the mean input over all images
 struct MeanImage: CorruptionKind {
     static let name = "mean"
     let stage = Corruption.Stage.tensor
@@ -14,11 +14,12 @@ struct MeanImage: CorruptionKind {
 }
 
 extension ImageDataset {
-    /// The mean over all images, but those that ``onUnreadable`` takes, as the model reads them, [3, height, width]: summed in
-    /// Double in the data's order, so that the number of threads, which decode and preprocess, does not show.
+    /// The mean model input over all images, [3, height, width], without unreadable ones if ``onUnreadable`` is set.
+    /// Summed in Double in the data's order, so the number of threads that decode and preprocess does not change the
+    /// result.
     ///
-    /// - Parameter progress: called with the number of images done and of all, now and then.
-    /// - Throws: ``ImageError`` of the first image, in that order, that cannot be read; or when there is none.
+    /// - Parameter progress: called now and then with the number of images done and the total.
+    /// - Throws: ``ImageError`` of the first image, in the data's order, that cannot be read; or if no image is left.
     func meanInput(_ preprocessor: Preprocessor, progress: (Int, Int) -> Void = { _, _ in }) throws -> [Float] {
         guard count > 0 else { throw ImageError.dataset(path: name, reason: "it has no images to average") }
         let values = 3 * preprocessor.imageSize.count
@@ -44,13 +45,13 @@ extension ImageDataset {
     }
 }
 
-/// The results of body(0), body(1), ..., found on all cores.
+/// The results of body(0), body(1), ..., computed on all cores.
 private func concurrently<Value: Sendable>(
     _ count: Int, _ body: @Sendable (Int) throws -> Value
 ) -> [Result<Value, any Error>] {
     var results = [Result<Value, any Error>?](repeating: nil, count: count)
     results.withUnsafeMutableBufferPointer { buffer in
-        nonisolated(unsafe) let slots = buffer  // each written by one call
+        nonisolated(unsafe) let slots = buffer  // each slot is written by one iteration
         DispatchQueue.concurrentPerform(iterations: count) { i in slots[i] = Result { try body(i) } }
     }
     return results.compactMap { $0 }

@@ -1,4 +1,4 @@
-/// `noise:K`: K times a standard deviation of normal noise, which the device adds to the patch embeddings
+/// `noise:K`: normal noise of K standard deviations, which the device adds to the patch embeddings
 struct Noise: CorruptionKind {
     static let name = "noise"
     static let forms = ["noise:K"]

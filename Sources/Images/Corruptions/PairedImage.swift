@@ -1,5 +1,5 @@
-/// `pair:DIR`: the image of the same id in another folder; `pair:`, without one: the file that the column `corrupted`
-/// of the data's CSV file names
+/// `pair:DIR`: the image with the same id in another folder. `pair`: the file named by the column `corrupted` of the
+/// data's CSV file.
 struct PairedImage: CorruptionKind {
     static let name = "pair"
     static let forms = ["pair:DIR"]
@@ -7,7 +7,7 @@ struct PairedImage: CorruptionKind {
     static let expected: String? = "a folder"
     static let plain: String? = column
     static func isPath(_ value: String) -> Bool { true }
-    /// Stands for the CSV file's column
+    /// The value of plain `pair`, which uses the CSV file's column
     private static let column = ""
 
     private let folder: String
@@ -33,7 +33,7 @@ struct PairedImage: CorruptionKind {
 }
 
 extension ImageDataset {
-    /// For every image the path in the column `corrupted`.
+    /// The path in the column `corrupted`, for every image.
     fileprivate func corruptedColumn() throws -> [String] {
         guard case .files(let root) = source, let names = columns["corrupted"] else {
             throw ImageError.corruption(
@@ -48,10 +48,10 @@ extension ImageDataset {
         }
     }
 
-    /// For every image the path of its partner in another folder, which has the same id, or the id with another ending
-    /// of images in place of its own (after the id where it has none, as in `test_batch.bin:7.png`).
+    /// The path of every image's partner in another folder: the same id, or the id with another image extension in
+    /// place of its own (appended if it has none, as in `test_batch.bin:7.png`).
     ///
-    /// - Throws: ``ImageError/dataset(path:reason:)`` when one is missing, naming both paths.
+    /// - Throws: ``ImageError/dataset(path:reason:)`` if one is missing, naming both paths.
     func partners(in folder: String) throws -> [String] {
         guard isDirectory(folder) else {
             throw ImageError.dataset(path: folder, reason: "there is no such folder")

@@ -1,4 +1,4 @@
-/// `shuffle:N`: the cells of an N x N grid of the image, permuted
+/// `shuffle:N`: permutes the cells of an N x N grid over the image
 struct Shuffle: CorruptionKind {
     static let name = "shuffle"
     static let forms = ["shuffle:N"]
@@ -33,12 +33,11 @@ struct Shuffle: CorruptionKind {
 }
 
 extension RGBImage {
-    /// Moves the cells of an N x N grid: cell i of the result, counted row by row, is cell `order[i]` of this image.
+    /// Permutes the cells of an N x N grid: cell i of the result, counted row by row, is cell `order[i]` of this image.
     ///
-    /// Cell (row r, column c) spans the columns from floor(c * width / N) up to, not including,
-    /// floor((c + 1) * width / N), and rows likewise. Where N does not divide the size, cells differ by a pixel; a cell
-    /// that moves to one of another size is sampled at its nearest pixels: pixel u of m comes from
-    /// floor((u + 1/2) * n / m) of n.
+    /// Cell (row r, column c) spans the columns from floor(c * width / N) up to, not including, floor((c + 1) * width /
+    /// N), and rows likewise. If N does not divide the size, cells differ by a pixel. A cell that moves to one of
+    /// another size is resampled by nearest neighbour: pixel u of m comes from floor((u + 1/2) * n / m) of n.
     ///
     /// - Precondition: `cells` is at most the width and the height; `order` is a permutation of 0..<cells * cells.
     func shuffled(cells: Int, order: [Int]) -> RGBImage {

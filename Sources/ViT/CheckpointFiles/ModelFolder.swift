@@ -1,16 +1,16 @@
 import Formats
 import Foundation
 
-/// Where a model's files are.
+/// The location of a model's files.
 ///
-/// `--model` may be a folder with config.json, the folder of a model in Hugging Face's cache (`models--owner--name`,
-/// whose snapshot is read), or owner/name, which is looked for in that cache.
+/// `--model` may be a folder with config.json, a model's folder in Hugging Face's cache (`models--owner--name`, whose
+/// snapshot is read), or owner/name, which is looked up in that cache.
 package struct ModelFolder: Sendable {
-    /// The folder that has config.json
+    /// The folder with config.json
     package let folder: String
-    /// What to call the model
+    /// The model's name
     package let name: String
-    /// What was done to find it, one sentence each
+    /// How it was found, one sentence each
     package let notes: [String]
 
     /// Largest JSON file read, in bytes; an index of a million tensors fits.
@@ -76,7 +76,7 @@ package struct ModelFolder: Sendable {
         return "\(snapshots)/\(all[0])"
     }
 
-    /// Hugging Face's cache of models, as huggingface_hub finds it
+    /// Hugging Face's cache of models, found as in huggingface_hub
     static func cache(_ environment: [String: String]) -> String {
         func value(_ key: String) -> String? { environment[key].flatMap { $0.isEmpty ? nil : $0 } }
         if let hub = value("HF_HUB_CACHE") ?? value("HUGGINGFACE_HUB_CACHE") { return hub }
@@ -102,7 +102,7 @@ package struct ModelFolder: Sendable {
         URL(fileURLWithPath: folder).standardizedFileURL.appendingPathComponent(file).path
     }
 
-    /// Whether something is there by that name, a link whose target is missing included
+    /// Whether an entry of that name exists, including a link whose target is missing
     func has(_ file: String) -> Bool { !fileKind(path(file)).isMissing }
 
     func json(_ file: String) throws(CheckpointError) -> Data {
@@ -110,15 +110,16 @@ package struct ModelFolder: Sendable {
         return try readFile(path(file), limit: Self.jsonLimit)
     }
 
-    /// What says how images are processed: processor_config.json if it has an image_processor, otherwise
-    /// preprocessor_config.json, as in transformers; then timm's pretrained_cfg in config.json. nil where there is neither.
+    /// The file that describes image preprocessing: processor_config.json if it has an image_processor, otherwise
+    /// preprocessor_config.json, as in transformers; then config.json if it has timm's pretrained_cfg. nil where there
+    /// is none.
     func preprocessor() throws(CheckpointError) -> (file: String, contents: Data)? {
         if has("processor_config.json") {
             let contents = try json("processor_config.json")
             if JSONMembers(contents)?["image_processor"]?.object != nil { return ("processor_config.json", contents) }
         }
         guard has("preprocessor_config.json") else {
-            // timm says it in config.json.
+            // timm keeps it in config.json.
             let config = try json("config.json")
             return JSONMembers(config)?["pretrained_cfg"]?.object == nil ? nil : ("config.json", config)
         }

@@ -1,21 +1,21 @@
 import Formats
 import Foundation
 
-/// A file that torch.save wrote (pytorch_model.bin): a dictionary of tensors, in the ZIP layout of PyTorch 1.6 and
+/// A file written by torch.save (pytorch_model.bin): a dictionary of tensors, in the ZIP layout of PyTorch 1.6 and
 /// later or the older one.
 ///
-/// Its pickle is read and never run: tensors, storages and OrderedDict are known, anything else is refused by its name.
-/// The values stay in the file, which is mapped.
+/// Its pickle is read and never executed: tensors, storages and OrderedDict are known, anything else is refused by
+/// name. The values stay in the memory-mapped file.
 package struct PyTorchFile: WeightFile {
     /// A tensor: a view of a storage
     package struct View: Sendable, Equatable {
         package let type: String  // PyTorch's name: FloatStorage
         package let shape: [Int]
-        /// Elements from one index to the next, for each dimension
+        /// Strides in elements, one per dimension
         package let strides: [Int]
-        /// Bytes of the file, from the first value to the last
+        /// Byte range in the file, from the first value to the last
         package let range: Range<Int>
-        /// Whether the values lie one after the other, in row-major order
+        /// Whether the values are contiguous in row-major order
         package let isContiguous: Bool
     }
 

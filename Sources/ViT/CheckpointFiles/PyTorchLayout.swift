@@ -1,18 +1,18 @@
 import Formats
 import Foundation
 
-/// Finds the tensors of a file that torch.save wrote.
+/// Finds the tensors of a file written by torch.save.
 struct PyTorchLayout {
     struct Malformed: Error {
         let reason: String
     }
 
-    /// Most elements of a tensor that has more than its storage (some are repeated, by a stride of 0, say)
+    /// Limit of a tensor's elements where they exceed its storage's (a stride of 0 repeats some)
     private static let maxRepeated = 1 << 24
 
     private let data: Data
     private let pickle: Pickle
-    /// Byte ranges of `data` by the storages' keys
+    /// Byte ranges of `data` by storage key
     private let storages: [String: Range<Int>]
 
     /// Bytes of an element by PyTorch's name
@@ -74,11 +74,11 @@ struct PyTorchLayout {
         return (try pickle(bytes(range)), storages)
     }
 
-    /// Before PyTorch 1.6: four pickles (a magic number, a version, facts about the machine, the tensors), one with the
-    /// keys of the storages, and each storage's number of elements and bytes.
+    /// Before PyTorch 1.6: four pickles (a magic number, a version, properties of the machine, the tensors), a fifth
+    /// with the storages' keys, then for each storage its number of elements and its bytes.
     private static func legacy(_ data: Data) throws(Malformed) -> (Pickle, [String: Range<Int>]) {
         let magic: [UInt8] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19]
-        // Until the number is found, the file may be anything.
+        // Until the number is found, the file may be of any kind.
         guard data.prefix(64).range(of: Data(magic)) != nil else {
             throw Malformed(reason: "not a file that torch.save wrote")
         }
@@ -92,7 +92,7 @@ struct PyTorchLayout {
         guard let list = keys.node(keys.root, .list)?.items else {
             throw Malformed(reason: "its list of storages is missing")
         }
-        // How wide the elements are is said where tensors refer to the storage.
+        // The element width of a storage is given where tensors refer to it.
         var widths: [String: Int] = [:]
         for node in main.nodes where node.kind == .persistent {
             guard let storage = Storage(main, node) else { continue }
@@ -115,7 +115,7 @@ struct PyTorchLayout {
         return (main, storages)
     }
 
-    /// What a persistent id says: ("storage", type, key, device, number of elements, ...)
+    /// The contents of a persistent id: ("storage", type, key, device, number of elements, ...)
     private struct Storage {
         let type: String
         let key: String
@@ -179,7 +179,7 @@ struct PyTorchLayout {
                 reason: "lies in storage \(printable(storage.key)) of \(storage.count) elements, but the file has "
                     + "\(range.count) bytes of it")
         }
-        // From the first element to the last; one that is repeated (stride 0) may stand for many.
+        // Extent from the first element to the last; with stride 0, one element may be repeated.
         var last = 0, count = 1, isContiguous = true
         for (extent, stride) in zip(shape, strides).reversed() {
             if extent != 1, stride != count { isContiguous = false }

@@ -1,13 +1,13 @@
 import Formats
 import Foundation
 
-/// The tensors of a checkpoint by the names that its family uses: which file each is in, and what it is called there.
+/// The tensors of a checkpoint under the names that its family uses, each with its file and its name there.
 struct TensorSource {
     /// The weight files, sorted by name
     let files: [any WeightFile]
-    /// The weights as a whole, for messages: the single file or the index
+    /// The weights' name in messages: the single file or the index
     let name: String
-    /// What was done to read the names, one sentence each
+    /// Changes made to the names, one sentence each
     let notes: [String]
     private let places: [String: Place]
 
@@ -17,7 +17,7 @@ struct TensorSource {
         let stored: String
     }
 
-    /// - Parameter base: what the names of all tensors but the head's begin with
+    /// - Parameter base: prefix of all tensor names but the head's
     init(_ file: any WeightFile, base: String = "vit.") {
         self.init(files: [file], name: file.name, fileOf: file.shapes.mapValues { _ in 0 }, base: base)
     }
@@ -64,13 +64,13 @@ struct TensorSource {
         (self.files, self.name) = (files, name)
         var notes: [String] = []
         var places = fileOf.reduce(into: [String: Place]()) { $0[$1.key] = Place(file: $1.value, stored: $1.key) }
-        // What torch.nn.DataParallel puts before all names
+        // The prefix that torch.nn.DataParallel adds to all names
         let module = "module."
         if !places.isEmpty, places.keys.allSatisfy({ $0.hasPrefix(module) }) {
             places = Dictionary(uniqueKeysWithValues: places.map { (String($0.dropFirst(module.count)), $1) })
             notes.append("The names of all tensors begin with \(module), which was left off.")
         }
-        // A model saved without its head's class calls them like this; a head may have been added.
+        // A base model saved on its own has these names without the prefix; a head may have been added.
         if !places.keys.contains(where: { $0.hasPrefix(base) }),
             places.keys.contains(where: { $0.hasPrefix("embeddings.") })
         {
@@ -87,14 +87,14 @@ struct TensorSource {
         places[tensor].flatMap { files[$0.file].shapes[$0.stored] }
     }
 
-    /// Names in the files, sorted, of the tensors that are not among `used`
+    /// The stored names of tensors that are not in `used`, sorted
     func unused(_ used: Set<String>) -> [String] {
         places.filter { !used.contains($0.key) }.map(\.value.stored).sorted()
     }
 
     /// A tensor, checked for shape and finite values.
     ///
-    /// - Parameter because: where the expected shape comes from, added to the message about another one.
+    /// - Parameter because: where the expected shape comes from; added to the message about a different shape
     func tensor(_ tensor: String, shape: [Int], because: String? = nil) throws(CheckpointError) -> StoredTensor {
         guard let place = places[tensor] else { throw missing(tensor) }
         let file = files[place.file]
@@ -111,7 +111,7 @@ struct TensorSource {
         return stored
     }
 
-    /// The error about an absent tensor. Where most names begin otherwise, it says how.
+    /// The error for an absent tensor. Where no name has its prefix, it gives the most common one.
     func missing(_ tensor: String, because: String? = nil) -> CheckpointError {
         func first(_ name: String) -> String { String(name.prefix { $0 != "." }) }
         var counts: [String: Int] = [:]

@@ -1,19 +1,19 @@
 import Foundation
 
-/// A file of named tensors: safetensors, or what torch.save writes.
+/// A file of named tensors: safetensors, or one written by torch.save.
 protocol WeightFile: Sendable {
     /// The file's name, for messages
     var name: String { get }
-    /// Every tensor's shape by its name
+    /// Every tensor's shape by name
     var shapes: [String: [Int]] { get }
 
     /// A tensor that can be read as Float.
     ///
     /// - Parameter shape: the shape the tensor must have.
-    /// - Throws: `CheckpointError.tensor` where it is absent, of another shape or of another type.
+    /// - Throws: `CheckpointError.tensor` where it is absent or has another shape or type.
     func tensor(_ tensor: String, shape: [Int]) throws(CheckpointError) -> StoredTensor
 
-    /// Hands out the whole file piece by piece; where it is mapped, a piece's pages are let go after its turn.
+    /// Passes the whole file on in pieces; where it is mapped, a piece's pages are dropped after its turn.
     func forEachPiece(_ body: (Data) -> Void)
 }
 
@@ -21,14 +21,14 @@ extension SafeTensors: WeightFile {
     var shapes: [String: [Int]] { tensors.mapValues(\.shape) }
 }
 
-/// Opens a weight file, known by its ending: safetensors, or else one that torch.save wrote.
+/// Opens a weight file by its extension: .safetensors, or else a file written by torch.save.
 func openWeightFile(_ path: String) throws(CheckpointError) -> any WeightFile {
     if let pointer = gitLFSPointer(path) { throw pointer }
     if path.hasSuffix(".safetensors") { return try SafeTensors(path: path) }
     return try PyTorchFile(path: path)
 }
 
-/// The error to throw where a file is what `git clone` leaves behind without Git LFS: a few lines in place of the
+/// The error for a file that is a Git LFS pointer: a few lines that `git clone` without Git LFS leaves in place of the
 /// bytes.
 func gitLFSPointer(_ path: String) -> CheckpointError? {
     guard case .file(let size) = fileKind(path), size < 1024,
@@ -39,7 +39,7 @@ func gitLFSPointer(_ path: String) -> CheckpointError? {
 }
 
 extension MappedFile {
-    /// Hands out the whole file piece by piece and lets a piece's pages go after its turn.
+    /// Passes the whole file on in pieces and drops a piece's pages after its turn.
     func forEachPiece(_ body: (Data) -> Void) {
         for offset in stride(from: 0, to: data.count, by: 1 << 23) {
             let range = offset..<min(offset + 1 << 23, data.count)

@@ -1,14 +1,14 @@
 import Foundation
 
-/// Where the members of a ZIP archive lie that holds them as they are, as torch.save's do; ZIP64 included.
+/// Locations of the members of a ZIP archive that stores them uncompressed, as torch.save does; ZIP64 included.
 ///
-/// Members that are compressed or encrypted are refused, as is everything that does not lie within the file.
+/// Compressed or encrypted members are refused, as is everything that does not lie within the file.
 struct ZipDirectory {
     struct Malformed: Error {
         let reason: String
     }
 
-    /// Byte ranges of `data`, counted from its start
+    /// Byte ranges, from the start of `data`
     let members: [String: Range<Int>]
 
     static func isZip(_ data: Data) -> Bool { data.starts(with: [0x50, 0x4b, 0x03, 0x04]) }
@@ -27,7 +27,7 @@ struct ZipDirectory {
             func damaged(_ what: String) -> Malformed { Malformed(reason: "its member \(printable(name)) \(what)") }
             guard try bytes.number(offset + 8, 2) & 1 == 0 else { throw damaged("is encrypted") }
             guard try bytes.number(offset + 10, 2) == 0 else { throw damaged("is compressed") }
-            // Sizes and the local header's offset; 2^32 - 1 where the ZIP64 extra field has them.
+            // Both sizes and the local header's offset; 2^32 - 1 where the value is in the ZIP64 extra field.
             var values = [
                 try bytes.number(offset + 24, 4), try bytes.number(offset + 20, 4), try bytes.number(offset + 42, 4),
             ]
@@ -54,7 +54,7 @@ struct ZipDirectory {
         self.members = members
     }
 
-    /// Reads that stay within the file.
+    /// Reads within the bounds of the file.
     private struct Bytes {
         let data: Data
 
@@ -65,16 +65,16 @@ struct ZipDirectory {
             return data[data.startIndex + offset..<data.startIndex + offset + count]
         }
 
-        /// Little-endian; below 2^62, so that sums of a few do not overflow
+        /// Little-endian; below 2^60, so that sums of a few do not overflow
         func number(_ offset: Int, _ count: Int) throws(Malformed) -> Int {
             let value = try slice(offset, count).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
             guard value < 1 << 60 else { throw Malformed(reason: "its directory is damaged") }
             return Int(value)
         }
 
-        /// Number of members and where the first directory entry lies
+        /// Number of members and offset of the first directory entry
         func directory() throws(Malformed) -> (count: Int, offset: Int) {
-            // The end record is 22 bytes, and a comment of up to 65535 may follow it.
+            // The end record has 22 bytes, and a comment of up to 65535 may follow it.
             let tail = try slice(max(0, data.count - 22 - 65535), min(data.count, 22 + 65535))
             let signature = Data([0x50, 0x4b, 0x05, 0x06])
             guard let found = tail.range(of: signature, options: .backwards) else {
@@ -91,7 +91,7 @@ struct ZipDirectory {
             return (try number(wide + 32, 8), try number(wide + 48, 8))
         }
 
-        /// Where the ZIP64 field lies among a member's extra fields
+        /// Range of the ZIP64 field among a member's extra fields
         func zip64(_ start: Int, _ length: Int) throws(Malformed) -> Range<Int> {
             var offset = start
             while offset + 4 <= start + length {

@@ -1,6 +1,7 @@
 extension Family {
-    /// transformers' `BeitForImageClassification`: a bias of attention scores by relative position, in every layer, shared
-    /// by all, or both; layer scale; keys without a bias; a classifier on the normed mean of the patches, or on CLS.
+    /// transformers' `BeitForImageClassification`: a bias of attention scores by relative position (per layer, shared
+    /// by all layers, or both), layer scale, keys without a bias, and a classifier on the normed mean of the patches,
+    /// or on CLS.
     static let beit = Family(
         name: "BEiT", modelType: "beit", model: "BeitForImageClassification",
         summary: "the mean of the patches, or CLS; a bias by relative position", base: "beit.",
@@ -78,7 +79,8 @@ private enum BEiT {
         return layer
     }
 
-    /// A bias for each relative position and head: [(2 rows - 1) (2 columns - 1) + 3, H]. nil where there is none.
+    /// The table of biases by relative position and head: [(2 rows - 1) (2 columns - 1) + 3, H]. nil where there is
+    /// none.
     private static func table(
         _ modules: [String], _ reader: inout TensorReader, _ config: ViTConfig
     ) throws(CheckpointError) -> Weight? {
@@ -90,7 +92,8 @@ private enum BEiT {
             because: "image_size \(config.imageSize) and patch_size \(config.patchSize)")
     }
 
-    /// The sum of tables by query and key [H, T, T]. The last three rows are CLS to a patch, a patch to CLS, CLS to CLS.
+    /// The sum of the tables, by query and key [H, T, T]. Their last three rows are CLS to a patch, a patch to CLS, CLS
+    /// to CLS.
     private static func scoreBias(_ tables: [Weight], _ config: ViTConfig) -> Weight {
         let (t, heads, grid) = (config.tokens, config.heads, config.grid), across = 2 * grid.columns - 1
         let positions = (2 * grid.rows - 1) * across

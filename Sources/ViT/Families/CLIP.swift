@@ -1,8 +1,8 @@
 import Formats
 
 extension Family {
-    /// transformers' `CLIPForImageClassification`: the vision model of a CLIP, a norm in front of its layers, and a
-    /// classifier on the mean of the patches, which no norm precedes.
+    /// transformers' `CLIPForImageClassification`: CLIP's vision model, with a norm before its layers, and a classifier
+    /// on the mean of the patches, without a norm.
     static let clip = Family(
         name: "CLIP", modelType: "clip", model: "CLIPForImageClassification",
         summary: "the mean of the patches, without a norm; a norm before the layers", base: "vision_model.",
@@ -26,7 +26,7 @@ extension Family {
         weights: { reader, config throws(CheckpointError) in
             let (d, p) = (config.hiddenSize, config.patchSize), base = "vision_model"
             let readout = config.architecture.readout, head = try VisionModel.head(&reader, config)
-            // CLIP spells it so.
+            // The name in CLIP's checkpoints, spelled like this.
             let preNorm = try reader.vector(["\(base).pre_layrnorm"], d)
             var norm = (weight: Weight.ones(d), bias: Weight.zeros(d)), projection: Weight?
             if let embedding = readout.embedding {
@@ -44,7 +44,7 @@ extension Family {
             return weights
         })
 
-    /// transformers' `SiglipForImageClassification`: the vision model of a SigLIP, no prefix tokens, and a classifier on
+    /// transformers' `SiglipForImageClassification`: SigLIP's vision model, without prefix tokens, and a classifier on
     /// the mean of the normed patches.
     static let siglip = Family(
         name: "SigLIP", modelType: "siglip", model: "SiglipForImageClassification", summary: "the mean of the patches",
@@ -75,7 +75,7 @@ extension Family {
         })
 }
 
-/// What the vision models of CLIP and SigLIP share.
+/// Common to the vision models of CLIP and SigLIP.
 private enum VisionModel {
     static func config(
         _ reader: ConfigReader, patchSize: PixelSize, activation: ViTConfig.Activation, eps: Float,
@@ -100,7 +100,7 @@ private enum VisionModel {
         return try reader.labels()
     }
 
-    /// A classifier, or the texts that stand for it
+    /// The classifier, or the text embeddings in its place
     static func head(
         _ reader: inout TensorReader, _ config: ViTConfig
     ) throws(CheckpointError) -> (weight: Weight, bias: Weight) {

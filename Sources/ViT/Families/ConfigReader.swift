@@ -1,7 +1,7 @@
 import Formats
 import Foundation
 
-/// `hidden_act` as transformers spells it. The names of one function differ in rounding only.
+/// Values of `hidden_act` in transformers. Names of the same function differ in rounding only.
 private let activations: KeyValuePairs<String, ViTConfig.Activation> = [
     "gelu": .gelu, "gelu_new": .geluNew, "gelu_pytorch_tanh": .geluNew, "quick_gelu": .quickGelu, "relu": .relu,
     "silu": .silu, "mish": .mish, "gelu_python": .gelu, "gelu_accurate": .geluNew, "gelu_fast": .geluNew,
@@ -12,11 +12,11 @@ private let activations: KeyValuePairs<String, ViTConfig.Activation> = [
 struct ConfigReader {
     private let members: JSONMembers
     let file: String
-    /// Shapes of the model's tensors by name, for what a family reads from them
+    /// Shapes of the model's tensors by name, for values that a family reads from them
     var shape: (String) -> [Int]? = { _ in nil }
     /// The classes of a model that compares images with texts
     var classes: TextClasses?
-    /// Another size of images than the model was trained on
+    /// The image size asked for, where it is not the one that the model was trained on
     var imageSize: PixelSize?
 
     /// - Throws: `CheckpointError.config` where the file is not a JSON object
@@ -53,7 +53,7 @@ struct ConfigReader {
         return int
     }
 
-    /// Of an image or patch: S or [height, width].
+    /// The size of an image or patch: S or [height, width].
     func size(_ key: String, default absent: PixelSize) throws(CheckpointError) -> PixelSize {
         guard let value = value(key) else { return absent }
         if let int = value.int { return PixelSize(side: int) }
@@ -118,7 +118,7 @@ struct ConfigReader {
                     reason: "id2label has \(names.count) entries but none for class \(index); "
                         + "expected keys \"0\" to \"\(names.count - 1)\"")
             }
-            // A number stands for the name that it is as a text.
+            // A number is taken as its text.
             guard let text = label.string ?? label.int.map(String.init) else {
                 throw wrong("id2label \(index)", label, expected: "a name")
             }

@@ -6,7 +6,7 @@ extension Family {
         config: { reader throws(CheckpointError) in try DINOv2.config(reader, "DINOv2", registers: 0) },
         weights: { reader, config throws(CheckpointError) in try DINOv2.weights(&reader, config, base: "dinov2") })
 
-    /// transformers' `Dinov2WithRegistersForImageClassification`: the same with register tokens, which have no positions.
+    /// transformers' `Dinov2WithRegistersForImageClassification`: DINOv2 with register tokens, which have no positions.
     static let dinov2WithRegisters = Family(
         name: "DINOv2 with registers", modelType: "dinov2_with_registers",
         model: "Dinov2WithRegistersForImageClassification",
@@ -40,7 +40,7 @@ private enum DINOv2 {
             family: family, prefix: [.cls] + [Architecture.PrefixToken](repeating: .register, count: registers),
             readout: .init([.token(0), .mean(from: first)]))
         architecture.hasGatedMLP = try reader.bool("use_swiglu_ffn", default: false)
-        // A gated MLP has two thirds of the hidden size, rounded up to a multiple of 8, and silu whatever hidden_act says.
+        // A gated MLP has two thirds of this size, rounded up to a multiple of 8, and silu whatever hidden_act is.
         let hidden = Int(Double(width) * ratio), gated = (Int(Double(hidden * 2) / 3) + 7) / 8 * 8
         return ViTConfig(
             hiddenSize: width, layers: try reader.int("num_hidden_layers", default: 12),
@@ -69,7 +69,7 @@ private enum DINOv2 {
         if registers > 0 {
             let tokens = try reader.stored(["\(embeddings).register_tokens"], [1, registers, d])
             prefix = Weight([cls, tokens])
-            // CLS's position, none for the registers, the patches'
+            // The position of CLS, zeros for the registers, the positions of the patches
             let own = position
             position = Weight(count: own.count + registers * d) {
                 let values = own.floats

@@ -1,6 +1,7 @@
 extension Family {
     /// transformers' `DeiTForImageClassification`, which has a distillation token and reads CLS, and
-    /// `DeiTForImageClassificationWithTeacher`, whose logits are the mean of two heads, on CLS and on the distillation token.
+    /// `DeiTForImageClassificationWithTeacher`, whose logits are the mean of two heads, on CLS and on the distillation
+    /// token.
     static let deit = Family(
         name: "DeiT", modelType: "deit",
         model: "DeiTForImageClassification or DeiTForImageClassificationWithTeacher",
@@ -27,7 +28,7 @@ extension Family {
         })
 }
 
-/// The mean of two heads on two tokens as one map of both: [C, 2D].
+/// The mean of two heads on two tokens, as one map of both tokens: [C, 2D].
 func meanHead(
     _ cls: String, _ distillation: String, _ reader: inout TensorReader, _ config: ViTConfig
 ) throws(CheckpointError) -> (weight: Weight, bias: Weight) {

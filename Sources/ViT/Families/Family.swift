@@ -1,16 +1,17 @@
-/// A family of models: how its config.json becomes a configuration, and its tensors weights. One file of this folder each.
+/// A family of models: how to read a configuration from config.json, and weights from tensors. One file of this folder
+/// each.
 package struct Family: Sendable {
-    /// As `Architecture.family`
+    /// The same as `Architecture.family`
     package let name: String
-    /// `model_type` in config.json; timm's models have none
+    /// `model_type` in config.json; absent in timm's models
     package let modelType: String
     /// The class whose checkpoints are read
     package let model: String
-    /// What the family's models differ in, for the table of families
+    /// The family's distinguishing features, for the table of families
     package let summary: String
-    /// What the names of all tensors but the head's begin with
+    /// Prefix of all tensor names but the head's
     let base: String
-    /// Whether its models compare images with texts too (`TextClasses`)
+    /// Whether its models can compare images with texts (`TextClasses`)
     var takesTexts = false
     let config: @Sendable (ConfigReader) throws(CheckpointError) -> ViTConfig
     let weights: @Sendable (inout TensorReader, ViTConfig) throws(CheckpointError) -> ViTWeights
@@ -19,7 +20,7 @@ package struct Family: Sendable {
         .vit, .deit, .vitMSN, .dinov2, .dinov2WithRegisters, .beit, .clip, .siglip, .timm,
     ]
 
-    /// The families as text, one a line
+    /// The families as text, one per line
     package static var table: String {
         let rows =
             [("FAMILY", "MODEL_TYPE", "CLASS", "READS")]
@@ -48,7 +49,7 @@ package struct Family: Sendable {
         return family
     }
 
-    /// The family that a configuration is of.
+    /// The family of a configuration.
     static func of(_ config: ViTConfig) throws(CheckpointError) -> Family {
         guard let family = all.first(where: { $0.name == config.architecture.family }) else {
             throw .config(file: "config.json", reason: "\(config.architecture.family) is no family that vitpatch reads")

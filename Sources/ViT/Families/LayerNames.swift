@@ -1,21 +1,21 @@
-/// What a family calls the modules of a layer: paths, several where a module has had several names.
+/// A family's names for the modules of a layer: paths, several where a module has had several names.
 struct LayerNames {
     var norm1: [String], norm2: [String]
     var query: [String], key: [String], value: [String], output: [String]
-    /// Queries, keys and values of one map; those above do not count then
+    /// Queries, keys and values as one map, which replaces `query`, `key` and `value`
     var joint: [String]?
     /// Norms of queries and keys, in families that have them
     var qNorm: [String]?, kNorm: [String]?
     var fc1: [String], fc2: [String]
     /// Vectors [D] that attention's and the MLP's outputs are multiplied by, in families that have them
     var scale1: [String]?, scale2: [String]?
-    /// The gate and what it gates, where a gated MLP has them apart; together they are fc1
+    /// Gate and up, where a gated MLP stores them separately; stacked they are fc1
     var gate: [String]?, up: [String]?
 }
 
 extension TensorReader {
-    /// A layer's weights. Its scales become part of the maps in front of them, so that attn_out and mlp_out are what is added
-    /// to the stream.
+    /// A layer's weights. Layer scale is multiplied into the preceding maps, so that attn_out and mlp_out are the
+    /// values added to the stream.
     mutating func layer(_ names: LayerNames, _ config: ViTConfig) throws(CheckpointError) -> LayerWeights {
         let (d, m) = (config.hiddenSize, config.intermediateSize)
         let ln1 = try vector(names.norm1, d), ln2 = try vector(names.norm2, d)
@@ -42,7 +42,7 @@ extension TensorReader {
         return layer
     }
 
-    /// A map whose outputs are multiplied by a vector.
+    /// A map with its outputs multiplied by a vector.
     mutating func scaled(
         _ map: (weight: Weight, bias: Weight), by names: [String]?, _ width: Int
     ) throws(CheckpointError) -> (weight: Weight, bias: Weight) {
@@ -51,7 +51,7 @@ extension TensorReader {
         return (map.weight.scaled(rows: factors), map.bias.scaled(rows: factors))
     }
 
-    /// The classifier of a model that was saved with one.
+    /// The classifier of a model, if it was saved with one.
     mutating func head(_ path: String, _ config: ViTConfig) throws(CheckpointError) -> (weight: Weight, bias: Weight) {
         guard has("\(path).weight") else {
             let family = try Family.of(config)
@@ -66,7 +66,7 @@ extension TensorReader {
 }
 
 extension Weight {
-    /// A vector [D] through the first D rows of a map [.., D], in Double.
+    /// A vector [D] mapped by the first D rows of a map [.., D], in Double.
     static func projected(_ vector: Weight, by weight: Weight, bias: Weight, width d: Int) -> Weight {
         Weight(count: d) {
             let (x, w, b) = (vector.floats, weight.floats, bias.floats)

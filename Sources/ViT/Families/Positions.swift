@@ -1,13 +1,13 @@
 import Foundation
 
 extension TensorReader {
-    /// Position embeddings [T, D]: those of the prefix tokens that have some, then those of the patches, interpolated
-    /// where images have another size than the model was trained on.
+    /// Position embeddings [T, D]: first the prefix tokens', if they have any, then the patches', interpolated where
+    /// images do not have the size that the model was trained on.
     ///
     /// - Parameters:
-    ///   - prefix: how many of them are a prefix token's
+    ///   - prefix: how many of the embeddings are for prefix tokens
     ///   - isBatched: whether the tensor is [1, T, D]
-    ///   - antialias: whether the library that the family is of interpolates with antialiasing
+    ///   - antialias: whether the family's library interpolates with antialiasing
     mutating func positions(
         _ names: [String], prefix: Int, isBatched: Bool = true, antialias: Bool = false, _ config: ViTConfig
     ) throws(CheckpointError) -> Weight {
@@ -26,12 +26,12 @@ extension TensorReader {
     }
 }
 
-/// Embeddings of a grid resized by bicubic interpolation as torch's `interpolate(mode="bicubic",
-/// align_corners=False)`: cubics with a = -0.75 and edges repeated, or with antialiasing a = -0.5, stretched to the scale
+/// Embeddings of a grid, resized by bicubic interpolation as in torch's `interpolate(mode="bicubic",
+/// align_corners=False)`: cubics with a = -0.75 and repeated edges; with antialiasing, a = -0.5, stretched to the scale
 /// where the grid shrinks, and cut at the edges.
 ///
 /// - Parameter values: [rows * columns, width]
-/// - Returns: [rows * columns, width] of the other grid
+/// - Returns: [rows * columns, width] of the new grid
 private func interpolated(
     _ values: [Float], grid old: ViTConfig.Grid, to new: ViTConfig.Grid, width: Int, antialias: Bool
 ) -> [Float] {
@@ -55,7 +55,7 @@ private func interpolated(
     return out.map(Float.init)
 }
 
-/// Which inputs an output reads, and with what weights.
+/// The inputs that an output reads, with their weights.
 private func cubicTaps(_ out: Int, from old: Int, to new: Int, antialias: Bool) -> [(Int, Double)] {
     func cubic(_ x: Double, _ a: Double) -> Double {
         let x = abs(x)

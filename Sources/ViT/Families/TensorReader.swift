@@ -1,4 +1,4 @@
-/// Reads a model's tensors by name, checks their shapes and values, and keeps count of those it used.
+/// Reads a model's tensors by name, checks their shapes and values, and records which were used.
 struct TensorReader {
     let source: TensorSource
     let classes: TextClasses?
@@ -6,7 +6,7 @@ struct TensorReader {
 
     init(source: TensorSource, classes: TextClasses? = nil) { (self.source, self.classes) = (source, classes) }
 
-    /// Names that were not asked for, sorted
+    /// Names of tensors that were not read, sorted
     var unused: [String] { source.unused(used) }
 
     func has(_ name: String) -> Bool { source.has(name) }
@@ -29,8 +29,8 @@ struct TensorReader {
         try linear([path], out: out, in: width)
     }
 
-    /// Linear maps of the same input, as one: weight [parts * out, in] and bias [parts * out]; zeros for the bias where
-    /// the configuration says that there is none.
+    /// Several linear maps of the same input as one: weight [parts * out, in] and bias [parts * out]; the bias is zeros
+    /// if `bias` is false.
     mutating func linear(
         stacked parts: [[String]], out: Int, in width: Int, bias: Bool
     ) throws(CheckpointError) -> (weight: Weight, bias: Weight) {
@@ -57,7 +57,7 @@ struct TensorReader {
 
     /// The first of `names` that the checkpoint has, checked for shape and finite values.
     ///
-    /// - Parameter because: where the expected shape comes from, appended to the message about another one.
+    /// - Parameter because: where the expected shape comes from; added to the message about a different shape
     mutating func stored(
         _ names: [String], _ shape: [Int], because: String? = nil
     ) throws(CheckpointError) -> StoredTensor {

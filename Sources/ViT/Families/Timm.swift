@@ -1,10 +1,11 @@
 import Formats
 
 extension Family {
-    /// timm's `VisionTransformer`, with the config.json of its models on the hub (architecture, model_args, pretrained_cfg).
+    /// timm's `VisionTransformer`, with the config.json of its models on the hub (architecture, model_args,
+    /// pretrained_cfg).
     ///
-    /// Sizes, norms, prefix tokens and layer scale are read from the tensors; heads, activation and pooling are not in them, so
-    /// they come from model_args, or from the architecture's name.
+    /// Sizes, norms, prefix tokens and layer scale are read from the tensors. Heads, activation and pooling cannot be,
+    /// so they come from model_args or from the architecture's name.
     static let timm = Family(
         name: "timm ViT", modelType: "timm", model: "VisionTransformer",
         summary: "CLS, or the mean of the patches; layer scale, norm before the layers, registers",
@@ -12,13 +13,13 @@ extension Family {
 }
 
 private enum Timm {
-    /// Width and heads by the part of an architecture's name that says its size
+    /// Width and heads by the part of an architecture's name that gives its size
     static let sizes = [
         "tiny": (192, 3), "small": (384, 6), "medium": (512, 8), "base": (768, 12), "large": (1024, 16),
         "huge": (1280, 16), "so400m": (1152, 16), "giant": (1408, 16), "giantopt": (1536, 16), "gigantic": (1664, 16),
     ]
 
-    /// Arguments of timm's constructor that are read, or that change nothing in inference
+    /// Arguments of timm's constructor that are read here or have no effect in inference
     static let arguments: Set = [
         "img_size", "patch_size", "in_chans", "num_classes", "global_pool", "embed_dim", "depth", "num_heads",
         "mlp_ratio", "qkv_bias", "qk_norm", "init_values", "class_token", "no_embed_class", "reg_tokens", "pre_norm",
@@ -33,7 +34,7 @@ private enum Timm {
             throw fault("architecture is missing; timm's config.json names one")
         }
         let arguments = try reader.object("model_args"), pretrained = try reader.object("pretrained_cfg")
-        // Other classes of timm have such names too; a tensor of theirs is missing, or one is left over.
+        // Other classes of timm have such names too; for them, a tensor is missing or left over.
         let parts = name.split(separator: "_").map(String.init)
         guard ["vit", "deit", "deit3"].contains(parts.first),
             !parts.contains(where: ["rpn", "rope", "relpos", "r26", "r50"].contains)
@@ -95,7 +96,7 @@ private enum Timm {
         var architecture = Architecture(
             family: "timm ViT", prefix: prefix, readout: .init(read, norm: norm), hasPreNorm: hasPreNorm)
         architecture.hasQKNorm = reader.shape("blocks.0.attn.q_norm.weight") != nil
-        // The hidden size is what the last map reads; a gated MLP's first map has twice as many values.
+        // The hidden size is the input width of the last map; a gated MLP's first map has twice as many outputs.
         let hidden = try shape("blocks.0.mlp.fc2.weight", 2)[1]
         architecture.hasGatedMLP =
             reader.shape("blocks.0.mlp.fc1_g.weight") != nil
@@ -112,7 +113,7 @@ private enum Timm {
             architecture: architecture, labels: try labels(reader, pretrained))
     }
 
-    /// vit_giant_patch14_dinov2 is wider than the others that are called giant.
+    /// vit_giant_patch14_dinov2 is wider than the other architectures called giant.
     private static func isDINOv2Giant(_ parts: [String], width: Int) -> Bool {
         parts.contains("giant") && width == 1536
     }
@@ -133,7 +134,7 @@ private enum Timm {
     ) throws(CheckpointError) -> ViTConfig.Activation {
         guard let name = try arguments.string("act_layer") else {
             if isGated { return .silu }
-            // SigLIPs whose architecture came with the second version have the tanh approximation.
+            // SigLIP architectures that were added with SigLIP 2 use the tanh approximation.
             let isSecond =
                 parts.contains("giantopt") || parts.starts(with: ["vit", "so400m", "patch16"])
                 || parts.starts(with: ["vit", "base", "patch32"])
@@ -153,7 +154,7 @@ private enum Timm {
         return found.value
     }
 
-    /// label_names where the file has them, otherwise transformers' placeholders
+    /// label_names where the file has them, otherwise transformers' placeholder names
     private static func labels(_ reader: ConfigReader, _ pretrained: ConfigReader) throws(CheckpointError) -> [String] {
         for place in [reader, pretrained] {
             guard let value = place.value("label_names") else { continue }
@@ -206,7 +207,7 @@ private enum Timm {
         return weights
     }
 
-    /// timm's `AttentionPoolLatent` of one query
+    /// timm's `AttentionPoolLatent` with one query
     private static func pooling(
         _ reader: inout TensorReader, _ config: ViTConfig
     ) throws(CheckpointError) -> PoolingWeights {
@@ -226,7 +227,7 @@ private enum Timm {
             fc1Weight: fc1.weight, fc1Bias: fc1.bias, fc2Weight: fc2.weight, fc2Bias: fc2.bias)
     }
 
-    /// Positions of all tokens, or (no_embed_class) of the patches alone.
+    /// Positions of all tokens, or (no_embed_class) of the patches only.
     private static func position(_ reader: inout TensorReader, _ config: ViTConfig) throws(CheckpointError) -> Weight {
         let d = config.hiddenSize, prefix = config.prefixTokens
         guard reader.has("pos_embed") else { return .zeros(config.tokens * d) }

@@ -1,9 +1,9 @@
 extension Family {
     /// transformers' `ViTForImageClassification`: pre-norm, learned positions, a classifier on CLS.
     ///
-    /// Absent keys of config.json (or null) have the defaults of transformers' `ViTConfig` (ViT-B/16 at 224 pixels, two
-    /// labels). `id2label` must name the classes 0 to C-1, in any order. Tensor names may be those that transformers
-    /// saves (`vit.encoder.layer.0.attention.attention.query.weight`) or those its version 5 uses in memory
+    /// Absent (or null) keys of config.json have the defaults of transformers' `ViTConfig` (ViT-B/16 at 224 pixels, two
+    /// labels). `id2label` must name the classes 0 to C-1, in any order. Tensors may have the names that transformers
+    /// saves (`vit.encoder.layer.0.attention.attention.query.weight`) or those that its version 5 uses in memory
     /// (`vit.layers.0.attention.q_proj.weight`).
     static let vit = Family(
         name: Architecture.vit.family, modelType: "vit", model: "ViTForImageClassification", summary: "CLS",
@@ -12,7 +12,7 @@ extension Family {
         weights: { reader, config throws(CheckpointError) in try ViTFamily.weights(&reader, config, base: "vit") })
 }
 
-/// What ViT shares with the families that transformers derives from it.
+/// Common to ViT and the families that transformers derives from it.
 enum ViTFamily {
     static func config(
         _ reader: ConfigReader, _ architecture: Architecture, eps: Float
@@ -41,7 +41,7 @@ enum ViTFamily {
     /// The modules of layer i.
     static func names(_ base: String) -> (Int) -> LayerNames {
         { index in
-            // As transformers saves it, as its version 5 calls it in memory, and as that version saves ViTMSN
+            // Names saved by transformers, used in memory by its version 5, and saved by that version for ViTMSN
             func paths(_ saved: String, _ inMemory: String) -> [String] {
                 [
                     "\(base).encoder.layer.\(index).\(saved)", "\(base).layers.\(index).\(inMemory)",
@@ -61,8 +61,8 @@ enum ViTFamily {
 
     /// - Parameters:
     ///   - prefix: the prefix tokens [prefix tokens, D]; nil for CLS alone
-    ///   - position: [T, D]; nil where the checkpoint has it so
-    ///   - names: of layer i
+    ///   - position: [T, D]; nil to read it from the checkpoint
+    ///   - names: the module names of layer i
     static func weights(
         _ reader: inout TensorReader, _ config: ViTConfig, base: String, head: (weight: Weight, bias: Weight),
         prefix: Weight? = nil, position: Weight? = nil, names: (Int) -> LayerNames

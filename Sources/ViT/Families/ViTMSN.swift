@@ -1,5 +1,5 @@
 extension Family {
-    /// transformers' `ViTMSNForImageClassification`: a ViT with another epsilon.
+    /// transformers' `ViTMSNForImageClassification`: a ViT with a different epsilon.
     static let vitMSN = Family(
         name: "ViT-MSN", modelType: "vit_msn", model: "ViTMSNForImageClassification", summary: "CLS", base: "vit.",
         config: { reader throws(CheckpointError) in

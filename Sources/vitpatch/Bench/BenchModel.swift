@@ -3,7 +3,7 @@ import ViT
 
 /// The model whose shapes are timed.
 enum BenchModel {
-    /// A folder's, the demo's where there is none, or random weights for `vit-b`.
+    /// The folder's model; without a folder the demo's; for `vit-b` random weights.
     static func named(_ folder: String?) throws -> (ViTConfig, ViTWeights, String) {
         if folder == "vit-b" {
             let config = ViTConfig(
@@ -26,7 +26,7 @@ extension ViTConfig {
 }
 
 extension ViTWeights {
-    /// Weights of a size at which nothing overflows: for timing.
+    /// Random weights, small enough that nothing overflows; for timing.
     static func random(_ config: ViTConfig, using random: inout SplitMix64) -> ViTWeights {
         let (d, m) = (config.hiddenSize, config.intermediateSize)
         func some(_ count: Int) -> Weight {

@@ -5,7 +5,7 @@ import ViT
 
 /// Single operations at a model's sizes.
 struct BenchOperations {
-    /// Ways to do the same work
+    /// Ways to do the same work, and the naive way
     typealias Work = (ways: [OpCase], naive: OpCase?)
 
     private let library: KernelLibrary
@@ -14,7 +14,7 @@ struct BenchOperations {
     /// The linear maps of a layer, by the GEMM that a sweep would use and by the other providers'
     private(set) var gemms: [Work] = []
 
-    /// - Parameter alone: no naive ways, and no other provider
+    /// - Parameter alone: without naive ways and other providers
     init(_ config: ViTConfig, library: KernelLibrary, gemm: any GEMM, images: Int, alone: Bool) throws {
         self.library = library
         naiveLibrary = KernelLibrary(naive: library.context)
@@ -68,7 +68,7 @@ struct BenchOperations {
         ] + backwardKernels(config, rows: rows)
     }
 
-    /// What estimates from gradients need beside products with transposed weights
+    /// The kernels of estimates from gradients, besides products with transposed weights
     private static func backwardKernels(_ config: ViTConfig, rows: Int) -> [OpCase] {
         let t = config.tokens, d = config.hiddenSize, m = config.intermediateSize
         let (h, dh) = (config.heads, config.headDim), list = (0..<Int32(rows)).map { $0 }
@@ -89,7 +89,7 @@ struct BenchOperations {
     /// Every way of every work, each with the time that the naive way took.
     func time(_ group: Bench.Group, _ work: [Work], seconds: Double, _ add: (Measurement) -> Void) throws {
         for work in work {
-            // Naive ways may take seconds; one run says enough.
+            // Naive ways may take seconds; one run is enough.
             let naive = try work.naive.map { try time(group, $0, naiveLibrary, seconds: seconds, atLeast: 1).median }
             for way in work.ways {
                 var measurement = try time(group, way, library, seconds: seconds, atLeast: 3)

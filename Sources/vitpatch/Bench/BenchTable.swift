@@ -1,7 +1,6 @@
 import Foundation
 
-/// A line for each thing timed: its median and spread, shares of the measured peaks, and how many times as fast as the
-/// naive kernel it is.
+/// One line per measurement: median and spread, shares of the measured peaks, and the speedup over the naive kernel.
 enum BenchTable {
     static let header =
         row("what", "shape", "median", "fastest-slowest", "GFLOP/s", "of peak", "GB/s", "of peak", "naive", "")

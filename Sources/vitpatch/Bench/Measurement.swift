@@ -1,12 +1,12 @@
 import CLRuntime
 import Foundation
 
-/// One thing timed: medians are to be quoted, the spread says how noisy the machine was.
+/// One measurement. The median is to be quoted; the spread shows how noisy the machine was.
 struct Measurement: Codable {
     var group: String
     var name: String
     var shape: String
-    /// Seconds a run
+    /// Seconds per run
     var median: Double, fastest: Double, slowest: Double
     var runs: Int
     /// Work of one run; 0 where it has no meaning
@@ -15,7 +15,7 @@ struct Measurement: Codable {
     var naive: Double?
 
     /// - Parameters:
-    ///   - seconds: stop after about so long, but not before `atLeast` runs
+    ///   - seconds: stop after about this long, but not before `atLeast` runs
     ///   - body: enqueues the work; it is waited for
     static func of(
         _ group: String, _ name: String, _ shape: String, flops: Double, bytes: Double, context: Context,
@@ -38,7 +38,7 @@ struct Measurement: Codable {
             slowest: times[times.count - 1], runs: times.count, flops: flops, bytes: bytes)
     }
 
-    /// What identifies it between two runs of `vitpatch bench`
+    /// Identifies the measurement in another run of `vitpatch bench`
     var key: String { "\(group)|\(name)|\(shape)" }
 }
 

@@ -11,21 +11,21 @@ struct TuneRun {
     let layer: [(n: Int, k: Int)]
     /// M
     let rows: Int
-    /// For each map and candidate
+    /// Time to spend on each map and candidate
     let seconds: Double
 
-    /// Rounds in which the fastest candidate meets the built-in choice, and those it must win by `margin`
+    /// Rounds of the fastest candidate against the built-in choice, and how many it must win by `margin`
     private static let rounds = 9, wins = 7
     private static let margin = 1.03
 
     private var flops: Double { layer.map { 2.0 * Double(rows * $0.n * $0.k) }.reduce(0, +) }
 
-    /// The fastest candidate with right results, if it is clearly faster than the built-in choice; else that.
+    /// The fastest candidate with right results, if it is clearly faster than the built-in choice; else the latter.
     func choose() throws -> GEMMChoice {
         var best: (choice: GEMMChoice, seconds: Double)?
         for round in GEMMChoice.rounds(library) {
             for choice in round(best?.choice) {
-                // A candidate that the device cannot build or run is no candidate.
+                // Candidates that the device cannot build or run are skipped.
                 guard let gemm = try? choice.make(library), let isRight = try? isRight(gemm) else { continue }
                 guard isRight else {
                     line(gemm.name, "wrong results")
@@ -62,16 +62,16 @@ struct TuneRun {
         Terminal.standardOutput(name.padding(toLength: 40, withPad: " ", startingAt: 0) + text + "\n")
     }
 
-    /// Sizes that are no multiple of a tile, and more rows than a block has
+    /// Checks sizes that are no multiple of a tile, and more rows than a block has
     private func isRight(_ gemm: any GEMM) throws -> Bool {
         try OpCase.gemm(gemm, m: 131, n: 197, k: 263, activation: .gelu, gap: 1, offset: 3).check(library, seed: 1)
             .passed
     }
 
-    /// The challenger, if it is faster by `margin` in most rounds, the two in turn; else the built-in choice. A noisy
-    /// machine then gives the same choice each time.
+    /// The challenger, if it is faster by `margin` in `wins` of `rounds` alternating rounds; else the built-in choice.
+    /// Then a noisy machine gives the same choice each time.
     private func contest(_ challenger: GEMMChoice, _ builtIn: GEMMChoice) throws -> GEMMChoice {
-        // CLBlast's parameters are the process's, so that two of its choices cannot take turns.
+        // CLBlast's parameters are global to the process, so two of its choices cannot alternate.
         let (first, second) = (try challenger.make(library), try builtIn.make(library))
         if first.name == second.name { return builtIn }
         if challenger.provider == .clblast, builtIn.provider == .clblast { return challenger }
@@ -98,11 +98,11 @@ struct TuneRun {
             total += try Measurement.of("", "", "", flops: 0, bytes: 0, context: context, seconds: seconds) {
                 try gemm(
                     a: Matrix(a, stride: k), weight: weight, rows: rows, activation: .none, out: Matrix(out, stride: n))
-            }.fastest  // what else the machine does only adds time
+            }.fastest  // other load on the machine only adds time
         }
         return total
     }
-    /// Random numbers, a few thousand over and over: quick to make, and no zeros, which some devices multiply faster.
+    /// A few thousand random numbers, repeated: quick to make, and no zeros, which some devices multiply faster.
     private static func values(_ count: Int) -> [Float] {
         var random = SplitMix64(seed: 1)
         let some = (0..<4099).map { _ in Float.random(in: -1...1, using: &random) }

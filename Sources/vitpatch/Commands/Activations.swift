@@ -86,7 +86,7 @@ struct Activations: ParsableCommand {
         return options
     }
 
-    /// All that a LIST names, ascending; nil: all there are.
+    /// All indices that a LIST names, ascending; nil: all.
     private func indices(_ items: [ListText.Item]?) throws -> [Int]? {
         guard let items, items.allSatisfy({ $0.indices != nil }) else { return nil }
         return Set(items.flatMap { $0.indices ?? [] }).sorted()

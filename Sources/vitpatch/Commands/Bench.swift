@@ -45,7 +45,7 @@ struct Bench: ParsableCommand {
 
     @OptionGroup var device: DeviceOptions
 
-    /// Lines that belong together
+    /// Groups of lines
     enum Group: String, Choice { case kernel, gemm, pass, sweep }
 
     private func groups() throws -> [Group] {
@@ -123,7 +123,7 @@ struct Bench: ParsableCommand {
             var measurement = try Measurement.of(
                 group.rawValue, name, "\(images) images", flops: 0, bytes: 0, context: encoder.context,
                 seconds: seconds, run)
-            // What the evaluations cost: half of a layer's products each, attention's in the ones that are attention.
+            // An evaluation is one stage; each is counted as half of a layer's flops.
             measurement.flops = Double(evaluations) / 2 * config.layerFlops
             add(measurement)
         }

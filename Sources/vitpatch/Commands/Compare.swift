@@ -43,8 +43,8 @@ struct Compare: ParsableCommand {
                 : comparisonText(comparison, a: a, b: b, colour: Terminal.colour))
     }
 
-    /// Names what makes the sweeps more than two measurements of one thing. Two models' sweeps of one data set are what
-    /// the command is for; images that only share their names are not.
+    /// Refuses sweeps of different data without --force, as images of one name may be different ones. Warns of settings
+    /// that differ; models may differ, as comparing them is what the command is for.
     private func checkDifferences(_ a: Manifest, _ b: Manifest) throws {
         if a.dataHash != b.dataHash {
             let words =

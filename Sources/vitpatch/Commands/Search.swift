@@ -228,7 +228,7 @@ struct Search: ParsableCommand {
             })
     }
 
-    /// Before the search, so that its hours are not lost.
+    /// Checks --out before the search, whose hours of work would be lost otherwise.
     private func checkOut() throws {
         guard let out else { return }
         do {

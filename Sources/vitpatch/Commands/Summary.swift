@@ -87,7 +87,7 @@ struct Summary: ParsableCommand {
             let colour = Terminal.colour
             Terminal.standardOutput(
                 try summaryText(store: store, choice: shown, colour: colour, width: min(Terminal.width, 100)))
-            // Columns of the file are in the summary anyway.
+            // The summary already shows groups that the store has.
             if let groups, try !store.groups().contains(groups) {
                 Terminal.standardOutput(try groupText(store: store, by: [groups], colour: colour))
             }

@@ -6,7 +6,7 @@ import Spec
 import ViT
 
 extension Sweep {
-    /// An option that no site of the sweep takes up is a mistake.
+    /// Throws for an option that no site of the sweep takes.
     func checkNothingIsIgnored(_ spec: SweepSpec) throws {
         for (index, places) in spec.allPlaces.enumerated() {
             var sites = try places.site.flatMap { try SweepSpec.sites($0) }
@@ -25,7 +25,7 @@ extension Sweep {
         }
     }
 
-    /// The random places, with a word where there are none, or not as many as asked for.
+    /// The random places; warns if there are none, or fewer than asked for.
     func controls(
         of items: [SweepSpec.Item], _ settings: SweepSettings, _ config: ViTConfig
     ) -> [SweepSpec.Item] {
@@ -44,7 +44,7 @@ extension Sweep {
         return controls
     }
 
-    /// Positions in the data's order.
+    /// Indices of the sweep's images in the data's order.
     func chosenImages(_ settings: SweepSettings, count: Int) throws -> [Int] {
         var range = try OptionText.images(settings, count: count)
         if let shard = settings.shard {
@@ -62,7 +62,7 @@ extension Sweep {
         return (words + ["--resume"]).map(Self.quoted).joined(separator: " ")
     }
 
-    /// As a POSIX shell reads it back.
+    /// Quoted as a POSIX shell needs it.
     static func quoted(_ word: String) -> String {
         let isPlain =
             !word.isEmpty

@@ -5,7 +5,7 @@ import Results
 import Spec
 
 extension Sweep {
-    /// Positions of the patches that get exact passes. Which they are follows from the estimates, and is said once.
+    /// Indices of the patches that get exact passes. They are chosen by the estimates once, and stored.
     func chosenPatches(
         _ settings: SweepSettings, _ estimates: Estimates, of patches: [Patch], _ store: SweepStore
     ) throws -> [Int] {

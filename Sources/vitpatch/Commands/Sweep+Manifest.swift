@@ -6,7 +6,7 @@ import Spec
 import ViT
 
 extension Sweep {
-    /// What the results say of the sweep.
+    /// The manifest of the sweep's results.
     func manifest(
         _ settings: SweepSettings, target: Target, foil: Foil, model: Model, donor: Model?, data: LabelledData,
         spec: SweepSpec, items: [SweepSpec.Item]

@@ -4,7 +4,8 @@ import Report
 import Spec
 
 extension Sweep {
-    /// Names images whose files are gone, of those that a resumed sweep has to do: they are left out.
+    /// Warns of missing files among the images that a resumed sweep has to do, which are left out. Throws if the sweep
+    /// needs means over all images.
     /// - Returns: their ids
     func leaveOutMissing(
         of data: LabelledData, _ left: [[Int]], _ settings: SweepSettings, _ patches: [Patch]

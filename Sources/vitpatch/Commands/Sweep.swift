@@ -184,7 +184,7 @@ struct Sweep: ParsableCommand {
                 memory: memory.map { $0 - means })
         }
         func share(_ count: Int, among parts: Int) -> Int { (count + parts - 1) / parts }
-        // As many images for every device, and then as many in every wave.
+        // The same number of images for every device, then for every wave.
         func plan(_ patches: [Patch], images: Int) throws -> WavePlan {
             let most = share(images, among: devices.count)
             return try planned(
@@ -208,7 +208,7 @@ struct Sweep: ParsableCommand {
         var pairCount: Int?
         if settings.pairs != .none || settings.shapley > 0 {
             if !resume {
-                // What is wrong with the folder is said before the places are screened.
+                // The folder is checked before the places are screened.
                 try ResultsError.naming("--resume goes on with it, --overwrite replaces it") {
                     _ = try NewStore(folder: folder, manifest: described(items), overwrite: overwrite)
                 }
@@ -216,7 +216,7 @@ struct Sweep: ParsableCommand {
             let sets = PlaceSets(
                 manifest: try described(own), items: own, pairs: settings.pairs, orders: settings.shapley)
             let found = try sets.items(stored: resume ? ResultsStore.open(folder: folder).manifest : nil) {
-                // Before shards, which must all have the same pairs.
+                // The images without --shard, as all shards must have the same pairs.
                 let images = Array(
                     try OptionText.images(settings, count: data.dataset.count).prefix(PlaceSets.screened))
                 return try sets.screen(images: images.count) { store in
@@ -238,7 +238,7 @@ struct Sweep: ParsableCommand {
         let estimates = settings.estimation
         let exactImages = Screen.images(
             settings.exactImages, of: try OptionText.images(settings, count: data.dataset.count), seed: settings.seed)
-        // What cannot fit is refused before anything is replaced.
+        // A sweep that does not fit the memory is refused before anything is replaced.
         let wholePlan = settings.exact == .all ? try plan(patches, images: exactImages?.count ?? images.count) : nil
 
         var manifest = try described(items)
@@ -317,7 +317,7 @@ struct Sweep: ParsableCommand {
         let results = try store.open()
         let leftOut = skipped == nil && gone.isEmpty ? nil : (skipped?.names ?? []) + gone
         try results.finish(skipped: leftOut)
-        // Opened again where the manifest has changed
+        // Opened again if the manifest has changed
         let shown = leftOut == nil && results.manifest.skipped == nil ? results : try ResultsStore.open(folder: folder)
         Terminal.standardOutput(
             try summaryText(
@@ -327,7 +327,7 @@ struct Sweep: ParsableCommand {
         if writesReport { try ReportCommand.write(folder: folder) }
     }
 
-    /// What the sweep cost, and where its results are.
+    /// Prints the cost of the sweep, and where its results are.
     private func report(_ outcome: SweepTally.Outcome, folder: String, peaks: [Int]) throws {
         if verbose, outcome.evaluations > 0 {
             let saved = Double(outcome.fullPassEvaluations) / Double(outcome.evaluations)
@@ -352,7 +352,7 @@ struct Sweep: ParsableCommand {
 
     private var slurmTask: SlurmTask? { SlurmTask(environment: ProcessInfo.processInfo.environment) }
 
-    /// The flags that were given of those that decide what is computed
+    /// The flags given that decide what is computed
     private func flags() throws -> SweepOptions {
         var options = SweepOptions(input, places, estimates, measure)
         let texts: [(SweepKey, [String])] = [

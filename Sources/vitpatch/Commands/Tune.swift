@@ -28,7 +28,7 @@ struct Tune: ParsableCommand {
         let context = try device.context()
         let library = KernelLibrary(context)
         let (t, d, m) = try shapes()
-        // As many rows as waves have: on GPUs those of a large one, on CPUs those of a chunk
+        // The rows of usual GEMMs: on GPUs those of a large wave, on CPUs those of a chunk
         let rows = max(1, (context.device.isGPU ? 32768 : 1576) / t) * t
         let layer = [(3 * d, d), (d, d), (m, d), (d, m)]
 

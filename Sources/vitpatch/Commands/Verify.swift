@@ -30,7 +30,7 @@ struct Verify: ParsableCommand {
         let context = try deviceOptions.context()
         var gemms = [try deviceOptions.gemm(for: context.device)]
         if !deviceOptions.isExplicit {
-            // A tuned CLBlast comes last: its parameters stay for the process.
+            // A tuned CLBlast comes last: its parameters are global to the process.
             let providers =
                 GEMMProvider.exact.map { GEMMChoice(provider: $0) }
                 + Precision.available(on: context.device).filter { $0 != .fp32 }

@@ -6,7 +6,7 @@ import Spec
 
 extension GEMMProvider: Choice {}
 
-/// Which device.
+/// The option for the device.
 struct DeviceOption: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -15,7 +15,7 @@ struct DeviceOption: ParsableArguments {
     var device: String?
 
     private static let variable = "VITPATCH_DEVICE"
-    /// The option or the variable, as in messages
+    /// The option or the variable, as messages name it
     private var asked: String { device.map { "--device \($0)" } ?? "\(Self.variable)=\(spec ?? "")" }
     private var spec: String? {
         device ?? ProcessInfo.processInfo.environment[Self.variable].flatMap { $0.isEmpty ? nil : $0 }
@@ -57,7 +57,7 @@ struct DeviceOption: ParsableArguments {
     private static func contexts(_ devices: [Device], profiling: Bool) throws -> [Context] {
         try ProcessLimits.checkFileSize()
         let contexts = try devices.map { try Context(device: $0, profiling: profiling) }
-        // For tests: devices with less memory than they say, one number each.
+        // For tests: one limit per device, for devices with less memory than they report.
         let limits = ProcessInfo.processInfo.environment["VITPATCH_ALLOCATION_LIMIT"] ?? ""
         for (context, limit) in zip(contexts, limits.split(separator: ",")) {
             context.allocationLimit = try OptionText.bytes(String(limit), option: "VITPATCH_ALLOCATION_LIMIT")
@@ -69,7 +69,7 @@ struct DeviceOption: ParsableArguments {
     }
 }
 
-/// Which device, and which products on it.
+/// The device, its GEMM provider and its precision.
 struct DeviceOptions: ParsableArguments {
     @OptionGroup var selection: DeviceOption
 
@@ -98,10 +98,10 @@ struct DeviceOptions: ParsableArguments {
         try precision.map { try choice("--precision", $0, Precision.self) } ?? .fp32
     }
 
-    /// Whether one of them was asked for by name
+    /// Whether --gemm or --precision is given
     var isExplicit: Bool { gemm != nil || precision != nil }
 
-    /// One line where the device has a faster precision that is as exact and was not asked about.
+    /// One line if the device has a faster precision that is nearly as exact, and --precision is not given.
     func noteFasterPrecision(on device: Device) {
         guard precision == nil, Precision.available(on: device).contains(.bf16x3) else { return }
         let factor = GEMMChoices()?.load(for: device)?.factors?[Precision.bf16x3.rawValue]
@@ -113,15 +113,15 @@ struct DeviceOptions: ParsableArguments {
 
     func context(profiling: Bool = false) throws -> Context { try selection.context(profiling: profiling) }
 
-    /// Several devices where they are asked for, all of one kind.
+    /// The devices asked for, all of one kind.
     func contexts(profiling: Bool) throws -> [Context] {
         try selection.contexts(profiling: profiling) {
             $0.isSameKind(as: $1) && fp32(for: $0) == fp32(for: $1)
         }
     }
 
-    /// The provider of --precision; for fp32 what --gemm asks for, else what `vitpatch tune` measured, else what is
-    /// good without measuring.
+    /// The provider of --precision; for fp32 that of --gemm, else the choice that `vitpatch tune` measured, else the
+    /// built-in one.
     func gemm(for device: Device) throws -> GEMMChoice {
         let precision = try wanted()
         if precision == .fp32 { return fp32(for: device) }

@@ -1,11 +1,11 @@
 import ArgumentParser
 import Spec
 
-// Options that are keys of a spec file too: name, default, values and help come from `SweepKey`. Their values stay
-// texts, which Spec checks, so that a flag and a file's value have the same rules and messages.
+// Options that are also keys of a spec file: name, default, values and help come from `SweepKey`. Their values stay
+// texts, which Spec checks, so flags and files have the same rules and messages.
 
 extension Option where Value == String? {
-    /// - Parameter absent: the default in words, where the command has another one
+    /// - Parameter absent: the default in words, if the command has its own
     init(_ key: SweepKey, absent: String? = nil, note: String? = nil) {
         self.init(name: .customLong(key.rawValue), help: key.help(absent, note), completion: key.completion)
     }
@@ -22,7 +22,7 @@ extension Option where Value == [String] {
 
 extension SweepKey {
     fileprivate func help(_ absent: String?, _ note: String?) -> ArgumentHelp {
-        // What begins with a value stays as it is written.
+        // A text that begins with a value keeps its spelling.
         let beginsWithValue = !values.isEmpty || meaning.contains(" | ")
         let first = beginsWithValue ? String(meaning.prefix(1)) : meaning.prefix(1).uppercased()
         let meaning = first + meaning.dropFirst() + (note.map { "; \($0)" } ?? "")

@@ -16,7 +16,7 @@ extension SweepOptions {
     }
 }
 
-/// The model, and which images of which data.
+/// The model, the data, and the choice of images.
 struct InputOptions: ParsableArguments, SweepFlags {
     @Option(.model) var model: String?
     @Option(.imageSize) var imageSize: String?
@@ -39,7 +39,7 @@ struct InputOptions: ParsableArguments, SweepFlags {
     }
 }
 
-/// What happens to images that cannot be read.
+/// The treatment of images that cannot be read.
 struct UnreadableOptions: ParsableArguments {
     @Flag(help: "Leave out images that cannot be read; they are named on standard error and counted.")
     var skipUnreadable = false
@@ -48,7 +48,7 @@ struct UnreadableOptions: ParsableArguments {
     var skipped: SkippedImages? { skipUnreadable ? SkippedImages() : nil }
 }
 
-/// Which places are patched, and which way.
+/// The places that are patched, and the direction.
 struct PlaceOptions: ParsableArguments, SweepFlags {
     @Option(.direction) var direction: [String] = []
     @Option(.site) var site: [String] = []
@@ -64,7 +64,7 @@ struct PlaceOptions: ParsableArguments, SweepFlags {
     }
 }
 
-/// What is estimated from gradients, and what gets exact passes beside it.
+/// The estimates from gradients, and what gets exact passes besides.
 struct EstimateOptions: ParsableArguments, SweepFlags {
     @Option(.estimate) var estimate: [String] = []
     @Option(.estimateOf) var estimateOf: [String] = []
@@ -78,7 +78,7 @@ struct EstimateOptions: ParsableArguments, SweepFlags {
     }
 }
 
-/// What is measured, and on which of the images.
+/// The measured classes, the images included, and the noise draws.
 struct MeasureOptions: ParsableArguments, SweepFlags {
     @Option(.target) var target: String?
     @Option(.foil) var foil: String?
@@ -94,7 +94,7 @@ struct MeasureOptions: ParsableArguments, SweepFlags {
     }
 }
 
-/// Where and how it runs.
+/// The device and the memory of a command.
 struct RunOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -111,7 +111,7 @@ struct RunOptions: ParsableArguments {
 
 func one(_ text: String?) -> [String] { text.map { [$0] } ?? [] }
 
-/// Parts of a command line that several options share.
+/// Parsing that several options share.
 enum OptionText {
     /// Bytes of a SIZE: `4G`, `512M`, `1.5g`, plain bytes. Powers of 1024.
     static func bytes(_ text: String, option: String) throws -> Int {
@@ -129,7 +129,7 @@ enum OptionText {
         return Int(value * scale)
     }
 
-    /// Positions of the images in the data's order that `--offset` and `--limit` ask for.
+    /// Indices of the images that `--offset` and `--limit` select, in the data's order.
     static func images(_ settings: SweepSettings, count: Int) throws -> Range<Int> {
         let offset = settings.offset
         guard offset < count else {
@@ -138,7 +138,7 @@ enum OptionText {
         return offset..<(settings.limit.map { $0 < count - offset ? offset + $0 : count } ?? count)
     }
 
-    /// A name that is given must not be empty.
+    /// Throws for a name that is given but empty.
     static func check(_ option: String, name: String?) throws {
         if name == "" { throw UsageError("\(option) '': the name is empty") }
     }

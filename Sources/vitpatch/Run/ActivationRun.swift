@@ -5,14 +5,14 @@ import Patch
 import Spec
 import ViT
 
-/// Images' activations on their way into a .safetensors file: every image's go to their places as soon as they are
-/// there, so that memory does not grow with the images.
+/// Writes images' activations to a .safetensors file. Every image's are written at their offset as soon as they are
+/// computed, so memory does not grow with the images.
 struct ActivationRun {
     let experiment: Experiment
     let corruption: Corruption
     /// Whether there are corrupted passes beside the clean ones
     let isCorrupted: Bool
-    /// Positions in the data's order
+    /// Indices in the data's order
     let images: [Int]
     let sites: [Site]
     /// nil: all
@@ -21,7 +21,7 @@ struct ActivationRun {
 
     private var config: ViTConfig { experiment.model.encoder.config }
 
-    /// Names of the arrays in their order, with where they come from
+    /// Names of the arrays in their order, with the places that they are read from
     var names: [(name: String, place: Wavefront.Observed)] {
         (isCorrupted ? [false, true] : [false]).flatMap { isCorrupted in
             sites.flatMap { site in
@@ -35,7 +35,7 @@ struct ActivationRun {
         }
     }
 
-    /// - Returns: bytes of the file
+    /// - Returns: the file's size in bytes
     func write(to file: AtomicFile, metadata: [String: String]) throws -> Int {
         let names = names
         func count(_ site: Site) -> Int { site.shape(images: 1, tokens: tokens?.count, config).reduce(1, *) }

@@ -7,14 +7,14 @@ import ViT
 struct EstimateRun {
     let sweep: SweepRun
     let estimates: Estimates
-    /// Images that get exact passes too; nil: all
+    /// Images that also get exact passes; nil: all
     let exactImages: Set<Int>?
 
     /// - Parameter images: per corruption, without those that the store already has
-    /// - Throws: `CommandError` that names the device where it lacks memory
+    /// - Throws: `CommandError` that names the device with too little memory
     func run(images: [[Int]], _ found: SweepRun.Found, _ interruption: Interruption) throws -> SweepTally.Outcome {
         let most = images.map(\.count).max() ?? 0
-        // Transposed weights are for nothing where all is estimated already.
+        // If all is estimated already, transposed weights would be made for nothing.
         if most == 0 { return SweepTally.Outcome() }
         let runners = try sweep.devices.enumerated().map { index, device in
             let model = device.model

@@ -1,9 +1,9 @@
 import Patch
 
 extension Experiment {
-    /// The standard deviation of the patch projections of all clean images of the data: of the model and, if there is one,
-    /// the donor, each of which reads the images in its own way.
-    /// - Throws: `Interrupted`, and the error of an image that cannot be read: a deviation is one of all images
+    /// The standard deviation of the patch projections of all clean images of the data: of the model and, if there is
+    /// one, the donor, each with its own preprocessing.
+    /// - Throws: `Interrupted`, and the error of an unreadable image, unless `skipped` collects those
     func measuredNoiseDeviations(memory: Int?, _ interruption: Interruption) throws -> [Float] {
         try [model, donor].compactMap { $0 }.map { model in
             var single = Experiment(

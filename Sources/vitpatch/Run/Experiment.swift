@@ -4,7 +4,7 @@ import Patch
 import Spec
 import ViT
 
-/// What passes are made of: models, images, and the class that is tracked. Loads images and runs patches on them.
+/// The models, images and measured classes of passes. Loads images and runs patches on them.
 struct Experiment {
     let model: Model
     let donor: Model?
@@ -13,19 +13,19 @@ struct Experiment {
     var foil = Foil.pooled
     let seed: UInt64
     let samples: Int
-    /// What `--patch-with file:` puts in
+    /// The activations of `--patch-with file:`
     var file: ActivationFile?
-    /// Of the model's and the donor's patch projections, which noise multiplies; nil: every image's own
+    /// Standard deviations of the model's and the donor's patch projections, which scale noise; nil: every image's own
     var noiseDeviations: [Float]?
-    /// The corrupted image takes the place of the clean one: a single pass an image
+    /// Whether there is a single pass per image, on the corrupted image instead of the clean one
     var isSingle = false
-    /// Takes images that cannot be read; nil: they are errors
+    /// Collects unreadable images; nil: they are errors
     var skipped: SkippedImages?
     var profiler: Profiler?
-    /// Position of the device among the profiler's
+    /// Index of the device among the profiler's
     var device = 0
 
-    /// - Parameter partners: of which another image for each is loaded too
+    /// - Parameter partners: chooses another image for each, which is loaded too
     func loader(_ corruption: Corruption, partners: Partners? = nil) throws -> ImageLoader {
         func corruptor(_ model: Model) throws -> Corruptor {
             try Corruptor(
@@ -43,13 +43,13 @@ struct Experiment {
 
     func draws(_ corruption: Corruption) -> Int { corruption.isRandom ? samples : 1 }
 
-    /// Every patch on some images, in as many waves as they need; each wave once, or the average of as many as there
-    /// are noise draws.
+    /// Runs every patch on some images, in as many waves as they need. Each wave runs once, or once per noise draw,
+    /// averaged.
     /// - Parameters:
     ///   - keepLogits: results have every pass's logits too, means over the draws
     ///   - check: called before each wave, to end the work by an error
     ///   - body: called with each wave's part of images and patches
-    /// - Throws: `CommandError` that names the image where logits are no numbers
+    /// - Throws: `CommandError` that names the image where logits are not finite
     func run(
         _ images: ImageBatch, _ corruption: Corruption, on runner: WaveRunner, patches: [Patch],
         keepLogits: Bool = false,
@@ -68,8 +68,8 @@ struct Experiment {
         }
     }
 
-    /// Estimates of every patch on some images; averages where there are several noise draws.
-    /// - Throws: `CommandError` that names the image where logits or gradients are no numbers
+    /// Estimates of every patch on some images, averaged over noise draws.
+    /// - Throws: `CommandError` that names the image where logits or gradients are not finite
     func estimate(
         _ images: ImageBatch, _ corruption: Corruption, on runner: AttributionRunner
     ) throws -> AttributionResult {
@@ -129,7 +129,7 @@ struct Experiment {
         return result
     }
 
-    /// What a `WaveRunner` does when the device has less memory than planned.
+    /// For `WaveRunner`: warns that the device has less memory than planned.
     static func warn(planned: WavePlan, of model: Model) -> (WavePlan, CLError) -> Void {
         let device = model.encoder.context.device.title
         return { smaller, error in
@@ -142,7 +142,7 @@ struct Experiment {
         }
     }
 
-    /// - Parameter foils: of the images; nil: what `foil` says
+    /// - Parameter foils: one for each image; nil: by `foil`
     func wave(_ images: ImageBatch, _ corruption: Corruption, sample: Int, foils: [Int]? = nil) throws -> Wave {
         func draw(_ values: [[[Float]]]) -> [[Float]] { values.map { $0[min(sample, $0.count - 1)] } }
         let labels = images.indices.map { target.index(label: data.label($0)) }

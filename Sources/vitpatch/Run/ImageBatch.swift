@@ -1,6 +1,6 @@
-/// One wave's images as the models read them, made on other threads while the device works.
+/// One wave's images, preprocessed on other threads while the device works.
 struct ImageBatch: Sendable {
-    /// Positions in the data's order
+    /// Indices in the data's order
     var indices: [Int] = []
     /// Index into the corruptions of a sweep
     var corruption = 0
@@ -25,7 +25,7 @@ struct ImageBatch: Sendable {
         if !other.partner.isEmpty { partner.append(other.partner[i]) }
     }
 
-    /// Some of the images, by their positions.
+    /// Some of the images, by their positions in the batch.
     subscript(_ positions: Range<Int>) -> ImageBatch {
         if positions == indices.indices { return self }
         var some = ImageBatch(corruption: corruption)

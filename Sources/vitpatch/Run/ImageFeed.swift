@@ -1,6 +1,6 @@
-/// Images on their way to a device, batch by batch, made ready on other threads while it works.
+/// Feeds images to a device batch by batch; other threads prepare them while it works.
 final class ImageFeed {
-    /// One corruption's images, positions in the data's order, with what loads them
+    /// One corruption's images, indices in the data's order, and their loader
     struct Source {
         var images: [Int]
         var loader: ImageLoader
@@ -9,14 +9,14 @@ final class ImageFeed {
     }
 
     private let sources: [Source]
-    /// Of each batch
+    /// The source and the images of each batch
     private let ranges: [(source: Int, images: Range<Int>)]
     private let isKept: Bool
     private var kept: [ImageBatch] = []
 
     /// - Parameters:
-    ///   - perBatch: images
-    ///   - isKept: whether they fit into host memory, so that only the first `forEach` makes them
+    ///   - perBatch: images per batch
+    ///   - isKept: whether batches are kept in host memory, so that only the first `forEach` prepares them
     init(_ sources: [Source], perBatch: Int, isKept: Bool = false) {
         (self.sources, self.isKept) = (sources, isKept)
         ranges = sources.enumerated().flatMap { index, source in
@@ -26,13 +26,13 @@ final class ImageFeed {
         }
     }
 
-    /// Positions of all images in the data's order, corruption after corruption
+    /// Indices of all images in the data's order, corruption after corruption
     var indices: [Int] { sources.flatMap(\.images) }
     /// The corruption of each batch
     var corruptions: [Int] { ranges.map { sources[$0.source].corruption } }
 
     /// The batches in their order.
-    /// - Parameter ahead: made before they are asked for
+    /// - Parameter ahead: batches prepared in advance
     func batches(ahead: Int = 1) -> Prefetcher<ImageBatch> {
         let sources = sources, ranges = ranges
         return Prefetcher(count: ranges.count, ahead: ahead) { index in
@@ -43,7 +43,7 @@ final class ImageFeed {
         }
     }
 
-    /// - Parameter body: returns whether to go on
+    /// - Parameter body: returns whether to continue
     /// - Returns: whether all batches were seen
     func forEach(_ body: (ImageBatch) throws -> Bool) throws -> Bool {
         if isKept, kept.count == ranges.count {

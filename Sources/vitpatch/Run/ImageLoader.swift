@@ -11,11 +11,11 @@ struct ImageLoader: Sendable {
     var donor: (preprocessor: Preprocessor, corruptor: Corruptor)?
     /// The choice of partners; nil where none is needed
     var partners: Partners?
-    /// Takes the images that cannot be read, which are then left out; nil: they are errors
+    /// Collects unreadable images, which are then left out; nil: they are errors
     var skipped: SkippedImages?
     var profiler: Profiler?
 
-    /// - Throws: the error of the first image, in their order, that cannot be read
+    /// - Throws: the error of the first unreadable image, in their order
     func load(_ indices: [Int]) throws -> ImageBatch {
         try profiler.host(.images, "\(indices.count) images") { try prepare(indices) }
     }

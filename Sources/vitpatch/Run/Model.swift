@@ -9,7 +9,7 @@ import Spec
 import Synchronization
 import ViT
 
-/// A model on a device with the images that it can read.
+/// A model on a device, and its preprocessing of images.
 struct Model {
     let checkpoint: Checkpoint
     let preprocessor: Preprocessor
@@ -32,7 +32,7 @@ struct Model {
         try checkpoint(folder: settings.model, classes: settings.classes, imageSize: settings.imageSize)
     }
 
-    /// The donor, which has the same images and texts for classes as the model
+    /// The donor, with the model's image size and class texts
     static func donor(_ settings: SweepSettings) throws -> Checkpoint? {
         guard let folder = settings.donor else { return nil }
         if folder == "demo" { return try Demo.model(Demo.gray) }
@@ -41,8 +41,8 @@ struct Model {
     }
 
     /// - Parameters:
-    ///   - resize: nil for what the model's image processor says
-    ///   - allTokens: have the last layer compute those too that the classifier does not read
+    ///   - resize: nil: as the model's image processor
+    ///   - allTokens: whether the last layer also computes tokens that the readout does not read
     init(
         _ checkpoint: Checkpoint, context: Context, gemm: GEMMChoice, resize: ResizeLibrary? = nil,
         allTokens: Bool = false
@@ -69,17 +69,17 @@ struct Model {
     }
 }
 
-/// The images of a command, and which class of the model each belongs to.
+/// The images of a command, and the model's class of each.
 struct LabelledData: Sendable {
     private(set) var dataset: ImageDataset
     /// Class of the data -> class of the model
     let match: ClassMatch
-    /// What a column of the data says, by image: class of the model, -1 where it says none; nil where there is no column
+    /// By image, the class that the column `foil` of the data names, -1 if it names none; nil without such a column
     let foils: [Int]?
 
     /// - Parameters:
-    ///   - skipped: takes the images that cannot be read; nil: they are errors
-    ///   - resuming: the folder of a sweep that goes on, whose data may have lost files since
+    ///   - skipped: collects unreadable images; nil: they are errors
+    ///   - resuming: the folder of a sweep that is resumed; its data may have lost files since
     init(_ settings: SweepSettings, model: ViTConfig, skipped: SkippedImages? = nil, resuming: String? = nil) throws {
         let allowsMissing = skipped != nil || resuming != nil
         dataset =
@@ -102,14 +102,14 @@ struct LabelledData: Sendable {
         for note in dataset.notes + [match.warning].compactMap({ $0 }) { Terminal.warning(note) }
     }
 
-    /// Puts files that are gone back at their places, where the store of the sweep says what there was.
+    /// Restores the entries of missing files, from the list in the sweep's store.
     private static func restore(_ dataset: inout ImageDataset, from folder: String) {
-        // What is wrong with the store is said when the sweep opens it.
+        // Errors of the store are reported when the sweep opens it.
         guard let listed = try? ResultsStore.open(folder: folder).dataset(), !listed.isEmpty else { return }
         _ = dataset.restore(listed.map { .init(id: $0.id, classIndex: $0.classIndex, bytes: $0.bytes) })
     }
 
-    /// For a new store
+    /// The images as a new store lists them
     var listing: [ListedImage] {
         dataset.listing.map { ListedImage(id: $0.id, classIndex: $0.classIndex, bytes: $0.bytes) }
     }
@@ -136,14 +136,14 @@ struct LabelledData: Sendable {
         return partners
     }
 
-    /// Refuses images without labels where labels are asked for.
+    /// Refuses images without labels if labels are needed.
     func requireLabels(_ target: Target, keep: Keep) throws {
         if dataset.isLabelled || (target != .label && keep == .all) { return }
         throw UsageError(
             "\(dataset.name) has images without labels; --target clean with --keep all needs none")
     }
 
-    /// The groups that further columns of a CSV file make; a column of more than 100 values makes none.
+    /// The groups of further columns of a CSV file; a column of more than 100 values gives none.
     func ownGroups() -> [ImageGroups] {
         dataset.columns.sorted { $0.key < $1.key }.compactMap { column, values in
             if ["corrupted", "foil"].contains(column) { return nil }
@@ -167,7 +167,8 @@ struct LabelledData: Sendable {
 
     var hash: String { dataset.hash }
 
-    /// The hash of an interrupted sweep that goes on, also after a damaged image was replaced by a good one.
+    /// The hash for a resumed sweep: the stored one if only sizes of files differ, as when a damaged image was
+    /// replaced.
     func hash(resuming stored: String) -> String {
         let hash = hash
         guard stored != hash, stored.prefix(32) == hash.prefix(32) else { return hash }
@@ -192,7 +193,8 @@ final class FirstOnly: Sendable {
 }
 
 extension ImageDataset {
-    /// Half of it tells the names and classes of the images in their order, half of it the sizes of their files too.
+    /// The first half covers the names and classes of the images in their order, the second half their files' sizes
+    /// too.
     var hash: String {
         var names = classNames.joined(separator: "\n") + "\n"
         for i in 0..<count {

@@ -4,19 +4,19 @@ import Results
 import Spec
 import Statistics
 
-/// Which of a sweep's places are patched together, for `--pairs` and `--shapley`.
+/// The places of a sweep that are patched together, for `--pairs` and `--shapley`.
 struct PlaceSets {
-    /// Images that the strongest places are found on, at most
+    /// The most images on which the strongest places are found
     static let screened = 100
 
-    /// Of a sweep of the places alone
+    /// The manifest of a sweep of the places alone
     let manifest: Manifest
     let items: [SweepSpec.Item]
     let pairs: Pairs
-    /// For Shapley values; 0: none
+    /// The number of orders for Shapley values; 0: none
     let orders: Int
 
-    /// Positions of the places of each direction, those by construction left out
+    /// Indices of the places of each direction, without those by construction
     private var places: [[Int]] {
         unique(items.map(\.direction)).map { direction in
             let intervention = Intervention(manifest, direction: direction)
@@ -28,10 +28,10 @@ struct PlaceSets {
         }
     }
 
-    /// The sets as patches, pairs first, and how many pairs there are.
+    /// The sets as patches, pairs first, and the number of pairs.
     ///
     /// - Parameters:
-    ///   - stored: of an interrupted sweep that is gone on with, whose choice of the strongest holds
+    ///   - stored: the manifest of the sweep that is resumed, whose choice of the strongest is kept
     ///   - strengths: of every place, for the choice of the strongest
     func items(stored: Manifest?, strengths: () throws -> [Double]) throws -> (items: [SweepSpec.Item], pairs: Int) {
         var sets: [[Int]] = []
@@ -61,9 +61,9 @@ struct PlaceSets {
         return (unique(sets).map { SweepSpec.item(of: $0, among: items) }, count)
     }
 
-    /// The size of every place's mean effect on p, summed over corruptions, from a sweep of the places alone.
+    /// The absolute mean effect on p of every place, summed over corruptions, from a sweep of the places alone.
     ///
-    /// - Parameter run: runs it into a store that is removed again
+    /// - Parameter run: runs that sweep into a store that is removed afterwards
     func screen(images: Int, run: (SweepStore.Start) throws -> SweepTally.Outcome) throws -> [Double] {
         let folder = FileManager.default.temporaryDirectory.path + "/vitpatch-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: folder) }

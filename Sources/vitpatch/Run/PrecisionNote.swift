@@ -4,12 +4,12 @@ import Images
 import Kernels
 import Patch
 
-/// How large an effect a low precision can resolve on a model: how far it moves probabilities that fp32 gives.
+/// The smallest effect that a low precision can resolve on a model: how far it moves probabilities from those of fp32.
 struct PrecisionNote {
     let experiment: Experiment
 
     /// Runs some images in both precisions and prints one line.
-    /// - Parameter fp32: the provider that stands for exact products
+    /// - Parameter fp32: the provider for fp32
     func print(images: [Int], fp32: GEMMChoice) throws {
         if images.isEmpty { return }
         let model = experiment.model, precision = model.encoder.gemm.precision

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// Values that several threads fill in, each its own.
+/// Results that several threads fill in, each its own element.
 final class Collected<Value: Sendable>: Sendable {
     private let results: Mutex<[Result<Value, any Error>?]>
 
@@ -10,7 +10,7 @@ final class Collected<Value: Sendable>: Sendable {
     var values: [Result<Value, any Error>?] { results.withLock { $0 } }
 }
 
-/// Makes the next items of a sequence on another thread while the current ones are used, by any number of threads.
+/// Makes the next items of a sequence on another thread, while any number of threads use the current ones.
 final class Prefetcher<Item: Sendable>: Sendable {
     private struct Pending {
         let done = DispatchSemaphore(value: 0), box = Collected<Item>(count: 1)
@@ -25,7 +25,7 @@ final class Prefetcher<Item: Sendable>: Sendable {
     private let queue = DispatchQueue(label: "vitpatch.prefetch", qos: .userInitiated)
     private let state = Mutex(State())
 
-    /// - Parameter ahead: items that are made before they are asked for
+    /// - Parameter ahead: items made in advance
     init(count: Int, ahead: Int = 1, make: @escaping @Sendable (Int) throws -> Item) {
         self.count = count
         self.make = make

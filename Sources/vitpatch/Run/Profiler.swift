@@ -12,16 +12,16 @@ struct ProfileOptions: ParsableArguments {
             valueName: "file"))
     var profile: String?
 
-    /// - Parameter inputs: files and folders that the trace does not replace
+    /// - Parameter inputs: files and folders that the trace must not replace
     /// - Throws: `FileError` where the file cannot be written
     func profiler(_ devices: [Device], keeping inputs: [String]) throws -> Profiler? {
         try profile.map { try Profiler(path: $0, devices: devices, keeping: inputs) }
     }
 }
 
-/// What `--profile` gathers: a trace file, and sums by stage and kernel. Shared by threads.
+/// The profile of `--profile`: a trace file, and sums by stage and kernel. Shared by threads.
 final class Profiler: Sendable {
-    /// What the host does meanwhile
+    /// Work of the host
     enum Work: Int, CaseIterable {
         case images, store
         fileprivate var track: TraceFile.Track { .init(process: 1, thread: rawValue) }
@@ -29,7 +29,7 @@ final class Profiler: Sendable {
 
     private struct State {
         var trace: TraceFile
-        /// One a device
+        /// One per device
         var summaries: [ProfileSummary]
         var start = hostNanoseconds()
     }
@@ -52,14 +52,14 @@ final class Profiler: Sendable {
     private static func stages(_ device: Int) -> TraceFile.Track { .init(process: 2 + device, thread: 0) }
     private static func kernels(_ device: Int) -> TraceFile.Track { .init(process: 2 + device, thread: 1) }
 
-    /// Starts the clock, and forgets what the contexts did so far.
+    /// Starts the clock, and discards the contexts' commands so far.
     func begin(_ contexts: [Context]) throws {
         for context in contexts { _ = try context.takeProfile() }
         state.withLock { $0.start = hostNanoseconds() }
     }
 
-    /// Adds what a device did since the last time. Called after every wave, so that little waits in memory.
-    /// - Parameter device: position among the profiler's
+    /// Adds a device's commands since the last call. Called after every wave, to keep few of them in memory.
+    /// - Parameter device: index among the profiler's
     func take(_ context: Context, device: Int) throws {
         let commands = try context.takeProfile()
         state.withLock { state in
@@ -121,7 +121,7 @@ final class Profiler: Sendable {
 }
 
 extension Profiler? {
-    /// Runs `body`; where profiling is on its time goes into the trace.
+    /// Runs `body`; with profiling on, adds its time to the trace.
     func host<R>(_ work: Profiler.Work, _ name: @autoclosure () -> String, _ body: () throws -> R) rethrows -> R {
         guard let self else { return try body() }
         let start = hostNanoseconds()

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// The progress bar on standard error: images done, passes a second, time left. Silent where that is no terminal.
+/// The progress bar on standard error: images done, passes per second, time left. Silent if that is no terminal.
 struct Progress {
     private let total: Int
     private let rich: Bool
@@ -39,7 +39,7 @@ struct Progress {
     /// Clears the bar.
     func finish() { if rich { Terminal.standardError("\r\u{1B}[K") } }
 
-    /// A time that was measured: to three digits or more, as comparisons need it.
+    /// A measured time: below 600 s with digits for comparisons, else in words.
     static func measured(_ seconds: Double) -> String {
         if seconds >= 600 { return duration(seconds) }
         return String(format: seconds >= 100 ? "%.1f s" : "%.2f s", seconds)
@@ -54,7 +54,7 @@ struct Progress {
     }
 }
 
-/// Ctrl-C and SIGTERM as a flag that is looked at between waves, so that a sweep ends cleanly.
+/// Ctrl-C and SIGTERM as a flag that is checked between waves, so that a sweep ends cleanly.
 final class Interruption: @unchecked Sendable {
     private let flag = Mutex(false)
     private var sources: [any DispatchSourceSignal] = []
@@ -69,7 +69,7 @@ final class Interruption: @unchecked Sendable {
                     defer { flag = true }
                     return flag
                 }
-                // Asked twice: leave at once; every finished wave is in the store.
+                // The second signal ends the program at once; every finished wave is in the store.
                 if again { _exit(130) }
                 if isatty(STDERR_FILENO) != 0 {
                     Terminal.standardError("\nEnding after the wave at work; Ctrl-C again ends it at once.\n")
@@ -83,5 +83,5 @@ final class Interruption: @unchecked Sendable {
     var isRequested: Bool { flag.withLock { $0 } }
 }
 
-/// Thrown between two waves where the user asked to end.
+/// Thrown between two waves after the user asked to end.
 struct Interrupted: Error {}

@@ -2,11 +2,11 @@ import Images
 import Results
 import Spec
 
-/// Which patches, and which images, get exact passes where not all do.
+/// Chooses the patches and the images that get exact passes, if not all do.
 enum Screen {
-    /// The patches with the largest mean estimate in size under any corruption, and some more, drawn from the others.
+    /// The patches with the largest absolute mean estimate under any corruption, and some more, drawn from the others.
     /// - Parameters:
-    ///   - name: of the estimate that they are chosen by
+    ///   - name: the estimate by which they are chosen
     ///   - seed: of the draw
     static func choose(
         _ top: Int, random: Int, by name: String, in store: ResultsStore, seed: UInt64
@@ -33,7 +33,7 @@ enum Screen {
             .sorted { $0.patch < $1.patch }
     }
 
-    /// So many images of a range, drawn by the seed: the same for every shard of it. nil: all.
+    /// `count` images of a range, drawn by the seed, so that every shard has the same; nil: all.
     static func images(_ count: Int?, of range: Range<Int>, seed: UInt64) -> Set<Int>? {
         count.map { count in
             Set(

@@ -4,25 +4,25 @@ import Patch
 import Spec
 import Statistics
 
-/// A greedy search over images: every step runs all places that are left, each added to the set, in waves over the half
-/// that is searched on, and then the set on the half that is held out.
+/// A greedy search over images: every step runs the set with each of the places left added to it, in waves over the
+/// half that is searched on, and then the new set on the half that is held out.
 struct SearchRun {
     let experiment: Experiment
     let corruption: Corruption
     let keep: Keep
-    /// What effects are measured in
+    /// The metric of effects
     var metric = SearchMetric.p
     let heldOutShare: Double
-    /// Only so many places, those whose estimated gain is largest on the half that is searched on; nil: all
+    /// The number of places tried, those with the largest estimated gain on the half that is searched on; nil: all
     var screen: Int?
     let runner: (_ candidates: [Patch]) throws -> WaveRunner
-    /// Of the candidates
+    /// Makes the runner of the candidates' estimates
     let estimator: (_ candidates: [Patch]) throws -> AttributionRunner
     let interruption: Interruption
 
     /// Orders of the random baseline
     static let orders = 5
-    /// Most host memory for images that are ready for the model, bytes; where they need more they are made every step.
+    /// The most bytes of host memory for prepared images; if they need more, they are prepared again every step.
     static let imageBytes = 2 << 30
 
     struct Outcome {
@@ -34,7 +34,7 @@ struct SearchRun {
         var steps: [Step] = []
         var baselinesAreHeldOut = false
         var passes = 0
-        /// Candidates that were searched among, where estimates chose them
+        /// The candidates that were tried, if estimates chose them
         var screened: [Int]?
 
         struct Step {
@@ -45,14 +45,14 @@ struct SearchRun {
     }
 
     /// - Parameters:
-    ///   - images: positions in the data's order
-    ///   - onStep: called with what is known so far, after each step
+    ///   - images: indices in the data's order
+    ///   - onStep: called after each step with the outcome so far
     func run(_ search: Greedy, images: [Int], onStep: (Outcome) -> Void) throws -> Outcome {
         var greedy = search, outcome = Outcome()
         let loader = try experiment.loader(corruption), config = experiment.model.encoder.config
         let values = config.imageValues * (1 + experiment.draws(corruption))
         let isKept = images.count <= Self.imageBytes / MemoryLayout<Float>.size / max(values, 1)
-        // Clean and corrupted passes alone choose the images.
+        // Choosing the images needs only clean and corrupted passes.
         var runner = try runner(screen == nil ? search.candidates : [])
         let perWave = runner.plan.shape.images
         func feed(_ indices: [Int], isKept: Bool) -> ImageFeed {
@@ -109,7 +109,7 @@ struct SearchRun {
         return outcome
     }
 
-    /// Sets of as many places as the greedy ones: those that are best alone, and random ones.
+    /// Sets of the same sizes as the greedy ones: of the places that are best alone, and of random ones.
     private func baselines(
         _ greedy: Greedy, _ half: ImageFeed, _ runner: WaveRunner, _ outcome: inout Outcome
     ) throws {
@@ -134,7 +134,7 @@ struct SearchRun {
         outcome.end = greedy.end
     }
 
-    /// The candidates with the largest mean estimated gain, in their order; nil where the run was interrupted.
+    /// The candidates with the largest mean estimated gain, in their order; nil if the run was interrupted.
     private func screened(_ candidates: [Patch], to count: Int, _ half: ImageFeed) throws -> [Int]? {
         let estimator = try estimator(candidates)
         var sums = [Double](repeating: 0, count: candidates.count)
@@ -163,7 +163,7 @@ struct SearchRun {
         var totals: [Double] = []
     }
 
-    /// - Returns: nil where the run was interrupted
+    /// - Returns: nil if the run was interrupted
     private func evaluate(
         _ patches: [Patch], _ half: ImageFeed, _ runner: WaveRunner, _ outcome: inout Outcome
     ) throws -> Evaluation? {
@@ -192,11 +192,11 @@ struct SearchRun {
         return isComplete ? result : nil
     }
 
-    /// The images that `--keep` lets count; nil where the run was interrupted.
+    /// The images that `--keep` keeps; nil if the run was interrupted.
     private func keptImages(_ all: ImageFeed, _ runner: WaveRunner, _ outcome: inout Outcome) throws -> [Int]? {
         if keep == .all {
             guard experiment.skipped != nil else { return all.indices }
-            // Those that can be read
+            // The images that can be read
             var read: [Int] = []
             let isComplete = try all.forEach { images in
                 read += images.indices
@@ -223,8 +223,8 @@ struct SearchRun {
         return isComplete ? kept : nil
     }
 
-    /// Every patch on these images, in as many waves as they need.
-    /// - Returns: whether all were run; false where the run was interrupted
+    /// Runs every patch on these images, in as many waves as they need.
+    /// - Returns: whether all were run; false if the run was interrupted
     private func run(
         _ images: ImageBatch, _ patches: [Patch], on runner: WaveRunner,
         _ body: (WaveResult, WaveRunner.Piece) -> Void

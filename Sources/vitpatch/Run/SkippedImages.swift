@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Images that could not be read and were left out; each is named once.
+/// Unreadable images that were left out; each is reported once.
 final class SkippedImages: Sendable {
     private let ids = Mutex<Set<String>>([])
 

@@ -1,4 +1,4 @@
-/// One task of a Slurm job array, from what Slurm puts into its environment (slurm.schedmd.com/job_array.html).
+/// One task of a Slurm job array, from its environment variables (slurm.schedmd.com/job_array.html).
 struct SlurmTask {
     /// SLURM_ARRAY_TASK_ID
     private let id: String
@@ -11,14 +11,14 @@ struct SlurmTask {
         self.environment = environment
     }
 
-    /// Where the task's results go unless `--out` says so: a folder of its own, and the same one when Slurm runs the
-    /// task again.
+    /// The task's results folder without `--out`: each task has its own, and the same one when Slurm runs the task
+    /// again.
     var folder: String { "runs/\(environment["SLURM_ARRAY_JOB_ID"] ?? environment["SLURM_JOB_ID"] ?? "slurm")/\(id)" }
 
     /// I/N: the task's place among the array's tasks, which must be evenly spaced (`0-3`, `1-4`, `0-6:2`).
     ///
-    /// - Throws: `CommandError` for an uneven array (`1,3,4`), from whose bounds a task cannot tell its place, and for
-    ///   an environment that no job array has
+    /// - Throws: `CommandError` for an uneven array (`1,3,4`), whose bounds do not tell a task's place, and for
+    ///   variables that no job array has
     func shard() throws -> String {
         let id = try number("SLURM_ARRAY_TASK_ID"), count = try number("SLURM_ARRAY_TASK_COUNT")
         let first = try number("SLURM_ARRAY_TASK_MIN")

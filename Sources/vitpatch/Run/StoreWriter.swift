@@ -1,14 +1,14 @@
 import Foundation
 import Synchronization
 
-/// Writes to a store on a thread of its own, in order, while devices go on. At most two writes wait.
+/// Writes to a store in order on its own thread, while devices continue. At most two writes wait.
 final class StoreWriter: Sendable {
     private let queue = DispatchQueue(label: "vitpatch.store")
     private let free = DispatchSemaphore(value: 2)
     private let failure = Mutex<(any Error)?>(nil)
 
-    /// Hands a write over; after one that failed, nothing is written any more.
-    /// - Throws: what an earlier write threw
+    /// Queues a write; after a failed write nothing more is written.
+    /// - Throws: the error of an earlier write
     func write(_ body: @escaping @Sendable () throws -> Void) throws {
         try check()
         free.wait()
@@ -19,8 +19,8 @@ final class StoreWriter: Sendable {
         }
     }
 
-    /// Waits until all is written.
-    /// - Throws: what the first write that failed threw
+    /// Waits until everything is written.
+    /// - Throws: the error of the first write that failed
     func finish() throws {
         queue.sync {}
         try check()

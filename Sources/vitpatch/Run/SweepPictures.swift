@@ -6,23 +6,23 @@ import Results
 import Spec
 import ViT
 
-/// The pictures of a sweep's images, made again from what its manifest says.
+/// The pictures of a sweep's images, made again from its manifest.
 struct SweepPictures {
     private var dataset: ImageDataset
     private let indices: [String: Int]
-    /// By SPEC text; a reason where a corruption cannot be made again
+    /// By SPEC text; the reason if a corruption cannot be made again
     private let corruptors: [String: Result<Corruptor, CommandError>]
     private let isRepeated: Bool
-    /// Of the model, where images are to be shown as it reads them
+    /// The model's preprocessing, if images are shown as the model reads them
     private let preprocessor: Preprocessor?
     /// The most pixels along a side
     private let longest: Int
 
-    /// Warns of what cannot be shown.
+    /// Warns of pictures that cannot be shown.
     ///
     /// - Parameter data: where the images are now; nil: where the sweep found them
-    /// - Returns: nil when they are gone or have changed
-    /// - Throws: the same as an error, when `data` is given
+    /// - Returns: nil if the images are gone or have changed
+    /// - Throws: an error in this case if `data` is given
     init?(_ manifest: Manifest, data: String?) throws {
         do {
             let path = data ?? manifest.data
@@ -115,7 +115,7 @@ struct SweepPictures {
         Result(catching: body).mapError { CommandError("\($0)") }
     }
 
-    /// Without a full stop, which some errors bring along.
+    /// Without the full stop at the end of some errors.
     private static func sentence(_ error: any Error) -> String {
         let text = "\(error)"
         return text.hasSuffix(".") ? String(text.dropLast()) : text

@@ -2,12 +2,12 @@ import Foundation
 
 /// Hands a sweep's batches of images to its devices. Shared by threads.
 ///
-/// With `--keep` a wave of images is filtered first, by clean and corrupted passes alone; the images that count wait
-/// until they fill a wave, or no more can come. Such waves go first, so few images wait.
+/// With `--keep`, a wave of images is first filtered by its clean and corrupted passes. The kept images wait until they
+/// fill a wave, or until no more can come. Such waves are handed out first, so few images wait.
 final class SweepQueue: @unchecked Sendable {
     struct Job: Sendable {
         var images: ImageBatch
-        /// Whether it is yet to be said which of the images count
+        /// Whether `--keep` is still to be applied to the images
         var isUnfiltered: Bool
     }
 
@@ -16,7 +16,7 @@ final class SweepQueue: @unchecked Sendable {
     private let isFiltered: Bool
     private let interruption: Interruption
 
-    // Everything below is guarded by the condition, which is told of every change. (A Mutex cannot wait.)
+    // Everything below is guarded by the condition, which is signalled on every change. (A Mutex cannot wait.)
     private let condition = NSCondition()
     /// Waves of `raw` not taken yet
     private var left: Int
@@ -28,7 +28,7 @@ final class SweepQueue: @unchecked Sendable {
     private var firstError: (any Error)?
 
     /// - Parameters:
-    ///   - perWave: images
+    ///   - perWave: images per wave
     ///   - isFiltered: whether `--keep` leaves images out
     init(
         _ feed: ImageFeed, corruptions: Int, perWave: Int, isFiltered: Bool, devices: Int, interruption: Interruption
@@ -41,9 +41,9 @@ final class SweepQueue: @unchecked Sendable {
         waiting = (0..<corruptions).map { ImageBatch(corruption: $0) }
     }
 
-    /// The next wave for a device; nil where there is none left, and after `stop`. Waits for images that are being
+    /// The next wave for a device; nil if there is none left, and after `stop`. Waits for images that are being
     /// filtered.
-    /// - Throws: what keeps an image from being read
+    /// - Throws: the error of an unreadable image
     func next() throws -> Job? {
         condition.lock()
         while true {
@@ -84,7 +84,7 @@ final class SweepQueue: @unchecked Sendable {
     }
 
     /// Ends the filtering of a wave.
-    /// - Parameter kept: the images that count
+    /// - Parameter kept: the images that `--keep` keeps
     func filtered(kept: ImageBatch) {
         condition.lock()
         for i in kept.indices.indices { waiting[kept.corruption].append(kept, i) }
@@ -93,8 +93,8 @@ final class SweepQueue: @unchecked Sendable {
         condition.unlock()
     }
 
-    /// Asked before each wave of a job.
-    /// - Throws: `Interrupted` where the sweep ends
+    /// Called before each wave of a job.
+    /// - Throws: `Interrupted` if the sweep is to end
     func checkGoingOn() throws {
         condition.lock()
         defer { condition.unlock() }
@@ -105,7 +105,7 @@ final class SweepQueue: @unchecked Sendable {
         }
     }
 
-    /// Ends the sweep after the waves at work.
+    /// Ends the sweep after the waves in progress.
     func stop(_ error: any Error) {
         condition.lock()
         isStopped = true
@@ -114,7 +114,7 @@ final class SweepQueue: @unchecked Sendable {
         condition.unlock()
     }
 
-    /// The first one, for after the work.
+    /// The first error, to be thrown after the work.
     var error: (any Error)? { condition.withLock { firstError } }
     /// Whether the user ended the sweep before its last wave
     var isInterrupted: Bool { condition.withLock { wasInterrupted } }

@@ -23,10 +23,10 @@ struct SweepModels {
     var context: Context { model.encoder.context }
 }
 
-/// Runs a sweep's waves into its store: images are made ready on other threads, every device takes the next wave when
-/// it has done one, and a wave's results are one transaction.
+/// Runs a sweep's waves and stores their results: other threads prepare images, every device takes the next wave when
+/// it has finished one, and a wave's results are one transaction.
 struct SweepRun {
-    /// Of one kind, so that no result depends on which of them computed it
+    /// Devices of one kind, so that no result depends on which of them computed it
     let devices: [SweepModels]
     let data: LabelledData
     let corruptions: [Corruption]
@@ -37,26 +37,27 @@ struct SweepRun {
     let noiseDeviation: NoiseDeviation
     let seed: UInt64
     let samples: Int
-    /// Those of the manifest; estimates are of all of them
+    /// The manifest's patches; all of them are estimated
     let patches: [Patch]
-    /// What `--patch-with file:` puts in
+    /// The activations of `--patch-with file:`
     let file: ActivationFile?
     let store: SweepStore
     let memory: Int?
     let profiler: Profiler?
-    /// Takes images that cannot be read; nil: they are errors
+    /// Collects unreadable images; nil: they are errors
     let skipped: SkippedImages?
 
-    /// What passes take beside images, found once for all of the sweep
+    /// Inputs of passes besides images, computed once for the whole sweep
     struct Found {
-        /// What `--patch-with mean` puts in, of each device
+        /// The mean activations of `--patch-with mean`, for each device
         var means: [ActivationMeans?]
-        /// Of the model's and the donor's patch projections; nil where noise takes every image's own
+        /// Standard deviations of the model's and the donor's patch projections; nil if noise takes every image's own
         var deviations: [Float]?
         var partners: Partners?
     }
 
-    /// - Parameter hasMidpoints: whether estimates go from one input to the other, and take the mean one too
+    /// - Parameter hasMidpoints: whether estimates have midpoints between two inputs, which take the mean of `embed`
+    ///   too
     /// - Throws: `Interrupted`
     func find(hasMidpoints: Bool, _ interruption: Interruption) throws -> Found {
         Found(
@@ -64,11 +65,11 @@ struct SweepRun {
             deviations: try noiseDeviations(interruption), partners: try partners())
     }
 
-    /// Exact passes.
+    /// Runs exact passes.
     /// - Parameters:
-    ///   - images: per corruption, positions in the data's order without those that the store already has
-    ///   - chosen: positions among the patches
-    ///   - plan: of each device, for these patches
+    ///   - images: per corruption, indices in the data's order, without images that the store already has
+    ///   - chosen: indices of patches
+    ///   - plan: for each device, with these patches
     func run(
         images: [[Int]], chosen: [Int], plan: WavePlan, keep: Keep, _ found: Found, _ interruption: Interruption
     ) throws -> SweepTally.Outcome {
@@ -94,7 +95,7 @@ struct SweepRun {
             ImageFeed(sources, perBatch: perWave), corruptions: corruptions.count, perWave: perWave,
             isFiltered: isFiltered, devices: devices.count, interruption: interruption)
         Self.work(try devices.indices.map { try worker($0, queue, tally) })
-        // What an earlier error left to write is written all the same.
+        // Pending writes are completed even after an error.
         let written = Result { try store.finish() }
         if let error = queue.error { throw error }
         try written.get()
@@ -122,7 +123,7 @@ struct SweepRun {
             profiler: profiler, device: device)
     }
 
-    /// Whom `--patch-with resample` takes; nil where no patch does.
+    /// The images that `--patch-with resample` takes; nil if no patch does.
     private func partners() throws -> Partners? {
         guard patches.contains(where: { $0.with == .resample }) else { return nil }
         return switch partner {
@@ -131,14 +132,15 @@ struct SweepRun {
         }
     }
 
-    /// Of the model's and the donor's patch projections over all of the data; nil where noise takes every image's own.
+    /// Standard deviations of the model's and the donor's patch projections over all of the data; nil if noise takes
+    /// every image's own.
     private func noiseDeviations(_ interruption: Interruption) throws -> [Float]? {
         guard noiseDeviation == .data, corruptions.contains(where: { $0.embeddingNoise != nil }) else { return nil }
         return try experiment(0).measuredNoiseDeviations(memory: memory, interruption)
     }
 
-    /// What `--patch-with mean` puts in, on every device: means over all of the data that can be read, found on the
-    /// first.
+    /// The mean activations of `--patch-with mean` on every device: means over all readable images of the data,
+    /// computed on the first device.
     private func activationMeans(hasMidpoints: Bool, _ interruption: Interruption) throws -> [ActivationMeans?] {
         var sites = ActivationMeans.sites(patches)
         if hasMidpoints, !sites.isEmpty { sites.insert(.embed) }

@@ -2,8 +2,8 @@ import Patch
 import Results
 import Synchronization
 
-/// Writes a sweep's waves, one transaction each. A new store is made with the first of them: what keeps a sweep from
-/// its first results, an image that cannot be read for one, leaves the folder as it was. Shared by threads.
+/// Writes a sweep's waves, one transaction each. A new store is made with the first of them, so a sweep that fails
+/// before its first results, at an unreadable image, say, leaves the folder as it was. Shared by threads.
 final class SweepStore: Sendable {
     enum Start: Sendable {
         case new(NewStore)
@@ -13,7 +13,7 @@ final class SweepStore: Sendable {
     private let start: Mutex<Start>
     private let data: LabelledData
     private let classes: Int
-    /// Every pass's logits go into the store too
+    /// Whether every pass's logits are stored
     let keepLogits: Bool
     private let profiler: Profiler?
     private let writer = StoreWriter()
@@ -23,12 +23,12 @@ final class SweepStore: Sendable {
         (self.data, self.classes, self.keepLogits, self.profiler) = (data, classes, keepLogits, profiler)
     }
 
-    /// nil where it is yet to be made
+    /// nil if the store is not made yet
     var existing: ResultsStore? {
         start.withLock { if case .resumed(let store) = $0 { store } else { nil } }
     }
 
-    /// The store, which is made if need be.
+    /// The store, made if it does not exist.
     func open() throws -> ResultsStore {
         try start.withLock { start in
             switch start {
@@ -41,7 +41,7 @@ final class SweepStore: Sendable {
         }
     }
 
-    /// A wave of images that count, with some of the sweep's patches, by their positions.
+    /// Writes a wave of kept images with some of the sweep's patches, given by index.
     func append(_ images: ImageBatch, corruption: Int, _ result: WaveResult, patches: ArraySlice<Int>) throws {
         var effects: [EffectRecord] = []
         effects.reserveCapacity(images.indices.count * patches.count)
@@ -57,7 +57,7 @@ final class SweepStore: Sendable {
             logits(images, corruption, result, patches: patches))
     }
 
-    /// Images of a wave of clean and corrupted passes that `--keep` leaves out.
+    /// Writes the images that `--keep` leaves out of a wave of clean and corrupted passes.
     func append(
         droppedOf images: ImageBatch, corruption: Int, _ result: WaveResult, isKept: [Bool]
     ) throws {
@@ -67,9 +67,9 @@ final class SweepStore: Sendable {
         try write(dropped.map { records[$0] }, [], keepLogits ? dropped.flatMap { logits[2 * $0..<2 * $0 + 2] } : [])
     }
 
-    /// A batch of images with the estimates of all patches.
+    /// Writes a batch of images with the estimates of all patches.
     /// - Parameters:
-    ///   - isKept: whether `--keep` lets each image count; one that does not has no estimates
+    ///   - isKept: whether `--keep` keeps each image; the others have no estimates
     ///   - isExact: whether it gets exact passes
     func append(
         _ images: ImageBatch, corruption: Int, _ result: AttributionResult, names: [String], isKept: [Bool],
@@ -101,7 +101,7 @@ final class SweepStore: Sendable {
     /// Waits until every wave is in the store.
     func finish() throws { try writer.finish() }
 
-    /// One record an image
+    /// One record per image
     private func records(
         _ images: ImageBatch, _ corruption: Int, _ result: WaveResult, kept: Bool
     ) -> [ImageRecord] {
@@ -113,7 +113,7 @@ final class SweepStore: Sendable {
         }
     }
 
-    /// Image after image its clean, corrupted and patched passes; none where they are not kept
+    /// For each image its clean, corrupted and patched passes; empty if logits are not kept
     private func logits(
         _ images: ImageBatch, _ corruption: Int, _ result: WaveResult, patches: ArraySlice<Int>
     ) -> [LogitsRecord] {

@@ -17,12 +17,12 @@ final class SweepTally: Sendable {
     }
     private let state: Mutex<State>
 
-    /// - Parameter images: to do
+    /// - Parameter images: the number of images to do
     init(images: Int) { state = Mutex(State(progress: Progress(total: images))) }
 
     /// Adds a wave.
     /// - Parameters:
-    ///   - images: that are done with it
+    ///   - images: those that it finishes
     ///   - layers: of the model
     func add(images: Int, passes: Int, evaluations: Int, layers: Int) {
         state.withLock { state in

@@ -2,9 +2,9 @@ import CLRuntime
 import Patch
 import Spec
 
-/// One device of a sweep at some work.
+/// The work of one device of a sweep.
 ///
-/// Everything on its device is this worker's alone, so it may work on any thread.
+/// No other worker uses its device, so it may work on any thread.
 protocol DeviceWorker: AnyObject, Sendable {
     var experiment: Experiment { get }
     var queue: SweepQueue { get }
@@ -12,13 +12,12 @@ protocol DeviceWorker: AnyObject, Sendable {
 }
 
 extension DeviceWorker {
-    /// Takes jobs until there are no more. An error stops the queue, and with it the other devices after the wave they
-    /// are at.
+    /// Takes jobs until there are no more. An error stops the queue, and the other devices after their current wave.
     func work() {
         do {
             while let job = try queue.next() { try run(job) }
         } catch is Interrupted {
-            // The queue knows.
+            // The queue has noted the interruption.
         } catch let error as CLError {
             queue.stop(CommandError("\(experiment.model.encoder.context.device.title): \(error)"))
         } catch {
@@ -35,14 +34,14 @@ final class SweepWorker: DeviceWorker, @unchecked Sendable {
     let queue: SweepQueue
     private let tally: SweepTally
 
-    /// Positions among the sweep's patches
+    /// Indices of the sweep's patches
     private let chosen: [Int]
     private let patches: [Patch]
     private let keep: Keep
 
     /// - Parameters:
-    ///   - device: position among the sweep's
-    ///   - chosen: positions among the sweep's patches
+    ///   - device: index among the sweep's
+    ///   - chosen: indices of the sweep's patches
     init(
         _ sweep: SweepRun, device: Int, chosen: [Int], plan: WavePlan, keep: Keep, found: SweepRun.Found,
         queue: SweepQueue, tally: SweepTally
@@ -60,7 +59,7 @@ final class SweepWorker: DeviceWorker, @unchecked Sendable {
         if job.isUnfiltered { try filter(job) } else { try patch(job) }
     }
 
-    /// Every patch on these images, in as many waves as they need.
+    /// Runs every patch on these images, in as many waves as they need.
     private func patch(_ job: SweepQueue.Job) throws {
         let corruption = sweep.corruptions[job.images.corruption]
         try experiment.run(
@@ -77,7 +76,7 @@ final class SweepWorker: DeviceWorker, @unchecked Sendable {
         }
     }
 
-    /// Clean and corrupted passes alone: tells the queue which images count, and notes the others in the store.
+    /// Runs only clean and corrupted passes: hands the kept images to the queue, and writes the others to the store.
     private func filter(_ job: SweepQueue.Job) throws {
         let corruption = sweep.corruptions[job.images.corruption]
         var kept = ImageBatch(corruption: job.images.corruption)

@@ -1,4 +1,4 @@
-// The functions of kernels/mma_layout.cl, as C.
+// The functions of kernels/mma_layout.cl, in C.
 int mma_chunk_place(int row, int chunk);
 int mma_a_offset(int lane, int pair);
 int mma_w_offset(int lane, int pair);

@@ -1,13 +1,13 @@
 """vitpatch from Python: activation patching in Vision Transformers.
 
-The engine is the program `vitpatch`, which this package carries; the functions here run it and read what it wrote.
+The engine is the program `vitpatch`, which this package contains; these functions run it and read its results.
 
     import vitpatch
     results = vitpatch.sweep(site="z", corruption="grayscale")      # the built-in model and images
-    results.effects()                                               # pandas, one row an image and patch
+    results.effects()                                               # pandas, one row per image and patch
     results.plot_heads()                                            # a matplotlib figure
 
-pandas, matplotlib, polars, xarray and tqdm are imported where they are used, and not needed otherwise.
+pandas, matplotlib, polars, xarray and tqdm are optional: each is imported only where it is used.
 """
 
 from ._activations import Activations, save_activations

@@ -1,4 +1,4 @@
-"""`vitpatch` and `python -m vitpatch`: the program itself takes this process's place."""
+"""`vitpatch` and `python -m vitpatch`: replaces this process by the program."""
 
 import os
 import sys

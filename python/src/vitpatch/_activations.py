@@ -17,16 +17,16 @@ _TYPES = {"F32": "<f4", "F16": "<f2", "F64": "<f8", "I64": "<i8", "I32": "<i4", 
 
 
 class Activations(Mapping[str, "np.ndarray[Any, Any]"]):
-    """The arrays of a file that `vitpatch activations` wrote, by name: `clean.SITE.LAYER` and `corrupted.SITE.LAYER`,
-    float32 [images, T, D], [images, H, T, Dh] or [images, H, T, T]. They are read when they are looked into.
+    """The arrays of a file written by `vitpatch activations`, by name: `clean.SITE.LAYER` and `corrupted.SITE.LAYER`,
+    float32 [images, T, D], [images, H, T, Dh] or [images, H, T, T]. They are memory-mapped, so read on access.
 
     Attributes:
         path: the file
-        metadata: its texts, the hashes of model and data among them
-        ids: of the images, in the order of the arrays' first axis
+        metadata: the file's metadata, hashes of model and data included
+        ids: the image ids, in the order of the arrays' first axis
 
     Raises:
-        VitpatchError: of a file that is missing or is no .safetensors file
+        VitpatchError: if the file is missing or is not a .safetensors file
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -79,17 +79,17 @@ def save_activations(
     ids: Sequence[str],
     metadata: Mapping[str, str] | None = None,
 ) -> Activations:
-    """Writes arrays for `sweep(patch_with="file:...")` and `search`, which put them in image by image.
+    """Writes arrays for `sweep(patch_with="file:...")` and `search`, which patch them in image by image.
 
     Args:
-        path: the file, which is replaced
-        arrays: by name, `patch.SITE.LAYER` (`embed` has layer 0): [images, T, D], or [images, H, T, Dh] of q, k, v and
-            z; stored as float32, one after the other
-        ids: of the images, in the order of the arrays' first axis
-        metadata: further texts
+        path: the file; an existing one is replaced
+        arrays: by name, `patch.SITE.LAYER` (`embed` has layer 0): [images, T, D], or [images, H, T, Dh] for q, k, v
+            and z; stored as float32, one after the other
+        ids: the image ids, in the order of the arrays' first axis
+        metadata: further metadata for the file
 
     Raises:
-        VitpatchError: where an array has not as many images as there are ids
+        VitpatchError: if an array's number of images differs from the number of ids
     """
     import numpy as np
 
@@ -102,7 +102,7 @@ def save_activations(
         header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [begin, end]}
     text = json.dumps(header, ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
-    # Beside the file and then in its place: it may be the one that the arrays are mapped from.
+    # Written beside the file and then renamed: the arrays may be memory-mapped from the file that is replaced.
     temporary = Path(f"{os.fspath(path)}.tmp")
     try:
         with temporary.open("wb") as file:

@@ -1,4 +1,4 @@
-"""Where the program is."""
+"""Finds the program."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _PACKAGED = Path(__file__).parent / "bin" / "vitpatch"
 
 
 def executable() -> str:
-    """The path of the program: what the variable VITPATCH_EXE names, else the one in this package, else the first on
+    """The path of the program: the variable VITPATCH_EXE if set, else the program in this package, else the first on
     PATH.
 
     Raises:
-        VitpatchError: where there is none, or VITPATCH_EXE names no file that can be run
+        VitpatchError: if there is none, or VITPATCH_EXE does not name an executable file
     """
     if named := os.environ.get("VITPATCH_EXE"):
         if not _is_program(Path(named)):
@@ -24,14 +24,14 @@ def executable() -> str:
         return named
     folders = os.environ.get("PATH", "").split(os.pathsep)
     for path in [_PACKAGED, *(Path(folder) / "vitpatch" for folder in folders if folder)]:
-        # A script called vitpatch on PATH may be this package's own, which would look here again.
+        # A script called vitpatch on PATH may be this package's own, which would search again.
         if _is_program(path) and _is_elf(path):
             return str(path)
     raise VitpatchError("the program vitpatch is neither in this package nor on PATH; VITPATCH_EXE may name it")
 
 
 def version() -> str:
-    """The package's version, `0+unknown` where it is not installed."""
+    """The package's version; `0+unknown` if it is not installed."""
     try:
         return importlib.metadata.version("vitpatch")
     except importlib.metadata.PackageNotFoundError:

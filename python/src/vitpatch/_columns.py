@@ -1,4 +1,4 @@
-"""Columns of a table before they become pandas' or polars' own."""
+"""Columns of a table, before their conversion to pandas or polars."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Array: TypeAlias = "np.ndarray[Any, Any]"
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts that repeat: `values[codes[i]]`, missing where a code is -1."""
+    """Repeated texts: row i has `values[codes[i]]`; code -1 is missing."""
 
     values: list[str]
     codes: Array
@@ -47,7 +47,7 @@ def take(column: Column, rows: Array) -> Column:
 
 
 def texts(items: Sequence[str]) -> Texts:
-    """In the order in which they first appear; the empty text is missing."""
+    """Encodes texts in the order of their first appearance; the empty text is missing."""
     index: dict[str, int] = {}
     codes = [index.setdefault(item, len(index)) if item else -1 for item in items]
     smallest = next(t for t in (np.int8, np.int16, np.int32) if len(index) <= np.iinfo(t).max)
@@ -55,21 +55,21 @@ def texts(items: Sequence[str]) -> Texts:
 
 
 def integers(items: Sequence[int | None]) -> Column:
-    """Plain where none is missing (None)."""
+    """A plain array if no item is missing (None)."""
     absent = np.array([item is None for item in items], bool)
     values = np.array([0 if item is None else item for item in items], np.int64)
     return Integers(values, absent) if absent.any() else values
 
 
 def places(items: Sequence[str]) -> Column:
-    """Layers, heads, tokens or windows: integers where every text is one, as a reader of the CSV would see them."""
+    """Layers, heads, tokens or windows: integers if every text is one, as a CSV reader would infer."""
     if all(item == "" or (item.isascii() and item.isdigit()) for item in items):
         return integers([int(item) if item else None for item in items])
     return texts(items)
 
 
 def to_pandas(columns: Mapping[str, Column]) -> pd.DataFrame:
-    """Texts as categories, integers with gaps as Int64."""
+    """Texts become categories, integers with gaps Int64."""
     try:
         import pandas as pd
     except ImportError:
@@ -87,7 +87,7 @@ def to_pandas(columns: Mapping[str, Column]) -> pd.DataFrame:
 
 
 def to_polars(columns: Mapping[str, Column]) -> pl.DataFrame:
-    """Texts as strings, gaps as null."""
+    """Texts become strings, gaps null."""
     try:
         import polars as pl
     except ImportError:

@@ -1,4 +1,4 @@
-"""The commands as functions: keywords are the flags' names, with _ for -."""
+"""The commands as functions; keywords are the flags' names with _ instead of -."""
 
 from __future__ import annotations
 
@@ -73,27 +73,27 @@ def sweep(
     report: bool = False,
     progress: bool = True,
 ) -> Results:
-    """Patches every place asked for, on every image, and measures how much of the answer comes back.
+    """Patches every requested place on every image, and measures how much of the right answer comes back.
 
-    `vitpatch sweep --help` explains the flags; what is left out has the program's default. Flags that may be repeated
-    take several values (`window=[1, 3]`), a LIST one value, several or a range (`layers=range(6)`).
+    `vitpatch sweep --help` explains the flags; keywords that are left out have the program's defaults. Repeatable
+    flags take several values (`window=[1, 3]`); a LIST takes one value, several or a range (`layers=range(6)`).
 
     Args:
-        model: a folder that transformers wrote, a name on the Hugging Face hub, or a model object of transformers or
-            timm, which is saved to a temporary folder (default: the built-in demo's)
+        model: a folder saved by transformers, a name on the Hugging Face hub, or a model object of transformers or
+            timm, which is saved to a temporary folder (default: the built-in demo model)
         data: a folder of class folders, a CIFAR folder, a CSV file, pictures, or a data set of the package datasets.
-            Pictures are Pillow images, paths, or bytes [H, W, 3] or [H, W]; their ids are `CLASS/0000012.png`, the
-            number counting from 0 in the order given (default: the demo's)
-        labels: the pictures' classes, names or indices [images]; none with `target="clean"`
-        processor: an image processor of transformers, saved beside a model object
-        patch_with: `file:FILE` puts in what `activations` or `save_activations` wrote to FILE, image by image
+            Pictures are Pillow images, paths, or uint8 arrays [H, W, 3] or [H, W]; their ids are `CLASS/0000012.png`,
+            numbered from 0 in the given order (default: the demo images)
+        labels: the pictures' classes, names or indices [images]; not needed with `target="clean"`
+        processor: an image processor of transformers, saved with a model object
+        patch_with: `file:FILE` patches in, image by image, what `activations` or `save_activations` wrote to FILE
         out: the results folder (default: runs/<time>)
-        progress: a bar, where tqdm is installed
+        progress: whether to show a progress bar, if tqdm is installed
 
     Raises:
-        VitpatchError: with the program's sentence
-        KeyboardInterrupt: after Ctrl-C, at the end of the wave at work; `load(out)` has what is done by then, and
-            `sweep(..., out=out, resume=True)` goes on
+        VitpatchError: with the program's error message
+        KeyboardInterrupt: after Ctrl-C, at the end of the current wave; `load(out)` has the results so far, and
+            `sweep(..., out=out, resume=True)` continues
     """
     options = {
         "site": site, "window": window, "layers": layers, "heads": heads, "tokens": tokens, "neurons": neurons,
@@ -107,7 +107,7 @@ def sweep(
         "memory": memory, "device": device, "gemm": gemm, "precision": precision, "profile": profile,
         "resume": resume, "overwrite": overwrite, "report": report,
     }  # fmt: skip
-    # In a job array the program names the folder after the task.
+    # In a Slurm job array the program names the folder after the task.
     folder = out if out is not None else None if "SLURM_ARRAY_TASK_ID" in os.environ else _new_folder()
     with prepared(model, data, labels, processor) as inputs:
         output = run(["sweep", *flags({**inputs, **options, "out": folder})], progress=progress)
@@ -158,11 +158,11 @@ def search(
 ) -> SearchResult:
     """Finds a small set of places that brings the answer back: the best one, then the best to add to it, and so on.
 
-    `vitpatch search --help` explains the flags; `model`, `data`, `labels`, `processor` and errors are as of `sweep`.
+    `vitpatch search --help` explains the flags; `model`, `data`, `labels`, `processor` and errors are as in `sweep`.
 
     Args:
-        patch_with: `file:FILE` puts a file's activations in, as of `sweep`
-        out: a folder for search.csv and search.json (default: runs/<time>-search)
+        patch_with: `file:FILE` patches in a file's activations, as in `sweep`
+        out: the folder for search.csv and search.json (default: runs/<time>-search)
     """
     options = {
         "site": site, "layers": layers, "heads": heads, "tokens": tokens, "corruption": corruption,
@@ -179,7 +179,7 @@ def search(
 
 
 def compare(a: Results | PathText, b: Results | PathText) -> pd.DataFrame:
-    """The paired difference of two sweeps, B - A: one row a patch, the columns of `vitpatch compare --format csv`."""
+    """The paired difference B - A of two sweeps: one row per patch, columns as in `vitpatch compare --format csv`."""
     folders = [str(item.folder) if isinstance(item, Results) else os.fspath(item) for item in (a, b)]
     return _table(run(["compare", *folders, "--format", "csv"]).stdout)
 
@@ -203,10 +203,10 @@ def classify(
     labels: Any = None,
     processor: Any = None,
 ) -> pd.DataFrame:
-    """The model's predictions: one row an image with `image`, `label`, `prediction` (class indices), `p_label` and
-    `logit_0` ... `logit_C-1`; `.attrs["accuracy"]` is the share of right ones, where images have labels.
+    """The model's predictions: one row per image with `image`, `label`, `prediction` (class indices), `p_label` and
+    `logit_0` ... `logit_C-1`. `.attrs["accuracy"]` is the accuracy over labelled images, if there are any.
 
-    `model`, `data`, `labels`, `processor` and errors are as of `sweep`.
+    `model`, `data`, `labels`, `processor` and errors are as in `sweep`.
     """
     options = {
         "corruption": corruption, "limit": limit, "offset": offset, "seed": seed, "class_map": class_map,
@@ -222,14 +222,14 @@ def classify(
 
 
 def verify(*, device: str | int | None = None, gemm: str | None = None, seed: int | None = None) -> str:
-    """Checks this machine's device against the reference in double precision, operation by operation and end to end;
+    """Checks this machine's device against the double-precision reference, operation by operation and end to end;
     takes about a minute.
 
     Returns:
         the table of the checks
 
     Raises:
-        VitpatchError: where a check fails
+        VitpatchError: if a check fails
     """
     return run(["verify", *flags({"device": device, "gemm": gemm, "seed": seed})]).stdout
 
@@ -251,8 +251,8 @@ def activations(
 ) -> Activations:
     """Writes every image's activations to the file `out` and opens it, memory-mapped.
 
-    `activations(...)["clean.z.3"]` is [images, H, T, Dh]; without a corruption there are clean arrays alone. Further
-    keywords are flags of `vitpatch activations`; `model`, `data`, `labels`, `processor` and errors are as of `sweep`.
+    `activations(...)["clean.z.3"]` is [images, H, T, Dh]; without a corruption there are only clean arrays. Further
+    keywords are flags of `vitpatch activations`; `model`, `data`, `labels`, `processor` and errors are as in `sweep`.
     `Activations(out)` opens the file again.
     """
     own = {"site": site, "layers": layers, "tokens": tokens, "corruption": corruption, "overwrite": overwrite}
@@ -262,7 +262,7 @@ def activations(
 
 
 def _new_folder(suffix: str = "") -> Path:
-    """runs/<time>, as the program names it, and another name where a run of the same second has that one."""
+    """runs/<time>, named as by the program; with a number if a run of the same second has that name."""
     name = f"{datetime.datetime.now():%Y-%m-%d-%H%M%S}{suffix}"
     folder, number = Path("runs") / name, 1
     while folder.exists():

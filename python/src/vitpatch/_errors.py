@@ -1,4 +1,4 @@
-"""What goes wrong, as Python sees it."""
+"""The package's errors and warnings."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 
 class VitpatchError(RuntimeError):
-    """A command that failed, or results that cannot be read. Its text is the program's own sentence.
+    """A command failed, or results cannot be read. The text is the program's own message.
 
     Attributes:
-        command: the command line, empty where no command was run
-        returncode: 1, 64 for options that make no sense, negative for a signal; None where no command was run
+        command: the command line; empty if no command was run
+        returncode: 1, 64 for a usage error, negative for a signal; None if no command was run
     """
 
     def __init__(self, message: str, command: Sequence[str] = (), returncode: int | None = None) -> None:
@@ -20,7 +20,7 @@ class VitpatchError(RuntimeError):
 
 
 class VitpatchWarning(UserWarning):
-    """What the program warns of."""
+    """A warning of the program."""
 
 
 def missing(package: str, purpose: str) -> VitpatchError:

@@ -1,4 +1,4 @@
-"""Models and images that live in Python, as the folders that the program reads."""
+"""Saves models and images that live in Python as folders for the program."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Data: TypeAlias = Any
 
 @contextmanager
 def prepared(model: Model, data: Data, labels: Iterable[object] | None, processor: Any) -> Iterator[dict[str, str]]:
-    """The options `model` and `data` for the program; what had to be saved for it is deleted at the end.
+    """The program's options `model` and `data`; temporary files saved for them are deleted at the end.
 
     Args:
-        labels: of pictures, names or indices of classes
-        processor: an image processor of transformers, saved beside a model object
+        labels: the pictures' classes, names or indices
+        processor: an image processor of transformers, saved with a model object
     """
     with tempfile.TemporaryDirectory(prefix="vitpatch-") as folder:
         options: dict[str, str] = {}
@@ -41,7 +41,7 @@ def prepared(model: Model, data: Data, labels: Iterable[object] | None, processo
 def _model(model: Model, processor: Any, folder: Path) -> str:
     if isinstance(model, (str, os.PathLike)):
         path = os.fspath(model)
-        # `owner/name` is a model on the hub where no such folder is here.
+        # `owner/name` is a model on the hub, unless there is such a folder.
         if not os.path.exists(path) and path.count("/") == 1 and not path.startswith((".", "~", "/")):
             return _download(path)
         return path
@@ -70,12 +70,12 @@ def _download(name: str) -> str:
         ) from None
     try:
         return str(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "pytorch_model*.bin"]))
-    except Exception as error:  # of many kinds, the network's included
+    except Exception as error:  # of many types, network errors included
         raise VitpatchError(f"model {name}: no such folder, and the Hugging Face hub says: {error}") from error
 
 
 def _save_processor(model: Any, processor: Any, folder: Path) -> None:
-    """The processor given, else the one beside the files that the model was loaded from."""
+    """Saves the given processor, or else copies the one beside the files that the model was loaded from."""
     if processor is not None:
         processor.save_pretrained(folder)
         return
@@ -107,7 +107,7 @@ def _is_batch(value: object) -> bool:
 
 
 def _columns(data: Any, labels: Iterable[object] | None) -> tuple[Iterable[Any], Iterable[object] | None]:
-    """The first column of images and, without `labels`, the first of class labels of a Hugging Face data set."""
+    """The first image column of a Hugging Face data set, and the first class label column unless `labels` are given."""
 
     def named(kind: str) -> str | None:
         return next((name for name, feature in data.features.items() if type(feature).__name__ == kind), None)
@@ -122,7 +122,7 @@ def _columns(data: Any, labels: Iterable[object] | None) -> tuple[Iterable[Any],
 
 
 def _class_names(model: str | None) -> dict[int, str]:
-    """What the model calls its classes, where it says so in words that can name folders."""
+    """The model's class names by index; empty if it has none, or if they cannot all be folder names."""
     if model is None:
         return {}
     try:
@@ -139,10 +139,10 @@ def _is_name(text: str) -> bool:
 
 
 def _write(pictures: Iterable[Any], labels: Iterable[object] | None, names: dict[int, str], folder: Path) -> None:
-    """One PNG a picture, `CLASS/0000012.png`, where the number is the picture's place in `pictures`; without labels in
+    """Writes one PNG per picture, `CLASS/0000012.png`, numbered by its position in `pictures`; without labels there is
     no class folder."""
     folder.mkdir()
-    # What has no length may be read once only, so both go in step.
+    # An iterable without a length may be read only once, so pictures and labels are read in step.
     texts = iter([None if label is None else _label(label, names) for label in labels]) if labels is not None else None
     count = 0
     for count, picture in enumerate(pictures, 1):
@@ -175,7 +175,7 @@ def _label(label: object, names: dict[int, str]) -> str:
 
 
 def _picture(picture: Any, position: int) -> Any:
-    """As a Pillow image: RGB or greyscale arrays of bytes [H, W, 3], [H, W], Pillow's own images, or paths."""
+    """Converts to a Pillow image: uint8 arrays [H, W, 3] or [H, W], Pillow images, or paths."""
     try:
         from PIL import Image
     except ImportError:

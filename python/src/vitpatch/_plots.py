@@ -20,7 +20,7 @@ _SYMBOLS = {"p": "Δp", "logit_diff": "Δ logit difference", "log_odds": "Δ log
 
 
 def kind(rows: pd.DataFrame, corruptions: list[str]) -> str:
-    """Which figure suits these rows."""
+    """The kind of figure that suits these rows."""
     if _doses(corruptions):
         return "dose"
     if rows["token"].nunique() > 4:
@@ -102,7 +102,7 @@ def tokens(rows: pd.DataFrame, metric: str, picture: Any, image: str | None = No
             _scale(figure, [ax], limit, symbol)
             figure.suptitle(_title(f"Effect by layer and token{what}", rows), x=0.01, ha="left", fontsize=11)
         return figure
-    # Deep in the network the CLS token holds nearly all, and would leave the patches without colour.
+    # Deep in the network the CLS token has nearly all of the effect, and would leave the patches without colour.
     limit = _largest(part[part["token"] != 0][names["mean"]])
     of_layers = _split(part, ["layer"])
     columns = min(6, len(of_layers))
@@ -168,7 +168,7 @@ def _line(
     ax: Axes, part: pd.DataFrame, names: dict[str, str], colour: str, labels: list[str] | None, x: Any = None,
     text: str | None = None,
 ) -> None:  # fmt: skip
-    """Means with their intervals: a line with a band where the axis is one of numbers, else points with bars."""
+    """Means with intervals: a line with a band if the axis is numeric, else points with error bars."""
     x = np.arange(len(part)) if x is None else x
     mean, low, high = (part[names[key]].to_numpy(float) for key in ("mean", "low", "high"))
     solid = part["p_adjusted"].to_numpy(float) < 0.05
@@ -185,7 +185,7 @@ def _line(
 
 
 def _matrix(ax: Axes, part: pd.DataFrame, y: str, x: str, names: dict[str, str], limit: float) -> None:
-    """A heat map of means, with dots where they are significant."""
+    """A heat map of means; dots mark significant ones."""
     rows, columns = _labels(part[y].drop_duplicates()), _labels(part[x].drop_duplicates())
     row, column = {v: i for i, v in enumerate(rows)}, {v: i for i, v in enumerate(columns)}
     values = np.full((len(rows), len(columns)), np.nan)
@@ -204,7 +204,7 @@ def _matrix(ax: Axes, part: pd.DataFrame, y: str, x: str, names: dict[str, str],
 
 
 def _patches(ax: Axes, cells: pd.DataFrame, mean: str, side: int, limit: float, picture: Any) -> None:
-    """Image patches where they lie; over a picture a patch shows the more of it the weaker its effect."""
+    """Image patches at their positions; over a picture, patches with weaker effects are more transparent."""
     patches = cells[cells["token"] != 0]
     values = np.full((side, side), np.nan)
     values.flat[patches["token"].to_numpy(int) - 1] = patches[mean].to_numpy(float)
@@ -235,7 +235,7 @@ def _scale(figure: Figure, axes: Iterable[Axes], limit: float, label: str) -> No
 
 
 def _names(rows: pd.DataFrame, metric: str) -> dict[str, str]:
-    """The summary's columns of a metric."""
+    """The summary's columns for a metric."""
     prefix = "" if metric == "p" else f"{metric}_"
     names = {"mean": f"{prefix}mean_effect", "low": f"{prefix}ci_low", "high": f"{prefix}ci_high"}
     if names["mean"] not in rows:
@@ -246,7 +246,7 @@ def _names(rows: pd.DataFrame, metric: str) -> dict[str, str]:
 
 
 def _split(rows: pd.DataFrame, by: list[str]) -> list[tuple[tuple[str, ...], pd.DataFrame]]:
-    """By the texts of some columns, "" for what is missing, in the sweep's order."""
+    """Groups rows by the texts of some columns ("" if missing), in the sweep's order."""
     texts = list(zip(*(_labels(rows[name]) for name in by), strict=True))
     where: dict[tuple[str, ...], list[int]] = {}
     for index, key in enumerate(texts):
@@ -280,7 +280,7 @@ def _title(text: str, rows: pd.DataFrame) -> str:
 
 
 def _total(rows: pd.DataFrame) -> float:
-    """The total effect in the direction of the patches."""
+    """The total effect, signed by the patches' direction."""
     return (-1 if rows["direction"].iloc[0] == "noise" else 1) * float(rows["total_effect"].iloc[0])
 
 
@@ -290,14 +290,14 @@ def _largest(values: pd.Series[Any]) -> float:
 
 
 def _grid(tokens: pd.Series[Any]) -> int | None:
-    """The side of the grid of image patches, where the tokens are 0 ... side * side."""
+    """The side of the grid of image patches, if the tokens are 0 ... side * side."""
     found = set(_labels(tokens))
     side = math.isqrt(max(0, len(found) - 1))
     return side if side > 1 and found == {str(n) for n in range(side * side + 1)} else None
 
 
 def _doses(corruptions: list[str]) -> dict[str, dict[str, float]]:
-    """`{"noise": {"noise:0.5": 0.5, "noise:1": 1.0}}`, of kinds with several strengths."""
+    """`{"noise": {"noise:0.5": 0.5, "noise:1": 1.0}}`, for corruptions with several strengths."""
     kinds: dict[str, dict[str, float]] = {}
     for spec in corruptions:
         name, _, number = spec.partition(":")

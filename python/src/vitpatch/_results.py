@@ -24,20 +24,20 @@ Kind = Literal["layers", "heads", "tokens", "dose"]
 
 
 def load(folder: str | os.PathLike[str]) -> Results:
-    """Opens the results folder of a sweep, also of one that is still running or was interrupted.
+    """Opens the results folder of a sweep; the sweep may still be running, or have been interrupted.
 
     Raises:
-        VitpatchError: where there is none, or its format is a later one
+        VitpatchError: if there are no results, or their format is newer
     """
     return Results(folder)
 
 
 class Results:
-    """One results folder. Everything is read from it when asked for; a notebook shows its summary.
+    """One results folder. Everything is read on demand; a notebook displays its summary.
 
     Attributes:
-        folder: where it is
-        manifest: what the sweep was asked to do, on what, by what: the keys of docs/results.md, `spec` and
+        folder: its path
+        manifest: the sweep's settings, model, data and device: the keys of docs/results.md, with `spec` and
             `class_names` parsed, and `corruptions`
     """
 
@@ -63,18 +63,18 @@ class Results:
         self, where: Mapping[str, object] | None = None, *, engine: Literal["pandas", "polars"] = "pandas"
     ) -> pd.DataFrame | pl.DataFrame:
         """One row per kept image and patch, by image, corruption, patch: the columns of `vitpatch export`, then
-        `p_effect`, `logit_effect`, `logit_diff_effect`, `kl_effect` (nats) and, where the store has it,
-        `log_odds_effect`: patched - corrupted, or patched - clean with direction `noise`. Where a patch has estimates
-        (`atp_log_odds`, ...) and no exact pass, what is measured is nan, and `pred_patched` missing.
+        `p_effect`, `logit_effect`, `logit_diff_effect`, `kl_effect` (nats) and, if the store has log-odds,
+        `log_odds_effect`: patched - corrupted, or patched - clean for direction `noise`. For a patch with estimates
+        (`atp_log_odds`, ...) but no exact pass, measured values are nan and `pred_patched` is missing.
 
-        Texts are categories. `layer`, `head`, `token` and `window` are integers where all of those read are (with
-        `control`, `where={"control": 0}` leaves out random places and places patched together), and missing where a
+        Texts are categories. `layer`, `head`, `token` and `window` are integers if all values read are (with
+        `control`, `where={"control": 0}` leaves out random places and places patched together), and missing if a
         patch covers all. Metrics are the stored 32-bit floats, widened.
 
         Args:
-            where: only these rows, e.g. `{"site": "z", "layer": [3, 4], "direction": "restore"}`; any column that
-                describes an image or a patch. The filter goes to the store, so what it leaves out is not read.
-            engine: pandas or polars (texts are strings there)
+            where: read only these rows, e.g. `{"site": "z", "layer": [3, 4], "direction": "restore"}`; any column that
+                describes an image or a patch. The store applies the filter, so other rows are not read.
+            engine: pandas or polars (where texts are strings)
         """
         if engine not in ("pandas", "polars"):
             raise VitpatchError(f"engine {engine!r} is unknown; valid are pandas, polars")
@@ -86,18 +86,18 @@ class Results:
         return _pandas(columns)
 
     def images(self) -> pd.DataFrame:
-        """One row an image and corruption: its clean and corrupted pass, and the columns of `--groups`. `kept` is False
-        for images that `--keep` left out, which have no effects."""
+        """One row per image and corruption: its clean and corrupted pass, and the columns of `--groups`. `kept` is
+        False for images that `--keep` left out, which have no effects."""
         return _pandas(self._store.images())
 
     def patches(self) -> pd.DataFrame:
-        """One row a patch: `direction, site, layer, head, token, window, control, extent`."""
+        """One row per patch: `direction, site, layer, head, token, window, control, extent`."""
         return _pandas(self._store.patch_columns())
 
     def summary(self, by: str | None = None) -> pd.DataFrame:
-        """One row a corruption and patch (and group, with `by`): mean effects with 95% intervals, shares recovered,
-        accuracies, p-values; the columns of `vitpatch summary --format csv`, which computes it. A sweep with estimates
-        has a row for every patch, with `atp_log_odds_mean` and the like, and nan where no exact pass measured it.
+        """One row per corruption and patch (and group, with `by`): mean effects with 95% intervals, shares recovered,
+        accuracies, p-values. Computed by `vitpatch summary --format csv`, with its columns. A sweep with estimates has
+        a row for every patch, with `atp_log_odds_mean` and so on, and nan if no exact pass measured it.
 
         Args:
             by: `class`, or a column of `--groups`
@@ -116,20 +116,20 @@ class Results:
                 if name in table:
                     table[name] = _pandas({name: places(table[name].fillna("").tolist())})[name]
             if "ended" not in self.manifest:
-                return table  # there will be more
+                return table  # not cached: more results will follow
             self._summaries[by] = table
         copy: pd.DataFrame = self._summaries[by].copy()
         return copy
 
     def estimates(self, where: Mapping[str, object] | None = None) -> pd.DataFrame:
-        """First-order estimates of every effect (`sweep(estimate=...)`): the columns that say which image and patch,
-        then one column an estimate, `atp_log_odds` and the like.
+        """First-order estimates of every effect (`sweep(estimate=...)`): the columns that identify image and patch,
+        then one column per estimate, such as `atp_log_odds`.
 
         Args:
-            where: only these rows, as in `effects`
+            where: read only these rows, as in `effects`
 
         Raises:
-            VitpatchError: where the sweep made none
+            VitpatchError: if the sweep made no estimates
         """
         if not self._store.estimates:
             raise VitpatchError(f"{self.folder}: this sweep made no estimates (sweep's estimate)")
@@ -138,11 +138,11 @@ class Results:
         return _pandas({name: columns[name] for name in [*places, *self._store.estimates]})
 
     def logits(self, which: Literal["clean", "corrupted", "patched"] = "patched") -> pd.DataFrame:
-        """Full logits, float32, one column a class and one row a pass; the index says which image, corruption and, of
-        patched passes, patch. For sweeps with `logits=True`.
+        """All logits, float32: one row per pass, one column per class. The index has the image, the corruption and, for
+        patched passes, the patch. Needs `sweep(logits=True)`.
 
         Raises:
-            VitpatchError: where the sweep kept none
+            VitpatchError: if the sweep kept no logits
         """
         if not self.manifest.get("logits"):
             raise VitpatchError(f"{self.folder}: this sweep kept no logits (sweep's logits=True)")
@@ -160,8 +160,8 @@ class Results:
         return frame
 
     def to_xarray(self) -> xr.Dataset:
-        """The metrics as arrays [corruption, image, patch] (patched passes) and [corruption, image] (the others); what
-        describes images and patches are coordinates. Effects that an interrupted sweep lacks are nan."""
+        """The metrics as arrays [corruption, image, patch] (patched passes) and [corruption, image] (other passes);
+        columns that describe images and patches are coordinates. Effects that an interrupted sweep lacks are nan."""
         from ._xarray import dataset
 
         return dataset(self._store)
@@ -169,8 +169,8 @@ class Results:
     # Figures
 
     def plot(self, kind: Kind | None = None, **options: Any) -> Figure:
-        """The figure that suits the sweep, or the `kind` asked for: `plot_dose` for several strengths of a corruption,
-        else `plot_tokens`, `plot_heads` or `plot_layers` by what the patches cover. `options` go there."""
+        """The figure that suits the sweep, or the given `kind`: `plot_dose` for several strengths of a corruption, else
+        `plot_tokens`, `plot_heads` or `plot_layers`, depending on the patches. `options` are passed to it."""
         from . import _plots
 
         chosen: str = kind or _plots.kind(self.summary(), self.manifest["corruptions"])
@@ -186,20 +186,19 @@ class Results:
         return figure
 
     def plot_layers(self, *, metric: str = "p", corruption: str | None = None, direction: str | None = None) -> Figure:
-        """Mean effects by layer, a panel a site and window, with 95% bands; full dots are significant
-        (adjusted p < 0.05), the dashed line is the total effect.
+        """Mean effects by layer, one panel per site and window, with 95% bands. Filled dots are significant (adjusted
+        p < 0.05); the dashed line is the total effect.
 
         Args:
-            metric: p, logit_diff, kl or another of the summary's
-            corruption, direction: one of the sweep's, where it has several
+            metric: p, logit_diff, kl or another metric of the summary
+            corruption, direction: one of the sweep's; needed if it has several
         """
         from . import _plots
 
         return _plots.layers(self._rows(corruption, direction), metric)
 
     def plot_heads(self, *, metric: str = "p", corruption: str | None = None, direction: str | None = None) -> Figure:
-        """Mean effects by layer and head, orange to blue around 0; dots are significant (adjusted
-        p < 0.05)."""
+        """Mean effects by layer and head, orange to blue around 0; dots mark significant ones (adjusted p < 0.05)."""
         from . import _plots
 
         return _plots.heads(self._rows(corruption, direction), metric)
@@ -213,12 +212,12 @@ class Results:
         corruption: str | None = None,
         direction: str | None = None,
     ) -> Figure:
-        """Effects by token: a panel a layer with the image patches where they lie, where every token has a patch.
+        """Effects by token. If every token has a patch: one panel per layer, with image patches at their positions.
 
         Args:
-            image: the id of one image, for its own effects instead of the mean
-            picture: what to draw the effects over, a path, Pillow image or array [H, W, 3]; with `image` the default
-                is that file in the sweep's data folder, if it is still there
+            image: the id of one image, to show its own effects instead of the mean
+            picture: drawn under the effects: a path, Pillow image or array [H, W, 3]; with `image`, the default is
+                that file in the sweep's data folder, if it still exists
         """
         from . import _plots, _tokens
 
@@ -236,7 +235,7 @@ class Results:
         return _plots.dose(self._rows("*", direction), metric)
 
     def _rows(self, corruption: str | None, direction: str | None) -> pd.DataFrame:
-        """The summary's rows of what was measured, of one corruption and direction; `*` for all corruptions."""
+        """The summary's measured rows for one corruption and direction; `*` for all corruptions."""
         from ._show import measured
 
         rows = measured(self.summary())
@@ -251,7 +250,7 @@ class Results:
             rows = rows[rows[name] == (wanted or found[0])]
         return rows
 
-    # How it shows itself
+    # Display
 
     def __repr__(self) -> str:
         state = "" if "ended" in self.manifest else ", not finished"

@@ -1,4 +1,4 @@
-"""Runs the program: its output, its progress, its errors, and Ctrl-C."""
+"""Runs the program and handles its output, progress, errors and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class Output(NamedTuple):
-    """What a command printed."""
+    """A command's output."""
 
     stdout: str
     #: Without progress and warnings
@@ -36,14 +36,14 @@ class _Bar(Protocol):
 
 
 def run(arguments: Sequence[str], *, progress: bool = False) -> Output:
-    """Runs `vitpatch ARGUMENTS` to its end. What it warns of becomes a `VitpatchWarning`.
+    """Runs `vitpatch ARGUMENTS` to its end. Its warnings become `VitpatchWarning`s.
 
-    Ctrl-C ends the command as it does in a terminal: a sweep finishes the wave at work and keeps what is done. A second
-    one ends it at once.
+    Ctrl-C has the same effect as in a terminal: a sweep finishes the current wave and keeps the results so far. A
+    second Ctrl-C ends it at once.
 
     Raises:
-        VitpatchError: with the program's sentence, where it exits with anything but 0
-        KeyboardInterrupt: after Ctrl-C, once the command has ended, with its last words
+        VitpatchError: with the program's error message, if its exit code is not 0
+        KeyboardInterrupt: after Ctrl-C, once the command has ended, with its last messages
     """
     command = [executable(), *arguments]
     process = _Process(command, progress)
@@ -64,8 +64,8 @@ def run(arguments: Sequence[str], *, progress: bool = False) -> Output:
 
 
 class _Process:
-    """A running command. Standard error is a terminal of its own where progress is asked for, since the program draws
-    its bar on terminals only; the bar's numbers go to tqdm."""
+    """A running command. With progress, standard error is a pseudo-terminal, because the program draws its bar only on
+    terminals; the bar's numbers go to tqdm."""
 
     def __init__(self, command: list[str], progress: bool) -> None:
         self.stdout = bytearray()
@@ -81,7 +81,7 @@ class _Process:
         else:
             self.error, terminal = os.pipe()
         try:
-            # In a session of its own, so that Ctrl-C reaches it from here alone.
+            # In its own session, so that Ctrl-C reaches it only through this process.
             self.popen = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -97,7 +97,7 @@ class _Process:
             os.close(terminal)
 
     def finish(self) -> bool:
-        """Reads until the command has ended. Returns whether Ctrl-C was pressed meanwhile."""
+        """Reads until the command has ended. Returns whether Ctrl-C was pressed during that time."""
         interrupted = False
         try:
             while True:
@@ -127,7 +127,7 @@ class _Process:
                 for key, _ in selector.select():
                     try:
                         chunk = os.read(key.fd, 1 << 16)
-                    except OSError:  # a terminal whose other end was closed
+                    except OSError:  # a pseudo-terminal whose other end was closed
                         chunk = b""
                     if not chunk:
                         selector.unregister(key.fd)
@@ -157,7 +157,7 @@ class _Process:
 def _tqdm(total: int) -> _Bar | None:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that a notebook has no widgets
+            warnings.simplefilter("ignore")  # about notebooks without widgets
             from tqdm.auto import tqdm
     except ImportError:
         return None
@@ -166,7 +166,7 @@ def _tqdm(total: int) -> _Bar | None:
 
 
 def _sentence(lines: list[str], code: int) -> str:
-    """The error among the lines of standard error, without the usage that follows it."""
+    """The error message in standard error, without the usage text that follows it."""
     text = "\n".join(lines)
     if "Error: " in text:
         text = text[text.rindex("Error: ") + len("Error: ") :]

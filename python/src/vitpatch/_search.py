@@ -1,4 +1,4 @@
-"""What a greedy search found."""
+"""The result of a greedy search."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class SearchResult:
-    """The folder that `vitpatch search` wrote.
+    """A folder written by `vitpatch search`.
 
     Attributes:
-        folder: where search.csv and search.json are
+        folder: the folder of search.csv and search.json
         data: search.json: `set` (the places found), `stopped`, `total_effect`, `steps` and the settings
     """
 
@@ -30,8 +30,8 @@ class SearchResult:
             raise VitpatchError(f"{self.folder / 'search.json'}: {error.strerror}") from error
 
     def steps(self) -> pd.DataFrame:
-        """One row a place added: `step, site, layer, head, token`, and the share of the total effect that the set has
-        brought back by then, on the images searched on and on those held out, with 95% intervals."""
+        """One row per added place: `step, site, layer, head, token`, and the share of the total effect that the set so
+        far brings back, on the images searched on and on the held-out ones, with 95% intervals."""
         try:
             import pandas as pd
         except ImportError:

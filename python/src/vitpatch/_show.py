@@ -1,4 +1,4 @@
-"""A sweep's summary as a notebook shows it."""
+"""A sweep's summary as notebooks display it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ROWS = 12
 
 
 def page(results: Results) -> str:
-    """What was swept, and under every corruption the strongest patches."""
+    """What was swept, and the strongest patches for every corruption."""
     summary, manifest = results.summary(), results.manifest
     out = [f"<p><b>vitpatch sweep</b> {_text(manifest['model'])} on {_text(manifest['data'])}: {_text(results.folder)}"]
     if "ended" not in manifest:
@@ -35,7 +35,7 @@ def page(results: Results) -> str:
 
 
 def _effects(rows: pd.DataFrame) -> str:
-    """The strongest patches; empty without any that was measured."""
+    """The strongest patches; empty if none was measured."""
     if rows.empty:
         return ""
     strongest = rows.loc[rows["mean_effect"].abs().sort_values(ascending=False, kind="stable").index[:_ROWS]]
@@ -52,7 +52,7 @@ def _effects(rows: pd.DataFrame) -> str:
 
 
 def _estimates(rows: pd.DataFrame, name: str) -> str:
-    """The largest estimates, which are no effects."""
+    """The largest estimates; they are not measured effects."""
     largest = rows.loc[rows[f"{name}_mean"].abs().sort_values(ascending=False, kind="stable").index[:_ROWS]]
     table = _places(largest)
     table[f"mean {name}"] = largest[f"{name}_mean"].map("{:+.3f}".format)
@@ -67,8 +67,8 @@ def _places(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def measured(summary: pd.DataFrame) -> pd.DataFrame:
-    """The summary without patches that have estimates alone, its p-values corrected for many patches as `p_adjusted`;
-    older programs call them `p_holm`."""
+    """The summary's rows with exact passes, with p-values corrected for multiple patches in `p_adjusted` (older
+    programs: `p_holm`)."""
     renamed: pd.DataFrame = summary.rename(columns={"p_holm": "p_adjusted"})
     return renamed[renamed["n_exact"] > 0] if "n_exact" in renamed else renamed
 

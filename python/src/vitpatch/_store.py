@@ -19,15 +19,15 @@ _VERSIONS = range(1, 5)
 _PLACE = ["direction", "site", "layer", "head", "token", "window"]
 #: Metrics with a clean, a corrupted and a patched value, in the export's order
 _METRICS = ["p", "logit", "logit_diff"]
-#: What `where` may name
+#: Columns that `where` may name
 _IMAGE_FILTERS = ["image", "label", "target", "foil", "corruption", "pred_clean", "pred_corrupted"]
 _PATCH_FILTERS = [*_PLACE, "control", "extent"]
-#: Of the manifest
+#: Integer keys of the manifest
 _NUMBERS = ["layers", "seed", "samples", "offset", "limit", "control", "exact_images", "shapley", "pair_count"]
 
 
 class Store:
-    """One results folder, opened anew for every read, so that nothing is held while a sweep goes on."""
+    """One results folder. It is opened anew for every read, so nothing is locked while a sweep is running."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -57,14 +57,14 @@ class Store:
                 table: [row[1] for row in db.execute(f"PRAGMA table_info({table})")] for table in ("images", "effects")
             }
         self.manifest["corruptions"] = self.corruptions
-        #: `log_odds` is there from version 3 on.
+        #: Stores have `log_odds` from version 3 on.
         self.metrics = _METRICS + [name for name in ["log_odds"] if name in self._columns["effects"]]
-        #: Columns of estimates, `atp_log_odds` and the like
+        #: Columns of estimates, such as `atp_log_odds`
         self.estimates: list[str] = self.manifest.get("estimates", [])
 
     @property
     def _patch_with(self) -> str:
-        """What is put in; stores of older versions say it in their spec alone."""
+        """The source of patched-in activations; stores of older versions have it only in their spec."""
         if name := self.manifest.get("patch_with"):
             return str(name)
         spec = self.manifest.get("spec")
@@ -74,7 +74,7 @@ class Store:
     def _database(self) -> Iterator[sqlite3.Connection]:
         db = None
         try:
-            # A path may have ? and #, which mean something in a URI.
+            # A path may contain ? and #, which are special in a URI.
             db = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
             yield db
         except sqlite3.Error as error:
@@ -84,7 +84,7 @@ class Store:
                 db.close()
 
     def image_columns(self, db: sqlite3.Connection, kept_only: bool) -> tuple[list[tuple[int, int]], dict[str, Column]]:
-        """(image, corruption) and the columns of every image under every corruption, in the export's order."""
+        """(image, corruption) keys, and the columns of every image under every corruption, in the export's order."""
         names = ["image", "corruption", "id", "label", "target", "foil", "kept"]
         passes = ["clean", "corrupted"]
         floats = [f"{metric}_{which}" for metric in self.metrics for which in passes] + ["kl_corrupted"]
@@ -107,7 +107,7 @@ class Store:
         return list(zip(fields["image"], fields["corruption"], strict=True)), out
 
     def patch_columns(self, which: Array | None = None) -> dict[str, Column]:
-        """`direction` to `window`, `control`, `extent` of all patches, or of those in `which`"""
+        """The columns `direction` to `window`, `control` and `extent` of all patches, or of those in `which`"""
         chosen = self.patches if which is None else [self.patches[index] for index in which]
         fields = _transposed([*_PLACE, "control", "extent"], chosen)
         out: dict[str, Column] = {name: texts(fields[name]) for name in ["direction", "site"]}
@@ -116,8 +116,8 @@ class Store:
         return out
 
     def effects(self, where: Mapping[str, object] | None, with_effects: bool) -> dict[str, Column]:
-        """The export's columns, one row an image and patch, then `METRIC_effect` where asked for. What a patch without
-        an exact pass lacks is nan, and missing in `pred_patched`."""
+        """The export's columns, one row per image and patch, then `METRIC_effect` if `with_effects`. For a patch
+        without an exact pass, measured values are nan, and `pred_patched` is missing."""
         with self._database() as db:
             keys, image = self.image_columns(db, kept_only=True)
             images, patches = self._wanted(where or {}, image, self.patch_columns())
@@ -168,7 +168,7 @@ class Store:
     def _wanted(
         self, where: Mapping[str, object], image: dict[str, Column], patch: dict[str, Column]
     ) -> tuple[Array, Array]:
-        """Which rows of the images and which patches the filters leave."""
+        """The image rows and the patches that pass the filters."""
         if unknown := [name for name in where if name not in _IMAGE_FILTERS + _PATCH_FILTERS]:
             raise VitpatchError(f"where: {', '.join(unknown)}: valid are {', '.join(_IMAGE_FILTERS + _PATCH_FILTERS)}")
         out = []
@@ -186,7 +186,7 @@ class Store:
     def _read_effects(
         self, db: sqlite3.Connection, keys: list[tuple[int, int]], images: Array, patches: Array
     ) -> Array:
-        """`row` (into `keys`), `patch`, the metrics and `pred` of what is wanted, by image, corruption, patch."""
+        """`row` (into `keys`), `patch`, the metrics and `pred` of the given rows, by image, corruption, patch."""
         metrics = [*self.metrics, "kl"]
         dtype = np.dtype([("row", "i4"), ("patch", "i4"), *((name, "f8") for name in metrics), ("pred", "i4")])
         db.execute("CREATE TEMP TABLE i(row INTEGER, image INTEGER, corruption INTEGER)")
@@ -194,7 +194,7 @@ class Store:
         columns = f"i.row, e.patch, {', '.join(f'e.{name}' for name in metrics)}, e.pred"
         join = "i CROSS JOIN effects e USING (image, corruption)"
         if len(patches) < len(self.patches):
-            # Few patches are looked up one by one; reading past the others would take as long as reading them.
+            # Few patches are looked up one by one; skipping the others would take as long as reading them.
             db.execute("CREATE TEMP TABLE w(patch INTEGER)")
             db.executemany("INSERT INTO w VALUES (?)", ((int(patch),) for patch in patches))
             join = "i CROSS JOIN w CROSS JOIN effects e USING (image, corruption, patch)"
@@ -203,7 +203,7 @@ class Store:
     def _with_estimates(
         self, db: sqlite3.Connection, effects: Array, keys: list[tuple[int, int]], images: Array, patches: Array
     ) -> tuple[Array, dict[str, Array]]:
-        """The effects, with rows of nan where there are estimates alone; the estimates, nan where there are none."""
+        """The effects, with rows of nan for patches that only have estimates; the estimates, nan where missing."""
         estimated, has = self.read_estimates(db, keys, images, patches)
         shape = (len(images), len(patches))
         there = np.repeat(has[:, None], len(patches), axis=1)
@@ -219,7 +219,7 @@ class Store:
     def read_estimates(
         self, db: sqlite3.Connection, keys: list[tuple[int, int]], images: Array, patches: Array
     ) -> tuple[dict[str, Array], Array]:
-        """Every estimate [images, patches], nan where there is none, and which images have any."""
+        """Every estimate [images, patches], nan where there is none, and which images have estimates."""
         estimated = {name: np.full((len(images), len(patches)), np.nan) for name in self.estimates}
         there = np.zeros(len(images), bool)
         for position, row in enumerate(images):
@@ -234,7 +234,7 @@ class Store:
         return estimated, there
 
     def images(self) -> dict[str, Column]:
-        """One row an image and corruption, those that `--keep` left out too, with the columns of `--groups`."""
+        """One row per image and corruption, including those that `--keep` left out, with the columns of `--groups`."""
         with self._database() as db:
             keys, columns = self.image_columns(db, kept_only=False)
             if db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'groups'").fetchone():
@@ -263,12 +263,12 @@ class Store:
 
 
 def _transposed(names: list[str], rows: list[tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
-    """Rows as columns, by name."""
+    """Transposes rows to columns, by name."""
     return dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
 
 
 def _equal(column: Column, wanted: object) -> Array:
-    """Which values are the one wanted, or one of several; None stands for what is empty. 3 and "3" are the same."""
+    """Which values equal `wanted`, or one of several; None matches missing values. 3 and "3" are the same."""
     several = wanted if isinstance(wanted, Iterable) and not isinstance(wanted, str) else [wanted]
     wants = {"" if item is None else str(item) for item in several}
     if isinstance(column, np.ndarray):
@@ -281,7 +281,7 @@ def _equal(column: Column, wanted: object) -> Array:
 
 
 def _manifest(rows: dict[str, str]) -> dict[str, Any]:
-    """Numbers and JSON as what they are."""
+    """Parses numbers, booleans and JSON."""
     out: dict[str, Any] = {}
     for key, value in rows.items():
         if key in ("spec", "class_names", "estimates"):

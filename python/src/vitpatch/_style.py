@@ -1,4 +1,4 @@
-"""The look of the figures: the colours of `vitpatch report`'s light theme, and its scale of signed values."""
+"""The style of the figures: the colours of `vitpatch report`'s light theme, and its scale for signed values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, SOFT, RULE, NONE = "#1c1d1f", "#5d6166", "#d9dadc", "#e9e9e9"
-#: Okabe and Ito's colours, as far as text-sized marks need them darker
+#: Okabe and Ito's colours, darkened where text-sized marks need it
 SERIES = ["#0072b2", "#d55e00", "#00845f", "#a8518a", "#8a6d00", "#3a8fc4"]
 _SIGNED = ["#8f3d00", "#f0a350", "#f6f6f4", "#69a8d8", "#0a3f86"]
 
@@ -30,7 +30,7 @@ _PARAMETERS: Any = {
 
 @contextmanager
 def figure(width: float, height: float) -> Iterator[Figure]:
-    """A figure of so many inches, for a notebook to show once: it is not among pyplot's open figures."""
+    """A figure of the given size in inches. A notebook shows it once, because it is not among pyplot's open figures."""
     try:
         import matplotlib.pyplot as plt
     except ImportError:
@@ -54,7 +54,7 @@ def signed() -> Colormap:
     return ListedColormap([_rgb(colour) for colour in mixed], "vitpatch").with_extremes(bad=NONE)
 
 
-# Between the cube roots of cone responses and Oklab; and between linear RGB and cone responses
+# From the cube roots of cone responses to Oklab; from linear RGB to cone responses
 _LAB = [
     [0.2104542553, 0.7936177850, -0.0040720468],
     [1.9779984951, -2.4285922050, 0.4505937099],

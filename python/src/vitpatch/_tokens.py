@@ -1,4 +1,4 @@
-"""The effects of one image in the place of means."""
+"""Effects of a single image in place of means."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _KEYS = ["corruption", "direction", "site", "layer", "head", "token", "window"]
 
 
 def of_image(rows: pd.DataFrame, effects: pd.DataFrame, image: str, metric: str) -> pd.DataFrame:
-    """`rows` of the summary with `image`'s own effects as their means, and without intervals and p-values."""
+    """The summary's `rows` with one image's own effects as their means, and without intervals and p-values."""
     if effects.empty:
         raise VitpatchError(f"image {image!r}: the sweep has no effects of it")
     column = f"{metric}_effect"

@@ -1,4 +1,4 @@
-"""A sweep as an xarray data set."""
+"""A sweep as an xarray Dataset."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def dataset(store: Store) -> xr.Dataset:
-    """Metrics [corruption, image, patch] and [corruption, image]"""
+    """Metrics as arrays [corruption, image, patch] and [corruption, image]"""
     try:
         import xarray as xr
     except ImportError:
@@ -56,7 +56,7 @@ def dataset(store: Store) -> xr.Dataset:
 
 
 def _plain(column: Column) -> np.ndarray[Any, Any]:
-    """As an array of numpy's own types; "" and nan for what is missing."""
+    """An array of numpy's own types; missing values are "" and nan."""
     if isinstance(column, np.ndarray):
         return column
     values = to_pandas({"x": column})["x"]

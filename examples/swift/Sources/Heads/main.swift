@@ -2,8 +2,8 @@ import VitPatch
 
 // usage: Heads MODEL CLEAN.png CORRUPTED.png
 //
-// Restores each head's z, one at a time, in the pass of the corrupted image, and prints by how much the probability of
-// the clean image's class rises: one line a layer, one column a head.
+// Restores each head's z, one at a time, in the corrupted image's pass, and prints by how much the probability of the
+// clean image's class rises: one line per layer, one column per head.
 
 let arguments = CommandLine.arguments
 guard arguments.count == 4 else {

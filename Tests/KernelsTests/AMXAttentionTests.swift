@@ -1,0 +1,98 @@
+import CLRuntime
+import Testing
+import Verification
+
+@testable import Kernels
+
+/// `attention_amx.cl` on the model of tiles, and on the instructions where the CPU has them.
+@Suite(.serialized) struct AMXAttentionTests {
+    private static let units: [AMX.Units] = AMX.obstacle == nil ? [.model, .amx] : [.model]
+
+    private func library(_ precision: Precision, _ units: AMX.Units) throws -> KernelLibrary {
+        KernelLibrary(try library().context, precision: precision, tiles: units)
+    }
+
+    @Test(arguments: AMXGEMM.precisions, units) func agreesWithTheReference(precision: Precision, units: AMX.Units)
+        throws
+    {
+        let library = try library(precision, units)
+        try expectPassing(OpCase.attentionCases + OpCase.attentionPatternCases, on: library)
+    }
+
+    /// Heads wider than a model's usual ones, several groups of queries and blocks of keys
+    @Test(arguments: units) func widths(units: AMX.Units) throws {
+        try expectPassing(
+            [
+                .attention(images: 1, heads: 1, headDim: 128, tokens: 130, queries: 130, apart: false),
+                .attention(images: 1, heads: 2, headDim: 33, tokens: 321, queries: 321, apart: false, gap: 3, std: 2),
+                .attention(images: 1, heads: 1, headDim: 32, tokens: 641, queries: 3, apart: true, hasBias: true),
+            ], on: try library(.bf16x3, units))
+    }
+
+    /// A query's result does not depend on its place among others, nor on those: a list of queries in another order, and
+    /// a query alone.
+    @Test(arguments: AMXGEMM.precisions, units) func rowsStandAlone(precision: Precision, units: AMX.Units) throws {
+        let library = try library(precision, units), context = library.context
+        let (tokens, dim) = (331, 24), stride = 3 * dim
+        let qkv = try Buffer(context, (0..<(tokens * stride)).map { _ in Float.random(in: -2...2) })
+        func rows(_ part: Int, _ first: Int = 0) -> Attention.Rows {
+            .init(qkv, offset: first * stride + part * dim, stride: stride)
+        }
+        let operation = try Attention(library, headDim: dim)
+        let z = try Buffer<Float>(context, count: tokens * dim), scale = 1 / Float(dim).squareRoot()
+        try operation(
+            q: rows(0), queries: tokens, k: rows(1), v: rows(2), tokens: tokens, images: 1, heads: 1, scale: scale, z: z
+        )
+        let all = try z.read()
+        #expect(all.allSatisfy(\.isFinite))
+
+        let order = (0..<tokens).shuffled(), again = try Buffer<Float>(context, count: tokens * dim)
+        try again.fill(.nan)
+        let entry = PatternEntry(from: 0, to: 0, head: 0, tokens: PatternEntry.size, tokenCount: tokens)
+        let lists = try Buffer(context, entry.ints + order.map(Int32.init))
+        try operation.pattern(
+            q: rows(0), queries: tokens, k: rows(1), v: rows(2), tokens: tokens, heads: 1, scale: scale, z: again,
+            lists: lists, entries: Entries(first: 0, count: 1, tokens: tokens))
+        #expect(try again.read() == all)
+
+        let one = try Buffer<Float>(context, count: dim), query = Int.random(in: 0..<tokens)
+        try operation(
+            q: rows(0, query), queries: 1, k: rows(1), v: rows(2), tokens: tokens, images: 1, heads: 1, scale: scale,
+            z: one)
+        #expect(try one.read() == Array(all[(query * dim)..<((query + 1) * dim)]), "query \(query)")
+    }
+
+    /// The instructions have the bits of the model.
+    @Test(
+        .enabled(if: AMX.obstacle == nil, Comment(rawValue: "not run: \(AMX.obstacle ?? "")")),
+        arguments: AMXGEMM.precisions)
+    func theUnitsDoAsTheModel(precision: Precision) throws {
+        let (tokens, heads, dim) = (150, 2, 40), stride = 3 * heads * dim
+        let values = (0..<(tokens * stride)).map { _ in Float.random(in: -3...3) }
+        func z(_ units: AMX.Units) throws -> [Float] {
+            let library = try library(precision, units), context = library.context
+            let qkv = try Buffer(context, values), z = try Buffer<Float>(context, count: tokens * heads * dim)
+            func rows(_ part: Int) -> Attention.Rows { .init(qkv, offset: part * heads * dim, stride: stride) }
+            try Attention(library, headDim: dim)(
+                q: rows(0), queries: tokens, k: rows(1), v: rows(2), tokens: tokens, images: 1, heads: heads,
+                scale: 0.2, z: z)
+            return try z.read()
+        }
+        #expect(try z(.amx) == z(.model))
+    }
+
+    /// A key that is not a number reaches every query; one far from all others weighs next to nothing.
+    @Test(arguments: AMXGEMM.precisions, units) func notANumberIsNotHidden(precision: Precision, units: AMX.Units)
+        throws
+    {
+        let library = try library(precision, units), (tokens, dim) = (137, 8), stride = 3 * dim
+        var values = [Float](repeating: 1, count: tokens * stride)
+        values[Int.random(in: 0..<tokens) * stride + dim] = .nan
+        let qkv = try Buffer(library.context, values), z = try Buffer<Float>(library.context, count: tokens * dim)
+        try z.fill(0)
+        try Attention(library, headDim: dim)(
+            q: .init(qkv, offset: 0, stride: stride), queries: tokens, k: .init(qkv, offset: dim, stride: stride),
+            v: .init(qkv, offset: 2 * dim, stride: stride), tokens: tokens, images: 1, heads: 1, scale: 1, z: z)
+        #expect(try z.read().allSatisfy(\.isNaN))
+    }
+}
