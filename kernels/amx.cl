@@ -112,7 +112,8 @@ static inline float16 bf16_floats(int8 pairs) {
   return as_float16(__builtin_convertvector(as_ushort16(pairs), uint16) << 16);
 }
 
-// PARTS 2 (bf16x3): a number is hi = round(x) and lo = round(x - hi), a product hi lo' + hi hi' + lo hi', in this order.
+// PARTS 2 (bf16x3): a number is hi = round(x) and lo = round(x - hi); a product is hi lo' + hi hi' + lo hi', in this
+// order.
 // PARTS 1 (bf16): hi alone, and hi hi'
 //
 // With two parts hi is bf16's largest number at most: what lies beyond it, infinity too, is then in lo, and inf - inf
@@ -161,8 +162,8 @@ static inline void put_parts(int16 high, int16 low, __local uchar *to) {
 }
 
 // Tiles 0 to 3 += 32 rows times 32 columns, over 32 k: rows 0-15 in tiles 0 and 1, rows 16-31 in tiles 2 and 3. Every
-// tile of the factors at `left` and `right` is loaded once, the left one's to tiles 4 and 5, the right one's to 6 and 7:
-// with two parts, 8 loads for 12 products.
+// tile of the factors at `left` and `right` is loaded once, the left one's into tiles 4 and 5, the right one's into 6
+// and 7: with two parts, 8 loads for 12 products.
 #if PARTS == 2
 #define MULTIPLY_STEP(left, right)                    \
   TILE_LOAD(4, left, 0, 64)                           \
