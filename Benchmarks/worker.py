@@ -48,8 +48,10 @@ def serve(connection, peer: str, threads: int, settings: dict) -> None:
     import peers
 
     peers.prepare(threads)
+    autocast = settings.pop("autocast", False)
     wait = torch.cuda.synchronize if settings["device"] == "cuda" else lambda: None
-    with torch.inference_mode():
+    # One context around all runs: autocast converts the weights once.
+    with torch.inference_mode(), torch.autocast(settings["device"], torch.bfloat16, enabled=autocast):
         call = getattr(peers, peer)(**settings).run
         wait()
         connection.send("ready")
