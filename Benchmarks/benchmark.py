@@ -212,7 +212,8 @@ class Comparison:
             *self.in_bf16(*lens, **eager, **few),
         ], sweeps, trials[0])
         name, layers, places = ("144 heads", [], EACH_HEAD) if fp32 else (
-            f"{len(SOME_HEADS)} of 144 heads (layers {' '.join(map(str, SOME_LAYERS))})", ["--layers", ",".join(map(str, SOME_LAYERS))], SOME_HEADS)
+            f"{len(SOME_HEADS)} of 144 heads (layers {' '.join(map(str, SOME_LAYERS))})",
+            ["--layers", ",".join(map(str, SOME_LAYERS))], SOME_HEADS)
         sweep(name, ["--site", "z", *layers], places, [
             Peer(*lens, self.settings(**eager, **many), targets["heads"]),
             Peer(*cached, self.settings(**sdpa, **many), targets["heads cached"]),
