@@ -42,9 +42,9 @@ def images() -> list[Image.Image]:
     return [Image.fromarray(field).resize((224, 224), Image.Resampling.BICUBIC) for field in coarse]
 
 
-def pixels(pictures: list[Image.Image]) -> torch.Tensor:
-    """[images, 3, 224, 224], normalised."""
-    processor = ViTImageProcessor()
+def pixels(pictures: list[Image.Image], processor: ViTImageProcessor | None = None) -> torch.Tensor:
+    """[images, 3, S, S], normalised; 224 x 224 without a processor"""
+    processor = processor or ViTImageProcessor()
     return processor([picture.convert("RGB") for picture in pictures], return_tensors="pt")["pixel_values"].contiguous()
 
 

@@ -14,7 +14,9 @@ def facts(vitpatch, device: str) -> dict[str, str]:
     cpu = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines())
     cpu = {key.strip(): value.strip() for key, value in cpu.items()}
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    vectors = next((name for flag, name in [("avx512f", "AVX-512"), ("avx2", "AVX2")] if flag in cpu.get("flags", "").split()), "")
+    flags = cpu.get("flags", "").split()
+    vectors = next((name for flag, name in [("avx512f", "AVX-512"), ("avx2", "AVX2")] if flag in flags), "")
+    vectors += ", AMX" if "amx_bf16" in flags else ""
     result = {
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "processor": f"{cpu.get('model name', platform.machine())} ({cpu.get('vendor_id', '?')} family "
@@ -24,6 +26,7 @@ def facts(vitpatch, device: str) -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()}",
         "vitpatch": f"{vitpatch.version}, commit {commit()}, on {vitpatch.device}, {vitpatch.driver}",
         "GEMM": vitpatch.bench("gemm", 1, 0.01)["measurements"][0]["name"].removeprefix("gemm "),
+        "precision": vitpatch.precision,
         "Python": platform.python_version(),
     }
     script = "import importlib.metadata as m, torch; " + "; ".join(f"print('{p}', m.version('{p}'))" for p in PACKAGES)

@@ -31,8 +31,8 @@ class Sweep:
 
 
 class Vitpatch:
-    def __init__(self, program: str, folder: Path, gpu: bool):
-        self.program, self.folder = program, folder
+    def __init__(self, program: str, model: Path, data: Path, gpu: bool, precision: str = "fp32"):
+        self.program, self.model, self.data, self.precision = program, str(model), str(data), precision
         self.version = self.text("--version").strip()
         devices = re.findall(r"^[* ] (\d+): (.*)\n +(\w+), (\d+) compute units.*\n +(.*)$", self.text("devices"), re.M)
         found = [device for device in devices if device[2] == ("GPU" if gpu else "CPU")]
@@ -44,12 +44,13 @@ class Vitpatch:
     def text(self, *arguments: str) -> str:
         return subprocess.run([self.program, *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
 
-    def bench(self, group: str, images: int, seconds: float) -> dict:
+    def bench(self, group: str, images: int, seconds: float, precision: str | None = None) -> dict:
         """The results of `vitpatch bench --json`"""
         with tempfile.NamedTemporaryFile(suffix=".json") as file:
             self.text(
-                "bench", "--device", self.index, "--model", str(self.folder / "model"), "--only", group, "--alone",
-                "--images", str(images), "--seconds", str(seconds), "--json", file.name)
+                "bench", "--device", self.index, "--model", self.model, "--only", group, "--alone",
+                "--images", str(images), "--seconds", str(seconds), "--precision", precision or self.precision,
+                "--json", file.name)
             # The program puts another file in the place of this one.
             return json.loads(Path(file.name).read_text())
 
@@ -63,12 +64,18 @@ class Vitpatch:
 
     def sweep(self, options: list[str], places: int | list[str]) -> Sweep:
         """`places`: how many there are; or the sites of estimates"""
+        table, errors, whole, peak = self.table(options)
+        read = estimates if isinstance(places, list) else probabilities
+        return Sweep(passes_time(errors), whole, peak, read(table, places))
+
+    def table(self, options: list[str]) -> tuple[csv.DictReader, str, float, int]:
+        """A sweep's exported rows, what it said on standard error, its seconds and its peak memory in bytes"""
         out = tempfile.mkdtemp()
         try:
             start = time.perf_counter()
             process = subprocess.Popen(
-                [self.program, "sweep", "--device", self.index, "--model", str(self.folder / "model"),
-                 "--data", str(self.folder / "images"), "--corruption", "grayscale", "--out", out, *options],
+                [self.program, "sweep", "--device", self.index, "--model", self.model, "--data", self.data,
+                 "--corruption", "grayscale", "--precision", self.precision, "--out", out, *options],
                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             errors = process.stderr.read()
             _, status, usage = os.wait4(process.pid, 0)
@@ -77,8 +84,7 @@ class Vitpatch:
             if process.returncode != 0:
                 raise SystemExit(f"vitpatch sweep failed: {errors}")
             table = csv.DictReader(io.StringIO(self.text("export", out, "--format", "csv")))
-            read = estimates if isinstance(places, list) else probabilities
-            return Sweep(passes_time(errors), whole, usage.ru_maxrss * 1024, read(table, places))
+            return table, errors, whole, usage.ru_maxrss * 1024
         finally:
             shutil.rmtree(out)
 
@@ -105,13 +111,13 @@ def estimates(rows: Iterable[dict[str, str]], sites: list[str]) -> list[list[flo
 
 
 def probabilities(rows: Iterable[dict[str, str]], places: int) -> list[list[float]]:
-    """An exported table, by place as benchmark.py lists them: by layer, then by head. Images are numbered by their file's
-    name."""
-    images: dict[int, list[dict[str, str]]] = {}
+    """An exported table, by place as benchmark.py lists them: by layer, then by head. Images by their file's number, those of
+    the same number as in the table."""
+    images: dict[str, list[dict[str, str]]] = {}
     for row in rows:
-        images.setdefault(int(Path(row["image"]).stem), []).append(row)
+        images.setdefault(row["image"], []).append(row)
     columns = []
-    for _, own in sorted(images.items()):
+    for own in sorted(images.values(), key=lambda own: int(Path(own[0]["image"]).stem)):
         assert len(own) == places
         own.sort(key=lambda row: (int(row["layer"]), int(row["head"] or 0)))
         columns.append([own[0]["p_clean"], own[0]["p_corrupted"]] + [row["p_patched"] for row in own])

@@ -44,16 +44,19 @@ def prepare(threads: int) -> None:
     torch.set_num_threads(threads)
     torch.set_grad_enabled(False)
     transformers.utils.logging.disable_progress_bar()
-    # fp32 throughout
+    # fp32 is fp32; bf16 is what the settings say
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
 
 
 class Product:
-    """out = x weight^T + bias, and GELU where the encoder has it."""
+    """out = x weight^T + bias, and GELU where the encoder has it; everything of `dtype`."""
 
-    def __init__(self, folder: str, device: str, linear: str, m: int, n: int, k: int, gelu: bool):
-        x, weight, bias = (torch.randn(shape, device=device) for shape in [(m, k), (n, k), (n,)])
+    def __init__(
+        self, folder: str, device: str, linear: str, m: int, n: int, k: int, gelu: bool, dtype: str = "float32"
+    ):
+        shapes = [(m, k), (n, k), (n,)]
+        x, weight, bias = (torch.randn(shape, device=device, dtype=getattr(torch, dtype)) for shape in shapes)
         if linear == "onednn":
             packed, after = torch.ops.mkldnn._reorder_linear_weight(weight), "gelu" if gelu else "none"
             self.call = lambda: torch.ops.mkldnn._linear_pointwise(x, packed, bias, after, [], "none" if gelu else "")
@@ -103,7 +106,9 @@ class Sweep:
         """[passes, images] of logits [passes * images, classes]"""
         labels = self.labels if labels is None else labels
         passes = len(logits) // len(labels)
-        return logits.softmax(-1).gather(1, labels.repeat(passes)[:, None]).reshape(passes, len(labels))
+        # bf16 autocast gives bf16 logits; probabilities are to lose nothing more.
+        p = logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+        return p.gather(1, labels.repeat(passes)[:, None]).reshape(passes, len(labels))
 
     def groups(self) -> list[list[Place]]:
         """The places that go into one batch"""
@@ -292,8 +297,11 @@ class Attribution:
 
 
 def load(folder: str, device: str, attention: str) -> ViTForImageClassification:
-    path = Path(folder) / "model"
-    return ViTForImageClassification.from_pretrained(path, attn_implementation=attention).eval().to(device)
+    return load_from(Path(folder) / "model", attention).to(device)
+
+
+def load_from(path: Path, attention: str) -> ViTForImageClassification:
+    return ViTForImageClassification.from_pretrained(path, attn_implementation=attention).eval()
 
 
 def pictures(folder: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -1,5 +1,5 @@
 """The comparison as text: lines for the terminal, results.json, and results.md, which is made of results.json alone
-(`python report.py` makes it anew)."""
+(`python report.py` makes it anew); with another precision than fp32 results-PRECISION.json and .md."""
 
 import json
 import statistics
@@ -26,7 +26,8 @@ def ratio(ratios: list[float]) -> str:
 def record(row, peer) -> dict:
     """What results.json keeps of a peer of a row."""
     return {
-        "work": row.name, "peer": peer.name, "setting": peer.setting, "is_sweep": bool(row.places) and not row.is_estimate,
+        "work": row.name, "peer": peer.name, "setting": peer.setting, "in_bf16": peer.in_bf16,
+        "is_sweep": bool(row.places) and not row.is_estimate,
         "forwards": row.forwards,
         "vitpatch_seconds": row.times, "vitpatch_process_seconds": row.whole, "peer_seconds": peer.times,
         "ratios": row.ratios(peer), "target": peer.target, "installed_seconds": peer.installed, "installed_note": peer.note,
@@ -87,7 +88,10 @@ def terminal(results: dict) -> str:
     for item in results["rows"]:
         if item["largest_difference"] is not None:
             what = "estimates" if item.get("forwards") else "probabilities"
-            text.append(f"{item['work']}, {item['peer']}: {what} differ by {item['largest_difference']:.1e} at most")
+            whose = "the peer's " if item.get("in_bf16") else ""
+            whom = " from those in fp32" if item.get("in_bf16") else ""
+            text.append(
+                f"{item['work']}, {item['peer']}: {whose}{what} differ by {item['largest_difference']:.1e} at most{whom}")
         if item.get("forwards"):
             text.append(f"{item['work']}: as long as {ratio(item['forwards'])} forward passes an image")
     return "\n".join(text)
@@ -95,13 +99,21 @@ def terminal(results: dict) -> str:
 
 def page(results: dict) -> str:
     items = results["rows"]
+    precision = results["facts"].get("precision", "fp32")
+    fp32 = precision == "fp32"
+    arithmetic = "fp32 everywhere" if fp32 else (
+        f"vitpatch computes matrix products in {precision} (three bf16 products for one of fp32), in rows named bf16 in "
+        "bf16; its peers compute in fp32, or in bf16 where their name says so: PyTorch's autocast, or products of bf16 inputs "
+        "and weights")
+    options = "" if fp32 else f' BENCHMARK_OPTIONS="--precision {precision}"'
+    fewer = "fewer for the heads" if fp32 else f"{2 * results['rounds'] - 1} for products, fewer for sweeps"
     sweeps = [item for item in items if item["is_sweep"]]
     parts = [
-        "# vitpatch beside PyTorch, transformers and TransformerLens",
-        "Written by `make benchmark` (`Benchmarks/run.sh`); docs/performance.md says how to read it.",
+        "# vitpatch beside PyTorch, transformers and TransformerLens" + ("" if fp32 else f": {precision}"),
+        f"Written by `make benchmark{options}` (`Benchmarks/run.sh`); docs/performance.md says how to read it.",
         table([["", ""]] + [[key, value] for key, value in results["facts"].items()]),
-        f"The model is a ViT-B/16 with random weights, 224 x 224 pixels, 197 tokens, 1000 classes; fp32 everywhere. "
-        f"vitpatch and its peers took turns; a time is the median of {results['rounds']} rounds (fewer for the heads) with "
+        f"The model is a ViT-B/16 with random weights, 224 x 224 pixels, 197 tokens, 1000 classes; {arithmetic}. "
+        f"vitpatch and its peers took turns; a time is the median of {results['rounds']} rounds ({fewer}) with "
         "the fastest and the slowest. *Times as fast* is the median of the peer's time by vitpatch's in the same round. "
         "A sweep's peer is in its fastest setting (below), which may be PyTorch with weights packed by oneDNN; *as installed* "
         "is by how many times vitpatch is as fast as the peer with PyTorch's own linear maps, which was run once. Targets are "
@@ -114,9 +126,12 @@ def page(results: dict) -> str:
     if sweeps:
         parts += [
             "## Sweeps: agreement, whole process, memory",
-            "Probabilities of the label, of every pass; memory is the most that a process had resident.",
-            table([["work", "peer", "largest difference", "vitpatch's whole process", "vitpatch's memory", "the peer's memory"]]
-                  + [[item["work"], item["peer"], f"{item['largest_difference']:.1e}",
+            "Probabilities of the label, of every pass; memory is the most that a process had resident."
+            + ("" if fp32 else " *Error in probability*: the largest difference from a peer in fp32; of vitpatch from the peer "
+               "of the line, of a peer in bf16 from the first peer of the work."),
+            table([["work", "peer", "largest difference" if fp32 else "error in probability", "vitpatch's whole process",
+                    "vitpatch's memory", "the peer's memory"]]
+                  + [[item["work"], item["peer"], difference(item, fp32),
                       spread(item["vitpatch_process_seconds"]), memory(item["vitpatch_peak_bytes"]),
                       memory(item["peer_peak_bytes"])] for item in sweeps]),
         ]
@@ -144,7 +159,7 @@ def page(results: dict) -> str:
 
 
 def write(facts: dict[str, str], rows: list, tried: list, rounds: int) -> dict:
-    """Writes both files.
+    """Writes both files, each precision's its own.
 
     Returns: what results.json holds
     """
@@ -154,9 +169,15 @@ def write(facts: dict[str, str], rows: list, tried: list, rounds: int) -> dict:
         "rows": [record(row, peer) for row in rows for peer in row.peers],
         "tried": [dict(zip(["work", "peer", "setting", "seconds", "note"], entry)) for entry in tried],
     }
-    (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-    (HERE / "results.md").write_text(page(results))
+    path = HERE / ("results.json" if facts["precision"] == "fp32" else f"results-{facts['precision']}.json")
+    path.write_text(json.dumps(results, indent=2) + "\n")
+    path.with_suffix(".md").write_text(page(results))
     return results
+
+
+def difference(item: dict, fp32: bool) -> str:
+    whose = "" if fp32 else "the peer's: " if item["in_bf16"] else "vitpatch's: "
+    return f"{whose}{item['largest_difference']:.1e}"
 
 
 def memory(size: int) -> str:
@@ -164,4 +185,5 @@ def memory(size: int) -> str:
 
 
 if __name__ == "__main__":
-    (HERE / "results.md").write_text(page(json.loads((HERE / "results.json").read_text())))
+    for path in HERE.glob("results*.json"):
+        path.with_suffix(".md").write_text(page(json.loads(path.read_text())))

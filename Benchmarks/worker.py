@@ -48,8 +48,11 @@ def serve(connection, peer: str, threads: int, settings: dict) -> None:
     import peers
 
     peers.prepare(threads)
+    autocast = settings.pop("autocast", False)
     wait = torch.cuda.synchronize if settings["device"] == "cuda" else lambda: None
-    with torch.inference_mode():
+    # One autocast around all runs, without inference mode: only so are the weights converted once, and not in every pass.
+    mode = torch.no_grad() if autocast else torch.inference_mode()
+    with mode, torch.autocast(settings["device"], torch.bfloat16, enabled=autocast):
         call = getattr(peers, peer)(**settings).run
         wait()
         connection.send("ready")
