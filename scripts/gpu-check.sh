@@ -179,6 +179,12 @@ for p in fp32 $([ "$fast" = fp32 ] || echo bf16x3 bf16); do
         > '$work/logits-$p.csv' && python3 '$work/parity.py' '$work/model' '$work/logits-$p.csv'"
 done
 sweep heads "$fast" --site z
+# The backward pass: every head and output by token at once, and how well estimates agree with exact effects
+sweep estimates fp32 --site z --site mlp_out --tokens each --estimate atp --exact none
+if [ -d vit ]; then
+    step agreement 60 16 bash -c "'$V' sweep --model vit --data cifar --limit 200 --corruption grayscale --site z \
+        --site attn_out --site mlp_out --estimate atp --out '$work/agreement' > /dev/null && '$V' summary '$work/agreement'"
+fi
 step torch 100 20 python3 "$work/peer.py" "$work/model"
 # How far each precision moves probabilities, on a small trained model where there is one
 if [ -d vit ] && [ "$fast" != fp32 ]; then
