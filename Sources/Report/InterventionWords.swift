@@ -75,7 +75,7 @@ struct InterventionWords {
         intervention.exchangesPasses
             ? ""
             : isCorrupted
-                ? "What is patched in is not the other pass, so the total effect is no bound and there are no shares of it."
+                ? "What is patched in is not the other pass, so the total effect is not a bound and there are no shares of it."
                 : "There is no corrupted pass, so there is no total effect and no share of it."
     }
 }

@@ -142,7 +142,7 @@ package enum SweepKey: String, Sendable, CaseIterable {
             )
         case .partner:
             row(
-                .text, "whom", Partner.any.rawValue, values: Partner.spellings,
+                .text, "which", Partner.any.rawValue, values: Partner.spellings,
                 "any | other-class: the images that resample takes, any other one or one of another class")
         case .control:
             row(
@@ -199,7 +199,7 @@ package enum SweepKey: String, Sendable, CaseIterable {
         case .samples: row(.whole, "count", "1", "noise draws per image, whose metrics are averaged")
         case .noiseSD:
             row(
-                .text, "whose", NoiseDeviation.image.rawValue, values: NoiseDeviation.spellings,
+                .text, "which", NoiseDeviation.image.rawValue, values: NoiseDeviation.spellings,
                 "image | data: the standard deviation that noise:K multiplies, each image's own or that of all of the data"
             )
         case .shard:
