@@ -63,7 +63,7 @@ wheel: $(if $(BUNDLE),,bundle)  ## Make dist/vitpatch-VERSION-py3-none-manylinux
 test-python: wheel  ## Test the wheel in a fresh virtual environment: ruff, mypy --strict, pytest, the notebooks
 	@scripts/test-python.sh
 
-notebooks: wheel  ## Run examples/notebooks and store what they print
+notebooks: wheel  ## Run examples/notebooks and store their outputs
 	@scripts/test-python.sh --store-notebooks tests/test_notebooks.py
 
 kill-test: build  ## Kill demo sweeps at 100 random moments (KILLS=n), and every command that writes at its system calls
@@ -73,7 +73,7 @@ kill-test: build  ## Kill demo sweeps at 100 random moments (KILLS=n), and every
 full-disk-test: build  ## Sweep into a full and into a read-only disk (a small tmpfs)
 	@scripts/full-disk-test.sh
 
-slurm-test: build  ## Run examples/slurm on a Slurm of its own (installs it), compare with a sweep without shards
+slurm-test: build  ## Run examples/slurm on its own Slurm (installs it), compare with a sweep without shards
 	@scripts/slurm-test.sh
 
 # Builds into .build-fuzz, which takes minutes the first time; inputs that reached new code stay in .build-fuzz/corpus.

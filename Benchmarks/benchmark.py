@@ -124,7 +124,7 @@ def arguments() -> argparse.Namespace:
     if options.rounds < 1 or options.seconds <= 0:
         parser.error("--rounds and --seconds must be positive")
     if not os.access(options.vitpatch, os.X_OK):
-        parser.error(f"{options.vitpatch} is no program; make build")
+        parser.error(f"{options.vitpatch} is not a program; run make build")
     return options
 
 

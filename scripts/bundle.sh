@@ -60,9 +60,11 @@ rm -rf "$folder"
 mkdir -p "$folder/licenses"
 strip -o "$folder/vitpatch" "$binary"
 cp "$(find_library libOpenCL.so.1)" "$folder/libOpenCL.so.1"
-for file in README.md CHANGELOG.md LICENSE THIRD_PARTY.md docs/original-study.md; do
+# With what the README and docs/ link to
+for file in README.md CHANGELOG.md CONTRIBUTING.md LICENSE THIRD_PARTY.md Benchmarks/results.md scripts/mask.sed; do
     [ ! -f "$file" ] || cp --parents "$file" "$folder/"
 done
+find docs examples -type f -not -path '*/.*' -exec cp --parents -t "$folder/" {} +
 
 sh scripts/man.sh "$folder/vitpatch" "$folder/man/man1"
 

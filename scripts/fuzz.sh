@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 seconds=${1:-60}
-case $seconds in '' | *[!0-9]*) echo "fuzz: $seconds is no number of seconds" >&2; exit 64 ;; esac
+case $seconds in '' | *[!0-9]*) echo "fuzz: $seconds is not a number of seconds" >&2; exit 64 ;; esac
 shift || true
 swift=${SWIFT:-swift}
 build=.build-fuzz

@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 kills=${1:-100}
 vitpatch=${VITPATCH:-.build/release/vitpatch}
 RANDOM=${SEED:=$((RANDOM + 1))}
-case $kills in '' | *[!0-9]*) echo "kill-test: $kills is no number of kills" >&2; exit 64 ;; esac
+case $kills in '' | *[!0-9]*) echo "kill-test: $kills is not a number of kills" >&2; exit 64 ;; esac
 [ -x "$vitpatch" ] || { echo "kill-test: $vitpatch is not there; make build" >&2; exit 1; }
 
 # Many small waves; patches of one image in several waves; two corruptions with noise draws and images left out.

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 
 most=${1:-8}
 vitpatch=$(realpath "${VITPATCH:-.build/release/vitpatch}")
-case $most in '' | *[!0-9]*) echo "kill-writes-test: $most is no number of kills" >&2; exit 64 ;; esac
+case $most in '' | *[!0-9]*) echo "kill-writes-test: $most is not a number of kills" >&2; exit 64 ;; esac
 fail() { echo "kill-writes-test: FAILED: $*" >&2; exit 1; }
 [ -x "$vitpatch" ] || fail "$vitpatch is not there; make build"
 if ! command -v strace > /dev/null; then

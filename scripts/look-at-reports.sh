@@ -14,7 +14,7 @@ chromium=${CHROMIUM:-chromium}
 kinds=${*:-heads windows tokens dose ablation donor groups both interactions}
 mkdir -p "$out"
 
-command -v "$chromium" > /dev/null || { echo "$0: there is no $chromium; CHROMIUM names one" >&2; exit 1; }
+command -v "$chromium" > /dev/null || { echo "$0: $chromium not found; set CHROMIUM" >&2; exit 1; }
 
 sweep() {
     case $1 in

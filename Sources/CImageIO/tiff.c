@@ -129,15 +129,16 @@ static bool read_layout(TIFF *tiff, Layout *layout, char *error) {
         if (layout->compression == COMPRESSION_JPEG && layout->planar == PLANARCONFIG_CONTIG) break;
         return fail(error, "TIFF's YCbCr is read in JPEG compression only");
     default:
-        snprintf(error, CIMAGE_ERROR_SIZE, "its colours are of TIFF's kind %u, which is not read", layout->photometric);
+        snprintf(
+            error, CIMAGE_ERROR_SIZE, "TIFF's photometric interpretation %u is not supported", layout->photometric);
         return false;
     }
     if (colours > 1) fits = (layout->bits == 8 || layout->bits == 16) && layout->format == SAMPLEFORMAT_UINT;
     bool whole = layout->bits == 1 || layout->bits == 2 || layout->bits == 4 || layout->bits == 12 || layout->bits % 8 == 0;
     if (fits && whole && layout->samples >= colours && layout->samples <= MAX_SAMPLES) return true;
     snprintf(
-        error, CIMAGE_ERROR_SIZE, "%u samples of %u bits with TIFF's colours %u are not read", layout->samples,
-        layout->bits, layout->photometric);
+        error, CIMAGE_ERROR_SIZE, "%u samples of %u bits with TIFF's photometric interpretation %u are not supported",
+        layout->samples, layout->bits, layout->photometric);
     return false;
 }
 

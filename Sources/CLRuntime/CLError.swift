@@ -20,15 +20,15 @@ package enum CLError: Error, CustomStringConvertible, Sendable {
     package var description: String {
         switch self {
         case .call(let name, .outOfResources):
-            "\(name) failed with CL_OUT_OF_RESOURCES: the device ran out of memory, or of what a kernel needs (registers, "
-                + "local memory), or a kernel failed on it"
+            "\(name) failed with CL_OUT_OF_RESOURCES: the device ran out of memory, registers or local memory, or a kernel "
+                + "failed"
         case .call(let name, let status): "\(name) failed with \(status)"
         case .build(let program, let log):
             "kernels/\(program) does not compile on this device; the compiler says:\n\(log)"
         case .shape(let operation, let expected, let got): "\(operation) needs \(expected), but got \(got)"
         case .noDevice(let reason): "no OpenCL device found; \(reason)"
         case .unknownDevice(let spec, let available):
-            "there is no device \"\(spec)\"; there are \(available.joined(separator: ", "))"
+            "no device matches \"\(spec)\"; available: \(available.joined(separator: ", "))"
         case .ambiguousDevice(let spec, let matches):
             "\"\(spec)\" names several devices, \(matches.joined(separator: ", ")); give the index of one"
         case .library(let library, let operation, let status): "\(library) \(operation) failed with status \(status)"

@@ -43,7 +43,7 @@ package enum Drivers {
             }
             dlclose(handle)
         }
-        return "the drivers \(found.map(\.library).joined(separator: ", ")) are there and show none: " + install
+        return "the installed drivers (\(found.map(\.library).joined(separator: ", "))) expose no device: " + install
     }
 
     /// Advice for an NVIDIA GPU whose driver is not listed with the loader, as in many containers; nil if there is

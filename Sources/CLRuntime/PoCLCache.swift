@@ -39,11 +39,11 @@ enum PoCLCache {
         do {
             try FileManager.default.createDirectory(
                 atPath: folder, withIntermediateDirectories: true, attributes: attributes)
-        } catch { return "it cannot be made" }
+        } catch { return "it cannot be created" }
         var info = stat()
         guard lstat(folder, &info) == 0 else { return "it cannot be read" }
         if isPrivate, info.st_mode & S_IFMT != S_IFDIR || info.st_uid != getuid() || info.st_mode & 0o022 != 0 {
-            return "it is not this user's alone"
+            return "it is not a folder that only this user can write to"
         }
         if let path = unwritable(folder) { return "no permission to write to \(path)" }
         let probe = "\(folder)/vitpatch-\(getpid())-\(UInt32.random(in: 0 ... .max))"

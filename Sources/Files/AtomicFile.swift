@@ -87,7 +87,7 @@ package final class AtomicFile {
     /// - Throws: `FileError` also where the output is no file but a pipe or a device
     package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(FileError) {
         guard target != nil else {
-            throw FileError(action: "write", path: name, reason: "it is no file, and is not written in order")
+            throw FileError(action: "write", path: name, reason: "it is not a file, and is not written in order")
         }
         try flush()
         var done = 0

@@ -152,7 +152,7 @@ private struct CSVParser {
         position += 1
         while true {
             guard let quote = bytes[position...].firstIndex(of: UInt8(ascii: "\"")) else {
-                throw malformed(opened, "a quote is opened and never closed")
+                throw malformed(opened, "a quote is never closed")
             }
             text += bytes[position..<quote]
             line += bytes[position..<quote].count { $0 == 0x0a }

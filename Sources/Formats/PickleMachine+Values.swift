@@ -56,7 +56,7 @@ extension PickleMachine {
         let function = "\(module).\(name)"
         guard functions.contains(function) else {
             throw malformed(
-                "it refers to \(String(function.prefix(100).debugDescription.dropFirst().dropLast())), which is not read"
+                "it refers to \(String(function.prefix(100).debugDescription.dropFirst().dropLast())), which is not supported"
             )
         }
         try push(Node(kind: .global, function: function))

@@ -96,7 +96,7 @@ struct PickleMachine: ~Copyable {
             guard case .node(let index) = try top(), nodes[index].kind == .call else { throw malformed() }
             nodes[index].state = state
         case UInt8(ascii: "Q"): try push(Node(kind: .persistent, arguments: [try pop()]))
-        default: throw malformed("it has the pickle opcode \(opcode), which is not read")
+        default: throw malformed("it has the pickle opcode \(opcode), which is not supported")
         }
     }
 }

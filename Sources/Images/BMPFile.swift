@@ -26,7 +26,7 @@ struct BMPHeader {
         let size = try integer(14, 4)
         let isShort = size == 12
         guard isShort || [40, 52, 56, 64, 108, 124].contains(size) else {
-            throw fail("its header has \(size) bytes, which is no known BMP header")
+            throw fail("its header has \(size) bytes, which is not a known BMP header")
         }
         width = try integer(18, isShort ? 2 : 4)
         let rows = try integer(isShort ? 20 : 22, isShort ? 2 : 4)
@@ -34,10 +34,10 @@ struct BMPHeader {
         height = topDown ? (1 << 32) - rows : rows
         let bits = try integer(isShort ? 24 : 28, 2)
         self.bits = bits
-        guard [1, 4, 8, 16, 24, 32].contains(bits) else { throw fail("BMP files of \(bits) bits are not read") }
+        guard [1, 4, 8, 16, 24, 32].contains(bits) else { throw fail("BMP files with \(bits) bits are not supported") }
         let number = isShort ? 0 : try integer(30, 4)
         guard let compression = Compression(rawValue: number) else {
-            throw fail("BMP's compression \(number) is not read")
+            throw fail("BMP compression \(number) is not supported")
         }
         self.compression = compression
         switch compression {
@@ -46,7 +46,7 @@ struct BMPHeader {
             let stored = try (0..<3).map { UInt32(try integer(54 + 4 * $0, 4)) }
             masks = stored == [0, 0, 0] ? [0xFF0000, 0xFF00, 0xFF] : stored
             guard bits >= 16, masks.allSatisfy({ Self.isByte($0) || bits == 16 }) else {
-                throw fail("its bit fields are not read")
+                throw fail("its bit fields are not supported")
             }
         case .rle8, .rle4:
             masks = []

@@ -37,7 +37,7 @@ package func decodeImage(
         let bytes = raw.bindMemory(to: UInt8.self)
         guard let format = ImageFormat(bytes) else {
             throw ImageError.decode(
-                name: name, reason: bytes.isEmpty ? "it is empty" : "it is no \(ImageFormat.list) file")
+                name: name, reason: bytes.isEmpty ? "it is empty" : "it is not a \(ImageFormat.list) file")
         }
         let file = ImageFile(format: format, bytes: bytes, name: name)
         let size = try file.size()

@@ -24,7 +24,7 @@ extension ImageDataset {
         for row in 0..<csv.count {
             let id = csv[row, image]
             guard !id.isEmpty else { throw fail("line \(csv.line(row)) names no image") }
-            guard seen.insert(id).inserted else { throw fail("the image \(id) is there twice (line \(csv.line(row)))") }
+            guard seen.insert(id).inserted else { throw fail("the image \(id) appears twice (line \(csv.line(row)))") }
             let file = join(root, id)
             let bytes = allowsMissing && !FileManager.default.fileExists(atPath: file) ? -1 : try fileSize(file)
             entries.append(Entry(id: id, classIndex: labels.flatMap { classIndices[$0[row]] }, bytes: bytes))
@@ -33,7 +33,7 @@ extension ImageDataset {
         var columns: [String: CSV.Column] = [:]
         for (c, name) in csv.header.enumerated() where c != image && c != label {
             guard columns.updateValue(csv.values(c), forKey: name) == nil else {
-                throw fail("the column \(name) is there twice")
+                throw fail("the column \(name) appears twice")
             }
         }
         return ImageDataset(

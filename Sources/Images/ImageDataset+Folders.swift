@@ -26,7 +26,7 @@ extension ImageDataset {
             files.append(images.sorted(by: precedes))
         }
         func notes(_ left: [(Int, String)]) -> [String] {
-            left.filter { $0.0 > 0 }.map { "\($0.0) files of \(root) \($0.1) and were left out." }
+            left.filter { $0.0 > 0 }.map { "Left out \($0.0) \($0.0 == 1 ? "file" : "files") of \(root) \($0.1)." }
         }
         guard !classNames.isEmpty else {
             guard !loose.isEmpty else {
@@ -38,7 +38,7 @@ extension ImageDataset {
             let entries = try loose.map { Entry(id: $0, classIndex: nil, bytes: try fileSize(join(root, $0))) }
             return ImageDataset(
                 name: root, classNames: [], entries: entries, source: .files(root: root),
-                notes: notes([(others, "are not images by their names")]))
+                notes: notes([(others, "without an image extension")]))
         }
         var entries: [Entry] = []
         for turn in 0..<(files.map(\.count).max() ?? 0) {
@@ -49,7 +49,7 @@ extension ImageDataset {
         }
         return ImageDataset(
             name: root, classNames: classNames, entries: entries, source: .files(root: root),
-            notes: notes([(others, "are not images by their names"), (loose.count, "lie outside the class folders")]))
+            notes: notes([(others, "without an image extension"), (loose.count, "outside the class folders")]))
     }
 
     /// Collects images at any depth, as paths relative to the class folder.

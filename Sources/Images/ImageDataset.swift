@@ -65,7 +65,7 @@ package struct ImageDataset: Sendable {
             return
         }
         guard FileManager.default.fileExists(atPath: path) else {
-            throw ImageError.dataset(path: path, reason: "there is no such folder")
+            throw ImageError.dataset(path: path, reason: "there is no such file or folder")
         }
         guard path.lowercased().hasSuffix(".csv") else {
             throw ImageError.dataset(path: path, reason: "it is a file, expected a folder or a CSV file")

@@ -68,8 +68,10 @@ package struct Preprocessor: Sendable {
         }
         if type == nil {
             kind.size = .square(imageSize)
-            let absent = config == nil ? "There is no \(name)" : "\(name) names no image_processor_type"
-            notes = ["\(absent): where it is silent, images are \(Self.defaultsText(imageSize: imageSize))"]
+            let absent =
+                config == nil
+                ? "There is no \(name)" : "\(name) names no image_processor_type; what it leaves out takes defaults"
+            notes = ["\(absent): images are \(Self.defaultsText(imageSize: imageSize))"]
         } else {
             notes = []
         }

@@ -38,7 +38,7 @@ package final class AMXGEMM: GEMM {
     /// - Parameter most: the most strips of a task; nil for as many as local memory holds, 7 at most
     init(_ library: KernelLibrary, precision: Precision, units: AMX.Units, most: Int? = nil) throws(CLError) {
         let device = library.context.device
-        let obstacle = units != .amx ? nil : device.isCPU ? AMX.obstacle : "it is no CPU"
+        let obstacle = units != .amx ? nil : device.isCPU ? AMX.obstacle : "it is not a CPU"
         guard Self.precisions.contains(precision), obstacle == nil else {
             throw .shape(
                 operation: "gemm_amx", expected: "a CPU with AMX, and bf16x3 or bf16",

@@ -41,7 +41,7 @@ package final class TensorCoreGEMM: GEMM {
         let device = library.context.device
         guard precision != .fp32, device.hasTensorCores else {
             throw .shape(
-                operation: "gemm_mma", expected: "a GPU with tensor cores and a precision of theirs",
+                operation: "gemm_mma", expected: "a GPU with tensor cores and a precision that they support",
                 got: "\(device.name), \(precision.rawValue)")
         }
         self.library = library

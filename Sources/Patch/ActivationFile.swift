@@ -50,15 +50,15 @@ package final class ActivationFile: Sendable {
                     throw .tensor(
                         name: own, file: path,
                         reason:
-                            "it is of another model (\(Self.short(file.metadata[Self.modelHashKey])) in the metadata's "
-                            + "\(Self.modelHashKey), the model's is \(Self.short(modelHash))); activations made otherwise "
-                            + "are called \(given)")
+                            "it comes from another model (\(Self.short(file.metadata[Self.modelHashKey])) in the "
+                            + "metadata's \(Self.modelHashKey), the model's is \(Self.short(modelHash))); name such "
+                            + "activations \(given)")
                 }
                 tensors[key] = try file.tensor(tensor, shape: part.site.shape(images: ids.count, config))
             }
         }
         if tensors[Key(site: .embed, layer: 0)] != nil, tensors[Key(site: .residPre, layer: 0)] != nil {
-            throw failure("embed and resid_pre of layer 0 are the same place, and are not both put in from a file")
+            throw failure("embed and resid_pre of layer 0 are the same place; the file may provide only one of them")
         }
         guard let sha256 = file.sha256 else { throw failure("its hash cannot be computed") }
         (self.tensors, self.config, self.name, self.sha256) = (tensors, config, path, sha256)

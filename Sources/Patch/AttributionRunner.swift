@@ -82,7 +82,7 @@ package final class AttributionRunner {
         try? encoder.context.finish()
         guard let smaller = shape.halved else {
             throw SweepError.memory(
-                "\(encoder.context.device.title) has not enough memory for one image's gradients: \(error)")
+                "\(encoder.context.device.title) does not have enough memory for one image's gradients: \(error)")
         }
         shape = smaller
     }
@@ -102,7 +102,7 @@ package final class AttributionRunner {
             if bytes <= limit, buffers.allSatisfy({ limits.allow($0.elements) }) { return shape }
             guard let smaller = shape.halved else {
                 throw SweepError.memory(
-                    "one image's gradients need \(bytes / 1_048_576 + 1) MiB of device memory beside the weights, but "
+                    "one image's gradients need \(bytes / 1_048_576 + 1) MiB of device memory besides the weights, but "
                         + (memory == nil
                             ? "\(limits.name) has \(max(limit, 0) / 1_048_576) MiB left"
                             : "the memory allowed leaves \(max(limit, 0) / 1_048_576) MiB"))

@@ -19,7 +19,7 @@ extension Patch {
             ("layers", donor.layers, recipient.layers, true),
             ("tokens", donor.tokens, recipient.tokens, true),
             ("rows of the patch grid", donor.grid.rows, recipient.grid.rows, true),
-            ("tokens in front of the patches", donor.prefixTokens, recipient.prefixTokens, true),
+            ("tokens before the patches", donor.prefixTokens, recipient.prefixTokens, true),
             (
                 "tokens up to the last that the classifier reads", donor.tokens(after: donor.layers - 1),
                 recipient.tokens(after: recipient.layers - 1), true
@@ -27,7 +27,7 @@ extension Patch {
             ("hidden_size", donor.hiddenSize, recipient.hiddenSize, true),
             ("heads (for sites z, q, k, v, pattern)", donor.heads, recipient.heads, kept.contains(.attention)),
             (
-                "maps in front of the hidden layer (for sites mlp_pre, mlp_act)",
+                "maps before the hidden layer (for sites mlp_pre, mlp_act)",
                 donor.architecture.hasGatedMLP ? 2 : 1,
                 recipient.architecture.hasGatedMLP ? 2 : 1, kept.contains(.hidden)
             ),

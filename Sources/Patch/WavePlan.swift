@@ -150,11 +150,11 @@ package struct WavePlan: Sendable, Equatable {
             if let (name, elements) = least.first(where: { !limits.allow($0.elements) }) {
                 throw SweepError.memory(
                     "one image with one patch needs a buffer of \(elements * 4 / 1_048_576 + 1) MiB for \(name), more than "
-                        + "\(limits.name) gives at once (\(min(limits.maxAllocation, 4 << 31) / 1_048_576) MiB)")
+                        + "\(limits.name)'s largest allocation (\(min(limits.maxAllocation, 4 << 31) / 1_048_576) MiB)")
             }
             let bytes = least.map(\.elements).reduce(0, +) * 4
             throw SweepError.memory(
-                "one image with one patch needs \(bytes / 1_048_576 + 1) MiB of device memory beside the weights, but "
+                "one image with one patch needs \(bytes / 1_048_576 + 1) MiB of device memory besides the weights, but "
                     + (memory == nil
                         ? "\(limits.name) has \(max(limit, 0) / 1_048_576) MiB left"
                         : "the memory allowed leaves \(max(limit, 0) / 1_048_576) MiB"))

@@ -74,7 +74,7 @@ package final class WaveRunner {
         try? encoder.context.finish()
         guard let smaller = try plan.halved(encoder: encoder, donor: donor) else {
             throw SweepError.memory(
-                "\(encoder.context.device.title) has not enough memory for the smallest wave, one image and one patch: \(error)"
+                "\(encoder.context.device.title) does not have enough memory for the smallest wave, one image and one patch: \(error)"
             )
         }
         plan = smaller

@@ -113,7 +113,7 @@ extension Wavefront {
                 // The value put in may be non-finite itself: from means, or from another pass.
                 let alive = schedule.layers[layer].alive[stage] ?? 0
                 if try isBroken(blocks: alive, tokens: encoder.tokens(after: layer)) {
-                    found = "what is put in at layer \(layer)'s \(Site.of(stage).last?.rawValue ?? "stream")"
+                    found = "the activation patched in at layer \(layer)'s \(Site.of(stage).last?.rawValue ?? "stream")"
                 }
             case .chunk, .outputs: break
             }

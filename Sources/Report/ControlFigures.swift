@@ -31,8 +31,9 @@ extension EffectFigures {
                 name: name("random-places", kind(group.direction), group.site, group.detail),
                 title: "Beside random places: \(group.title)",
                 caption: """
-                    Δp is p patched − \(base(group.direction)), beside that of random places of the same extent: as \
-                    many layers, heads or tokens, drawn anywhere. Windows cut at the edge stand beside fewer layers. \(intervals)
+                    Δp is p patched − \(base(group.direction)), beside that of places of the same extent (number of \
+                    layers, heads or tokens) drawn at random. Windows cut at the edge are compared with fewer layers. \
+                    \(intervals)
                     """,
                 panels: panels,
                 legend: [

@@ -37,7 +37,7 @@ extension EffectFigures {
                 caption: """
                     A window whose effect is larger, in size, than the sum of its layers patched one at a time does more \
                     together than apart: the amplification of sliding windows that Zhang and Nanda (2024) warn of. Where \
-                    it is smaller, its layers carry in part the same. \(intervals)
+                    it is smaller, its layers are partly redundant. \(intervals)
                     """,
                 panels: panels,
                 legend: [

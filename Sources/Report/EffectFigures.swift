@@ -155,7 +155,7 @@ struct EffectFigures {
                     ? (grid == nil && layers.count > 1
                         ? " Bars are means over a layer's tokens and over a token's layers, on one scale of their own."
                         : "")
-                    : " Colours are scaled to the image patches; \(group.layout.prefix == ["cls"] ? "CLS" : "a token") beyond them has the last colour."
+                    : " Colours are scaled to the image patches; values beyond the scale have its end colour."
             )
         }
     }

@@ -47,8 +47,8 @@ struct EstimateFigures {
     private func text(_ estimate: EstimateStatistics, _ screening: Screening?) -> String {
         let title = EstimateWords.title(estimate.name)
         var out =
-            "<h3>\(escaped(title))</h3><p>An estimate is not measured: it is \(escaped(EstimateWords.definition(estimate.name))), times what is put in "
-            + "less what is there, summed over the place. Means are over \(counted(estimate.images, "image")); exact passes: \(escaped(EstimateWords.exact(manifest))).</p>"
+            "<h3>\(escaped(title))</h3><p>An estimate is not measured: it is \(escaped(EstimateWords.definition(estimate.name))), times the "
+            + "difference between the patched-in and the receiving pass's activations, summed over the place. Means are over \(counted(estimate.images, "image")); exact passes: \(escaped(EstimateWords.exact(manifest))).</p>"
         guard let screening, screening.all.patches > 0 else { return out }
         if let warning = EstimateWords.warning(screening) {
             out += "<p class=\"warning\">Warning: \(escaped(warning)).</p>"
@@ -74,7 +74,7 @@ struct EstimateFigures {
     private func agreementTable(_ screening: Screening) -> Table {
         Table(
             columns: [
-                "patching", "site", "layer", "places", "r", "rank correlation", "one sign", "r over places and images",
+                "patching", "site", "layer", "places", "r", "rank correlation", "same sign", "r over places and images",
             ].map { Table.Column($0) },
             rows: screening.groups.map { group in
                 let agreement = group.agreement

@@ -39,11 +39,11 @@ enum EstimateWords {
         return parts.joined(separator: " and ") + " of \(manifest.ownPatches.count) patches"
     }
 
-    /// `r 0.97, rank correlation 0.95, one sign 98%`
+    /// `r 0.97, rank correlation 0.95, same sign 98%`
     static func agreement(_ agreement: Agreement) -> String {
         agreement.pearson.isFinite
-            ? "r \(fixed(agreement.pearson, 2)), rank correlation \(fixed(agreement.spearman, 2)), one sign \(percent(agreement.sameSign))"
-            : "too few or too much alike to correlate, one sign \(percent(agreement.sameSign))"
+            ? "r \(fixed(agreement.pearson, 2)), rank correlation \(fixed(agreement.spearman, 2)), same sign \(percent(agreement.sameSign))"
+            : "too few or too little spread for a correlation, same sign \(percent(agreement.sameSign))"
     }
 
     /// nil where the estimate can be trusted, or there is nothing to judge it by
@@ -66,15 +66,21 @@ enum EstimateWords {
     static func missed(_ missed: Screening.Missed, metric: String) -> [String] {
         let digits = decimals(for: [missed.largest, missed.threshold])
         let of = Double(max(1, missed.screened))
-        func most(_ count: Int) -> String { "at most \(count) (\(percent(Double(count) / of))) do" }
-        let confidence = "with \(fixed(100 * missed.confidence, 0))% confidence"
+        func most(_ count: Int) -> String {
+            "with \(fixed(100 * missed.confidence, 0))% confidence at most \(count) (\(percent(Double(count) / of))) of the "
+                + "\(missed.screened)"
+        }
+        let patches = missed.screened == 1 ? "patch" : "patches"
         var sentences = [
-            "Of \(counted(missed.screened, "patch").replacing("patchs", with: "patches")) that the estimates did not choose, \(missed.sampled) random ones have exact passes: "
-                + "their largest mean effect on \(metric) is \(fixed(missed.largest, digits)) in size, and \(confidence) \(most(missed.beyondLargest)) more."
+            "\(missed.sampled) of the \(missed.screened) \(patches) that the estimates did not choose "
+                + "\(missed.sampled == 1 ? "was" : "were") drawn at random and measured; the largest mean effect on "
+                + "\(metric) among them is \(fixed(missed.largest, digits)) in size; \(most(missed.beyondLargest)) exceed it."
         ]
         if missed.shown > 0 {
             sentences.append(
-                "Beyond the smallest of the \(missed.shown) strongest chosen ones (\(fixed(missed.threshold, digits))) \(missed.beyond == 1 ? "goes" : "go") \(missed.beyond == 0 ? "none" : "\(missed.beyond)") of them; \(confidence) \(most(missed.atMost))."
+                "\(missed.beyond == 0 ? "None" : "\(missed.beyond)") of the \(missed.sampled) exceed\(missed.beyond < 2 ? "s" : "") "
+                    + "the smallest effect of the \(missed.shown) strongest chosen patches "
+                    + "(\(fixed(missed.threshold, digits))); \(most(missed.atMost)) do."
             )
         }
         return sentences
@@ -90,7 +96,7 @@ enum EstimateWords {
         }
         return savings.isUsed
             ? "\(savings.exactImages) images with exact passes and the estimates of \(savings.images) are worth \(worth) with exact passes (variance \(fixed(savings.varianceRatio, 2)) of the plain mean's; \(how))"
-            : "with --exact-images \(savings.exactImages) the mean effects would have been as sure as from \(worth) of the \(savings.images) images (\(how))"
+            : "with --exact-images \(savings.exactImages) the mean effects would have been as precise as from \(worth) of the \(savings.images) images (\(how))"
     }
 
     // MARK: - On the page
@@ -107,7 +113,7 @@ enum EstimateWords {
     static func powered(_ statistics: CorruptionStatistics, _ savings: Savings) -> String {
         "Mean effects are prediction-powered: measured on \(statistics.exactImages) of the \(statistics.images) images and corrected by the estimates of all. "
             + "Of the ten strongest places, estimates and effects correlate over images at \(number(savings.correlation, 2)) (median), and the variance of the mean is "
-            + "\(number(savings.varianceRatio, 2)) of the plain mean's: as sure as \(Int(savings.worth.rounded())) images with exact passes."
+            + "\(number(savings.varianceRatio, 2)) of the plain mean's: as precise as \(Int(savings.worth.rounded())) images with exact passes."
     }
 
     /// Paragraphs on the method; empty if nothing is estimated
@@ -117,16 +123,19 @@ enum EstimateWords {
             manifest.exactImages == nil
             ? ""
             : """
-            <p><b>Prediction-powered means</b> (Angelopoulos et al. 2023; weight tuned as in PPI++, 2024) are the mean effect on the images with \
-            exact passes, plus a weight times the difference of the mean estimate over all images and over these: unbiased whatever the \
-            estimates are worth. Intervals resample the images with exact passes, the weight tuned anew, and the mean over the others. \
-            Medians, shares of positive images, accuracies and p-values are of the images with exact passes.</p>
+            <p><b>Prediction-powered means</b> (Angelopoulos et al. 2023; weight tuned as in PPI++, 2024) are the mean \
+            effect on the images with exact passes, plus a weight times the difference of the mean estimate over all \
+            images and over these: unbiased whatever the estimates are worth. Intervals resample the images with exact \
+            passes, the weight tuned anew, and the mean over the others. Medians, shares of positive images, \
+            accuracies and p-values are of the images with exact passes.</p>
             """
         return """
-            <p><b>Estimates</b> are gradients of a metric, times what is put in less what is there, summed over the place (attribution \
-            patching, Nanda 2023; for queries and keys the softmax is computed anew, Kramár et al. 2024; several points on the way make \
-            integrated gradients, Sundararajan et al. 2017). That of p goes by way of log-odds. Their intervals are Student’s t over images. \
-            Bounds on what was missed are exact (hypergeometric), from the random patches alone.</p>\(powered)
+            <p><b>Estimates</b> are gradients of a metric, times the difference between the patched-in and the \
+            receiving pass's activations, summed over the place (attribution patching, Nanda 2023; for queries and \
+            keys the softmax is computed anew, Kramár et al. 2024; several points on the way make integrated \
+            gradients, Sundararajan et al. 2017). The estimate of p is derived from that of log-odds. Their intervals \
+            are Student’s t over images. Bounds on what was missed are exact (hypergeometric), from the random patches \
+            alone.</p>\(powered)
             """
     }
 

@@ -106,7 +106,7 @@ struct Examples {
         var out =
             "<p>Single images, \(escaped(group.words.name)): chosen by \(escaped(patch.record.short)), \(escaped(choice)). Its mean effect is "
             + "\(escaped(withInterval(patch.p, 3))). “Patched” is that patch; p is the probability of the target, and a prediction "
-            + "in bold is the target.\(mapTitle.isEmpty ? "" : " The maps show the image's own effects, each on a scale of its own, which stands below it.")</p>"
+            + "in bold is the target.\(mapTitle.isEmpty ? "" : " The maps show the image's own effects, each on its own scale, shown below it.")</p>"
             + legend
         if hasLeftOutPictures {
             out += "<p class=\"note\">Some pictures are left out, as the page would be too large.</p>"

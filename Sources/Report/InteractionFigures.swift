@@ -55,7 +55,7 @@ struct InteractionFigures {
             caption:
                 "The interaction is the effect on p of two places patched together less the sum of their effects alone. "
                 + "An interaction away from 0 in the direction of the effects: the two do more together. "
-                + "Towards 0: they carry in part the same, or p saturates, which log-odds, in the table, do not. "
+                + "Towards 0: they are partly redundant, or p saturates, which log-odds, in the table, do not. "
                 + (manifest.pairs?.hasPrefix("top:") == true
                     ? "The pairs are those of the places whose effects are largest on the first images (100 at most). "
                     : "")

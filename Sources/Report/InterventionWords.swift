@@ -61,7 +61,7 @@ struct InterventionWords {
         case .noising: "which places are necessary for the answer?"
         case .zero, .mean, .resample:
             receivesClean
-                ? "which places is the answer lost without?" : "which places is the corrupted answer changed without?"
+                ? "without which places is the answer lost?" : "without which places does the corrupted answer change?"
         case .donor: "where do the donor's activations change the answer?"
         case .file: "where do the file's activations change the answer?"
         }
@@ -75,8 +75,8 @@ struct InterventionWords {
         intervention.exchangesPasses
             ? ""
             : isCorrupted
-                ? "What is patched in is not the other pass, so the total effect is no bound and there are no shares of it."
-                : "There is no corrupted pass, so no total effect that there could be shares of."
+                ? "What is patched in is not the other pass, so the total effect is not a bound and there are no shares of it."
+                : "There is no corrupted pass, so there is no total effect and no share of it."
     }
 }
 

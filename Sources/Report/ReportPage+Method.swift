@@ -7,12 +7,13 @@ extension ReportPage {
         guard manifest.control > 0 else { return "" }
         return """
 
-            <p><b>Random places</b> of a patch's extent come from moving it by a random order of the network's layers, of its heads, of \
-            the image patches and of the neurons, drawn from seed \(manifest.seed) and the extent; none is drawn twice, and none that \
-            the sweep has. Their mean's interval is over images, the places as drawn. The 95th percentile is the \
-            ⌈0.95 (N + 1)⌉-th smallest of their N mean effects, which takes 19 places, and the p-value against them is one-sided \
-            (Phipson and Smyth 2010); where the clean pass receives, both look at the other end. The p-value against their maximum is the chance \
-            that the largest of as many exchangeable places as the sweep has patches of that extent goes as far; it takes windows for \
+            <p><b>Random places</b> of a patch's extent come from moving it by a random order of the network's layers, \
+            of its heads, of the image patches and of the neurons, drawn from seed \(manifest.seed) and the extent; \
+            none is drawn twice, and none is a patch of the sweep. Their mean's interval is over images, the places as \
+            drawn. The 95th percentile is the ⌈0.95 (N + 1)⌉-th smallest of their N mean effects, which needs at least \
+            19 places, and the p-value against them is one-sided (Phipson and Smyth 2010); where the clean pass is \
+            patched, both use the lower tail. The p-value against their maximum is the chance that the largest of as \
+            many exchangeable places as the sweep has patches of that extent goes as far; it assumes that windows are \
             exchangeable with random places. Differences from their mean are paired over images.</p>
             """
     }
@@ -42,7 +43,7 @@ extension ReportPage {
         }
         return total
             + "The <b>recovered share</b> is mean effect / mean total effect, the total taken in the patch’s own direction, so that 1 "
-            + "is a patch that alone does what exchanging the passes does. "
+            + "means that the patch alone has the whole total effect. "
     }
 
     var method: String {
@@ -54,24 +55,29 @@ extension ReportPage {
             })
         return """
             <section id="method"><h2>Method</h2>
-            <p>An <b>effect</b> is a metric of the patched pass minus the same metric of the pass that is patched into: \
-            \(escaped(receivers)). \(shares)The strongest place is chosen by the images that measure \
-            it, so its effect is likely to be somewhat smaller on others: what halves of the images say of that stands beside it. \
-            p is the softmax probability of the target; log-odds are log(p / (1 − p)), the target’s logit less the log-sum-exp of all others, \
-            which needs no foil and does not saturate; the logit difference is logit[target] − logit[foil]; KL is KL(clean ‖ pass) in \
-            nats. The terms follow Vig et al. (2020) and Meng et al. (2022), denoising and noising Zhang and Nanda (2024); a window of w \
-            layers centred on l is [l − ⌊w/2⌋, l + ⌈w/2⌉) cut to the network (Meng et al.).</p>
-            <p><b>Intervals</b> are 95% BCa bootstrap intervals over images (Efron 1987), \(bootstrap.resamples) resamples from seed \
-            \(bootstrap.seed), widened for few images as Hesterberg (2015) advises, none below \(fewestImages) images; all patches see the same \
-            resamples, so they are paired. They hold one place at a time. Those of recovered shares resample effect and total effect together. \
-            <b>Adjusted p-values</b> are of the mean effect on p, two-sided: maximum statistics under shared random signs (Westfall and Young \
-            1993, step-down), \(SignFlips(seed: 0).draws) draws or all patterns of signs where those are fewer, held over all patches of one \
-            corruption and direction. They take effects for symmetric around 0 where a patch does nothing, and reject too often where effects \
-            are skewed or few images carry them. A p-value that is as small as the draws allow is written as a bound. Patches that recover everything \
+            <p>An <b>effect</b> is a metric of the patched pass minus the same metric of the pass that is patched \
+            into: \(escaped(receivers)). \(shares)The strongest place is chosen by the images that measure it, so its \
+            effect is likely to be somewhat smaller on others; the split-half figures show by how much. p is the \
+            softmax probability of the target; log-odds are log(p / (1 − p)), the target’s logit less the log-sum-exp \
+            of all others, which needs no foil and does not saturate; the logit difference is logit[target] − \
+            logit[foil]; KL is KL(clean ‖ pass) in nats. The terms follow Vig et al. (2020) and Meng et al. (2022), \
+            denoising and noising Zhang and Nanda (2024); a window of w layers centred on l is [l − ⌊w/2⌋, l + ⌈w/2⌉) \
+            cut to the network (Meng et al.).</p>
+            <p><b>Intervals</b> are 95% BCa bootstrap intervals over images (Efron 1987), \(bootstrap.resamples) \
+            resamples from seed \(bootstrap.seed), widened for few images as Hesterberg (2015) advises, none below \
+            \(fewestImages) images; all patches see the same resamples, so they are paired. They are not adjusted for \
+            multiple places. Those of recovered shares resample effect and total effect together. <b>Adjusted \
+            p-values</b> are of the mean effect on p, two-sided: maximum statistics under shared random signs \
+            (Westfall and Young 1993, step-down), \(SignFlips(seed: 0).draws) draws or all patterns of signs where \
+            those are fewer, held over all patches of one corruption and direction. They assume effects symmetric \
+            around 0 where a patch does nothing, and reject too often where effects are skewed or few images carry \
+            them. A p-value that is as small as the draws allow is written as a bound. Patches that recover everything \
             or nothing by construction are not tested and never the strongest. Colours of signed values are symmetric \
             around 0 and evenly spaced in Oklab.</p>\(controlMethod)\(EstimateWords.method(m, statistics))
-            \(interactionMethod)<p><b>To cite:</b> vitpatch \(escaped(m.version)); model \(escaped(ReportWords.name(m.model))), sha256 <span class="mono">\(escaped(m.modelHash))</span>; \
-            data \(escaped(ReportWords.name(m.data))), fingerprint <span class="mono">\(escaped(m.dataHash))</span>; seed \(m.seed)\
+            \(interactionMethod)<p><b>To cite:</b> vitpatch \(escaped(m.version)); model \
+            \(escaped(ReportWords.name(m.model))), sha256 <span class="mono">\(escaped(m.modelHash))</span>; data \
+            \(escaped(ReportWords.name(m.data))), fingerprint <span class="mono">\(escaped(m.dataHash))</span>; seed \
+            \(m.seed)\
             \(m.device.isEmpty ? "" : "; \(escaped(m.device))\(m.driver.isEmpty ? "" : ", driver \(escaped(m.driver))"), \(escaped(m.precision)), GEMM \(escaped(m.gemm))").</p>
             <pre>\(escaped(bibTeX))</pre>
             <p>Run it again:</p><pre>\(escaped(m.command))</pre>

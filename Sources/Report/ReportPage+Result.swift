@@ -176,10 +176,11 @@ extension ReportPage {
     func controlHTML(_ s: CorruptionStatistics) -> String {
         guard let table = s.controlTable else { return "" }
         return """
-            <p>A patch of several places can have an effect because it is large, wherever it is. So it stands beside random places of \
-            its extent. “Beyond” counts the patches that go beyond the maximum of as many random places as the sweep has patches of \
-            that extent (p ≤ 0.05, exact from ranks), which takes 19 random places for each patch. A single place has all others of \
-            its extent in the sweep beside it.</p>\(table.html())
+            <p>A patch of several places can have an effect because it is large, wherever it is. So it is compared \
+            with random places of its extent. “Beyond” counts the patches that go beyond the maximum of as many random \
+            places as the sweep has patches of that extent (p ≤ 0.05, exact from ranks), which needs at least 19 \
+            random places for each patch. A single place is compared with all others of its extent in the \
+            sweep.</p>\(table.html())
             """
     }
 

@@ -180,7 +180,7 @@ extension SearchResult {
             named("", "warning: \(warning)")
         }
         if heldOut == 0 {
-            named("", "warning: no images are held out, so shares are of the images that chose the places: too good")
+            named("", "warning: no images are held out; shares on the images that chose the places are biased upwards")
         }
         line()
         if !steps.isEmpty { table(terminal, line) }
@@ -220,12 +220,12 @@ extension SearchResult {
         if hasHeldOut {
             line(
                 terminal.dim(
-                    "  held out: images that did not choose the places; searched on: those that did, so too good"))
+                    "  held out: images not used to choose the places; searched on: images used, so biased upwards"))
         }
         if hasBaselines {
             line(
                 terminal.dim(
-                    "  ranked: as many places, those that are best alone; random: \(steps[0].random.count) random orders; "
+                    "  ranked: the same number of places, the best alone; random: \(steps[0].random.count) random orders; "
                         + "both on the images \(baselines == "held_out" ? "held out" : "searched on")"))
         }
         if steps.contains(where: { !$0.headline.share.isFinite }) {

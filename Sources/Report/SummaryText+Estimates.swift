@@ -13,7 +13,8 @@ extension SummaryWriter {
         if let images = manifest.exactImages {
             named(
                 "",
-                "on \(images) images drawn at random; mean effects are prediction-powered where estimates tell of them")
+                "on \(images) images drawn at random; mean effects are prediction-powered for metrics that an estimate "
+                    + "predicts")
         }
     }
 

@@ -149,7 +149,7 @@ struct SummaryWriter {
         named("target", "\(manifest.target); p is its probability")
         if !manifest.device.isEmpty { named("device", manifest.device) }
         estimateHeader()
-        if !isFinished { named("state", "not finished; sweep --resume goes on with it") }
+        if !isFinished { named("state", "not finished; sweep --resume continues it") }
     }
 
     /// How classes of the data whose names are not the labels' were matched.
@@ -302,7 +302,7 @@ struct SummaryWriter {
         guard !known.isEmpty else { return }
         line()
         line(
-            "  " + terminal.bold("how sure is the strongest")
+            "  " + terminal.bold("reliability of the strongest place")
                 + terminal.dim("   \(known[0].1.splits) random halves of the images"))
         for (item, found) in known {
             let words = InterventionWords(manifest, direction: item.direction, corruption: corruption.spec)

@@ -77,11 +77,11 @@ package struct ImageGroups: Sendable, Equatable {
         let header = csv.header
         guard header.count > 1, header[0] == "image" else {
             throw failure(
-                "the first line is to be image,<column>,... and is \"\(header.joined(separator: ",").prefix(60))\"")
+                "the first line must be image,<column>,... but is \"\(header.joined(separator: ",").prefix(60))\"")
         }
         guard Set(header).count == header.count, !header.contains("") else {
             throw failure(
-                "the names of the columns are to be there and to differ, and are "
+                "column names must be non-empty and unique, but are "
                     + "\(header.joined(separator: ",").prefix(1000))")
         }
         let positions = Dictionary(ids.enumerated().map { ($1, $0) }) { first, _ in first }
@@ -89,7 +89,7 @@ package struct ImageGroups: Sendable, Equatable {
         for row in 0..<csv.count {
             let id = csv[row, 0], image = positions[id]
             guard image.map({ seen.insert($0).inserted }) ?? strangers.insert(id).inserted else {
-                throw failure("line \(csv.line(row)): the image \(id) is there twice")
+                throw failure("line \(csv.line(row)): the image \(id) appears twice")
             }
             if let image { found.append((image, row)) }
         }

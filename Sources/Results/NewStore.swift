@@ -158,7 +158,7 @@ package final class NewStore: Sendable {
             case .fileWriteOutOfSpace: return full
             case .fileWriteFileExists: return ResultsError.notAFolder(path: path)
             default:
-                let detail = FileKind(path) == .missing ? "a folder cannot be made there" : "it is no folder"
+                let detail = FileKind(path) == .missing ? "a folder cannot be created there" : "it is not a folder"
                 return ResultsError.failed(action: "create", path: path, detail: detail)
             }
         }

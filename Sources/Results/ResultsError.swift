@@ -32,7 +32,7 @@ package enum ResultsError: Error, Equatable, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .exists(let path):
-            "\(path) already exists; --resume goes on with it, --overwrite replaces it"
+            "\(path) already exists; --resume continues it, --overwrite replaces it"
         case .missing(let path):
             "\(path) does not exist, so its folder is not a results folder"
         case .notAFolder(let path):

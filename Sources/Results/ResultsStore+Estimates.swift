@@ -41,7 +41,9 @@ extension ResultsStore {
         for item in patches where !manifest.patches.indices.contains(item.patch) || !seen.insert(item.patch).inserted {
             throw ResultsError.invalidRecord(
                 path: path,
-                detail: "patch \(item.patch) of \(manifest.patches.count) is no patch, or twice among the exact ones")
+                detail:
+                    "patch \(item.patch) of \(manifest.patches.count) is not a patch, or appears twice among the exact ones"
+            )
         }
         try write { db in
             try db.execute(sql: "DELETE FROM exact_patches")

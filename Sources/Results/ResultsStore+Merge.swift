@@ -69,7 +69,7 @@ extension ResultsStore {
             guard parts.count == 2, let index = parts[0], let count = parts[1], count > 0, (0..<count).contains(index)
             else {
                 throw ResultsError.cannotMerge(
-                    reason: "\(folder) is no shard: its sweep had "
+                    reason: "\(folder) is not a shard: its sweep had "
                         + (store.manifest.shard.map { "--shard \($0)" } ?? "no --shard"))
             }
             (self.index, self.count) = (index, count)
@@ -118,7 +118,7 @@ extension ResultsStore {
         for shard in shards where shard.store.manifest.ended == nil {
             throw ResultsError.cannotMerge(
                 reason:
-                    "\(shard.store.folder) (shard \(shard.index)/\(shard.count)) is not finished; sweep --resume goes on with it"
+                    "\(shard.store.folder) (shard \(shard.index)/\(shard.count)) is not finished; sweep --resume continues it"
             )
         }
         let manifests = shards.map(\.store.manifest)

@@ -148,7 +148,7 @@ enum Schema {
                 throw ResultsError.corrupt(path: path, detail: "it has a trigger on \(table), which no sweep makes")
             }
             if tables.contains(name), type == "view" || objects.int(3) != 0 {
-                throw ResultsError.corrupt(path: path, detail: "\(name) is no table")
+                throw ResultsError.corrupt(path: path, detail: "\(name) is not a table")
             }
         }
         for table in tables {

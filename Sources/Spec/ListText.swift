@@ -16,14 +16,14 @@ package enum ListError: Error, Equatable, Sendable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .noNumber(let text): "\"\(text)\" is no number; write e.g. 0-11, 3,7 or 0+5"
-        case .noRange(let text): "\"\(text)\" is no range; write e.g. 0-11"
+        case .noNumber(let text): "\"\(text)\" is not a number; write e.g. 0-11, 3,7 or 0+5"
+        case .noRange(let text): "\"\(text)\" is not a range; write e.g. 0-11"
         case .absent(let value, let count): "\(value) does not exist; the model has 0-\(count - 1)"
         case .noRectangle(let text, let rows, let columns):
-            "\"\(text)\" is no rectangle; write ROWSxCOLUMNS of the \(rows) x \(columns) patch grid, e.g. 3:6x2:5 for rows 3-5 "
+            "\"\(text)\" is not a rectangle; write ROWSxCOLUMNS of the \(rows) x \(columns) patch grid, e.g. 3:6x2:5 for rows 3-5 "
                 + "and columns 2-4"
         case .noToken(let name, let model):
-            "the model has no \(name); in front of its patches stand \(model.isEmpty ? "no tokens" : model)"
+            "the model has no \(name); the tokens before its patches are \(model.isEmpty ? "none" : model)"
         case .unknownSite(let name):
             "\"\(name)\" is unknown; valid are " + Site.allCases.map(\.rawValue).joined(separator: ", ")
         case .twice(let text): "\"\(text)\" is given twice"

@@ -101,11 +101,11 @@ package enum SweepKey: String, Sendable, CaseIterable {
         case .resize:
             row(
                 .text, "library", absent: "as the model's image processor", values: ResizeLibrary.spellings,
-                "\(ResizeLibrary.spellings.joined(separator: " | ")): whose bytes resizing gives")
+                "\(ResizeLibrary.spellings.joined(separator: " | ")): the library whose resizing is reproduced")
         case .exif:
             row(
                 .text, "how", EXIFOrientation.ignore.rawValue, values: EXIFOrientation.spellings,
-                "ignore (as torchvision's ImageFolder) | apply: what EXIF's orientation of an image file does")
+                "ignore (as torchvision's ImageFolder) | apply: how to treat the EXIF orientation of image files")
         case .corruption:
             row(
                 .texts, "spec", "grayscale", values: Corruption.names,
@@ -142,12 +142,12 @@ package enum SweepKey: String, Sendable, CaseIterable {
             )
         case .partner:
             row(
-                .text, "whom", Partner.any.rawValue, values: Partner.spellings,
+                .text, "which", Partner.any.rawValue, values: Partner.spellings,
                 "any | other-class: the images that resample takes, any other one or one of another class")
         case .control:
             row(
                 .whole, "count", "0",
-                "so many random places for every size of patch that covers several places, to compare it with")
+                "number of random places per extent that covers several places, for comparison")
         case .estimate:
             row(
                 .texts, "method", absent: "none", values: ["atp", "ig:"],
@@ -165,18 +165,18 @@ package enum SweepKey: String, Sendable, CaseIterable {
         case .exactImages:
             row(
                 .whole, "count", absent: "all",
-                "so many images, drawn by the seed, get the exact passes and all images the estimates; mean effects are "
-                    + "then prediction-powered")
+                "number of images, drawn by the seed, that get exact passes; all images get estimates; mean effects are then "
+                    + "prediction-powered")
         case .pairs:
             row(
                 .text, "which", Pairs.none.description, values: ["none", "all", "top"],
-                "none | all | top:K: which of the sweep's places are patched two at a time too, to compare each pair with "
-                    + "the sum of its two; top:K takes those among the K strongest places")
+                "none | all | top:K: places that are also patched in pairs, to compare each pair with the sum of its "
+                    + "two; top:K takes those among the K strongest places")
         case .shapley:
             row(
                 .whole, "count", "0",
-                "Shapley values of the sweep's places, 2 to 32 of each direction, from so many orders (an even number) in "
-                    + "which they are patched one after the other")
+                "Shapley values of the sweep's places, 2 to 32 of each direction, patched one after the other, averaged over "
+                    + "this many orders (an even number)")
         case .target:
             row(
                 .text, "class", "label", values: Target.words,
@@ -190,7 +190,7 @@ package enum SweepKey: String, Sendable, CaseIterable {
             row(
                 .text, "which", Keep.all.rawValue, values: Keep.spellings,
                 "all | clean-correct | flipped: which images are included; applied after --limit")
-        case .limit: row(.whole, "count", absent: "all", "at most so many images")
+        case .limit: row(.whole, "count", absent: "all", "at most this many images")
         case .offset: row(.whole, "count", "0", "images to skip first")
         case .seed:
             row(
@@ -199,8 +199,8 @@ package enum SweepKey: String, Sendable, CaseIterable {
         case .samples: row(.whole, "count", "1", "noise draws per image, whose metrics are averaged")
         case .noiseSD:
             row(
-                .text, "whose", NoiseDeviation.image.rawValue, values: NoiseDeviation.spellings,
-                "image | data: whose standard deviation noise:K multiplies, each image's own or that of all of the data"
+                .text, "which", NoiseDeviation.image.rawValue, values: NoiseDeviation.spellings,
+                "image | data: the standard deviation that noise:K multiplies, each image's own or that of all of the data"
             )
         case .shard:
             row(

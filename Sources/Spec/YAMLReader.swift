@@ -114,7 +114,7 @@ struct YAMLReader {
     private func unknown(
         _ key: Node, line: Int, keys: [String], owner: String, elsewhere: Set<String>
     ) -> SpecError {
-        guard case .scalar(let scalar) = key else { return fail(line, "\(owner) has a key that is no text") }
+        guard case .scalar(let scalar) = key else { return fail(line, "\(owner) has a key that is not text") }
         let text = String(Self.restored(scalar.string).prefix(60))
         if elsewhere.contains(text) {
             return fail(line, "\"\(text)\" does not belong in a spec; give --\(text) on the command line")
@@ -142,7 +142,7 @@ struct YAMLReader {
 
     private mutating func collectAnchors(_ node: Node) throws(SpecError) {
         if let anchor = node.anchor?.rawValue, anchors.updateValue(node, forKey: anchor) != nil {
-            throw fail(Self.line(node), "the anchor &\(anchor.prefix(60)) is there twice")
+            throw fail(Self.line(node), "the anchor &\(anchor.prefix(60)) appears twice")
         }
         switch node {
         case .mapping(let pairs):
@@ -171,7 +171,7 @@ struct YAMLReader {
             return SpecError("\(name):\(mark.line): this is not YAML: \(restored(problem))")
         case .duplicatedKeysInMapping(let keys, let context):
             let key = restored(keys.first ?? "").prefix(60)
-            return SpecError("\(name):\(context.mark.line): the key \"\(key)\" is there twice")
+            return SpecError("\(name):\(context.mark.line): the key \"\(key)\" appears twice")
         case .reader(let problem, let offset, _, let yaml):
             let line = yaml.prefix(offset ?? 0).count { $0.isNewline } + 1
             return SpecError("\(name):\(line): this is not YAML: \(problem)")

@@ -43,7 +43,7 @@ package struct RealSize {
             }
         }
         return VerifyResult(
-            name: "passes of a ViT-B's size", detail: "D 768, H 12, T 197, 2 layers; probabilities", error: error,
+            name: "passes at ViT-B size", detail: "D 768, H 12, T 197, 2 layers; probabilities", error: error,
             tolerance: EndToEnd.tolerance)
     }
 }

@@ -24,14 +24,14 @@ extension ViTConfig {
             throw CheckpointError.config(
                 file: name,
                 reason:
-                    "image_size is \(trainedImageSize) and \(size) is asked for, but position embeddings are interpolated "
+                    "image_size is \(trainedImageSize) and \(size) was requested, but position embeddings are interpolated "
                     + "from square grids only, as in transformers")
         }
         if architecture.hasScoreBias {
             throw CheckpointError.config(
                 file: name,
                 reason:
-                    "image_size is \(trainedImageSize) and \(size) is asked for, but the bias by relative position of "
+                    "image_size is \(trainedImageSize) and \(size) was requested, but the bias by relative position of "
                     + "\(architecture.family) is not interpolated")
         }
     }

@@ -8,7 +8,7 @@ let vitpatchVersion = "0.1.0"
 struct Vitpatch: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vitpatch",
-        abstract: "Finds out where in a Vision Transformer a piece of information lives, by activation patching.",
+        abstract: "Find where in a Vision Transformer a piece of information is represented, by activation patching.",
         discussion: "Without a model and images of your own, `vitpatch sweep` runs on the built-in demo.",
         version: vitpatchVersion,
         subcommands: [

@@ -121,7 +121,7 @@ struct ActivationsTests {
             ["activations", "--site", "z+q", "--out", folder("x")], naming: ["--site z+q", "repeat --site"])
         #expect(try activations("--site", "z", "--limit", "2").code == 0)
         let again = try activations("--site", "z")
-        #expect(again.code == 1 && again.errors.contains("is there already; --overwrite replaces it"))
+        #expect(again.code == 1 && again.errors.contains("already exists; --overwrite replaces it"))
         try expectFailure(
             [
                 "activations", "--model", model, "--data", data, "--site", "z", "--overwrite", "--out",

@@ -142,7 +142,7 @@ struct BadInputTests {
 
     @Test func dataThatIsMissingOrEmpty() throws {
         try FileManager.default.removeItem(atPath: data)
-        try expect(data, "no such folder")
+        try expect(data, "no such file or folder")
         try folder.write("data/readme.txt", Data("x".utf8))
         try expect(data, "neither class subfolders")
         try folder.write("data/ash/readme.txt", Data("x".utf8))

@@ -56,7 +56,7 @@ struct CommandLineTests {
 
     @Test func theVariableIsNamedToo() throws {
         try expectUsageError(
-            ["classify", "--limit", "1"], naming: ["VITPATCH_DEVICE=nosuch: there is no device \"nosuch\""],
+            ["classify", "--limit", "1"], naming: ["VITPATCH_DEVICE=nosuch: no device matches \"nosuch\""],
             environment: ["VITPATCH_DEVICE": "nosuch"])
         try expectUsageError(["sweep", "--limit", "-1"], naming: ["--limit -1: expected at least 1"])
     }

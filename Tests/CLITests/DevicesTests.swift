@@ -135,7 +135,7 @@ struct DevicesTests {
                 "\(result.errors)")
         }
         for device in ["\(one[1]),99", "\(one[1]),"] {
-            try expectUsageError(["sweep", "--device", device], naming: ["there is no device"], environment: two)
+            try expectUsageError(["sweep", "--device", device], naming: ["no device matches"], environment: two)
         }
         // A string that occurs in both devices' names
         try expectUsageError(["classify", "--device", "pthread"], naming: ["names several devices"], environment: two)

@@ -38,7 +38,7 @@ struct FamiliesTests {
     @Test func absentTokensAreRefused() throws {
         let refused = try sweep("siglip", "--site", "z", "--tokens", "cls")
         #expect(refused.code == 64)
-        #expect(refused.errors.contains("the model has no CLS token; in front of its patches stand no tokens"))
+        #expect(refused.errors.contains("the model has no CLS token; the tokens before its patches are none"))
     }
 
     // MARK: Class texts, other image sizes
@@ -79,7 +79,7 @@ struct FamiliesTests {
         #expect(missing.code == 1, "\(missing.errors)")
         #expect(
             missing.errors.contains(
-                "the checkpoint has no classification head; vitpatch reads CLIPForImageClassification, and with texts for classes (--classes FILE) a whole CLIP model"
+                "the checkpoint has no classification head; vitpatch reads CLIPForImageClassification and, with --classes FILE, a whole CLIP model"
             ), "\(missing.errors)")
         let other = try sweep("deit", "--classes", texts("clip-zero-shot"))
         #expect(other.code == 1)

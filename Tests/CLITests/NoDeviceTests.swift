@@ -39,7 +39,7 @@ struct NoDeviceTests {
         #expect(devices.code == 0 && devices.output.contains("Portable Computing Language"))
         #expect(
             devices.errors.hasPrefix(
-                "Warning: PoCL cannot keep compiled kernels in /proc/x (it cannot be made); they go to "),
+                "Warning: PoCL cannot keep compiled kernels in /proc/x (it cannot be created); they go to "),
             "\(devices.errors)")
     }
 

@@ -40,7 +40,9 @@ struct ReportTests {
         try FileManager.default.moveItem(atPath: data, toPath: moved)
         let gone = try report()
         #expect(gone.result.code == 0 && pictures(gone.html) == 0)
-        #expect(gone.result.errors.contains("Warning: The report has no pictures: \(data): there is no such folder."))
+        #expect(
+            gone.result.errors.contains(
+                "Warning: The report has no pictures: \(data): there is no such file or folder."))
         #expect(try report(["--data", moved]).html == first.html)
 
         try FileManager.default.removeItem(atPath: moved + "/ash/0.png")

@@ -49,7 +49,7 @@ struct SlurmTests {
                 == "Error: SLURM_ARRAY_TASK_ID is set, but SLURM_ARRAY_TASK_COUNT is not; give --shard I/N\n")
         #expect(
             try sweep([2, 0, 3, -4, 1]).errors
-                == "Error: SLURM_ARRAY_TASK_COUNT=-4 is no number from 0; give --shard I/N\n")
+                == "Error: SLURM_ARRAY_TASK_COUNT=-4 is not a number from 0; give --shard I/N\n")
     }
 
     @Test func resumeNeedsNoFolderInATask() throws {

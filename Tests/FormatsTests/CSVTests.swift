@@ -19,7 +19,7 @@ import Testing
 
     @Test(arguments: [
         ("", "it is empty"), ("\n\n", "it is empty"), ("a,b\n1\n", "line 2: 1 fields, the header has 2"),
-        ("a\n\"x\n\n\n", "line 2: a quote is opened and never closed"),
+        ("a\n\"x\n\n\n", "line 2: a quote is never closed"),
         ("a\n\"x\ny\"z\n", "line 3: text follows a closing quote"),
         ("a\n\n\"1\n2\"\n\n1,2\n", "line 6: 2 fields, the header has 1"),
     ])

@@ -43,8 +43,8 @@ import Testing
     }
 
     @Test func functionsThatAreNotListedAreRefusedByName() {
-        #expect(refusal(Array("cos\nsystem\n(S'true'\ntR.".utf8)) == "it refers to os.system, which is not read")
-        #expect(refusal(Array("c\u{1b}[2J\nx\n.".utf8)) == "it refers to \\u{1B}[2J.x, which is not read")
+        #expect(refusal(Array("cos\nsystem\n(S'true'\ntR.".utf8)) == "it refers to os.system, which is not supported")
+        #expect(refusal(Array("c\u{1b}[2J\nx\n.".utf8)) == "it refers to \\u{1B}[2J.x, which is not supported")
     }
 
     @Test func damage() {

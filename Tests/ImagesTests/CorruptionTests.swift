@@ -54,7 +54,7 @@ import Testing
         ("noise:-1", "has the value '-1', expected a number of standard deviations from 0 to 1000"),
         ("channel:x", "has the value 'x', expected r, g or b"),
         ("shuffle:1", "has the value '1', expected a whole number of cells a side from 2 to 1000"),
-        ("mask:1.5", "has the value '1.5', expected a share from 0 to 1, or a .png or .jpg file"),
+        ("mask:1.5", "has the value '1.5', expected a fraction from 0 to 1, or an image file"),
         ("noise:1,,2", "has the value '', expected a number of standard deviations from 0 to 1000"),
         ("noise:1,2,1.0", "has the value '1.0' twice"),
     ])

@@ -201,7 +201,7 @@ private func zeroed(_ tensor: [Float]) -> Set<Int> {
         let folder = try TemporaryFolder()
         for i in 0..<9 { try folder.write("a/\(i).png", i == 3 || i == 7 ? [0] : fixture("source.png")) }
         let text = message { _ = try corruptor("mean", ImageDataset(path: folder.path)) }
-        #expect(text == "\(folder.path)/a/3.png cannot be decoded: it is no PNG, JPEG, WebP, GIF, BMP or TIFF file.")
+        #expect(text == "\(folder.path)/a/3.png cannot be decoded: it is not a PNG, JPEG, WebP, GIF, BMP or TIFF file.")
     }
 
     // MARK: pair
@@ -242,11 +242,11 @@ private func zeroed(_ tensor: [Float]) -> Set<Int> {
         let dataset = try ImageDataset(path: data.path)
         let spec = "pair:\(partners.path)"
         let sentence =
-            "\(partners.path)/a/1.png: there is no such file, nor one with another ending of images, to pair with "
+            "\(partners.path)/a/1.png: there is no such file, nor one with another image extension, to pair with "
             + "\(data.path)/a/1.png"
         #expect(message { _ = try corruptor(spec, dataset) } == sentence + ".")
         try FileManager.default.removeItem(atPath: partners.path + "/a/3.jpg")
-        #expect(message { _ = try corruptor(spec, dataset) } == sentence + ", and the same goes for 1 more.")
+        #expect(message { _ = try corruptor(spec, dataset) } == sentence + " (and 1 more).")
         try partners.write("a/1.png", [0])
         try partners.write("a/3.png", [0])
         let pair = try corruptor(spec, dataset)

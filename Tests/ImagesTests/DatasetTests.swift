@@ -74,7 +74,8 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
     @Test func errorsNameWhatIsWrong() throws {
         let folder = try TemporaryFolder()
         #expect(
-            message { _ = try ImageDataset(path: folder.path + "/no") }?.contains("/no: there is no such folder")
+            message { _ = try ImageDataset(path: folder.path + "/no") }?
+                .contains("/no: there is no such file or folder")
                 == true)
         #expect(message { _ = try ImageDataset(path: folder.path) }?.contains("neither class subfolders") == true)
         try folder.write("a/1.png", Array("not a picture".utf8))
@@ -82,7 +83,7 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         let data = try ImageDataset(path: folder.path)
         #expect(
             message { _ = try data.load(0) }
-                == "\(folder.path)/a/1.png cannot be decoded: it is no PNG, JPEG, WebP, GIF, BMP or TIFF file.")
+                == "\(folder.path)/a/1.png cannot be decoded: it is not a PNG, JPEG, WebP, GIF, BMP or TIFF file.")
         try folder.write("a/1.png", [])
         #expect(message { _ = try data.load(0) } == "\(folder.path)/a/1.png cannot be decoded: it is empty.")
         try FileManager.default.removeItem(atPath: folder.path + "/a/1.png")
@@ -104,8 +105,8 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         #expect(ids(data) == ["a/images/x/3.png", "b/1.png", "b/images/2.png"])
         #expect(
             data.notes == [
-                "1 files of \(folder.path) are not images by their names and were left out.",
-                "1 files of \(folder.path) lie outside the class folders and were left out.",
+                "Left out 1 file of \(folder.path) without an image extension.",
+                "Left out 1 file of \(folder.path) outside the class folders.",
             ])
         try FileManager.default.createSymbolicLink(
             atPath: folder.path + "/b/loop", withDestinationPath: folder.path + "/b")
@@ -148,11 +149,11 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         for (text, part) in [
             ("", "it is empty"), ("a,b\n", "it lacks the column image (or file_name); it has a,b"),
             ("image\n", "it lists no image"),
-            ("image\n1.png\n1.png\n", "the image 1.png is there twice (line 3)"),
+            ("image\n1.png\n1.png\n", "the image 1.png appears twice (line 3)"),
             ("image,label\n1.png\n", "line 2: 1 fields, the header has 2"),
-            ("image\n\"1.png", "line 2: a quote is opened and never closed"),
+            ("image\n\"1.png", "line 2: a quote is never closed"),
             ("image\nno.png\n", "no.png: it cannot be read"),
-            ("image,a,a\n1.png,1,2\n", "a is there twice"),
+            ("image,a,a\n1.png,1,2\n", "a appears twice"),
         ] {
             let text = message { _ = try open(text) }
             #expect(text?.contains(part) == true, "\(text ?? "")")
@@ -352,7 +353,7 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         #expect(labels.map == [0, 1] && labels.rule == .order)
         #expect(
             labels.warning
-                == "The model's labels are placeholders, so the classes are taken in their order: 'cat' is 0 'LABEL_0', "
+                == "The model's labels are placeholders, so classes are matched by position: 'cat' is 0 'LABEL_0', "
                 + "'dog' is 1 'LABEL_1'.")
         #expect(try data(["LABEL_1", "LABEL_0"]).labelIndices(modelLabels: ["LABEL_0", "LABEL_1"]).map == [1, 0])
         #expect(
@@ -381,7 +382,7 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         #expect(message { _ = try data(["Cat", "cat"]).labelIndices(modelLabels: model) }?.contains("both") == true)
         #expect(
             message { _ = try data(["CAT"]).labelIndices(modelLabels: ["Cat", "cat"]) }
-                == "The class 'CAT' of pictures is the name of the model's labels 0 and 1.")
+                == "The class 'CAT' of pictures matches the model's labels 0 and 1.")
     }
 
     @Test func numbersAreIndices() throws {
@@ -407,7 +408,7 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
         }
         #expect(text?.hasPrefix("40 of the 41 classes of pictures are not among the model's 31 labels: ") == true)
         for name in names { #expect(text?.contains("'\(name)'") == true) }
-        #expect(text?.contains("'l18', ... (31 in all). --class-map FILE") == true)
+        #expect(text?.contains("'l18', ... (31 in all). Match them with --class-map FILE") == true)
     }
 
     @Test func classMap() throws {
@@ -426,7 +427,7 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
 
     @Test func ambiguousNames() throws {
         let text = message { _ = try data(["crane"]).labelIndices(modelLabels: ["crane", "dog", "crane"]) }
-        #expect(text == "The class 'crane' of pictures is the name of the model's labels 0 and 2.")
+        #expect(text == "The class 'crane' of pictures matches the model's labels 0 and 2.")
         // A duplicate label that no class uses does not matter.
         #expect(try data(["dog"]).labelIndices(modelLabels: ["crane", "dog", "crane"]).map == [1])
     }

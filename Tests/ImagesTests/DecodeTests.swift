@@ -52,7 +52,7 @@ import Testing
         let text = Array("P6, not one of ours".utf8)
         #expect(
             message { _ = try decodeImage(text, name: "b.jpg") }
-                == "b.jpg cannot be decoded: it is no PNG, JPEG, WebP, GIF, BMP or TIFF file.")
+                == "b.jpg cannot be decoded: it is not a PNG, JPEG, WebP, GIF, BMP or TIFF file.")
     }
 
     @Test func everyFlippedBitOfPNGDataIsAnError() throws {

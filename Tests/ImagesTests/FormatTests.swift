@@ -28,7 +28,7 @@ private let names = fixtureNames("formats", ".webp", ".gif", ".bmp", ".tiff")
         let photometric: [UInt8] = [6, 1, 3, 0, 1, 0, 0, 0]  // the tag, before its value
         for (file, value, reason) in [
             ("rgb-raw", 6, "TIFF's YCbCr is read in JPEG compression only"),
-            ("gray12", 0, "1 samples of 12 bits with TIFF's colours 0 are not read"),
+            ("gray12", 0, "1 samples of 12 bits with TIFF's photometric interpretation 0 are not supported"),
         ] as [(String, UInt8, String)] {
             var other = try fixture("formats/\(file).tiff")
             let at = try #require((0..<other.count - 8).first { Array(other[$0..<$0 + 8]) == photometric })

@@ -112,7 +112,7 @@ import Testing
             try Preprocessor(config: config.map { Data($0.utf8) }, imageSize: 16, name: "p.json").notes
         }
         #expect(
-            try notes(nil)[0].hasPrefix("There is no p.json: where it is silent, images are resized to 16 x 16 pixels"))
+            try notes(nil)[0].hasPrefix("There is no p.json: images are resized to 16 x 16 pixels"))
         #expect(try notes("{}")[0].hasPrefix("p.json names no image_processor_type"))
         #expect(try notes(#"{"image_processor_type": "ViTImageProcessor", "size": 16}"#).isEmpty)
     }

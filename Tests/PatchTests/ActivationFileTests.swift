@@ -124,7 +124,7 @@ import ViT
         let shape = Site.z.shape(images: 2, config)
         try file.write([("clean.z.1", shape, values)], metadata: ["ids": #"["0","1"]"#, "model_hash": "model"])
         #expect(refusal(z) == "none")
-        #expect(refusal(z, modelHash: "other").contains("\(file.path): tensor clean.z.1: it is of another model"))
+        #expect(refusal(z, modelHash: "other").contains("\(file.path): tensor clean.z.1: it comes from another model"))
         #expect(
             refusal(Part(site: .z, layers: [2]))
                 == "\(file.path): tensor patch.z.2: the file has neither it nor clean.z.2")

@@ -52,7 +52,7 @@ private let config = ViTConfig(
         }
         #expect(
             throws: DonorError.size(
-                "maps in front of the hidden layer (for sites mlp_pre, mlp_act)", donor: 2, model: 1)
+                "maps before the hidden layer (for sites mlp_pre, mlp_act)", donor: 2, model: 1)
         ) { try check(hidden) { $0.architecture.hasGatedMLP = true } }
         #expect(throws: DonorError.patchWith(.zero)) {
             try check([Patch(with: .zero, sites: [.attnOut], layers: [0])]) { _ in }

@@ -164,8 +164,9 @@ import Testing
         #expect(text.contains("exact passes the 20 with the largest estimates and 30 random ones of 144 patches"))
         #expect(text.contains("beside exact effects on log-odds, 50 places, 24 images: r 1.00"), "\(text)")
         #expect(text.contains("10 of the 10 strongest exact effects are among the 20 largest estimates"))
-        #expect(text.contains("Of 124 patches that the estimates did not choose, 30 random ones have exact passes"))
-        #expect(text.contains("go none of them; with 95% confidence at most"))
+        #expect(
+            text.contains("30 of the 124 patches that the estimates did not choose were drawn at random and measured"))
+        #expect(text.contains("None of the 30 exceeds the smallest effect of the 10 strongest chosen patches"))
         #expect(!text.contains("warning: atp of log-odds"))
     }
 
@@ -197,7 +198,8 @@ import Testing
                 + "do not rank these by it")
         #expect(warning(all: 0.5, [("z", 0.8)])?.hasSuffix("do not rank places by it") == true)
         #expect(
-            EstimateWords.agreement(agreement(.nan)) == "too few or too much alike to correlate, one sign 90.0%")
+            EstimateWords.agreement(agreement(.nan))
+                == "too few or too little spread for a correlation, same sign 90.0%")
     }
 
     @Test func meansOfSomeImages() throws {

@@ -30,7 +30,7 @@ import Testing
             says: ["zero ablation", "zeros", "the clean pass", "p clean", "Zero ablation of"],
             never: [
                 "corrupted activations", "clean activations", "restore", "corrupted input", "of the total effect",
-                "donor", "the total effect is no bound", "the patched window",
+                "donor", "the total effect is not a bound", "the patched window",
             ]),
         Kind(
             intervention: .mean, direction: "noise", corruption: "none",
@@ -45,7 +45,7 @@ import Testing
             says: ["donor patching", "Donor patching of", "the donor other-vit", "the clean pass"],
             never: [
                 "corrupted activations", "corrupted inputs", "of the total effect", "ablation",
-                "the total effect is no bound", "the patched window",
+                "the total effect is not a bound", "the patched window",
             ]),
     ]
 

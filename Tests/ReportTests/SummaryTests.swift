@@ -94,7 +94,7 @@ private func plainText(_ text: String) -> String {
             return patch.head == "2" ? -0.015625 : image % 2 == 0 ? 0.001 : -0.001
         }
         let text = try summaryText(store: temporary.store, width: 80)
-        #expect(text.contains("state         not finished; sweep --resume goes on with it"))
+        #expect(text.contains("state         not finished; sweep --resume continues it"))
         #expect(text.contains("  denoising z   mean p patched - p corrupted"))
         #expect(text.contains("      1   .000  .000 -.016  .000  .000  .000  .000█+.250  .000  .000  .000  .000\n"))
         #expect(text.contains("\n      1     7  +0.250 [+0.250, +0.250]   ██"))

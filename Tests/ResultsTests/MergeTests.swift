@@ -128,7 +128,7 @@ import Testing
         #expect(message(Array(shards[..<2])) == "cannot merge: of 4 shards 2 are missing: 2, 3")
         #expect(message([shards[0], shards[1], shards[3]]) == "cannot merge: of 4 shards one is missing: 2")
         #expect(message(shards + [shards[1]])?.hasSuffix("are both shard 1/4") == true)
-        #expect(message([whole.folder]) == "cannot merge: \(whole.folder) is no shard: its sweep had no --shard")
+        #expect(message([whole.folder]) == "cannot merge: \(whole.folder) is not a shard: its sweep had no --shard")
         #expect(message(shards, into: shards[2], overwrite: true)?.contains("is one of the shards") == true)
         #expect(
             message(shards, into: shards[2] + "/../shard2/", overwrite: true)?.contains("is one of the shards") == true)

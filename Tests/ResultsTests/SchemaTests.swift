@@ -109,10 +109,10 @@ import Testing
 
     @Test(arguments: [
         ("CREATE TRIGGER t AFTER INSERT ON images BEGIN DELETE FROM effects; END", "trigger"),
-        ("DROP VIEW results; DROP TABLE effects; CREATE VIEW effects AS SELECT 1 AS image", "effects is no table"),
+        ("DROP VIEW results; DROP TABLE effects; CREATE VIEW effects AS SELECT 1 AS image", "effects is not a table"),
         (
             "DROP VIEW results; DROP TABLE effects; CREATE VIEW effects AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x AS image FROM c",
-            "effects is no table"
+            "effects is not a table"
         ),
         ("ALTER TABLE manifest ADD COLUMN more AS (hex(zeroblob(1000)))", "a column of manifest is computed"),
         ("UPDATE patches SET layer = '9223372036854775807'", "patch 0 has a number out of range in layer"),

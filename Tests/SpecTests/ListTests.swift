@@ -78,7 +78,7 @@ private func expectSentence(
         #expect(throws: ListError.noToken("CLS token", model: "")) { try ListText.tokens("cls", config: config) }
         #expect(
             ListError.noToken("CLS token", model: "").description
-                == "the model has no CLS token; in front of its patches stand no tokens")
+                == "the model has no CLS token; the tokens before its patches are none")
     }
 
     @Test func tokens() throws {

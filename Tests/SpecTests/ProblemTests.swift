@@ -17,11 +17,11 @@ struct ProblemTests {
         ("data: a\u{E000}\n", "s.yaml: the character U+E000 is not allowed in a spec"),
         ("data: \"a\\0b\"\n", "s.yaml:1: a text has a control character in it"),
         // Keys
-        ("seed: 3\nsite: z\nseed: 4\n", "s.yaml:1: the key \"seed\" is there twice"),
+        ("seed: 3\nsite: z\nseed: 4\n", "s.yaml:1: the key \"seed\" appears twice"),
         ("site: z\nlayer: 3\n", "s.yaml:2: the spec has the unknown key \"layer\"; did you mean \"layers\"?"),
         ("patch_with: zero", "s.yaml:1: the spec has the unknown key \"patch_with\"; did you mean \"patch-with\"?"),
         ("out: runs/a", "s.yaml:1: \"out\" does not belong in a spec; give --out on the command line"),
-        ("[1, 2]: 3", "s.yaml:1: the spec has a key that is no text"),
+        ("[1, 2]: 3", "s.yaml:1: the spec has a key that is not text"),
         // Types
         ("site: {z: 1}", "s.yaml:1: site: expected a text or a list, found a mapping"),
         ("site: [z,\n  [q]]", "s.yaml:2: site: expected a text, found a list"),
@@ -67,11 +67,11 @@ struct ProblemTests {
         ("layers: [0,\n 3,\n 99]", "s.yaml:3: layers 99: 99 does not exist; the model has 0-4"),
         ("layers: 3-7", "s.yaml:1: layers 3-7: 7 does not exist; the model has 0-4"),
         ("site: z\nheads: 3", "s.yaml:2: heads 3: 3 does not exist; the model has 0-2"),
-        ("heads: [each, 1]", "s.yaml:1: heads each,1: \"each\" is no number; write e.g. 0-11, 3,7 or 0+5"),
+        ("heads: [each, 1]", "s.yaml:1: heads each,1: \"each\" is not a number; write e.g. 0-11, 3,7 or 0+5"),
         ("tokens: 17", "s.yaml:1: tokens 17: 17 does not exist; the model has 0-16"),
         (
             "tokens: 3:5x0:1",
-            "s.yaml:1: tokens 3:5x0:1: \"3:5x0:1\" is no rectangle; write ROWSxCOLUMNS of the 4 x 4 patch grid, e.g. 3:6x2:5 for rows 3-5 and columns 2-4"
+            "s.yaml:1: tokens 3:5x0:1: \"3:5x0:1\" is not a rectangle; write ROWSxCOLUMNS of the 4 x 4 patch grid, e.g. 3:6x2:5 for rows 3-5 and columns 2-4"
         ),
         // Further sites
         ("places: z", "s.yaml:1: places: expected a list, found \"z\""),
@@ -142,7 +142,7 @@ struct ProblemTests {
             "{site: z, layers: 1, heads: each}",
             "heads each: a part is one set; write a patch for each, or use the key heads of the spec"
         ),
-        ("{site: z, layers: 1, tokens: -1}", "tokens -1: \"\" is no number; write e.g. 0-11, 3,7 or 0+5"),
+        ("{site: z, layers: 1, tokens: -1}", "tokens -1: \"\" is not a number; write e.g. 0-11, 3,7 or 0+5"),
         ("{site: mlp_act, layers: 1, neurons: 17}", "neurons 17: 17 does not exist; the model has 0-16"),
     ])
     func ofAPart(_ part: String, _ expected: String) {
@@ -247,7 +247,7 @@ struct ProblemTests {
 
     @Test(arguments: [
         ("site: z\nlayers: *a", "s.yaml:2: *a is an alias without an anchor"),
-        ("site: &a z\ndata: &a b", "s.yaml:2: the anchor &a is there twice"),
+        ("site: &a z\ndata: &a b", "s.yaml:2: the anchor &a appears twice"),
         ("patches: &a [*a]", "s.yaml:1: a patch is a mapping with the keys name, direction, parts; found a list"),
     ])
     func aliasProblems(_ yaml: String, _ expected: String) { #expect(problem(yaml) == expected) }
@@ -262,7 +262,7 @@ struct ProblemTests {
         #expect(problem("site: [&l0 [0,0], \(levels.joined(separator: ", "))]")?.hasSuffix("found a list") == true)
         #expect(
             problem("? [&l0 [0,0], \(levels.joined(separator: ", "))]\n: 1")
-                == "s.yaml:1: the spec has a key that is no text")
+                == "s.yaml:1: the spec has a key that is not text")
         let part = "{site: z, layers: 0}", parts = Array(repeating: part, count: 10_000).joined(separator: ", ")
         let patches = (0..<10_000).map { "- {name: p\($0), parts: *p}" }.joined(separator: "\n")
         let text = "patches:\n- {name: first, parts: &p [\(parts)]}\n\(patches)\n"

@@ -102,14 +102,14 @@ import Testing
     @Test func whatFamiliesDoNotRead() {
         #expect(
             message { _ = try read("{\"architecture\": \"vit_base_patch16_rope_224\"}") }
-                == "config.json: architecture is vit_base_patch16_rope_224, which is not among timm's "
-                + "VisionTransformers that vitpatch reads")
+                == "config.json: architecture is vit_base_patch16_rope_224, which is not a supported "
+                + "timm VisionTransformer")
         #expect(
             message {
                 _ = try read(
                     "{\"architecture\": \"vit_base_patch16_224\", \"model_args\": {\"scale_attn_norm\": true}}")
             }
-                == "config.json: model_args has scale_attn_norm, which vitpatch does not read")
+                == "config.json: model_args has scale_attn_norm, which is not supported")
     }
 
     @Test func tableOfFamilies() {

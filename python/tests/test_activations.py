@@ -40,7 +40,7 @@ def test_arrays_are_mapped(tmp_path: Path) -> None:
     ("header", "sentence"),
     [
         ({"x": {"dtype": "F8", "shape": [1], "data_offsets": [0, 1]}}, "x is F8; expected F32"),
-        ({"x": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}, r"x has 4 bytes, which are not \[2\]"),
+        ({"x": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}, r"x has 4 bytes, .* not match shape \[2\]"),
         ({"x": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}, "the file ends before x does"),
     ],
 )
@@ -55,7 +55,7 @@ def test_broken_files(tmp_path: Path) -> None:
         Activations(tmp_path / "none")
     for content in (b"", b"\xff" * 8, (4).to_bytes(8, "little") + b"{no}"):
         (tmp_path / "x").write_bytes(content)
-        with pytest.raises(VitpatchError, match=r"this is no .safetensors file"):
+        with pytest.raises(VitpatchError, match=r"this is not a .safetensors file"):
             Activations(tmp_path / "x")
 
 

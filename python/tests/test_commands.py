@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import signal
@@ -146,6 +147,27 @@ def test_search(tmp_path: Path) -> None:
     assert f"{len(steps)} of 8 places" in repr(found) and "held_out_share" in found._repr_html_()
     with pytest.raises(VitpatchError, match=r"search.json: No such file"):
         vitpatch.SearchResult(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["sweep", "search", "classify"])
+def test_every_flag_has_a_keyword(name: str) -> None:
+    """Except those that choose what is printed, which a function does itself."""
+    flags = re.findall(r"^ +--([a-z-]+)", run([name, "--help"]).stdout, re.MULTILINE)
+    keywords = set(inspect.signature(getattr(vitpatch, name)).parameters)
+    printing = {"format", "print_spec", "verbose", "version"}
+    assert len(flags) > 10
+    assert [flag for flag in flags if flag.replace("-", "_") not in keywords | printing] == []
+
+
+@pytest.mark.parametrize("function", [vitpatch.sweep, vitpatch.search, vitpatch.classify])
+def test_how_images_are_read(function: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, arguments = tmp_path / "vitpatch", tmp_path / "arguments"
+    program.write_text(f"#!/bin/sh\necho \"$*\" > {arguments}\necho 'Error: enough' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("VITPATCH_EXE", str(program))
+    with pytest.raises(VitpatchError, match="enough"):
+        function(image_size="32x48", resize="torchvision", exif="apply")
+    assert "--image-size 32x48 --resize torchvision --exif apply" in arguments.read_text()
 
 
 def test_compare(swept: Results, tmp_path: Path) -> None:

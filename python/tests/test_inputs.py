@@ -156,12 +156,12 @@ def test_a_hugging_face_data_set(pictures: Pictures, expected: pd.DataFrame) -> 
         ({"data": [np.zeros((4, 4, 3))], "labels": [0]}, r"data: picture 0 is float64 \[4, 4, 3\]; expected uint8"),
         ({"data": [np.zeros((3, 4, 4), np.uint8)], "labels": [0]}, r"picture 0 is uint8 \[3, 4, 4\]"),
         ({"data": [], "labels": []}, "data: there are no pictures"),
-        ({"data": np.zeros((2, 4, 4, 3), np.uint8), "labels": [0]}, "labels: 1 labels for more pictures"),
+        ({"data": np.zeros((2, 4, 4, 3), np.uint8), "labels": [0]}, "labels: only 1 for more pictures"),
         ({"data": np.zeros((1, 4, 4, 3), np.uint8), "labels": [0, 1, 2]}, "labels: 3 labels for 1 pictures"),
         ({"data": np.zeros((1, 4, 4, 3), np.uint8), "labels": [[0]]}, "labels: expected names or indices of classes"),
         ({"data": np.zeros((1, 4, 4, 3), np.uint8), "labels": ["a/b"]}, "labels: 'a/b' cannot name a class folder"),
-        ({"labels": [1]}, "labels: there are labels and no pictures"),
-        ({"data": "folder", "labels": [1]}, "labels: folder has its own"),
+        ({"labels": [1]}, "labels: given without data"),
+        ({"data": "folder", "labels": [1]}, "labels: cannot be given with folder, which has its own"),
     ],
 )
 def test_bad_input_is_named(options: dict[str, Any], sentence: str) -> None:

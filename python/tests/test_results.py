@@ -204,7 +204,7 @@ def test_stores_of_other_versions(swept: Results, tmp_path: Path) -> None:
 
     with pytest.raises(VitpatchError, match="its format is version 99; this package reads 1 to 4"):
         store(swept, tmp_path / "99", "PRAGMA user_version = 99")
-    with pytest.raises(VitpatchError, match="this is no vitpatch store"):
+    with pytest.raises(VitpatchError, match="this is not a vitpatch store"):
         store(swept, tmp_path / "x", "PRAGMA application_id = 1")
 
 

@@ -16,7 +16,7 @@ package struct ClassMap: Sendable {
         }
         var labels: [String: String] = [:]
         for row in 0..<csv.count where labels.updateValue(csv[row, label], forKey: csv[row, folder]) != nil {
-            throw ImageError.dataset(path: path, reason: "the folder '\(csv[row, folder])' is there twice")
+            throw ImageError.dataset(path: path, reason: "the folder '\(csv[row, folder])' appears twice")
         }
         self.labels = labels
     }

@@ -20,8 +20,8 @@ package struct ClassMatch: Sendable, Equatable {
         if lines.isEmpty { return nil }
         let intro =
             rule == .order
-            ? "The model's labels are placeholders, so the classes are taken in their order: "
-            : "Classes whose names are not the model's labels as they stand: "
+            ? "The model's labels are placeholders, so classes are matched by position: "
+            : "Classes matched to labels of another spelling: "
         return intro + lines.joined(separator: ", ") + "."
     }
 }
@@ -56,15 +56,15 @@ extension ImageDataset {
             throw ImageError.labels(
                 "\(missing.count) of the \(classNames.count) classes of \(name) are not among the model's "
                     + "\(modelLabels.count) labels: \(missing.joined(separator: ", ")); the model has "
-                    + "\(shortened(modelLabels)). --class-map FILE says which is which.")
+                    + "\(shortened(modelLabels)). Match them with --class-map FILE.")
         }
         let found = map.compactMap { $0 }
         var classOf: [Int: String] = [:]
         for (className, label) in zip(classNames, found) {
             if let other = classOf.updateValue(className, forKey: label), classMap == nil {
                 throw ImageError.labels(
-                    "The classes '\(other)' and '\(className)' of \(name) are both the model's label \(label), "
-                        + "'\(modelLabels[label])'. --class-map FILE says which is which.")
+                    "The classes '\(other)' and '\(className)' of \(name) both match the model's label \(label), "
+                        + "'\(modelLabels[label])'. Match them with --class-map FILE.")
             }
         }
         let lines = zip(classNames, found).filter { !$0.utf8.elementsEqual(modelLabels[$1].utf8) }
@@ -100,14 +100,14 @@ extension ImageDataset {
         guard classNames.count == modelLabels.count else {
             throw ImageError.labels(
                 "The model's labels are placeholders ('\(modelLabels[0])' ...), and \(name) has \(classNames.count) classes "
-                    + "for its \(modelLabels.count) labels, so their order says nothing. --class-map FILE says which is which."
+                    + "for its \(modelLabels.count) labels, so their order says nothing. Match them with --class-map FILE."
             )
         }
         let numbers = classNames.compactMap { Int($0) }
         if numbers.count == classNames.count, numbers != numbers.sorted() {
             throw ImageError.labels(
                 "The model's labels are placeholders, and the numbered classes of \(name) are in another order as text "
-                    + "('10' before '2') than as numbers. --class-map FILE says which is which.")
+                    + "('10' before '2') than as numbers. Match them with --class-map FILE.")
         }
         return Array(classNames.indices)
     }
@@ -140,7 +140,7 @@ private struct LabelNames {
         func one(_ found: [Int]) throws -> Int {
             guard found.count == 1 else {
                 let places = found.map(String.init).joined(separator: " and ")
-                throw ImageError.labels("The class '\(name)' of \(data) is the name of the model's labels \(places).")
+                throw ImageError.labels("The class '\(name)' of \(data) matches the model's labels \(places).")
             }
             return found[0]
         }

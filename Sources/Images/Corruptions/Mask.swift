@@ -11,7 +11,7 @@ struct Mask: CorruptionKind {
     static let name = "mask"
     static let forms = ["mask:FRACTION", "mask:FILE"]
     static let example = "mask:0.5"
-    static let expected: String? = "a share from 0 to 1, or a .png or .jpg file"
+    static let expected: String? = "a fraction from 0 to 1, or an image file"
     static func isPath(_ value: String) -> Bool { isImageName(value) }
 
     private let patches: Patches

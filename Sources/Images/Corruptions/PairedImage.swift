@@ -68,10 +68,10 @@ extension ImageDataset {
             }
         }
         if let first = missing.first {
-            let others = missing.count == 1 ? "" : ", and the same goes for \(missing.count - 1) more"
+            let others = missing.count == 1 ? "" : " (and \(missing.count - 1) more)"
             throw ImageError.dataset(
                 path: join(folder, id(first)),
-                reason: "there is no such file, nor one with another ending of images, to pair with "
+                reason: "there is no such file, nor one with another image extension, to pair with "
                     + join(name, id(first)) + others)
         }
         return paths

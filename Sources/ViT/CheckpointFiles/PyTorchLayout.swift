@@ -55,7 +55,7 @@ struct PyTorchLayout {
         }
         guard let main = members.keys.filter({ $0.hasSuffix("/data.pkl") || $0 == "data.pkl" }).min(),
             let range = members[main]
-        else { throw Malformed(reason: "a ZIP archive without data.pkl, so not one of torch.save") }
+        else { throw Malformed(reason: "a ZIP archive without data.pkl, so it was not written by torch.save") }
         let root = String(main.dropLast("data.pkl".count))
         if members["\(root)constants.pkl"] != nil {
             throw Malformed(reason: "a TorchScript program; vitpatch reads files that torch.save wrote of a state_dict")
@@ -64,7 +64,7 @@ struct PyTorchLayout {
             data[data.startIndex + range.lowerBound..<data.startIndex + range.upperBound]
         }
         if let order = members["\(root)byteorder"], bytes(order) != Data("little".utf8) {
-            throw Malformed(reason: "its values are big-endian, which is not read")
+            throw Malformed(reason: "its values are big-endian, which is not supported")
         }
         var storages: [String: Range<Int>] = [:]
         let prefix = "\(root)data/"
@@ -86,7 +86,7 @@ struct PyTorchLayout {
         guard version.integer(version.root) == 1001 else { throw Malformed(reason: "its version is not 1001") }
         let machine = try pickle(data, start: version.end)
         for (key, value) in machine.members(machine.root) ?? [] where key == "little_endian" && value == .bool(false) {
-            throw Malformed(reason: "its values are big-endian, which is not read")
+            throw Malformed(reason: "its values are big-endian, which is not supported")
         }
         let main = try pickle(data, start: machine.end), keys = try pickle(data, start: main.end)
         guard let list = keys.node(keys.root, .list)?.items else {
@@ -169,7 +169,7 @@ struct PyTorchLayout {
             let storage = Storage(pickle, node), let offset = pickle.integer(arguments[1]), offset >= 0,
             let shape = pickle.integers(arguments[2]), let strides = pickle.integers(arguments[3]),
             shape.count == strides.count, shape.count <= 64, (shape + strides).allSatisfy({ $0 >= 0 })
-        else { throw Malformed(reason: "is described in a way that is not read") }
+        else { throw Malformed(reason: "has an unsupported description") }
         guard let width = Self.sizes[storage.type] else { throw Malformed(reason: "has an unknown type") }
         guard let range = storages[storage.key] else {
             throw Malformed(reason: "lies in storage \(printable(storage.key)), which the file does not have")

@@ -68,7 +68,7 @@ struct TensorSource {
         let module = "module."
         if !places.isEmpty, places.keys.allSatisfy({ $0.hasPrefix(module) }) {
             places = Dictionary(uniqueKeysWithValues: places.map { (String($0.dropFirst(module.count)), $1) })
-            notes.append("The names of all tensors begin with \(module), which was left off.")
+            notes.append("All tensor names begin with \(module); the prefix was removed.")
         }
         // A base model saved on its own has these names without the prefix; a head may have been added.
         if !places.keys.contains(where: { $0.hasPrefix(base) }),
@@ -76,7 +76,7 @@ struct TensorSource {
         {
             places = Dictionary(
                 uniqueKeysWithValues: places.map { ($0.hasPrefix("classifier.") ? $0 : base + $0, $1) })
-            notes.append("The names of the tensors lack \(base), which was added.")
+            notes.append("The tensor names lacked the prefix \(base); it was added.")
         }
         (self.places, self.notes) = (places, notes)
     }
@@ -119,7 +119,7 @@ struct TensorSource {
         let most = counts.max { ($0.value, $1.key) < ($1.value, $0.key) }
         var reason = because.map { "missing: \($0)" } ?? "missing"
         if let most, !places.keys.contains(where: { first($0) == first(tensor) }), because == nil {
-            reason += "; \(most.value) of the \(places.count) tensors are called \(printable(most.key)). ..."
+            reason += "; \(most.value) of the \(places.count) tensor names begin with \(printable(most.key))."
         }
         return .tensor(name: tensor, file: name, reason: reason)
     }

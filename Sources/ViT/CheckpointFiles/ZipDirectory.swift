@@ -46,7 +46,7 @@ struct ZipDirectory {
             let start = local + 30 + afterName + afterExtra
             guard start <= data.count, values[0] <= data.count - start else { throw damaged("goes past the end") }
             guard members.updateValue(start..<start + values[0], forKey: name) == nil else {
-                throw damaged("is there twice")
+                throw damaged("appears twice")
             }
             offset += 46 + nameLength + extraLength + commentLength
             count -= 1

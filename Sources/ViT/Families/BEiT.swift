@@ -71,8 +71,8 @@ private enum BEiT {
             throw reader.missing(
                 "\(paths("attention.attention.relative_position_bias")[0]).relative_position_bias_table",
                 config.architecture.hasScoreBias
-                    ? "missing, though config.json says that there is one"
-                    : "there, though config.json says neither use_relative_position_bias nor use_shared_relative_position_bias"
+                    ? "missing, though config.json enables it"
+                    : "present, though config.json sets neither use_relative_position_bias nor use_shared_relative_position_bias"
             )
         }
         if !tables.isEmpty { layer.scoreBias = scoreBias(tables, config) }

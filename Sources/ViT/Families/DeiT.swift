@@ -36,7 +36,7 @@ func meanHead(
     guard reader.has("\(cls).weight"), reader.has("\(distillation).weight") else {
         throw reader.missing(
             "\(cls).weight",
-            "missing: the checkpoint has no two heads; vitpatch reads \(try Family.of(config).model)")
+            "missing: the checkpoint does not have two heads; vitpatch reads \(try Family.of(config).model)")
     }
     let own = try reader.linear(cls, out: c, in: d)
     let other = try reader.linear(distillation, out: c, in: d)

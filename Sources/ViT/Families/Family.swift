@@ -52,7 +52,7 @@ package struct Family: Sendable {
     /// The family of a configuration.
     static func of(_ config: ViTConfig) throws(CheckpointError) -> Family {
         guard let family = all.first(where: { $0.name == config.architecture.family }) else {
-            throw .config(file: "config.json", reason: "\(config.architecture.family) is no family that vitpatch reads")
+            throw .config(file: "config.json", reason: "\(config.architecture.family) is not a supported family")
         }
         return family
     }

@@ -59,7 +59,7 @@ extension TensorReader {
                 "\(path).weight",
                 "missing: the checkpoint has no classification head; vitpatch reads \(family.model)"
                     + (family.takesTexts
-                        ? ", and with texts for classes (--classes FILE) a whole \(family.name) model" : ""))
+                        ? " and, with --classes FILE, a whole \(family.name) model" : ""))
         }
         return try linear(path, out: config.classes, in: config.readoutWidth)
     }

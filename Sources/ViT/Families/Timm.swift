@@ -40,10 +40,10 @@ private enum Timm {
             !parts.contains(where: ["rpn", "rope", "relpos", "r26", "r50"].contains)
         else {
             throw fault(
-                "architecture is \(printable(name)), which is not among timm's VisionTransformers that vitpatch reads")
+                "architecture is \(printable(name)), which is not a supported timm VisionTransformer")
         }
         if let other = arguments.keys.sorted().first(where: { !Self.arguments.contains($0) }) {
-            throw fault("model_args has \(printable(other)), which vitpatch does not read")
+            throw fault("model_args has \(printable(other)), which is not supported")
         }
         func shape(_ tensor: String, _ rank: Int) throws(CheckpointError) -> [Int] {
             guard let shape = reader.shape(tensor), shape.count == rank else {
@@ -54,7 +54,7 @@ private enum Timm {
             return shape
         }
         for tensor in ["mlp.norm.weight", "attn.norm.weight", "attn.gate.weight"].map({ "blocks.0.\($0)" })
-        where reader.shape(tensor) != nil { throw fault("the weights have \(tensor), which vitpatch does not read") }
+        where reader.shape(tensor) != nil { throw fault("the weights have \(tensor), which is not supported") }
         let patch = try shape("patch_embed.proj.weight", 4)
         var layers = 0
         while reader.shape("blocks.\(layers).norm1.weight") != nil { layers += 1 }
@@ -213,7 +213,7 @@ private enum Timm {
     ) throws(CheckpointError) -> PoolingWeights {
         let (d, m) = (config.hiddenSize, config.intermediateSize), pool = "attn_pool"
         for tensor in ["pos_embed", "q_norm.weight", "k_norm.weight"] where reader.has("\(pool).\(tensor)") {
-            throw reader.missing("\(pool).\(tensor)", "there; vitpatch does not read it")
+            throw reader.missing("\(pool).\(tensor)", "present, but not supported")
         }
         let latent = try reader.tensor(["\(pool).latent"], [1, 1, d])
         let query = try reader.linear("\(pool).q", out: d, in: d),

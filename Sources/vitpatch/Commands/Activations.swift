@@ -49,7 +49,7 @@ struct Activations: ParsableCommand {
     mutating func run() throws {
         let settings = try options.settings()
         if !overwrite, case .file = FileKind(out) {
-            throw CommandError("\(out) is there already; --overwrite replaces it")
+            throw CommandError("\(out) already exists; --overwrite replaces it")
         }
         let checkpoint = try Model.checkpoint(settings)
         checkpoint.warnOfDefaults()

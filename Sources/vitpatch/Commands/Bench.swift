@@ -14,7 +14,7 @@ struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
             "Time kernels, GEMM, the forward pass and a sweep: medians, GFLOP/s, GB/s and shares of the measured peak.",
-        discussion: "The column `naive` says how many times as fast as a plain kernel for the same work a line is.")
+        discussion: "The column `naive` is the speedup over a plain kernel for the same work.")
 
     @Option(
         help:
@@ -34,7 +34,7 @@ struct Bench: ParsableCommand {
         completion: .choices(Group.self))
     var only: [String] = []
 
-    @Flag(help: "Leave the naive kernels and the other GEMM provider away.")
+    @Flag(help: "Leave out the naive kernels and the other GEMM provider.")
     var alone = false
 
     @Option(help: "Write the results to this file too.")
@@ -163,6 +163,6 @@ struct Bench: ParsableCommand {
         }
         do {
             return try JSONDecoder().decode(BenchResults.self, from: data)
-        } catch { throw CommandError("--compare \(path) is no file of vitpatch bench --json") }
+        } catch { throw CommandError("--compare \(path) is not a file of vitpatch bench --json") }
     }
 }

@@ -15,7 +15,7 @@ struct Inspect: ParsableCommand {
     @Option(.imageSize) var imageSize: String?
     @Option(.classes) var classes: String?
 
-    @Flag(help: "Show the families of models that are read.")
+    @Flag(help: "List the supported model families.")
     var families = false
 
     @OptionGroup var device: DeviceOptions

@@ -3,7 +3,7 @@ import Results
 
 struct Merge: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Put the shards of a sweep together: the same result as without shards.")
+        abstract: "Merge the shards of a sweep: the same result as without shards.")
 
     @Argument(help: "Results folders of all shards, in any order.")
     var folders: [String]

@@ -14,15 +14,15 @@ struct ReportCommand: ParsableCommand {
     @Option(help: "Where the images are now, for the examples' pictures (default: where the sweep found them).")
     var data: String?
 
-    @Flag(help: "The figures as PNG too, by librsvg and cairo, which must be installed.")
+    @Flag(help: "Write the figures as PNG too, with librsvg and cairo, which must be installed.")
     var png = false
 
-    @Flag(help: "The figures as PDF too, likewise.")
+    @Flag(help: "Write the figures as PDF too, likewise.")
     var pdf = false
 
     @Option(
         help: ArgumentHelp(
-            "Small pictures that a heat map's cell opens: so many images, those with the largest and the smallest effects; 0 for none.",
+            "Number of images, those with the largest and the smallest effects, that a heat map's cell opens; 0 for none.",
             valueName: "count"))
     var images = 6
 

@@ -12,10 +12,11 @@ import ViT
 struct Search: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
-            "Find a small set of places that brings the answer back, greedily: the best one, then the best to add to it ...",
+            "Find a small set of places that restores the answer, greedily: the best one, then the best to add to it ...",
         discussion: """
-            Images are split in two: places are chosen on one half, and the set is measured on the half held out, which --until and \
-            the result go by. Beside it stand as many places ranked by their effect alone, and random ones.
+            Images are split in two: places are chosen on one half, and the set is measured on the half held out, \
+            which --until and the result use. As baselines, the same number of places ranked by their own effect, and \
+            random ones, are measured too.
 
               vitpatch search --limit 100
               vitpatch search --site attn_out --site mlp_out --until 0.9
@@ -28,10 +29,10 @@ struct Search: ParsableCommand {
     @OptionGroup var places: PlaceOptions
     @Option(.patchWith, note: "a search takes clean and file:FILE") var patchWith: String?
 
-    @Option(help: "Stop when this share of the total effect is back on the images held out; above 1 for no limit.")
+    @Option(help: "Stop when this share of the total effect is restored on the images held out; above 1 for no limit.")
     var until = 0.8
 
-    @Option(help: "At most so many places (default: all).")
+    @Option(help: "Largest number of places (default: all).")
     var max: Int?
 
     @Option(help: "Share of the images, of each class, that is held out; 0 for none.")
@@ -39,14 +40,14 @@ struct Search: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Search only among so many places, those that gradients estimate to bring most back on the half searched on (default: all).",
+            "Search only among this many places, those with the largest gain estimated from gradients on the half searched on (default: all).",
             valueName: "count"))
     var screen: Int?
 
     @OptionGroup var measure: MeasureOptions
 
     @Option(
-        help: "\(oneOf(SearchMetric.self)): what effects and shares are of.", completion: .choices(SearchMetric.self))
+        help: "\(oneOf(SearchMetric.self)): metric of effects and shares.", completion: .choices(SearchMetric.self))
     var metric = SearchMetric.p.rawValue
 
     @Option(help: ArgumentHelp("Folder for search.csv and search.json.", valueName: "folder"), completion: .directory)
@@ -234,11 +235,11 @@ struct Search: ParsableCommand {
         do {
             try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
         } catch {
-            throw CommandError("--out \(out): the folder cannot be made: \(systemReason(error))")
+            throw CommandError("--out \(out): the folder cannot be created: \(systemReason(error))")
         }
         for name in ["search.csv", "search.json"]
         where !overwrite && FileManager.default.fileExists(atPath: out + "/" + name) {
-            throw CommandError("\(out)/\(name) is there already; --overwrite replaces it")
+            throw CommandError("\(out)/\(name) already exists; --overwrite replaces it")
         }
         guard FileManager.default.isWritableFile(atPath: out) else {
             throw CommandError("--out \(out): the folder cannot be written to")

@@ -27,7 +27,7 @@ struct Summary: ParsableCommand {
 
     @Option(
         help:
-            "\(Metric.allCases.map(\.name).joined(separator: " | ")): what effects are of, in tables and for --top and --sort.",
+            "\(Metric.allCases.map(\.name).joined(separator: " | ")): metric of the effects, in tables and for --top and --sort.",
         completion: .list(Metric.allCases.map(\.name)))
     var metric = Metric.p.name
 
@@ -37,13 +37,13 @@ struct Summary: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "A list of so many places with the largest effects, in size, for every corruption and direction.",
+            "List this many places with the largest effects, in size, for every corruption and direction.",
             valueName: "count"))
     var top: Int?
 
     @Option(
         help:
-            "\(oneOf(SummarySort.self)): a list of places by the size of the effect, by the effect with its sign, by the share of images with an effect above 0, or in the sweep's order.",
+            "\(oneOf(SummarySort.self)): list places by the size of the effect, by the effect with its sign, by the share of images with an effect above 0, or in the sweep's order.",
         completion: .choices(SummarySort.self))
     var sort: String?
 
@@ -56,7 +56,7 @@ struct Summary: ParsableCommand {
             ("--metric", metric != Metric.p.name),
         ]
         if by != nil, let other = others.first(where: \.1) {
-            throw UsageError("\(other.0) does not go with --by: groups are shown of p, at all places")
+            throw UsageError("\(other.0) does not go with --by, which shows effects on p at all places only")
         }
     }
 

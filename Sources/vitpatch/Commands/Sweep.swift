@@ -11,12 +11,12 @@ import ViT
 
 struct Sweep: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Patch every place asked for, on every image, and measure how much of the answer comes back.",
+        abstract: "Patch every requested place on every image, and measure how much of the answer is restored.",
         discussion: """
             LIST is one patch per item: 0,5,7 and 0-11 make several patches, 0+5 one patch of both.
 
-            Ctrl-C ends a sweep after the wave at work (exit code 130) and prints the command that goes on with it. What \
-            is done by then is kept, also if the program is killed.
+            Ctrl-C ends a sweep after the current wave (exit code 130) and prints the command that resumes it. \
+            Finished waves are kept, even if the program is killed.
 
               vitpatch sweep
               vitpatch sweep --model vit-cifar10 --data cifar-10-batches-bin --limit 1000
@@ -52,7 +52,7 @@ struct Sweep: ParsableCommand {
 
     @Flag(
         help:
-            "Keep every pass's full logits in the results, for other metrics later; means over the draws with --samples."
+            "Keep every pass's full logits in the results, for other metrics later; with --samples, their means over the draws."
     )
     var logits = false
 
@@ -73,7 +73,7 @@ struct Sweep: ParsableCommand {
         completion: .directory)
     var out: String?
 
-    @Flag(help: "Go on with the interrupted sweep in --out.")
+    @Flag(help: "Resume the interrupted sweep in --out.")
     var resume = false
 
     @Flag(help: "Replace the results in --out.")
@@ -82,7 +82,7 @@ struct Sweep: ParsableCommand {
     @Flag(name: .customLong("report"), help: "Write the report too, when the sweep is done: see vitpatch report.")
     var writesReport = false
 
-    @Flag(help: "Say at the end how much work the sweep was, and how much skipping shared work saved.")
+    @Flag(help: "Print the number of evaluations and the share saved at the end.")
     var verbose = false
 
     @OptionGroup var unreadable: UnreadableOptions
@@ -209,7 +209,7 @@ struct Sweep: ParsableCommand {
         if settings.pairs != .none || settings.shapley > 0 {
             if !resume {
                 // The folder is checked before the places are screened.
-                try ResultsError.naming("--resume goes on with it, --overwrite replaces it") {
+                try ResultsError.naming("--resume continues it, --overwrite replaces it") {
                     _ = try NewStore(folder: folder, manifest: described(items), overwrite: overwrite)
                 }
             }
@@ -250,7 +250,7 @@ struct Sweep: ParsableCommand {
             resume
             ? SweepStore.Start.resumed(try ResultsStore.resume(folder: folder, manifest: manifest))
             : .new(
-                try ResultsError.naming("--resume goes on with it, --overwrite replaces it") {
+                try ResultsError.naming("--resume continues it, --overwrite replaces it") {
                     try NewStore(
                         folder: folder, manifest: manifest, groups: groups ?? [], dataset: data.listing,
                         overwrite: overwrite)
@@ -310,7 +310,7 @@ struct Sweep: ParsableCommand {
             let inStore = try corruptions.indices.map { try store.completedImages(corruption: $0).count }.reduce(0, +)
             try store.close()
             Terminal.standardError(
-                "Interrupted; \(inStore) of \(all) images are in \(folder). Go on with:\n  "
+                "Interrupted; \(inStore) of \(all) images are in \(folder). Resume with:\n  "
                     + resumeCommand(folder) + "\n")
             throw ExitCode(130)
         }

@@ -43,7 +43,7 @@ struct DeviceOption: ParsableArguments {
         let devices = try devices()
         for (position, device) in devices.enumerated() {
             if devices[..<position].contains(where: { $0.isSame(as: device) }) {
-                throw UsageError("\(asked): \(device.title) is there twice")
+                throw UsageError("\(asked): \(device.title) appears twice")
             }
             if !isSame(device, devices[0]) {
                 throw UsageError(

@@ -124,7 +124,7 @@ enum OptionText {
             digits.removeLast()
         }
         guard let value = Double(digits), value > 0, value * scale < 1e18 else {
-            throw UsageError("\(option) \(text) is no size; write e.g. 4G or 512M")
+            throw UsageError("\(option) \(text) is not a size; write e.g. 4G or 512M")
         }
         return Int(value * scale)
     }

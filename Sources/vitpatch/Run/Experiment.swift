@@ -137,7 +137,7 @@ struct Experiment {
                 "\(shape.images) images" + (shape.patches > 0 ? " with \(shape.patches) patches" : "")
             }
             Terminal.warning(
-                "\(device) has less memory than it said (\(error)): waves of \(text(smaller.shape)) instead of "
+                "\(device) has less memory than it reports (\(error)): waves of \(text(smaller.shape)) instead of "
                     + "\(text(planned.shape)), or fewer. The results are the same.")
         }
     }

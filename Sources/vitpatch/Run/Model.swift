@@ -64,7 +64,8 @@ struct Model {
         } catch {
             guard error.isOutOfMemory else { throw error }
             throw CommandError(
-                "\(library.context.device.title) has not enough memory for the weights of \(checkpoint.name): \(error)")
+                "\(library.context.device.title) does not have enough memory for the weights of "
+                    + "\(checkpoint.name): \(error)")
         }
     }
 }

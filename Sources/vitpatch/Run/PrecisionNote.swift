@@ -22,7 +22,7 @@ struct PrecisionNote {
         Terminal.note(
             "--precision \(precision.rawValue) moves probabilities of this model by up to "
                 + String(format: "%.1e", most)
-                + " (\(images.count) clean images against fp32): smaller effects are not to be told from it.")
+                + " (\(images.count) clean images against fp32): smaller effects cannot be resolved.")
     }
 
     private func probabilities(_ images: [Int], _ experiment: Experiment) throws -> [Float] {

@@ -72,7 +72,7 @@ final class Interruption: @unchecked Sendable {
                 // The second signal ends the program at once; every finished wave is in the store.
                 if again { _exit(130) }
                 if isatty(STDERR_FILENO) != 0 {
-                    Terminal.standardError("\nEnding after the wave at work; Ctrl-C again ends it at once.\n")
+                    Terminal.standardError("\nEnding after the current wave; Ctrl-C again ends it at once.\n")
                 }
             }
             source.resume()

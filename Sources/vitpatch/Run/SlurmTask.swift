@@ -42,7 +42,7 @@ struct SlurmTask {
             throw CommandError("SLURM_ARRAY_TASK_ID is set, but \(name) is not; give --shard I/N")
         }
         guard let value = Int(text), value >= 0 else {
-            throw CommandError("\(name)=\(text) is no number from 0; give --shard I/N")
+            throw CommandError("\(name)=\(text) is not a number from 0; give --shard I/N")
         }
         return value
     }

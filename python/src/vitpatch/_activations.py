@@ -36,12 +36,12 @@ class Activations(Mapping[str, "np.ndarray[Any, Any]"]):
             with self.path.open("rb") as file:
                 length = int.from_bytes(file.read(8), "little")
                 if not 2 <= length <= size - 8:
-                    raise VitpatchError(f"{path}: this is no .safetensors file (its header would be {length} bytes)")
+                    raise VitpatchError(f"{path}: this is not a .safetensors file (its header would be {length} bytes)")
                 header = json.loads(file.read(length))
         except OSError as error:
             raise VitpatchError(f"{path}: {error.strerror}") from error
         except ValueError as error:
-            raise VitpatchError(f"{path}: this is no .safetensors file ({error})") from error
+            raise VitpatchError(f"{path}: this is not a .safetensors file ({error})") from error
         self.metadata: dict[str, str] = header.pop("__metadata__", {})
         self.ids: list[str] = json.loads(self.metadata.get("ids", "[]"))
         self._start = 8 + length
@@ -56,7 +56,7 @@ class Activations(Mapping[str, "np.ndarray[Any, Any]"]):
         dtype, shape = np.dtype(_TYPES[tensor["dtype"]]), tuple(tensor["shape"])
         begin, end = tensor["data_offsets"]
         if end - begin != dtype.itemsize * int(np.prod(shape, dtype=np.int64)):
-            raise VitpatchError(f"{self.path}: {name} has {end - begin} bytes, which are not {list(shape)}")
+            raise VitpatchError(f"{self.path}: {name} has {end - begin} bytes, which do not match shape {list(shape)}")
         if begin == end:
             return np.empty(shape, dtype)
         if self._start + end > self.path.stat().st_size:
@@ -97,7 +97,7 @@ def save_activations(
     end = 0
     for name, array in arrays.items():
         if array.ndim == 0 or array.shape[0] != len(ids):
-            raise VitpatchError(f"{name} is {list(array.shape)}; expected {len(ids)} images, as there are ids")
+            raise VitpatchError(f"{name} is {list(array.shape)}; expected {len(ids)} images, one per id")
         begin, end = end, end + 4 * array.size
         header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [begin, end]}
     text = json.dumps(header, ensure_ascii=False).encode()

@@ -56,7 +56,9 @@ def sweep(
     logits: bool = False,
     class_map: PathText | None = None,
     classes: PathText | None = None,
-    image_size: int | None = None,
+    image_size: int | str | None = None,
+    resize: Literal["pillow", "torchvision"] | None = None,
+    exif: Literal["ignore", "apply"] | None = None,
     skip_unreadable: bool = False,
     shard: str | None = None,
     spec: PathText | None = None,
@@ -73,7 +75,7 @@ def sweep(
     report: bool = False,
     progress: bool = True,
 ) -> Results:
-    """Patches every requested place on every image, and measures how much of the right answer comes back.
+    """Patches every requested place on every image, and measures how much of the right answer is restored.
 
     `vitpatch sweep --help` explains the flags; keywords that are left out have the program's defaults. Repeatable
     flags take several values (`window=[1, 3]`); a LIST takes one value, several or a range (`layers=range(6)`).
@@ -103,7 +105,7 @@ def sweep(
         "shapley": shapley, "groups": groups,
         "estimate": estimate, "estimate_of": estimate_of, "exact": exact, "exact_images": exact_images,
         "logits": logits, "class_map": class_map, "classes": classes, "image_size": image_size,
-        "skip_unreadable": skip_unreadable, "shard": shard, "spec": spec,
+        "resize": resize, "exif": exif, "skip_unreadable": skip_unreadable, "shard": shard, "spec": spec,
         "memory": memory, "device": device, "gemm": gemm, "precision": precision, "profile": profile,
         "resume": resume, "overwrite": overwrite, "report": report,
     }  # fmt: skip
@@ -133,6 +135,7 @@ def search(
     until: float | None = None,
     max: int | None = None,
     holdout: float | None = None,
+    screen: int | None = None,
     metric: Literal["p", "log_odds", "logit_diff"] | None = None,
     target: str | int | None = None,
     foil: str | int | None = None,
@@ -144,7 +147,9 @@ def search(
     noise_sd: Literal["image", "data"] | None = None,
     class_map: PathText | None = None,
     classes: PathText | None = None,
-    image_size: int | None = None,
+    image_size: int | str | None = None,
+    resize: Literal["pillow", "torchvision"] | None = None,
+    exif: Literal["ignore", "apply"] | None = None,
     skip_unreadable: bool = False,
     memory: str | None = None,
     device: str | int | None = None,
@@ -156,7 +161,7 @@ def search(
     overwrite: bool = False,
     progress: bool = True,
 ) -> SearchResult:
-    """Finds a small set of places that brings the answer back: the best one, then the best to add to it, and so on.
+    """Finds a small set of places that restores the answer: the best one, then the best to add to it, and so on.
 
     `vitpatch search --help` explains the flags; `model`, `data`, `labels`, `processor` and errors are as in `sweep`.
 
@@ -166,11 +171,12 @@ def search(
     """
     options = {
         "site": site, "layers": layers, "heads": heads, "tokens": tokens, "corruption": corruption,
-        "direction": direction, "until": until, "max": max, "holdout": holdout, "metric": metric, "target": target,
-        "foil": foil,
+        "direction": direction, "until": until, "max": max, "holdout": holdout, "screen": screen, "metric": metric,
+        "target": target, "foil": foil,
         "keep": keep, "limit": limit, "offset": offset, "seed": seed, "samples": samples, "noise_sd": noise_sd,
-        "class_map": class_map, "classes": classes, "image_size": image_size, "skip_unreadable": skip_unreadable,
-        "memory": memory, "device": device, "gemm": gemm, "precision": precision, "overwrite": overwrite,
+        "class_map": class_map, "classes": classes, "image_size": image_size, "resize": resize, "exif": exif,
+        "skip_unreadable": skip_unreadable, "memory": memory, "device": device, "gemm": gemm, "precision": precision,
+        "overwrite": overwrite,
     }  # fmt: skip
     folder = out if out is not None else _new_folder("-search")
     with prepared(model, data, labels, processor) as inputs:
@@ -194,7 +200,9 @@ def classify(
     seed: int | None = None,
     class_map: PathText | None = None,
     classes: PathText | None = None,
-    image_size: int | None = None,
+    image_size: int | str | None = None,
+    resize: Literal["pillow", "torchvision"] | None = None,
+    exif: Literal["ignore", "apply"] | None = None,
     skip_unreadable: bool = False,
     memory: str | None = None,
     device: str | int | None = None,
@@ -210,8 +218,8 @@ def classify(
     """
     options = {
         "corruption": corruption, "limit": limit, "offset": offset, "seed": seed, "class_map": class_map,
-        "classes": classes, "image_size": image_size, "skip_unreadable": skip_unreadable, "memory": memory,
-        "device": device, "gemm": gemm, "precision": precision,
+        "classes": classes, "image_size": image_size, "resize": resize, "exif": exif,
+        "skip_unreadable": skip_unreadable, "memory": memory, "device": device, "gemm": gemm, "precision": precision,
     }  # fmt: skip
     with prepared(model, data, labels, processor) as inputs:
         frame = _table(run(["classify", *flags({**inputs, **options})]).stdout)

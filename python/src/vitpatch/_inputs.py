@@ -34,7 +34,7 @@ def prepared(model: Model, data: Data, labels: Iterable[object] | None, processo
         if data is not None:
             options["data"] = _data(data, labels, options.get("model"), Path(folder) / "images")
         elif labels is not None:
-            raise VitpatchError("labels: there are labels and no pictures; data takes the pictures")
+            raise VitpatchError("labels: given without data")
         yield options
 
 
@@ -88,7 +88,7 @@ def _save_processor(model: Any, processor: Any, folder: Path) -> None:
 def _data(data: Data, labels: Iterable[object] | None, model: str | None, folder: Path) -> str:
     if isinstance(data, (str, os.PathLike)):
         if labels is not None:
-            raise VitpatchError(f"labels: {os.fspath(data)} has its own")
+            raise VitpatchError(f"labels: cannot be given with {os.fspath(data)}, which has its own")
         return os.fspath(data)
     if hasattr(data, "features") and hasattr(data, "column_names"):
         pictures, labels = _columns(data, labels)
@@ -151,7 +151,7 @@ def _write(pictures: Iterable[Any], labels: Iterable[object] | None, names: dict
             try:
                 label = next(texts) or ""
             except StopIteration:
-                raise VitpatchError(f"labels: {count - 1} labels for more pictures") from None
+                raise VitpatchError(f"labels: only {count - 1} for more pictures") from None
             if not label:
                 raise VitpatchError(f"labels: picture {count - 1} has none")
         (folder / label).mkdir(exist_ok=True)
@@ -179,7 +179,7 @@ def _picture(picture: Any, position: int) -> Any:
     try:
         from PIL import Image
     except ImportError:
-        raise missing("pillow", "handing over pictures") from None
+        raise missing("pillow", "saving pictures") from None
     if isinstance(picture, Image.Image):
         return picture if picture.mode in ("RGB", "L") else picture.convert("RGB")
     if isinstance(picture, (str, os.PathLike)):

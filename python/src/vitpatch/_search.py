@@ -31,7 +31,7 @@ class SearchResult:
 
     def steps(self) -> pd.DataFrame:
         """One row per added place: `step, site, layer, head, token`, and the share of the total effect that the set so
-        far brings back, on the images searched on and on the held-out ones, with 95% intervals."""
+        far restores, on the images searched on and on the held-out ones, with 95% intervals."""
         try:
             import pandas as pd
         except ImportError:

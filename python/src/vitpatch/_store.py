@@ -39,7 +39,7 @@ class Store:
             application = db.execute("PRAGMA application_id").fetchone()[0]
             self.version: int = db.execute("PRAGMA user_version").fetchone()[0]
             if application != _APPLICATION:
-                raise VitpatchError(f"{self.path}: this is no vitpatch store")
+                raise VitpatchError(f"{self.path}: this is not a vitpatch store")
             if self.version not in _VERSIONS:
                 raise VitpatchError(
                     f"{self.path}: its format is version {self.version}; "
