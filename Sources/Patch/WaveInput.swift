@@ -173,9 +173,9 @@ extension Schedule.Sources {
             let block: Int? =
                 switch patch.with {
                 case _ where own: base
-                case .clean where hasDonor:
+                case .other where hasDonor:
                     kinds.firstIndex(of: patch.direction == .restore ? .donorClean : .donorCorrupted)
-                case .clean: 1 - base
+                case .other: 1 - base
                 case .resample: kinds.firstIndex(of: .partner)
                 case .zero: self.block(.zeros)
                 case .mean: self.block(.means)

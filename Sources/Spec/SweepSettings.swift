@@ -277,7 +277,7 @@ extension SweepOptions {
 
     /// Throws if the sweep's two passes are the same, as it would measure nothing.
     package func checkPassesDiffer() throws(SpecError) {
-        let ablates = try patchWith().with != .clean
+        let ablates = try patchWith().with != .other
         guard !ablates, written(.donor) == nil else { return }
         if let item = written(.corruption)?.first(where: { $0.text == "none" }) {
             throw item.fail(

@@ -76,7 +76,7 @@ struct Search: ParsableCommand {
         _ = try choice("--metric", metric, SearchMetric.self)
         let settings = try options.settings()
         _ = try corruption(settings)
-        if let patchWith, settings.patchFile == nil, PatchWith(spelled: patchWith) != .clean {
+        if let patchWith, settings.patchFile == nil, PatchWith(spelled: patchWith) != .other {
             throw UsageError("--patch-with \(patchWith): a search puts in the other pass's activations or a file's")
         }
         if places.direction.count > 1 {
