@@ -274,7 +274,7 @@ struct SummaryWriter {
             line(
                 "  " + padded(text, name) + paddedLeft("\(control.places)", 6)
                     + "  " + padded(interval(control.p, digits), mean) + "  "
-                    + padded(control.p95.isNaN ? "-" : signed(control.p95, digits), 15) + "  "
+                    + padded(control.extremePercentile.isNaN ? "-" : signed(control.extremePercentile, digits), 15) + "  "
                     + (control.isDrawn ? control.beyond(patches) : ""))
         }
     }

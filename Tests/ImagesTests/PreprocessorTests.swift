@@ -107,7 +107,7 @@ import Testing
         }
     }
 
-    @Test func whatNoFileSaysIsSaid() throws {
+    @Test func notesListDefaults() throws {
         func notes(_ config: String?) throws -> [String] {
             try Preprocessor(config: config.map { Data($0.utf8) }, imageSize: 16, name: "p.json").notes
         }

@@ -83,8 +83,8 @@ import ViT
         for (index, name) in Self.all.names.enumerated() {
             #expect(tight.values[index] == together.values[index], "seed \(lab.seed): \(name)")
         }
-        let isAboutSomething = together.values.joined().joined().contains { abs($0) > 1e-3 }
-        #expect(isAboutSomething)
+        let hasEffect = together.values.joined().joined().contains { abs($0) > 1e-3 }
+        #expect(hasEffect)
     }
 
     /// The mean gradients at the embeddings, times the difference, add up to the change of the metric, with an error
@@ -129,7 +129,7 @@ import ViT
     }
 
     /// Estimates with a donor's activations are finite and differ between images.
-    @Test func donorsGiveTheirOwn() throws {
+    @Test func donorEstimatesAreFiniteAndDiffer() throws {
         let lab = try Lab(images: 2, donor: true)
         let patches = lab.everyCombination().filter { $0.parts[0].tokens == nil }
         let donated = try lab.estimates(patches, Self.all)

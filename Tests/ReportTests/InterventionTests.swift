@@ -100,7 +100,7 @@ import Testing
     }
 
     /// Captions about windows compare sizes, so that they hold for losses too.
-    @Test(arguments: ["restore", "noise"]) func windowsInWords(direction: String) throws {
+    @Test(arguments: ["restore", "noise"]) func windowCaptionsCompareSizes(direction: String) throws {
         let patches = ["1", "3"].flatMap { window in (0..<3).map { patch($0, direction, window: window) } }
         let temporary = try TemporaryStore(testManifest(patches: patches))
         func pass(_ p: Float) -> PassMetrics { PassMetrics(p: p, logit: p, logitDiff: p, kl: 0, prediction: 0) }

@@ -94,7 +94,7 @@ struct Search: ParsableCommand {
         let skipped = unreadable.skipped
         let data = try LabelledData(settings, model: checkpoint.config, skipped: skipped)
         try data.requireLabels(target, keep: settings.keep)
-        let foil = try options.foil(among: labels, hasColumn: data.foils != nil)
+        let foil = try options.foil(among: labels, hasColumn: data.foilColumn != nil)
         try data.checkFoils(foil, target)
         let images = try OptionText.images(settings, count: data.dataset.count)
         let patches = items.map(\.patch)

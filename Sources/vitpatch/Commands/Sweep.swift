@@ -121,7 +121,7 @@ struct Sweep: ParsableCommand {
         let corruptions = settings.corruptions
         let target = try options.target(among: checkpoint.config.labels)
         try data.requireLabels(target, keep: settings.keep)
-        let foil = try options.foil(among: checkpoint.config.labels, hasColumn: data.foils != nil)
+        let foil = try options.foil(among: checkpoint.config.labels, hasColumn: data.foilColumn != nil)
         try data.checkFoils(foil, target)
         let spec = try options.spec(for: checkpoint.config)
         try checkNothingIsIgnored(spec)
@@ -190,14 +190,14 @@ struct Sweep: ParsableCommand {
             return try planned(
                 patches, images: share(most, among: share(most, among: planned(patches, images: most).shape.images)))
         }
-        func sweepRun(_ items: [SweepSpec.Item], into store: SweepStore, isScreening: Bool = false) -> SweepRun {
+        func sweepRun(_ items: [SweepSpec.Item], into store: SweepStore, isRanking: Bool = false) -> SweepRun {
             let patches = items.map(\.patch)
             return SweepRun(
                 devices: devices, data: data, corruptions: corruptions, keep: settings.keep, target: target, foil: foil,
                 partner: settings.partner, noiseDeviation: settings.noiseDeviation, seed: settings.seed,
                 samples: settings.samples, patches: patches, file: file, store: store, memory: memory,
-                profiler: isScreening ? nil : profiler,
-                skipped: isScreening ? skipped.map { _ in SkippedImages() } : skipped)
+                profiler: isRanking ? nil : profiler,
+                skipped: isRanking ? skipped.map { _ in SkippedImages() } : skipped)
         }
         func described(_ items: [SweepSpec.Item]) throws -> Manifest {
             var manifest = try self.manifest(
@@ -208,7 +208,7 @@ struct Sweep: ParsableCommand {
         var pairCount: Int?
         if settings.pairs != .none || settings.shapley > 0 {
             if !resume {
-                // The folder is checked before the places are screened.
+                // The folder is checked before the places are ranked.
                 try ResultsError.naming("--resume goes on with it, --overwrite replaces it") {
                     _ = try NewStore(folder: folder, manifest: described(items), overwrite: overwrite)
                 }
@@ -218,13 +218,13 @@ struct Sweep: ParsableCommand {
             let found = try sets.items(stored: resume ? ResultsStore.open(folder: folder).manifest : nil) {
                 // The images without --shard, as all shards must have the same pairs.
                 let images = Array(
-                    try OptionText.images(settings, count: data.dataset.count).prefix(PlaceSets.screened))
-                return try sets.screen(images: images.count) { store in
+                    try OptionText.images(settings, count: data.dataset.count).prefix(PlaceSets.mostRankingImages))
+                return try sets.rank(images: images.count) { store in
                     let run = sweepRun(
                         own,
                         into: SweepStore(
                             store, data: data, classes: checkpoint.config.classes, keepLogits: false, profiler: nil),
-                        isScreening: true)
+                        isRanking: true)
                     return try run.run(
                         images: corruptions.map { _ in images }, chosen: Array(own.indices),
                         plan: plan(own.map(\.patch), images: images.count), keep: settings.keep,
@@ -236,7 +236,7 @@ struct Sweep: ParsableCommand {
         }
         let patches = items.map(\.patch)
         let estimates = settings.estimation
-        let exactImages = Screen.images(
+        let exactImages = ExactChoice.images(
             settings.exactImages, of: try OptionText.images(settings, count: data.dataset.count), seed: settings.seed)
         // A sweep that does not fit the memory is refused before anything is replaced.
         let wholePlan = settings.exact == .all ? try plan(patches, images: exactImages?.count ?? images.count) : nil
