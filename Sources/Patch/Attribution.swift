@@ -44,7 +44,7 @@ package final class Attribution {
     let patches: [Patch]
     let means: ActivationMeans?
     let file: ActivationFile?
-    let input: WaveInput
+    let input: WaveUpload
     private let metrics: Metrics
     let contract: Contract
     let keyTokens: KeyTokens
@@ -79,7 +79,7 @@ package final class Attribution {
             library, headDim: encoder.config.headDim, hasScoreBias: encoder.config.architecture.hasScoreBias)
         residual = try Residual(library)
         let counts = work.counts(shape, encoder.config, donor: donor?.config)
-        input = try WaveInput(
+        input = try WaveUpload(
             encoder: encoder, donor: donor, extras: work.extras, hasMeans: means != nil, hasFile: file != nil,
             counts: (counts.input, counts.words))
         x = try Buffer(context, count: counts.stream)
@@ -134,7 +134,7 @@ package final class Attribution {
 
     /// Logits of every pass, the metrics of the clean and corrupted ones, and the metrics' gradients.
     private func readout(
-        _ walk: AttributionWalk, _ wave: Wave, _ passes: [WaveInput.SourcePass]
+        _ walk: AttributionWalk, _ wave: Wave, _ passes: [WaveUpload.SourcePass]
     ) throws(CLError) -> WaveResult {
         context.stage("classifier")
         let classes = encoder.config.classes, images = walk.images, final = walk.region(2 * encoder.config.layers)
