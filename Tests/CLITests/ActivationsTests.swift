@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `vitpatch activations`, and `--patch-with file:` with its output.

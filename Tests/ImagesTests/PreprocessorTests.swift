@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Images
@@ -176,7 +177,7 @@ import Testing
         #expect(
             message { _ = try shortest(source()) }
                 == "Preprocessing gives 25 x 16 pixels, but the model takes 16 x 16.")
-        var random = Random()
+        var random = SplitMix64.fresh()
         #expect(try shortest(random.image(width: 9, height: 9)).count == 3 * 16 * 16)
         let line = try random.image(width: 60_000, height: 1)
         #expect(

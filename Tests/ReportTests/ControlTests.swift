@@ -2,6 +2,7 @@ import Foundation
 import Results
 import Statistics
 import StoreTestSupport
+import TestSupport
 import Testing
 
 @testable import Report
@@ -17,7 +18,7 @@ import Testing
     /// Single layers and windows in both directions, a site without other places, and random places: 40 of 3 layers, 3
     /// of 2.
     init() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         seed = random.seed
         func place(_ direction: String, _ layer: String, _ window: String, _ extent: String, control: Bool = false)
             -> PatchRecord

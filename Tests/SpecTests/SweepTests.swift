@@ -1,6 +1,7 @@
 import Foundation
 import Images
 import Patch
+import TestSupport
 import Testing
 
 @testable import Spec
@@ -282,7 +283,7 @@ struct SweepTests {
     /// A printed spec reads back as the same sweep, for any options.
     @Test(arguments: (0..<40).map { _ in UInt64.random(in: 0...UInt64.max) })
     func whatIsPrintedReadsBack(_ seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = SplitMix64(seed: seed)
         func pick(_ texts: String...) -> String { texts.randomElement(using: &random) ?? "" }
         var options = SweepOptions()
         func flag(_ key: SweepKey, _ texts: [String]) {
@@ -326,15 +327,5 @@ struct SweepTests {
         #expect(read.yaml == printed, "seed \(seed)")
         #expect(try read.settings() == options.settings(), "seed \(seed)\n\(printed)")
         #expect(try read.spec(for: config) == options.spec(for: config), "seed \(seed)\n\(printed)")
-    }
-}
-
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }
