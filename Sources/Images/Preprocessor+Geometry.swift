@@ -57,8 +57,7 @@ extension Preprocessor {
     }
 
     /// Scales a resize and crop of another fixed output size so that they give the model's size.
-    static func scaled(_ resizing: Resizing, _ crop: PixelSize?, to model: PixelSize) -> (Resizing, PixelSize?)
-    {
+    static func scaled(_ resizing: Resizing, _ crop: PixelSize?, to model: PixelSize) -> (Resizing, PixelSize?) {
         var fixed = crop
         if fixed == nil, case .to(let size) = resizing { fixed = size }
         guard let fixed, fixed != model, fixed.width > 0, fixed.height > 0 else { return (resizing, crop) }
@@ -79,8 +78,7 @@ extension Preprocessor {
     }
 
     /// Rejects unusable sizes, and a fixed output size that is not the model's.
-    static func check(_ resizing: Resizing, _ crop: PixelSize?, model: PixelSize, _ file: ProcessorFile) throws
-    {
+    static func check(_ resizing: Resizing, _ crop: PixelSize?, model: PixelSize, _ file: ProcessorFile) throws {
         var fixed = crop
         if case .to(let size) = resizing {
             guard pixelCount(size.width, size.height) != nil else {

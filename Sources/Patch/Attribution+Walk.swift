@@ -101,7 +101,8 @@ extension Attribution {
                 try backward.mlpOutput(layer: layer, g: g, count: walk.backwardPassCount, workspace: backwardWorkspace)
                 try contractInside(.mlpAct, layer: layer, gradient(.mlpAct), walk)
                 try backward.activate(
-                    layer: layer, lists: walk.lists, slots: walk.slots, forward: workspace, workspace: backwardWorkspace)
+                    layer: layer, lists: walk.lists, slots: walk.slots, forward: workspace, workspace: backwardWorkspace
+                )
                 try contractInside(.mlpPre, layer: layer, gradient(.mlpPre), walk)
             }
             if isDone(.mlp) { return }
@@ -115,12 +116,14 @@ extension Attribution {
             try contractOutput(.attnOut, layer: layer, stream(g, tokens), walk)
             if !isDone(.attention) || work.layout.looksInside(.attention, layer: layer) {
                 try recompute(.attention, layer: layer, walk)
-                try backward.attentionOutput(layer: layer, g: g, count: walk.backwardPassCount, workspace: backwardWorkspace)
+                try backward.attentionOutput(
+                    layer: layer, g: g, count: walk.backwardPassCount, workspace: backwardWorkspace)
                 try contractInside(.z, layer: layer, gradient(.z), walk)
                 for site in [Site.q, .k, .pattern] { try contractScores(site, layer: layer, gradient(.z), walk) }
                 if isDone(.attention), work.layout.tables(.v, layer).isEmpty { return }
                 try backward.attend(
-                    layer: layer, lists: walk.lists, slots: walk.slots, forward: workspace, workspace: backwardWorkspace)
+                    layer: layer, lists: walk.lists, slots: walk.slots, forward: workspace, workspace: backwardWorkspace
+                )
                 try contractInside(.v, layer: layer, gradient(.v), walk)
             }
             if isDone(.attention) { return }

@@ -103,7 +103,8 @@ let controlColumns =
 /// The cells of `controlColumns`; dashes where there is nothing to compare with.
 func controlCells(_ patch: PatchStatistics) -> [Table.Cell] {
     guard let control = patch.control else { return Array(repeating: .missing, count: controlColumns.count) }
-    return [.count(control.places), .effect(control.mean, 4), .effect(control.extremePercentile, 4)] + cells(control.difference, 4)
+    return [.count(control.places), .effect(control.mean, 4), .effect(control.extremePercentile, 4)]
+        + cells(control.difference, 4)
         + [.p(control.pValue), .p(control.pMaximum)]
 }
 

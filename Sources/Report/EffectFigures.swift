@@ -233,7 +233,8 @@ struct EffectFigures {
                     LineChart.Series(name: "Δp", colour: 0, points: chosen.map { .init(tested: $0) })
                 ], digits: decimals(for: chosen.map(\.p.mean)), yRange: [0])
             return Figure(
-                name: name("strongest", interventionName(group.direction), group.site), title: "Strongest places: \(group.title)",
+                name: name("strongest", interventionName(group.direction), group.site),
+                title: "Strongest places: \(group.title)",
                 caption: "Δp is p patched − \(base(group.direction)). \(intervals)", panels: [chart.panel],
                 legend: LegendItem.significance, table: patchTable(Array(chosen), statistics))
         }

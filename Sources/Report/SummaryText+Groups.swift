@@ -121,7 +121,8 @@ extension SummaryWriter {
             line(
                 "  " + padded(text, name) + paddedLeft("\(control.places)", 6)
                     + "  " + padded(interval(control.p, digits), mean) + "  "
-                    + padded(control.extremePercentile.isNaN ? "-" : signed(control.extremePercentile, digits), 15) + "  "
+                    + padded(control.extremePercentile.isNaN ? "-" : signed(control.extremePercentile, digits), 15)
+                    + "  "
                     + (control.isDrawn ? control.beyond(patches) : ""))
         }
     }

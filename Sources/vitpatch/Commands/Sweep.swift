@@ -1,13 +1,9 @@
 import ArgumentParser
-import CLRuntime
 import Foundation
-import Images
 import Patch
 import Report
 import Results
-import Statistics
 import Spec
-import ViT
 
 struct Sweep: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -76,7 +76,8 @@ struct SweepRun {
         try work(images: images, perWave: plan.shape.images, isFiltered: keep != .all, inputs, interruption) {
             device, queue, tally in
             SweepWorker(
-                self, device: device, chosen: chosen, plan: plan, keep: keep, inputs: inputs, queue: queue, tally: tally)
+                self, device: device, chosen: chosen, plan: plan, keep: keep, inputs: inputs, queue: queue, tally: tally
+            )
         }
     }
 
