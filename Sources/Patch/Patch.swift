@@ -4,13 +4,13 @@ import ViT
 package enum Direction: String, Codable, Sendable, CaseIterable {
     /// Clean activations into the corrupted pass: denoising, or causal tracing (Meng et al. 2022)
     case restore
-    /// Corrupted activations into the clean pass: noising
+    /// Corrupted activations into the clean pass; `noise` in files and on the command line
     case noising = "noise"
 }
 
 /// The source of the activations that are put in.
 package enum PatchWith: String, Codable, Sendable, CaseIterable {
-    /// The other pass's activations
+    /// The other pass's activations, clean or corrupted; `clean` in files and on the command line
     case other = "clean"
     /// Zeros
     case zero
