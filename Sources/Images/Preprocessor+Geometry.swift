@@ -1,3 +1,5 @@
+import Formats
+
 // The sizes in a preprocessor's configuration: resizing and centre crop.
 extension Preprocessor {
     enum Resizing: Sendable, Equatable {
