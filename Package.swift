@@ -95,9 +95,9 @@ let package = Package(
             dependencies: ["Kernels", "CLRuntime", "Verification", "Reference", "CAMX", "CMMALayout"]),
         .testTarget(name: "VerificationTests", dependencies: ["Verification", "ViT", "Kernels", "CLRuntime"]),
         .testTarget(name: "FormatsTests", dependencies: ["Formats"]),
-        .testTarget(name: "ViTTests", dependencies: ["ViT", "Formats"]),
-        .testTarget(name: "ImagesTests", dependencies: ["Images", "Formats"]),
-        .testTarget(name: "SpecTests", dependencies: ["Spec", "Patch", "Images", "ViT", "Files"]),
+        .testTarget(name: "ViTTests", dependencies: ["ViT", "Formats", "TestSupport"]),
+        .testTarget(name: "ImagesTests", dependencies: ["Images", "Formats", "TestSupport"]),
+        .testTarget(name: "SpecTests", dependencies: ["Spec", "Patch", "Images", "ViT", "Files", "TestSupport"]),
         .testTarget(
             name: "PatchTests",
             dependencies: [
@@ -105,9 +105,13 @@ let package = Package(
             ]),
         .testTarget(name: "VitPatchTests", dependencies: ["VitPatch", "Heads"]),
         .testTarget(
-            name: "ResultsTests", dependencies: ["Results", "Files", .product(name: "GRDB", package: "GRDB.swift")]),
-        .testTarget(name: "StatisticsTests", dependencies: ["Statistics", "Results", "StoreTestSupport"]),
-        .testTarget(name: "ReportTests", dependencies: ["Report", "Statistics", "Results", "StoreTestSupport"]),
+            name: "ResultsTests",
+            dependencies: ["Results", "Files", "TestSupport", .product(name: "GRDB", package: "GRDB.swift")]),
+        .testTarget(
+            name: "StatisticsTests", dependencies: ["Statistics", "Results", "StoreTestSupport", "TestSupport"]),
+        .testTarget(
+            name: "ReportTests",
+            dependencies: ["Report", "Statistics", "Results", "StoreTestSupport", "TestSupport"]),
         .testTarget(name: "ReferenceTests", dependencies: ["Reference", "TestSupport"]),
         .testTarget(name: "CLITests", dependencies: ["Kernels", "CLRuntime", "TestSupport"]),
     ],

@@ -79,12 +79,6 @@ __kernel void attention_online(__global const float *q, int qOffset, int qStride
 // Slots are passes: slot s starts at s * queries rows of q and z, at s * T rows of kv.
 // ND-range: (ceil(most tokens / QL), entries), local (1, 1)
 
-// As PatternEntry in Attention.swift
-typedef struct {
-  int from, to;            // slots: whose pattern, and whose values and z
-  int head;
-  int tokens, tokenCount;  // where in `lists` the query tokens stand, and how many they are
-} PatternEntry;
 __kernel void attention_pattern(__global const float *q, int qOffset, int qStride, int queries,
                                 __global const float *kv, int kOffset, int vOffset, int kvStride, int T, float scale,
                                 __global float *z, int zStride, __global const int *lists,

@@ -246,12 +246,6 @@ __kernel void attention_online_amx(__global const float *q, int qOffset, int qSt
          z + zOffset + i * queries * zStride + h * DH, zStride, &memory SCORE_BIAS_OF(h));
 }
 
-// As PatternEntry in Attention.swift
-typedef struct {
-  int from, to;            // slots: whose pattern, and whose values and z
-  int head;
-  int tokens, tokenCount;  // where in `lists` the query tokens stand, and how many they are
-} PatternEntry;
 __attribute__((reqd_work_group_size(1, 1, 1)))
 __kernel void attention_pattern_amx(__global const float *q, int qOffset, int qStride, int queries,
                                     __global const float *kv, int kOffset, int vOffset, int kvStride, int T,

@@ -23,7 +23,7 @@
 #define KB 16
 #endif
 
-__kernel void attention_backward_queries(ARGUMENTS) {
+__kernel void attention_backward_queries(BACKWARD_ARGUMENTS) {
   int t0 = get_global_id(0) * QL, h = get_global_id(1);
   AT_ROW_AND_HEAD
   for (int t = max(t0, queries); t < min(t0 + QL, T); t++)
@@ -84,7 +84,7 @@ __kernel void attention_backward_queries(ARGUMENTS) {
     for (int n = 0; n < 3; n++) statistics[(t0 + lane) * 4 + n] = kept[n * QL + lane];
 }
 
-__kernel void attention_backward_keys(ARGUMENTS) {
+__kernel void attention_backward_keys(BACKWARD_ARGUMENTS) {
   int t0 = get_global_id(0) * QL, h = get_global_id(1);
   AT_ROW_AND_HEAD
   float kt[DH * QL], vt[DH * QL];

@@ -116,7 +116,7 @@ static inline void store_row(const float4 *o, float factor, int tx, __global flo
   }
 }
 
-__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backward_queries_group(ARGUMENTS) {
+__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backward_queries_group(BACKWARD_ARGUMENTS) {
   __local float qs[DH * BQ] __attribute__((aligned(16)));
   __local float gs[DH * BQ] __attribute__((aligned(16)));
   __local float block[OTHERS * D4 * 4] __attribute__((aligned(16)));
@@ -221,7 +221,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backw
   }
 }
 
-__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backward_keys_group(ARGUMENTS) {
+__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_backward_keys_group(BACKWARD_ARGUMENTS) {
   __local float ks[DH * BQ] __attribute__((aligned(16)));
   __local float vs[DH * BQ] __attribute__((aligned(16)));
   __local float block[OTHERS * D4 * 4] __attribute__((aligned(16)));

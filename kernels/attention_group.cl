@@ -36,9 +36,6 @@
 DEFINE_EXP2(float, as_float, as_int)
 DEFINE_EXP2(float4, as_float4, as_int4)
 
-// Query token i of a group's list; all tokens in order where there is none.
-static inline int token(__global const int *tokens, int i) { return tokens ? tokens[i] : i; }
-
 // Columns d ..< d + 4 of a row of DH; those past the last are 0.
 static inline float4 load_row(__global const float *p, int d, bool aligned) {
   if (aligned && d + 4 <= DH) return *(__global const float4 *)(p + d);
@@ -211,13 +208,6 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_onlin
          kv + kOffset + i * T * kvStride + h * DH, kv + vOffset + i * T * kvStride + h * DH, kvStride, T, scale,
          z + zOffset + i * queries * zStride + h * DH, zStride, qs, block, ps, shared SCORE_BIAS_OF(h));
 }
-
-// As PatternEntry in Attention.swift
-typedef struct {
-  int from, to;            // slots: whose pattern, and whose values and z
-  int head;
-  int tokens, tokenCount;  // where in `lists` the query tokens stand, and how many they are
-} PatternEntry;
 
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_pattern_group(
     __global const float *q, int qOffset, int qStride, int queries, __global const float *kv, int kOffset, int vOffset,

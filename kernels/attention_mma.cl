@@ -48,7 +48,6 @@ static inline uint rest(float low, float high, uint hi) {
 }
 
 static inline float at_or_zero(__global const float *p, int d) { return d < DH ? p[d] : 0.0f; }
-static inline int token(__global const int *tokens, int i) { return tokens ? tokens[i] : i; }
 
 // KEYS rows of keys or values, split; rows past the last are zeros.
 static inline void put_rows(__local uchar *to, __global const float *from, int stride, bool aligned, int rows) {
@@ -238,13 +237,6 @@ __kernel void attention_online_mma(
          kv + kOffset + i * T * kvStride + h * DH, kv + vOffset + i * T * kvStride + h * DH, kvStride, T, scale,
          z + zOffset + i * queries * zStride + h * DH, zStride, ks, vs SCORE_BIAS_OF(h));
 }
-
-// As PatternEntry in Attention.swift
-typedef struct {
-  int from, to;            // slots: whose pattern, and whose values and z
-  int head;
-  int tokens, tokenCount;  // where in `lists` the query tokens stand, and how many they are
-} PatternEntry;
 
 __kernel void attention_pattern_mma(
     __global const float *q, int qOffset, int qStride, int queries, __global const float *kv, int kOffset, int vOffset,

@@ -3,7 +3,7 @@
 // q, k, v, z  of the forward pass: slot s, token t, head h at Offset + s * Row + t * Token + h * DH
 // g, out, statistics  at row i, whose slot is lists[first + i]
 
-#define ARGUMENTS                                                                                                    \
+#define BACKWARD_ARGUMENTS                                                                                           \
   __global const float *q, int qOffset, int qRow, int qToken, int queries, __global const float *kv, int kOffset,    \
       int vOffset, int kvRow, int kvToken, int T, __global const float *z, int zOffset, int zRow, int zToken,        \
       float scale, __global const int *lists, int first, __global const float *g, __global float *statistics,        \

@@ -44,13 +44,13 @@ static inline float shared_sum(float value, int lane, int share, __local float *
   return value;
 }
 
-#define ARGUMENTS                                                                                              \
+#define CONTRACT_ARGUMENTS                                                                                     \
   __global const float *g, int gOffset, int gRow, int gToken, __global const float *s, int sOffset, int sRow,  \
       int sToken, __global const float *r, int rOffset, int rRow, int rToken, int tokens, int groups, int width, \
       int share, __global const int *lists, int first, float weight, int accumulate, __global float *out, \
       int outOffset, __local float *scratch
 
-__kernel void contract(ARGUMENTS) {
+__kernel void contract(CONTRACT_ARGUMENTS) {
   int lane = get_local_id(0);
   size_t t = get_global_id(1);
   ContractEntry entry = ((__global const ContractEntry *)(lists + first))[get_global_id(2)];
@@ -77,7 +77,7 @@ __kernel void contract(ARGUMENTS) {
   }
 }
 
-__kernel void contract_summed(ARGUMENTS) {
+__kernel void contract_summed(CONTRACT_ARGUMENTS) {
   int lane = get_local_id(0), piece = get_global_id(1);
   ContractEntry entry = ((__global const ContractEntry *)(lists + first))[get_global_id(2)];
   g += (size_t)gOffset + (size_t)entry.g * gRow;

@@ -63,9 +63,6 @@ static inline void transpose(floatq *rows) {
 }
 #endif
 
-// Query token i of a work-item's list, or i where there is no list.
-static inline int token(__global const int *tokens, int i) { return tokens ? tokens[i] : i; }
-
 #if SCORE_BIAS
 // The bias of one key's scores for a vector of queries, times log2(e);   bias [queries, T] of a head
 static inline floatq row_bias(__global const float *bias, __global const int *tokens, int t0, int queries, int T,

@@ -24,7 +24,7 @@ X86 = ["--target=x86_64-unknown-linux-gnu", "-march=sapphirerapids", "-mprefer-v
 # Headers, macros
 KERNELS = {
     "gemm_amx": (["epilogue"], {"STRIPS": 7, "PANELS": 24, "KC": 768}),
-    "attention_amx": (["lanes"], {"QL": 16, "DH": 72, "QUERIES": 320, "KEYS": 128, "SCORE_BIAS": 1}),
+    "attention_amx": (["query_tokens", "lanes"], {"QL": 16, "DH": 72, "QUERIES": 320, "KEYS": 128, "SCORE_BIAS": 1}),
 }
 
 

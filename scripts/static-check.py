@@ -26,8 +26,8 @@ NVIDIA = ["sm_80", "sm_90"]
 AMD = ["gfx90a", "gfx1100"]
 # What a file has in front of it, beside common.cl
 HEADS = {"bias_activation": ["epilogue"], "activation_backward": ["epilogue"], "attention_backward_group": ["backward_arguments"],
-         "key_tokens": ["lanes"], "gemm_tiled": ["epilogue"], "gemm_mma": ["epilogue", "mma", "mma_layout"],
-         "attention_mma": ["mma"]}
+         "attention_group": ["query_tokens"], "key_tokens": ["query_tokens", "lanes"], "gemm_tiled": ["epilogue"], "gemm_mma": ["epilogue", "mma", "mma_layout"],
+         "attention_mma": ["mma", "query_tokens"]}
 # Inline PTX, and the registers that the provider allows them (TensorCoreGEMM.swift, Attention.swift)
 TENSOR_CORES = {"gemm_mma", "attention_mma"}
 MAX_REGISTERS = 128

@@ -95,7 +95,7 @@ enum KernelFile: String, CaseIterable {
 
     /// Files without kernels, whose functions others use
     private enum Header {
-        case amx, backwardArguments, epilogue, lanes, mma, mmaLayout
+        case amx, backwardArguments, epilogue, lanes, mma, mmaLayout, queryTokens
 
         var source: [UInt8] {
             switch self {
@@ -105,6 +105,7 @@ enum KernelFile: String, CaseIterable {
             case .lanes: PackageResources.lanes_cl
             case .mma: PackageResources.mma_cl
             case .mmaLayout: PackageResources.mma_layout_cl
+            case .queryTokens: PackageResources.query_tokens_cl
             }
         }
     }
@@ -113,12 +114,12 @@ enum KernelFile: String, CaseIterable {
     private var parts: (headers: [Header], own: [UInt8]) {
         switch self {
         case .activationBackward: ([.epilogue], PackageResources.activation_backward_cl)
-        case .attention: ([.lanes], PackageResources.attention_cl)
-        case .attentionAMX: ([.lanes, .amx], PackageResources.attention_amx_cl)
-        case .attentionBackward: ([.lanes, .backwardArguments], PackageResources.attention_backward_cl)
+        case .attention: ([.queryTokens, .lanes], PackageResources.attention_cl)
+        case .attentionAMX: ([.queryTokens, .lanes, .amx], PackageResources.attention_amx_cl)
+        case .attentionBackward: ([.queryTokens, .lanes, .backwardArguments], PackageResources.attention_backward_cl)
         case .attentionBackwardGroup: ([.backwardArguments], PackageResources.attention_backward_group_cl)
-        case .attentionGroup: ([], PackageResources.attention_group_cl)
-        case .attentionMMA: ([.mma], PackageResources.attention_mma_cl)
+        case .attentionGroup: ([.queryTokens], PackageResources.attention_group_cl)
+        case .attentionMMA: ([.mma, .queryTokens], PackageResources.attention_mma_cl)
         case .biasActivation: ([.epilogue], PackageResources.bias_activation_cl)
         case .contract: ([], PackageResources.contract_cl)
         case .embed: ([], PackageResources.embed_cl)
@@ -126,7 +127,7 @@ enum KernelFile: String, CaseIterable {
         case .gemmMMA: ([.epilogue, .mma, .mmaLayout], PackageResources.gemm_mma_cl)
         case .gemmPacked: ([.epilogue], PackageResources.gemm_packed_cl)
         case .gemmTiled: ([.epilogue], PackageResources.gemm_tiled_cl)
-        case .keyTokens: ([.lanes], PackageResources.key_tokens_cl)
+        case .keyTokens: ([.queryTokens, .lanes], PackageResources.key_tokens_cl)
         case .layernorm: ([], PackageResources.layernorm_cl)
         case .layernormBackward: ([], PackageResources.layernorm_backward_cl)
         case .metricGradient: ([], PackageResources.metric_gradient_cl)

@@ -104,7 +104,7 @@ package final class TensorCoreGEMM: GEMM {
     }
 
     private func cost(_ tile: Tile, _ rows: Int, _ columns: Int) -> Double {
-        filledWavesCost(
+        tileRoundsCost(
             rows: rows, columns: columns, tileRows: tile.rows, tileColumns: tile.columns, efficiency: tile.efficiency,
             units: library.context.device.computeUnits)
     }
@@ -113,7 +113,7 @@ package final class TensorCoreGEMM: GEMM {
 }
 
 /// Relative time of a product on `units` multiprocessors: rounds of one tile per unit, times the work of a tile.
-func filledWavesCost(
+func tileRoundsCost(
     rows: Int, columns: Int, tileRows: Int, tileColumns: Int, efficiency: Double, units: Int
 ) -> Double {
     let tiles = ((rows + tileRows - 1) / tileRows) * ((columns + tileColumns - 1) / tileColumns)

@@ -116,7 +116,7 @@ package final class TiledGEMM: GEMM {
         let weight = try validated(weight, as: Weight.self, a, rows, out, residual)
         if rows == 0 { return }
         func cost(_ tile: Tile) -> Double {
-            filledWavesCost(
+            tileRoundsCost(
                 rows: rows, columns: weight.outputs, tileRows: tile.rows, tileColumns: tile.columns,
                 efficiency: tile.efficiency, units: context.device.computeUnits)
         }

@@ -76,7 +76,7 @@ public struct ActivationPatch: Sendable, Hashable {
             heads: try heads.map { try checked($0, "head", below: config.heads) },
             tokens: try tokens.map { try checked($0, "token", below: config.tokens) })
         return Patch(
-            direction: direction == .restore ? .restore : .noise, with: source == .otherPass ? .clean : .zero,
+            direction: direction == .restore ? .restore : .noising, with: source == .otherPass ? .other : .zero,
             parts: [part])
     }
 }

@@ -62,7 +62,7 @@ extension Attribution {
     }
 
     /// Recomputes activations inside a stage, for the passes that are differentiated or compared.
-    private func again(_ stage: Depth.Stage, layer: Int, _ walk: AttributionWalk) throws(CLError) {
+    private func recompute(_ stage: Depth.Stage, layer: Int, _ walk: AttributionWalk) throws(CLError) {
         var blocks = walk.differentiated
         let isSeen = work.layout.looksInside(stage, layer: layer)
         if isSeen {
@@ -78,17 +78,17 @@ extension Attribution {
 
     /// Goes from the metrics back to the first place of any table, and fills every place's tables on the way.
     func backward(_ walk: AttributionWalk) throws(CLError) {
-        guard let lowest = work.layout.lowest, walk.gradients > 0 else { return }
+        guard let lowest = work.layout.lowest, walk.backwardPassCount > 0 else { return }
         let config = encoder.config, d = config.hiddenSize, final = 2 * config.layers
         context.stage("backward: classifier")
-        try backward.readout(x: x, lists: walk.lists, rows: walk.streamRows[final], g: g, workspace: gradients)
+        try backward.readout(x: x, lists: walk.lists, rows: walk.streamRows[final], g: g, workspace: backwardWorkspace)
         for layer in (0..<config.layers).reversed() {
             let tokens = encoder.tokens(after: layer)
             func stream(_ buffer: Buffer<Float>, _ tokens: Int) -> TokenRows {
                 TokenRows(buffer, offset: 0, rowStride: tokens * d, tokenStride: d)
             }
             func gradient(_ activation: Activation) -> TokenRows {
-                backward.gradient(activation, layer: layer, workspace: gradients)
+                backward.gradient(activation, layer: layer, workspace: backwardWorkspace)
             }
             func isDone(_ stage: Depth.Stage) -> Bool { lowest >= Depth(layer: layer, stage: stage) }
 
@@ -97,36 +97,39 @@ extension Attribution {
             if isDone(.residPost) { return }
             try contractOutput(.mlpOut, layer: layer, stream(g, tokens), walk)
             if !isDone(.mlp) || work.layout.looksInside(.mlp, layer: layer) {
-                try again(.mlp, layer: layer, walk)
-                try backward.mlpOutput(layer: layer, g: g, count: walk.gradients, workspace: gradients)
+                try recompute(.mlp, layer: layer, walk)
+                try backward.mlpOutput(layer: layer, g: g, count: walk.backwardPassCount, workspace: backwardWorkspace)
                 try contractInside(.mlpAct, layer: layer, gradient(.mlpAct), walk)
                 try backward.activate(
-                    layer: layer, lists: walk.lists, slots: walk.slots, forward: workspace, workspace: gradients)
+                    layer: layer, lists: walk.lists, slots: walk.slots, forward: workspace, workspace: backwardWorkspace
+                )
                 try contractInside(.mlpPre, layer: layer, gradient(.mlpPre), walk)
             }
             if isDone(.mlp) { return }
             try backward.mlpInput(
                 layer: layer, x: x, lists: walk.lists, rows: walk.streamRows[2 * layer + 1], g: g,
-                workspace: gradients)
+                workspace: backwardWorkspace)
             try contractStream(.residMid, layer: layer, region: 2 * layer + 1, stream(g, tokens), walk)
             if isDone(.residMid) { return }
 
             context.stage("backward: attention \(layer)")
             try contractOutput(.attnOut, layer: layer, stream(g, tokens), walk)
             if !isDone(.attention) || work.layout.looksInside(.attention, layer: layer) {
-                try again(.attention, layer: layer, walk)
-                try backward.attentionOutput(layer: layer, g: g, count: walk.gradients, workspace: gradients)
+                try recompute(.attention, layer: layer, walk)
+                try backward.attentionOutput(
+                    layer: layer, g: g, count: walk.backwardPassCount, workspace: backwardWorkspace)
                 try contractInside(.z, layer: layer, gradient(.z), walk)
                 for site in [Site.q, .k, .pattern] { try contractScores(site, layer: layer, gradient(.z), walk) }
                 if isDone(.attention), work.layout.tables(.v, layer).isEmpty { return }
                 try backward.attend(
-                    layer: layer, lists: walk.lists, slots: walk.slots, forward: workspace, workspace: gradients)
+                    layer: layer, lists: walk.lists, slots: walk.slots, forward: workspace, workspace: backwardWorkspace
+                )
                 try contractInside(.v, layer: layer, gradient(.v), walk)
             }
             if isDone(.attention) { return }
             try backward.attentionInput(
                 layer: layer, x: x, lists: walk.lists, rows: walk.streamRows[2 * layer], g: g, out: other,
-                workspace: gradients)
+                workspace: backwardWorkspace)
             swap(&g, &other)
             try contractStream(.residPre, layer: layer, region: 2 * layer, stream(g, config.tokens), walk)
             if layer == 0 { try contractStream(.embed, layer: 0, region: 0, stream(g, config.tokens), walk) }

@@ -44,7 +44,7 @@ package final class Attribution {
     let patches: [Patch]
     let means: ActivationMeans?
     let file: ActivationFile?
-    let input: WaveInput
+    let input: WaveUpload
     private let metrics: Metrics
     let contract: Contract
     let keyTokens: KeyTokens
@@ -54,7 +54,7 @@ package final class Attribution {
     let x: Buffer<Float>  // [(2 L + 1) * regionRows, T, D]
     let o: Buffer<Float>  // [regionRows, T, D]
     let workspace: Workspace
-    let gradients: Backward.Workspace
+    let backwardWorkspace: Backward.Workspace
     /// Gradients at a place on the stream; the two buffers alternate
     var g: Buffer<Float>, other: Buffer<Float>  // [gradients, T, D]
     let mixed: Buffer<Float>  // [images, T, D]  z with the source's queries, keys or patterns
@@ -79,7 +79,7 @@ package final class Attribution {
             library, headDim: encoder.config.headDim, hasScoreBias: encoder.config.architecture.hasScoreBias)
         residual = try Residual(library)
         let counts = work.counts(shape, encoder.config, donor: donor?.config)
-        input = try WaveInput(
+        input = try WaveUpload(
             encoder: encoder, donor: donor, extras: work.extras, hasMeans: means != nil, hasFile: file != nil,
             counts: (counts.input, counts.words))
         x = try Buffer(context, count: counts.stream)
@@ -87,8 +87,8 @@ package final class Attribution {
         workspace = try Workspace(
             context, config: WaveShape.workspaceConfig(encoder.config, donor: donor?.config),
             shape: work.workspace(shape))
-        gradients = try Backward.Workspace(
-            context, config: encoder.config, rows: max(1, shape.images * work.gradients(shape)))
+        backwardWorkspace = try Backward.Workspace(
+            context, config: encoder.config, rows: max(1, shape.images * work.backwardPassesPerImage(shape)))
         g = try Buffer(context, count: counts.gradient)
         other = try Buffer(context, count: counts.gradient)
         mixed = try Buffer(context, count: counts.mixed)
@@ -134,7 +134,7 @@ package final class Attribution {
 
     /// Logits of every pass, the metrics of the clean and corrupted ones, and the metrics' gradients.
     private func readout(
-        _ walk: AttributionWalk, _ wave: Wave, _ passes: [WaveInput.SourcePass]
+        _ walk: AttributionWalk, _ wave: Wave, _ passes: [WaveUpload.SourcePass]
     ) throws(CLError) -> WaveResult {
         context.stage("classifier")
         let classes = encoder.config.classes, images = walk.images, final = walk.region(2 * encoder.config.layers)
@@ -154,11 +154,11 @@ package final class Attribution {
             logits: logits, classes: classes, rows: rows, images: images, foils: wave.foilRows, labels: input.words,
             out: out)
         let values = try out.read(0..<Metrics.count(rows: rows, images: images))
-        if walk.gradients > 0 {
+        if walk.backwardPassCount > 0 {
             try backward.metricGradient(
                 logits: logits, lists: walk.lists, rows: walk.slots, images: walk.imagesOfGradients,
                 metrics: walk.metricsOfGradients, targets: out, offset: rows * Metrics.valuesPerRow,
-                workspace: gradients)
+                workspace: backwardWorkspace)
         }
         return WaveResult(
             metrics: values, rows: rows, images: images, corruptedBlock: wave.corrupted == nil ? 0 : 1,
@@ -168,10 +168,10 @@ package final class Attribution {
     /// Sums each patch's cells.
     /// - Parameter cells: [series, images, cells] of every table
     private func values(_ cells: [Float], _ result: WaveResult, images: Int) -> [[[Float]]] {
-        let estimates = work.estimates, gradients = estimates.gradients, layout = work.layout
+        let estimates = work.estimates, differentiated = estimates.differentiatedMetrics, layout = work.layout
         /// [images][patches]
         func sums(_ method: Int, _ gradient: Int) -> [[Double]] {
-            let series = method * gradients.count + gradient
+            let series = method * differentiated.count + gradient
             return (0..<images).map { image in
                 layout.terms.map { _, terms in
                     terms.reduce(0) { sum, term in
@@ -183,10 +183,10 @@ package final class Attribution {
             }
         }
         return estimates.methods.indices.flatMap { method -> [[[Float]]] in
-            let byGradient = gradients.indices.map { sums(method, $0) }
+            let byGradient = differentiated.indices.map { sums(method, $0) }
             return estimates.metrics.map { metric in
                 let wanted = metric == .p ? .logOdds : metric
-                guard let gradient = gradients.firstIndex(of: wanted) else { return [] }
+                guard let gradient = differentiated.firstIndex(of: wanted) else { return [] }
                 return byGradient[gradient].enumerated().map { image, sums in
                     metric == .p ? probabilities(sums, result, image: image) : sums.map { Float($0) }
                 }

@@ -94,7 +94,7 @@ package final class AttributionRunner {
         let limit = (memory ?? Int(0.7 * Double(limits.memory))) - limits.allocated
         let tokens = limits.isGPU ? 32_768 : 2_048
         var shape = AttributionShape(images: 1, midpoints: work.midpoints.count)
-        let passes = max(1, work.gradients(shape))
+        let passes = max(1, work.backwardPassesPerImage(shape))
         shape.images = min(max(images, 1), max(1, tokens / (models.config.tokens * passes)))
         while true {
             let buffers = try work.buffers(shape, models)

@@ -20,7 +20,7 @@ package struct Estimates: Sendable, Equatable {
     package var hasMidpoints: Bool { methods.contains { $0 != .atp } }
 
     /// The metrics that are differentiated: log-odds for p
-    var gradients: [EstimateMetric] {
+    var differentiatedMetrics: [EstimateMetric] {
         [.logOdds, .logitDiff, .logit].filter { metrics.contains($0) || ($0 == .logOdds && metrics.contains(.p)) }
     }
 }
@@ -82,14 +82,14 @@ struct AttributionWork {
     }
 
     /// Number of values per cell: one for each method and gradient.
-    var series: Int { estimates.methods.count * estimates.gradients.count }
+    var series: Int { estimates.methods.count * estimates.differentiatedMetrics.count }
 
     /// Maximum number of computed and given passes per image
     func blocks(_ shape: AttributionShape) -> Int { computed + given + shape.midpoints }
 
     /// Maximum number of backward passes per image
-    func gradients(_ shape: AttributionShape) -> Int {
-        ((atp == nil ? 0 : bases.count) + shape.midpoints) * estimates.gradients.count
+    func backwardPassesPerImage(_ shape: AttributionShape) -> Int {
+        ((atp == nil ? 0 : bases.count) + shape.midpoints) * estimates.differentiatedMetrics.count
     }
 
     func workspace(_ shape: AttributionShape) -> Workspace.Shape {
@@ -101,7 +101,7 @@ struct AttributionWork {
     func buffers(_ shape: AttributionShape, _ models: PlannedModels) throws(CLError) -> [(name: String, elements: Int)]
     {
         let config = models.config, sizes = counts(shape, config, donor: models.donor)
-        let space = workspace(shape), rows = max(1, shape.images * gradients(shape))
+        let space = workspace(shape), rows = max(1, shape.images * backwardPassesPerImage(shape))
         return [
             ("the residual stream of every layer", sizes.stream), ("the stages' outputs", sizes.output),
             ("gradients", sizes.gradient), ("gradients", sizes.gradient), ("attention's output", sizes.mixed),
@@ -121,18 +121,18 @@ struct AttributionWork {
 
     func counts(_ shape: AttributionShape, _ config: ViTConfig, donor: ViTConfig?) -> Counts {
         let row = config.tokens * config.hiddenSize, images = shape.images, blocks = blocks(shape)
-        let gradients = max(1, images * gradients(shape)), regions = 2 * config.layers + 1
+        let gradientRows = max(1, images * backwardPassesPerImage(shape)), regions = 2 * config.layers + 1
         let wave = WaveShape(images: images, patches: 0, chunkRows: 1, extras: extras)
             .counts(config, donor: donor)
         let uses = (atp == nil ? 0 : layout.pairs.count) + shape.midpoints
         let tokenLists = layout.tables.map { if case .keys(let tokens?) = $0.key.cells { tokens.count } else { 0 } }
         return Counts(
-            stream: regions * images * blocks * row, output: images * blocks * row, gradient: gradients * row,
+            stream: regions * images * blocks * row, output: images * blocks * row, gradient: gradientRows * row,
             mixed: images * row, logits: images * blocks * config.classes,
             metrics: Metrics.count(rows: images * blocks, images: images),
             tables: max(1, series * images * layout.cells),
-            lists: regions * images * blocks + gradients * (regions + 3) + 3 * images * shape.midpoints
-                + 2 * uses * estimates.gradients.count * images * ContractEntry.size
+            lists: regions * images * blocks + gradientRows * (regions + 3) + 3 * images * shape.midpoints
+                + 2 * uses * estimates.differentiatedMetrics.count * images * ContractEntry.size
                 + tokenLists.reduce(0, +) + 2 * images * SliceEntry.size * tokenLists.count,
             input: wave.input, words: wave.words)
     }

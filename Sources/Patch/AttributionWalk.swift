@@ -26,7 +26,7 @@ struct AttributionWalk {
     /// Blocks with backward passes
     let differentiated: Set<Int>
     /// Number of backward passes
-    let gradients: Int
+    let backwardPassCount: Int
     let uses: [Use]
     /// Lists of the midpoints: their rows of the encoder's input (dst), and the rows they lie between (a, b)
     let midpoints: [(position: Float, dst: Int, a: Int, b: Int)]
@@ -55,12 +55,12 @@ struct AttributionWalk {
         let given = work.computed..<(work.computed + work.given), blocks = given.upperBound + midpoints.count
         (self.images, self.given, self.blocks, regionRows) = (images, given, blocks, blocks * images)
         models = sources.models + [Int](repeating: 0, count: work.given + midpoints.count)
-        let metrics = work.estimates.gradients
+        let metrics = work.estimates.differentiatedMetrics
         var lists = RowLists(images: images, counting: (2 * layers + 1) * regionRows)
         var backward: [(block: Int, metric: Int)] = [], uses: [Use] = []
 
         /// Adds the backward passes of a block, one per metric, and returns their positions.
-        func gradients(of block: Int) -> [Int] {
+        func addBackwardPasses(of block: Int) -> [Int] {
             metrics.indices.map { metric in
                 backward.append((block, metric))
                 return backward.count - 1
@@ -90,7 +90,7 @@ struct AttributionWalk {
 
         if let atp = work.atp, isFirst {
             for base in work.bases {
-                let blocks = gradients(of: base)
+                let blocks = addBackwardPasses(of: base)
                 for pair in work.layout.pairs.indices where work.layout.pairs[pair].base == base {
                     use(pair, blocks, method: atp, weight: 1, accumulates: false)
                 }
@@ -100,7 +100,7 @@ struct AttributionWalk {
         for (index, midpoint) in midpoints.enumerated() {
             let block = given.upperBound + index, pair = work.layout.pairs[midpoint.pair]
             use(
-                midpoint.pair, gradients(of: block), method: midpoint.method, weight: midpoint.weight,
+                midpoint.pair, addBackwardPasses(of: block), method: midpoint.method, weight: midpoint.weight,
                 accumulates: midpoint.accumulates)
             points.append(
                 (midpoint.position, lists.append([block]), lists.append([pair.base]), lists.append([pair.source])))
@@ -108,7 +108,7 @@ struct AttributionWalk {
         (self.uses, self.midpoints) = (uses, points)
         differentiated = Set(backward.map(\.block))
         let count = backward.count * images
-        self.gradients = count
+        backwardPassCount = count
 
         func range(_ first: Int) -> Range<Int> { first..<(first + count) }
         slots = range(lists.append(backward.map(\.block)))

@@ -39,7 +39,7 @@ extension Patch {
         for (name, found, expected, counts) in sizes where counts && found != expected {
             throw .size(name, donor: found, model: expected)
         }
-        if let other = patches.first(where: { $0.with != .clean }) { throw .patchWith(other.with) }
+        if let other = patches.first(where: { $0.with != .other }) { throw .patchWith(other.with) }
     }
 }
 

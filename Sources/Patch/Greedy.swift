@@ -143,7 +143,7 @@ extension Patch {
             let (a, b) = (key(a), key(b))
             return zip(a, b).first { $0 != $1 }.map { $0.lexicographicallyPrecedes($1) } ?? false
         }
-        self.init(direction: patches.first?.direction ?? .restore, with: patches.first?.with ?? .clean, parts: parts)
+        self.init(direction: patches.first?.direction ?? .restore, with: patches.first?.with ?? .other, parts: parts)
     }
 
     /// Joins parts that differ in one list only, with the union of their lists; nil stands for all.

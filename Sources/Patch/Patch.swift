@@ -4,14 +4,14 @@ import ViT
 package enum Direction: String, Codable, Sendable, CaseIterable {
     /// Clean activations into the corrupted pass: denoising, or causal tracing (Meng et al. 2022)
     case restore
-    /// Corrupted activations into the clean pass: noising
-    case noise
+    /// Corrupted activations into the clean pass; `noise` in files and on the command line
+    case noising = "noise"
 }
 
 /// The source of the activations that are put in.
 package enum PatchWith: String, Codable, Sendable, CaseIterable {
-    /// The other pass's activations
-    case clean
+    /// The other pass's activations, clean or corrupted; `clean` in files and on the command line
+    case other = "clean"
     /// Zeros
     case zero
     /// The mean over the clean passes of all images, token by token
@@ -49,7 +49,7 @@ package struct Patch: Codable, Sendable, Hashable {
     package var with: PatchWith
     package var parts: [Part]
 
-    package init(direction: Direction = .restore, with: PatchWith = .clean, parts: [Part]) {
+    package init(direction: Direction = .restore, with: PatchWith = .other, parts: [Part]) {
         self.direction = direction
         self.with = with
         self.parts = parts
@@ -57,7 +57,7 @@ package struct Patch: Codable, Sendable, Hashable {
 
     /// Several sites in the same layers. `heads` applies to the sites that have heads.
     package init(
-        direction: Direction = .restore, with: PatchWith = .clean, sites: [Site], layers: [Int], heads: [Int]? = nil,
+        direction: Direction = .restore, with: PatchWith = .other, sites: [Site], layers: [Int], heads: [Int]? = nil,
         tokens: [Int]? = nil
     ) {
         self.init(

@@ -30,7 +30,7 @@ package struct WaveShape: Sendable, Equatable {
             self = []
             for patch in patches {
                 switch patch.with {
-                case .clean:
+                case .other:
                     if donor { insert(patch.direction == .restore ? .donorClean : .donorCorrupted) }
                 case .zero: insert(.zeros)
                 case .mean: insert(.means)

@@ -16,7 +16,7 @@ package final class Wavefront {
     let o: Buffer<Float>  // [rows, T, D]  a stage's output
     private let logits: Buffer<Float>  // [rows, C]
     private let out: Buffer<Float>  // [rows, 6], [images, 2]
-    let input: WaveInput
+    let input: WaveUpload
     let capacity: WaveShape
     let means: ActivationMeans?
     let file: ActivationFile?
@@ -56,7 +56,7 @@ package final class Wavefront {
         o = try Buffer(context, count: counts.stream)
         logits = try Buffer(context, count: counts.logits)
         out = try Buffer(context, count: counts.out)
-        input = try WaveInput(
+        input = try WaveUpload(
             encoder: encoder, donor: donor, extras: shape.extras, hasMeans: means != nil, hasFile: file != nil,
             counts: (counts.input, counts.words))
     }
@@ -113,7 +113,7 @@ package final class Wavefront {
     func model(_ index: Int) -> Encoder { input.model(index) }
 
     /// Computes the encoder's input of every source pass.
-    func embed(_ wave: Wave, _ passes: [WaveInput.SourcePass], _ offsets: [Int]) throws(CLError) {
+    func embed(_ wave: Wave, _ passes: [WaveUpload.SourcePass], _ offsets: [Int]) throws(CLError) {
         try input.embed(wave, passes, offsets, x: x, workspace: workspace)
     }
 

@@ -38,6 +38,7 @@ extension ReferenceModel {
     /// back to the embeddings.
     ///
     /// As at any other site, the gradient at q, k, v and later sites of a layer is along all paths from there.
+    /// Only for layers without a gated MLP, norms of queries and keys, and a bias of the scores.
     /// - Parameters:
     ///   - embedded: the encoder's input [T, D]
     ///   - target, foil: classes
@@ -46,6 +47,10 @@ extension ReferenceModel {
         of metric: ReferenceMetric, embedded: [Double], target: Int, foil: Int
     ) -> (activations: ReferenceActivations, gradients: ReferenceActivations) {
         let (t, d, m) = (tokens, hiddenSize, intermediateSize)
+        precondition(
+            layers.allSatisfy {
+                $0.fc1Bias.count == m && $0.qNorm == nil && $0.kNorm == nil && $0.scoreBias == nil
+            })
         let (logits, kept) = forward(embedded: embedded, capturing: Set(ReferenceSite.allCases))
         var gradients: ReferenceActivations = [:]
         func activation(_ site: ReferenceSite, _ layer: Int) -> [Double] {

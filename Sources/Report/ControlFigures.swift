@@ -28,7 +28,7 @@ extension EffectFigures {
                 ]
             }
             return Figure(
-                name: name("random-places", kind(group.direction), group.site, group.detail),
+                name: name("random-places", interventionName(group.direction), group.site, group.detail),
                 title: "Beside random places: \(group.title)",
                 caption: """
                     Δp is p patched − \(base(group.direction)), beside that of places of the same extent (number of \
@@ -41,7 +41,7 @@ extension EffectFigures {
                     LegendItem(mark: .hollow, series: 0, text: "not beyond"),
                     LegendItem(mark: .line, series: 1, text: "mean of random places"),
                 ]
-                    + (patches.contains { $0.control?.p95.isFinite == true }
+                    + (patches.contains { $0.control?.extremePercentile.isFinite == true }
                         ? [
                             LegendItem(
                                 mark: .dashed, series: 2,
@@ -74,7 +74,7 @@ extension EffectFigures {
                     name: "random places", colour: 1, points: patches.map { place($0).map { .init($0.p) } }),
                 LineChart.Series(
                     name: percentileName(patches[0].record.direction), colour: 2,
-                    points: patches.map { place($0).map { .init(value: $0.p95) } }, dashed: true),
+                    points: patches.map { place($0).map { .init(value: $0.extremePercentile) } }, dashed: true),
             ], digits: decimals(for: patches.map(\.p.mean)), yRange: [0]
         ).panel
     }
@@ -104,7 +104,8 @@ let controlColumns =
 /// The cells of `controlColumns`; dashes where there is nothing to compare with.
 func controlCells(_ patch: PatchStatistics) -> [Table.Cell] {
     guard let control = patch.control else { return Array(repeating: .missing, count: controlColumns.count) }
-    return [.count(control.places), .effect(control.mean, 4), .effect(control.p95, 4)] + cells(control.difference, 4)
+    return [.count(control.places), .effect(control.mean, 4), .effect(control.extremePercentile, 4)]
+        + cells(control.difference, 4)
         + [.p(control.pValue), .p(control.pMaximum)]
 }
 
@@ -126,7 +127,7 @@ extension CorruptionStatistics {
                 }
                 var row: [Table.Cell] = hasDirections ? [Table.Cell(control.direction)] : []
                 row += [Table.Cell(control.extent), Table.Cell(control.isDrawn ? "random" : "the sweep's")]
-                row += [.count(control.places)] + cells(control.p, 4) + [.effect(control.p95, 4)]
+                row += [.count(control.places)] + cells(control.p, 4) + [.effect(control.extremePercentile, 4)]
                 row.append(control.isDrawn ? Table.Cell(control.beyond(own)) : .missing)
                 return row
             })

@@ -94,10 +94,10 @@ struct DoseSeries {
         let families = unique(indices.map { [patches[$0].record.site, patches[$0].record.window] })
         let strongest = families.compactMap { family in
             indices.filter { [patches[$0].record.site, patches[$0].record.window] == family }
-                .max { strength($0) < strength($1) }
+                .max { totalSize($0) < totalSize($1) }
         }
         // The strongest of many, in the sweep's order
-        let chosen = strongest.sorted { strength($0) > strength($1) }.prefix(6).sorted()
+        let chosen = strongest.sorted { totalSize($0) > totalSize($1) }.prefix(6).sorted()
         func lines(_ point: (Dose, Int) -> LineChart.Point) -> [LineChart.Series] {
             chosen.enumerated().map { colour, patch in
                 LineChart.Series(
@@ -204,7 +204,7 @@ struct DoseSeries {
         }
     }
 
-    private func strength(_ patch: Int) -> Double {
+    private func totalSize(_ patch: Int) -> Double {
         doses.reduce(0) { sum, dose in
             let mean = dose.statistics.patches[patch].p.mean
             return sum + (mean.isFinite ? abs(mean) : 0)

@@ -32,7 +32,7 @@ extension EffectFigures {
                 }
             }
             return Figure(
-                name: name("window-sums", kind(group.direction), group.site, group.detail),
+                name: name("window-sums", interventionName(group.direction), group.site, group.detail),
                 title: "Windows beside the sum of their layers: \(group.title)",
                 caption: """
                     A window whose effect is larger, in size, than the sum of its layers patched one at a time does more \
@@ -93,7 +93,7 @@ extension EffectFigures {
                     panel("recovered share", "mean Δp / mean total", percent: true) { .init(recovered: $0.p) })
             }
             return Figure(
-                name: name("metrics", kind(group.direction), group.site, group.detail),
+                name: name("metrics", interventionName(group.direction), group.site, group.detail),
                 title: "Other metrics: \(group.title)",
                 caption: """
                     Effects on the target's probability\(statistics.hasLogOdds ? ", on its log-odds" : ""), on \
@@ -156,7 +156,7 @@ extension EffectFigures {
                 }
             }
             return Figure(
-                name: name("classes", kind(group.direction), group.site, group.detail),
+                name: name("classes", interventionName(group.direction), group.site, group.detail),
                 title: "Effect on p by class: \(group.title)",
                 caption:
                     "Mean of Δp = p patched − \(base(group.direction)) over the images of each class, one y axis for "

@@ -37,7 +37,7 @@ struct EffectFigures {
     func base(_ direction: String) -> String { words(direction).base }
 
     /// For file names
-    func kind(_ direction: String) -> String { words(direction).intervention.fileName(direction) }
+    func interventionName(_ direction: String) -> String { words(direction).intervention.fileName(direction) }
 
     func layerLabels(_ group: PlaceGroup) -> [String] {
         group.layers.map { $0.isEmpty ? group.site : $0 }
@@ -88,7 +88,7 @@ struct EffectFigures {
         var legend = LegendItem.significance
         if showsTotal { legend.append(LegendItem(mark: .reference, series: 0, text: "total effect \(plus(total, 3))")) }
         return Figure(
-            name: name("effect-by-layer", kind(direction), part),
+            name: name("effect-by-layer", interventionName(direction), part),
             title: "Effect on p by layer: \(words.name)",
             caption: "Δp is p patched − \(words.base), by the "
                 + (all.allSatisfy { $0.record.window == "1" } ? "patched layer. " : "centre of the patched window. ")
@@ -208,7 +208,7 @@ struct EffectFigures {
     ) -> Figure {
         let significant = group.patches.contains(where: \.isSignificant)
         return Figure(
-            name: name("effect-by-\(kind)", self.kind(group.direction), group.site, group.detail),
+            name: name("effect-by-\(kind)", interventionName(group.direction), group.site, group.detail),
             title: "\(what): \(group.title)",
             caption: "Mean of p patched − \(base(group.direction)) over \(counted(statistics.images, "image")); "
                 + "blue is above 0, orange below."
@@ -233,7 +233,8 @@ struct EffectFigures {
                     LineChart.Series(name: "Δp", colour: 0, points: chosen.map { .init(tested: $0) })
                 ], digits: decimals(for: chosen.map(\.p.mean)), yRange: [0])
             return Figure(
-                name: name("strongest", kind(group.direction), group.site), title: "Strongest places: \(group.title)",
+                name: name("strongest", interventionName(group.direction), group.site),
+                title: "Strongest places: \(group.title)",
                 caption: "Δp is p patched − \(base(group.direction)). \(intervals)", panels: [chart.panel],
                 legend: LegendItem.significance, table: patchTable(Array(chosen), statistics))
         }

@@ -81,11 +81,11 @@ extension EffectFigures {
                 """,
             panels: [panel],
             legend: values.enumerated().map { LegendItem(mark: .line, series: $0, text: $1) },
-            table: Self.groupTable(found, patches, shown.count - 1))
+            table: Self.groupTable(found, patches))
     }
 
     /// The total effect, then the patches, those that differ most first.
-    private static func groupTable(_ found: GroupStatistics, _ patches: [GroupStatistics.Row], _ first: Int) -> Table {
+    private static func groupTable(_ found: GroupStatistics, _ patches: [GroupStatistics.Row]) -> Table {
         let ordered = Array(found.rows.prefix(1)) + patches.sorted { groupSpread($0) > groupSpread($1) }
         let records = patches.compactMap(\.record)
         let places = placeColumns(records)

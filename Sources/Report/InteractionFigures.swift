@@ -50,7 +50,7 @@ struct InteractionFigures {
         if hasMap { panels.append(map(pairs, places, limit)) }
         let backedUp = pairs.count { $0.p.high < 0 && direction == "restore" || $0.p.low > 0 && direction == "noise" }
         return Figure(
-            name: figures.name("pairs", figures.kind(direction)),
+            name: figures.name("pairs", figures.interventionName(direction)),
             title: "Pairs beside the sum of their two places: \(words.name)",
             caption:
                 "The interaction is the effect on p of two places patched together less the sum of their effects alone. "
@@ -119,7 +119,7 @@ struct InteractionFigures {
         let digits = decimals(for: places.map(\.p.mean))
         let error = places.map(\.orderError).filter(\.isFinite).max()
         return Figure(
-            name: figures.name("shapley", figures.kind(found.direction)),
+            name: figures.name("shapley", figures.interventionName(found.direction)),
             title: "Shapley values of \(places.count) places: \(words.name)",
             caption:
                 "The Shapley value of a place is its mean gain in p when it is patched after those before it, over all orders "

@@ -152,5 +152,5 @@ enum SampleWords {
     }
 }
 
-/// The name of `ControlStatistics.p95`: noising effects are losses, so there it is the 5th percentile.
+/// The name of `ControlStatistics.extremePercentile`: noising effects are losses, so there it is the 5th percentile.
 func percentileName(_ direction: String) -> String { direction == "noise" ? "5th percentile" : "95th percentile" }

@@ -38,7 +38,7 @@ package func summaryData(
             let control = patch.control
             if let control { out.field("control_places", control.places) } else { out.field("control_places", "") }
             for (name, value) in [
-                ("control_mean", control?.mean), ("control_p95", control?.p95),
+                ("control_mean", control?.mean), ("control_p95", control?.extremePercentile),
                 ("control_difference", control?.difference.mean),
                 ("control_ci_low", control?.difference.low), ("control_ci_high", control?.difference.high),
                 ("control_p_value", control?.pValue), ("control_p_maximum", control?.pMaximum),

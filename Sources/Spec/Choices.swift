@@ -136,11 +136,11 @@ extension Precision: Choice {}
 extension EstimateMetric: Choice {}
 
 extension Direction: Choice {
-    package static var aliases: [String: Direction] { ["denoise": .restore, "noising": .noise] }
+    package static var aliases: [String: Direction] { ["denoise": .restore, "noising": .noising] }
 }
 
 extension PatchWith: Choice {
-    package static var aliases: [String: PatchWith] { ["other": .clean] }
+    package static var aliases: [String: PatchWith] { ["other": .other] }
     /// The values of `--ablate`: they remove activations, where others put in those of another pass
     package static let ablations: [PatchWith] = [.zero, .mean, .resample]
 }

@@ -137,7 +137,7 @@ package enum SweepKey: String, Sendable, CaseIterable {
             )
         case .patchWith:
             row(
-                .text, "what", PatchWith.clean.rawValue, values: PatchWith.spellings,
+                .text, "what", PatchWith.other.rawValue, values: PatchWith.spellings,
                 "clean or other (the other pass) | zero | mean | resample (another image) | file:FILE.safetensors: what is patched in"
             )
         case .partner:

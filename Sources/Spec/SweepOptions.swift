@@ -65,7 +65,7 @@ package struct SweepOptions: Sendable {
             throw written.fail(
                 "it stands for --direction noise --patch-with \(text), so \(key.flag) does not go with it")
         }
-        set(flag: .direction, [Direction.noise.rawValue])
+        set(flag: .direction, [Direction.noising.rawValue])
         set(flag: .patchWith, [text])
     }
 

@@ -17,7 +17,7 @@ package struct SweepSpec: Codable, Sendable, Equatable {
     package var tokens = "all"
     /// each | LIST of the MLP's neurons, for mlp_pre and mlp_act; nil: all together
     package var neurons: String?
-    package var patchWith = PatchWith.clean
+    package var patchWith = PatchWith.other
     /// Further sites, after those of the fields above
     package var places: [Places] = []
     /// Patches spelled out, after those of the fields above

@@ -14,7 +14,7 @@ package struct ControlStatistics: Sendable, Equatable {
     /// The 95th percentile: the ceil(0.95 (places + 1))-th smallest of the places' mean effects, so a patch is beyond
     /// it if its p-value is at most 0.05; nan for fewer than 19 places. With direction `noise`, where effects are
     /// losses, the 5th percentile, counted from the largest.
-    package var p95: Double
+    package var extremePercentile: Double
     /// The number of the sweep's patches of this direction and extent
     package var own: Int
 }
@@ -27,7 +27,7 @@ package struct ControlComparison: Sendable, Equatable {
     /// Their mean effect on p
     package var mean: Double
     /// As in `ControlStatistics`, of these places
-    package var p95: Double
+    package var extremePercentile: Double
     /// The patch's effect less the places' mean effect, paired over images
     package var difference: EffectStatistics
     /// One-sided: (1 + places whose mean effect is as large) / (1 + places), so never 0 (Phipson and Smyth 2010)
@@ -112,7 +112,7 @@ struct Controls {
             return ControlStatistics(
                 direction: key.direction, extent: key.extent, isDrawn: places.isDrawn, places: places.members.count,
                 p: summarise(places.sums.map { $0 / count }, rows: images, total: nil, columns: 1, bootstrap)[0],
-                p95: Self.p95(places.means, key), own: own[key] ?? 0)
+                extremePercentile: Self.extremePercentile(places.means, key), own: own[key] ?? 0)
         }
     }
 
@@ -140,7 +140,7 @@ struct Controls {
             let own = places.isDrawn ? self.own[key] ?? 1 : 1
             result[column] = ControlComparison(
                 places: others.count, isDrawn: places.isDrawn, mean: others.reduce(0, +) / count,
-                p95: Self.p95(others, key),
+                extremePercentile: Self.extremePercentile(others, key),
                 difference: .none, pValue: mean.isNaN ? .nan : Double(1 + beyond) / (count + 1), own: own,
                 pMaximum: mean.isNaN ? .nan : maximumRankP(own: own, random: others.count, beyond: beyond))
         }
@@ -150,7 +150,7 @@ struct Controls {
         return result
     }
 
-    private static func p95(_ means: [Double], _ key: Key) -> Double {
+    private static func extremePercentile(_ means: [Double], _ key: Key) -> Double {
         let rank = means.count + 1 - (means.count + 1) / 20
         guard rank <= means.count, !means.contains(where: \.isNaN) else { return .nan }
         return means.sorted()[key.direction == "noise" ? means.count - rank : rank - 1]

@@ -5,7 +5,7 @@ import Reference
 extension OpCase {
     /// Patches of the images in range `images` of `stored`; the other images hold poison.
     /// - Parameter offset: floats before the pixels
-    package static func patches(
+    package static func imagePatches(
         stored: Int, images: Range<Int>, channels: Int, image: (height: Int, width: Int),
         patch: (height: Int, width: Int), offset: Int = 0
     ) -> OpCase {
@@ -86,13 +86,13 @@ extension OpCase {
 
     package static var embedCases: [OpCase] {
         [
-            patches(stored: 5, images: 1..<4, channels: 3, image: (15, 15), patch: (5, 5)),
-            patches(stored: 2, images: 0..<2, channels: 1, image: (7, 7), patch: (1, 1)),
-            patches(stored: 1, images: 0..<1, channels: 2, image: (11, 11), patch: (11, 11)),
-            patches(stored: 3, images: 1..<3, channels: 3, image: (24, 24), patch: (8, 8)),
-            patches(stored: 2, images: 0..<2, channels: 3, image: (20, 20), patch: (4, 4), offset: 5),
-            patches(stored: 3, images: 1..<3, channels: 3, image: (13, 22), patch: (3, 4)),
-            patches(stored: 2, images: 0..<2, channels: 2, image: (25, 9), patch: (8, 2), offset: 1),
+            imagePatches(stored: 5, images: 1..<4, channels: 3, image: (15, 15), patch: (5, 5)),
+            imagePatches(stored: 2, images: 0..<2, channels: 1, image: (7, 7), patch: (1, 1)),
+            imagePatches(stored: 1, images: 0..<1, channels: 2, image: (11, 11), patch: (11, 11)),
+            imagePatches(stored: 3, images: 1..<3, channels: 3, image: (24, 24), patch: (8, 8)),
+            imagePatches(stored: 2, images: 0..<2, channels: 3, image: (20, 20), patch: (4, 4), offset: 5),
+            imagePatches(stored: 3, images: 1..<3, channels: 3, image: (13, 22), patch: (3, 4)),
+            imagePatches(stored: 2, images: 0..<2, channels: 2, image: (25, 9), patch: (8, 2), offset: 1),
             embed(first: 2, count: 3, tokens: 10, width: 37),
             embed(first: 0, count: 1, tokens: 2, width: 131),
             embed(first: 1, count: 2, tokens: 5, width: 1),

@@ -4,7 +4,7 @@ import Reference
 
 extension OpCase {
     /// One entry of `attention_pattern`: z of slot `to`, for one head and some queries, by the pattern of slot `from`.
-    package struct PatternEntry: Sendable {
+    package struct PatternCase: Sendable {
         package var from: Int, to: Int, head: Int, tokens: [Int]
 
         package init(from: Int, to: Int, head: Int, tokens: [Int]) {
@@ -19,7 +19,7 @@ extension OpCase {
     ///   - gap: poison between queries, keys, values and the next row
     package static func attentionPattern(
         slots: Int, heads: Int, headDim: Int, tokens: Int, queries: Int, gap: Int = 0, std: Float = 1,
-        hasBias: Bool = false, entries: [PatternEntry]
+        hasBias: Bool = false, entries: [PatternCase]
     ) -> OpCase {
         let width = heads * headDim, asked = entries.reduce(0) { $0 + $1.tokens.count }
         return OpCase(
@@ -71,7 +71,7 @@ extension OpCase {
             let first = lists.count
             for (entry, list) in zip(entries, tokenLists) {
                 lists +=
-                    Kernels.PatternEntry(
+                    PatternEntry(
                         from: entry.from, to: entry.to, head: entry.head, tokens: Int(list),
                         tokenCount: entry.tokens.count
                     ).ints
@@ -120,31 +120,31 @@ extension OpCase {
             attentionPattern(
                 slots: 4, heads: 3, headDim: 7, tokens: 23, queries: 23, gap: 5,
                 entries: [
-                    PatternEntry(from: 0, to: 3, head: 1, tokens: Array(0..<23)),
-                    PatternEntry(from: 1, to: 3, head: 2, tokens: [22, 0, 7]),
-                    PatternEntry(from: 0, to: 2, head: 0, tokens: [5]),
+                    PatternCase(from: 0, to: 3, head: 1, tokens: Array(0..<23)),
+                    PatternCase(from: 1, to: 3, head: 2, tokens: [22, 0, 7]),
+                    PatternCase(from: 0, to: 2, head: 0, tokens: [5]),
                 ]),
             attentionPattern(
                 slots: 3, heads: 2, headDim: 13, tokens: 19, queries: 1, gap: 1,
                 entries: [
-                    PatternEntry(from: 2, to: 0, head: 1, tokens: [0]),
-                    PatternEntry(from: 1, to: 2, head: 0, tokens: [0]),
+                    PatternCase(from: 2, to: 0, head: 1, tokens: [0]),
+                    PatternCase(from: 1, to: 2, head: 0, tokens: [0]),
                 ]),
             attentionPattern(
                 slots: 2, heads: 1, headDim: 5, tokens: 67, queries: 67, std: 3,
-                entries: [PatternEntry(from: 1, to: 1, head: 0, tokens: Array(stride(from: 66, through: 0, by: -2)))]),
+                entries: [PatternCase(from: 1, to: 1, head: 0, tokens: Array(stride(from: 66, through: 0, by: -2)))]),
             attentionPattern(
                 slots: 2, heads: 1, headDim: 1, tokens: 2, queries: 2,
-                entries: [PatternEntry(from: 0, to: 1, head: 0, tokens: [1])]),
+                entries: [PatternCase(from: 0, to: 1, head: 0, tokens: [1])]),
             attentionPattern(
                 slots: 2, heads: 2, headDim: 64, tokens: 197, queries: 197,
-                entries: [PatternEntry(from: 0, to: 1, head: 1, tokens: Array(0..<197))]),
+                entries: [PatternCase(from: 0, to: 1, head: 1, tokens: Array(0..<197))]),
             attentionPattern(
                 slots: 2, heads: 2, headDim: 13, tokens: 37, queries: 37, hasBias: true,
-                entries: [PatternEntry(from: 0, to: 1, head: 1, tokens: [36, 0, 5])]),
+                entries: [PatternCase(from: 0, to: 1, head: 1, tokens: [36, 0, 5])]),
             attentionPattern(
                 slots: 2, heads: 1, headDim: 80, tokens: 257, queries: 257,
-                entries: [PatternEntry(from: 1, to: 0, head: 0, tokens: [256, 0, 31, 32])]),
+                entries: [PatternCase(from: 1, to: 0, head: 0, tokens: [256, 0, 31, 32])]),
         ]
     }
 }

@@ -14,7 +14,7 @@ extension Backward {
         let config = encoder.config, readout = config.architecture.readout
         let (t, d, width) = (config.tokens, config.hiddenSize, config.readoutWidth)
         let tokens = encoder.tokens(after: config.layers - 1), parts = readout.ranges(of: t)
-        if encoder.pooling != nil { try attendAgain(x: x, lists: lists, rows: rows, workspace) }
+        if encoder.pooling != nil { try recomputeAttention(x: x, lists: lists, rows: rows, workspace) }
         // Buffers of later pieces are free.
         let features = workspace.z
         try self.features(x: x, lists: lists, rows: rows, out: features, workspace)
@@ -68,7 +68,7 @@ extension Backward {
         let g = Matrix(workspace.embeddingGradient, stride: embedding.width)
         try encoder.gemm(a: logits, weight: head, rows: count, activation: .none, out: g)
         // Recomputes the embedding before its division by its length
-        try featuresAgain(x: x, lists: lists, rows: rows, workspace)
+        try recomputeFeatures(x: x, lists: lists, rows: rows, workspace)
         if let projection = encoder.projection {
             try encoder.gemm(
                 a: Matrix(workspace.features, stride: width), weight: projection, rows: count, activation: .none,
@@ -99,7 +99,7 @@ extension Backward {
     // MARK: Recomputing the forward pass
 
     /// The features of rows of x, computed as in `Encoder`, into `workspace.features`.
-    private func featuresAgain(
+    private func recomputeFeatures(
         x: Buffer<Float>, lists: Buffer<Int32>, rows: Range<Int>, _ workspace: Workspace
     ) throws(CLError) {
         let config = encoder.config, (d, m, count) = (config.hiddenSize, config.intermediateSize, rows.count)
@@ -135,7 +135,7 @@ extension Backward {
     }
 
     /// Recomputes the attention readout for rows of x: keys and values, z, its MLP's input and hidden layer.
-    private func attendAgain(
+    private func recomputeAttention(
         x: Buffer<Float>, lists: Buffer<Int32>, rows: Range<Int>, _ workspace: Workspace
     ) throws(CLError) {
         guard let pooling = encoder.pooling else { return }

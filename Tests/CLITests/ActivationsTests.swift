@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `vitpatch activations`, and `--patch-with file:` with its output.
@@ -81,7 +82,7 @@ struct ActivationsTests {
         }
     }
 
-    @Test func putBackTheyAreTheCleanPass() throws {
+    @Test func restoredActivationsGiveTheCleanPass() throws {
         #expect(try activations("--site", "z", "--site", "mlp_out").code == 0)
         let file = "file:" + folder("a.safetensors")
         let places = ["--model", model, "--data", data, "--site", "z", "--site", "mlp_out", "--tokens", "cls,patches"]
@@ -115,7 +116,7 @@ struct ActivationsTests {
         try expectUsageError(search + ["csv", "--patch-with", "mean"], naming: ["--patch-with mean"])
     }
 
-    @Test func whatIsWrongIsSaid() throws {
+    @Test func errorsNameTheCause() throws {
         try expectUsageError(["activations", "--out", folder("x")], naming: ["--site is missing"])
         try expectUsageError(
             ["activations", "--site", "z+q", "--out", folder("x")], naming: ["--site z+q", "repeat --site"])

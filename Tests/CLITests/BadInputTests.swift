@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Missing or broken models and data: exit code 1 and one sentence that names the file or tensor.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Runs on the demo's shapes, as few as possible: the times do not matter here.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 struct CommandLineTests {
@@ -40,7 +41,7 @@ struct CommandLineTests {
         "classify --device 99",
         "compare x", "compare x y --format json",
     ])
-    func soIsAWrongCommand(_ line: String) throws {
+    func aWrongCommandIsAUsageError(_ line: String) throws {
         try expectUsageError(line.split(separator: " ").map(String.init))
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// PoCL creates one device for each name in POCL_DEVICES.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Estimates, and exact passes for the patches they select, from the command line to the export.

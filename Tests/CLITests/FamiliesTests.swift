@@ -74,7 +74,7 @@ struct FamiliesTests {
         #expect(resumed.code == 1 && resumed.errors.contains("model is"), "\(resumed.errors)")
     }
 
-    @Test func whatTextsLackIsSaid() throws {
+    @Test func errorsOfTextsNameTheCause() throws {
         let missing = try sweep("clip-zero-shot")
         #expect(missing.code == 1, "\(missing.errors)")
         #expect(

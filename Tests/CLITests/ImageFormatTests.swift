@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Image formats, EXIF, unreadable images, and one data set in several layouts.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// CSV files, class maps, unlabelled images, unreadable images.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A machine without an OpenCL driver, simulated by pointing the loader at an empty folder.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A device with less memory than it reports: smaller waves, a warning, the same results.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Outputs replace neither stores nor inputs, and a failed output leaves the existing file unchanged.

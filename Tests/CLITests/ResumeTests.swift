@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// An interrupted sweep and its resume together give the bytes of an uninterrupted sweep.

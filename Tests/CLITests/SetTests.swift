@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `sweep --pairs` and `--shapley`, from the command line to the commands that read their results.

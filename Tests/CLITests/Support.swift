@@ -1,28 +1,8 @@
 import Foundation
+import TestSupport
 import Testing
 
-/// A temporary folder, removed when the test releases it.
-final class TemporaryFolder: Sendable {
-    let path: String
-
-    init() throws {
-        path = FileManager.default.temporaryDirectory.appendingPathComponent("vitpatch-\(UUID().uuidString)").path
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func callAsFunction(_ name: String) -> String { "\(path)/\(name)" }
-
-    /// - Returns: the path of the file, whose folders are created
-    @discardableResult
-    func write(_ name: String, _ data: Data) throws -> String {
-        let file = URL(fileURLWithPath: self(name))
-        try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-        try data.write(to: file)
-        return file.path
-    }
-
+extension TemporaryFolder {
     /// Copies a model of Tests/Fixtures, to be modified, with the default preprocessing written out.
     func model(_ fixture: String = "tiny", name: String = "model") throws -> String {
         for file in ["config.json", "model.safetensors"] {

@@ -1,6 +1,7 @@
 import CLRuntime
 import Foundation
 import Kernels
+import TestSupport
 import Testing
 
 struct TuneTests {

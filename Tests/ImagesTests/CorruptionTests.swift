@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Images
@@ -113,14 +114,14 @@ private func corrupted(_ spec: String) throws -> RGBImage {
     }
 
     @Test func aTinyBlurChangesNothing() throws {
-        var random = Random()
+        var random = SplitMix64.fresh()
         let image = try random.image(width: 6, height: 5)
         #expect(image.blurred(sigma: 1e-3) == image, "seed \(random.seed)")
     }
 
     /// A separable filter is the outer product of its weights; here summed pixel by pixel.
     @Test func blurEqualsItsDefinition() throws {
-        var random = Random()
+        var random = SplitMix64.fresh()
         for _ in 0..<10 {
             let width = Int.random(in: 1...9, using: &random), height = Int.random(in: 1...9, using: &random)
             let sigma = Double.random(in: 0.3...2, using: &random)

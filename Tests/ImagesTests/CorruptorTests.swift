@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Images
@@ -10,7 +11,7 @@ private let preprocessor = try? Preprocessor(config: nil, imageSize: 20)
 private func plain() throws -> Preprocessor { try #require(preprocessor) }
 
 /// `count` random images of 9 x 7 pixels
-private func memory(_ count: Int, using random: inout Random) throws -> ImageDataset {
+private func memory(_ count: Int, using random: inout SplitMix64) throws -> ImageDataset {
     var bytes: [UInt8] = []
     for _ in 0..<count { bytes += try random.image(width: 9, height: 7).pixels }
     return try ImageDataset(
@@ -21,7 +22,7 @@ private func memory(_ count: Int, using random: inout Random) throws -> ImageDat
 private func corruptor(
     _ spec: String, _ dataset: ImageDataset? = nil, patchSize: PixelSize = 4, seed: UInt64 = 7
 ) throws -> Corruptor {
-    var random = Random(seed: 1)
+    var random = SplitMix64(seed: 1)
     return try Corruptor(
         Corruption(spec: spec), dataset: dataset ?? memory(1, using: &random), preprocessor: plain(),
         patchSize: patchSize, seed: seed)
@@ -89,7 +90,7 @@ private func zeroed(_ tensor: [Float]) -> Set<Int> {
         #expect(try seven.corrupted(sample: 1) != one)
         #expect(try seven.corrupted(id: "b", sample: 0) != one)
         #expect(try other.corrupted(sample: 0) != one)
-        var random = Random()
+        var random = SplitMix64.fresh()
         let more = try corruptor(spec, memory(3, using: &random))
         #expect(try more.corrupted(index: 2, sample: 0) == one)
         #expect(try seven.corrupted(sample: 0) == one)
@@ -98,7 +99,7 @@ private func zeroed(_ tensor: [Float]) -> Set<Int> {
     // MARK: shuffle
 
     @Test func shufflePermutesCells() throws {
-        var random = Random()
+        var random = SplitMix64.fresh()
         for _ in 0..<20 {
             let n = Int.random(in: 2...5, using: &random), side = Int.random(in: 1...4, using: &random)
             let image = try random.image(width: n * side, height: n * (side + 1))
@@ -119,7 +120,7 @@ private func zeroed(_ tensor: [Float]) -> Set<Int> {
     }
 
     @Test func theIdentityOrderKeepsAnyImage() throws {
-        var random = Random()
+        var random = SplitMix64.fresh()
         for _ in 0..<20 {
             let n = Int.random(in: 2...6, using: &random)
             let image = try random.image(
@@ -175,7 +176,7 @@ private func zeroed(_ tensor: [Float]) -> Set<Int> {
 
     @Test(arguments: [1, 63, 64, 65, 150])
     func meanEqualsTheNaiveOne(count: Int) throws {
-        var random = Random()
+        var random = SplitMix64.fresh()
         let dataset = try memory(count, using: &random)
         var sums = [Double](repeating: 0, count: 1200)
         for i in 0..<count {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Images
@@ -178,7 +179,7 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
 
 @Suite struct MemoryTests {
     @Test func imagesAreSlices() throws {
-        var random = Random()
+        var random = SplitMix64.fresh()
         let images = try (0..<3).map { _ in try random.image(width: 4, height: 2) }
         let data = try ImageDataset(
             name: "demo", classNames: ["x", "y"], ids: ["x/0", "y/0", "x/1"], labels: [0, 1, 0], width: 4,
@@ -305,7 +306,7 @@ private func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.i
 
     @Test("damaged pickles are errors or read, never a trap")
     func pickles() throws {
-        var random = Random()
+        var random = SplitMix64.fresh()
         for file in ["cifar/10/test_batch", "cifar/100/train", "cifar/100/meta"] {
             let bytes = try fixture(file)
             // The structure is at both ends; the middle is pixels.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Images
@@ -99,7 +100,7 @@ import Testing
 
     @Test("random damage gives an error or an image of its size, never a trap")
     func mutations() throws {
-        var random = Random()
+        var random = SplitMix64.fresh()
         for file in fixtureNames("decode", ".png", ".jpg") {
             let bytes = try fixture("decode/\(file)")
             for _ in 0..<40 {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Images
@@ -6,7 +7,7 @@ import Testing
 @Suite struct PictureTests {
     @Test("a PNG gives the same pixels back", arguments: [(1, 1), (1, 77), (77, 1), (32, 32), (301, 5)])
     func roundTrip(width: Int, height: Int) throws {
-        var random = Random()
+        var random = SplitMix64.fresh()
         let image = try random.image(width: width, height: height)
         let png = try encodePNG(image)
         #expect(try decodeImage(png, name: "x.png") == image, "seed \(random.seed)")
@@ -15,13 +16,13 @@ import Testing
 
     /// Larger than the most that libpng writes in one IDAT chunk, and hard to compress.
     @Test func largePNG() throws {
-        var random = Random()
+        var random = SplitMix64.fresh()
         let image = try random.image(width: 700, height: 650)
         #expect(try decodeImage(encodePNG(image), name: "x.png") == image, "seed \(random.seed)")
     }
 
     @Test func fittedKeepsTheShape() throws {
-        var random = Random()
+        var random = SplitMix64.fresh()
         func size(_ width: Int, _ height: Int) throws -> [Int] {
             let image = try random.image(width: width, height: height).fitted(longest: 64)
             return [image.width, image.height]
@@ -38,7 +39,7 @@ import Testing
             #"{"do_rescale": false}"#, #"{"image_std": -2, "rescale_factor": 0.1}"#,
         ])
     func inputAsPicture(config: String) throws {
-        var random = Random()
+        var random = SplitMix64.fresh()
         let preprocessor = try Preprocessor(config: Data(config.utf8), imageSize: 16)
         let image = try random.image(width: 16, height: 16)
         #expect(try preprocessor.picture(of: preprocessor(image)) == image, "seed \(random.seed)")
@@ -48,7 +49,7 @@ import Testing
     }
 
     @Test func corruptionsAsPictures() throws {
-        var random = Random()
+        var random = SplitMix64.fresh()
         let image = try random.image(width: 12, height: 12)
         let data = try ImageDataset(
             name: "memory", classNames: ["a"], ids: ["one"], labels: [0], width: 12, height: 12, pixels: image.pixels)

@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Images
@@ -107,7 +108,7 @@ import Testing
         }
     }
 
-    @Test func whatNoFileSaysIsSaid() throws {
+    @Test func notesListDefaults() throws {
         func notes(_ config: String?) throws -> [String] {
             try Preprocessor(config: config.map { Data($0.utf8) }, imageSize: 16, name: "p.json").notes
         }
@@ -176,7 +177,7 @@ import Testing
         #expect(
             message { _ = try shortest(source()) }
                 == "Preprocessing gives 25 x 16 pixels, but the model takes 16 x 16.")
-        var random = Random()
+        var random = SplitMix64.fresh()
         #expect(try shortest(random.image(width: 9, height: 9)).count == 3 * 16 * 16)
         let line = try random.image(width: 60_000, height: 1)
         #expect(

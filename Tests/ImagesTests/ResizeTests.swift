@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Images
@@ -27,7 +28,7 @@ import Testing
         "random sizes, against the definition in Double",
         arguments: [Resample.bilinear, .bicubic, .lanczos, .hamming])
     func definition(filter: Resample) throws {
-        var random = Random()
+        var random = SplitMix64.fresh()
         for _ in 0..<6 {
             let w = Int.random(in: 1...40, using: &random), h = Int.random(in: 1...40, using: &random)
             let image = try random.image(width: w, height: h)
@@ -50,7 +51,7 @@ import Testing
     }
 
     @Test func boxOverWholeBlocksIsTheMean() throws {
-        var random = Random()
+        var random = SplitMix64.fresh()
         let image = try random.image(width: 12, height: 6)
         let resized = try resize(image, width: 3, height: 6, filter: .box)
         for i in 0..<3 * 6 {

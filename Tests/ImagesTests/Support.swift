@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Images
@@ -29,24 +30,7 @@ func source() throws -> RGBImage {
     try decodeImage(fixture("source.png"), name: "source.png")
 }
 
-/// SplitMix64, so that a failure can be repeated with the printed seed
-struct Random: RandomNumberGenerator {
-    let seed: UInt64
-    private var state: UInt64
-
-    init(seed: UInt64 = .random(in: 0...UInt64.max)) {
-        self.seed = seed
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
+extension SplitMix64 {
     mutating func image(width: Int, height: Int) throws -> RGBImage {
         var bytes = [UInt8](repeating: 0, count: width * height * 3)
         for i in bytes.indices { bytes[i] = .random(in: 0...255, using: &self) }
@@ -67,21 +51,6 @@ func message(_ body: () throws -> Void) -> String? {
     }
 }
 
-/// A temporary folder, removed when the test is over
-final class TemporaryFolder {
-    let path: String
-
-    init() throws {
-        path = FileManager.default.temporaryDirectory.appendingPathComponent("images-\(UUID().uuidString)").path
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func write(_ name: String, _ bytes: [UInt8]) throws {
-        let url = URL(fileURLWithPath: path).appendingPathComponent(name)
-        try FileManager.default.createDirectory(
-            at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-        try Data(bytes).write(to: url)
-    }
+extension TemporaryFolder {
+    func write(_ name: String, _ bytes: [UInt8]) throws { try write(name, Data(bytes)) }
 }

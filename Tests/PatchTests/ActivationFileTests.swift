@@ -57,7 +57,7 @@ import ViT
             lab.file = try ActivationFile(path: file.path, patches: given, config: config, modelHash: "model")
             let (found, usual) = (try lab.run(given), try lab.run(lab.everyCombination(sites: sites)))
             for (index, patch) in given.enumerated() {
-                let wanted = patch.direction == .noise ? usual.cleanLogits : usual.patchedLogits[index]
+                let wanted = patch.direction == .noising ? usual.cleanLogits : usual.patchedLogits[index]
                 #expect(found.patchedLogits[index] == wanted, "seed \(lab.seed): \(lab.describe(patch))")
             }
             // Another wave: indices into the file are the images', not the wave's.
@@ -81,7 +81,7 @@ import ViT
         lab.file = try ActivationFile(path: file.path, patches: given, config: config, modelHash: "model")
         let (found, usual) = (try lab.run(given), try lab.run(lab.everyCombination(sites: [.pattern])))
         for (index, patch) in given.enumerated() {
-            let wanted = patch.direction == .noise ? usual.cleanLogits : usual.patchedLogits[index]
+            let wanted = patch.direction == .noising ? usual.cleanLogits : usual.patchedLogits[index]
             let difference = maxAbsDiff(found.patchedLogits[index].map(Double.init), wanted.map(Double.init))
             #expect(difference < 1e-4, "seed \(lab.seed): \(lab.describe(patch))")
         }

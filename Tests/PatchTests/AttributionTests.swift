@@ -22,10 +22,10 @@ import ViT
         let checkpoint = try FamilyTests.checkpoint(name)
         let rig = try Rig(checkpoint)
         let pixels = try ["clean", "corrupted"].map { try passes.doubles("\($0).pixels").map(Float.init) }
-        for (prefix, with) in [("", PatchWith.clean), ("zero.", .zero)] {
+        for (prefix, with) in [("", PatchWith.other), ("zero.", .zero)] {
             let patches = list.cases.map { item in
                 Patch(
-                    direction: item.direction == "restore" ? .restore : .noise, with: with,
+                    direction: item.direction == "restore" ? .restore : .noising, with: with,
                     sites: item.sites.compactMap(Site.init), layers: item.layers, heads: item.heads, tokens: item.tokens
                 )
             }
@@ -61,7 +61,7 @@ import ViT
                     Patch(
                         direction: .restore, with: with, sites: [site], layers: [1],
                         tokens: [0, lab.rig.config.tokens - 1]))
-                patches.append(Patch(direction: .noise, with: with, sites: [site], layers: [1, 2]))
+                patches.append(Patch(direction: .noising, with: with, sites: [site], layers: [1, 2]))
             }
         }
         let together = try lab.estimates(patches, Self.all)
@@ -83,8 +83,8 @@ import ViT
         for (index, name) in Self.all.names.enumerated() {
             #expect(tight.values[index] == together.values[index], "seed \(lab.seed): \(name)")
         }
-        let isAboutSomething = together.values.joined().joined().contains { abs($0) > 1e-3 }
-        #expect(isAboutSomething)
+        let hasEffect = together.values.joined().joined().contains { abs($0) > 1e-3 }
+        #expect(hasEffect)
     }
 
     /// The mean gradients at the embeddings, times the difference, add up to the change of the metric, with an error
@@ -129,7 +129,7 @@ import ViT
     }
 
     /// Estimates with a donor's activations are finite and differ between images.
-    @Test func donorsGiveTheirOwn() throws {
+    @Test func donorEstimatesAreFiniteAndDiffer() throws {
         let lab = try Lab(images: 2, donor: true)
         let patches = lab.everyCombination().filter { $0.parts[0].tokens == nil }
         let donated = try lab.estimates(patches, Self.all)

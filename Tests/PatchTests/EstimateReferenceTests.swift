@@ -49,7 +49,7 @@ extension Lab {
         let estimates = Estimates(methods: [.atp, .ig(2)], metrics: [.logOdds, .logitDiff, .logit])
         let result = try self.estimates(patches, estimates)
         var gradients: [String: (activations: ReferenceActivations, gradients: ReferenceActivations)] = [:]
-        var isAboutSomething = false
+        var hasEffect = false
         for image in 0..<images {
             for (index, patch) in patches.enumerated() {
                 let receiver = embedding(patch.direction == .restore ? "corrupted" : "clean", image)
@@ -88,11 +88,11 @@ extension Lab {
                         abs(found - sum) < 1e-4 * (1 + size),
                         "seed \(seed), \(estimate.name): \(describe(patch)): \(found) for \(sum)",
                         sourceLocation: location)
-                    isAboutSomething = isAboutSomething || abs(sum) > 0.01
+                    hasEffect = hasEffect || abs(sum) > 0.01
                 }
             }
         }
-        #expect(isAboutSomething, "seed \(seed)", sourceLocation: location)
+        #expect(hasEffect, "seed \(seed)", sourceLocation: location)
     }
 
     /// Gradient times difference over a patch's places, and the sum of its terms' magnitudes.

@@ -48,7 +48,7 @@ private let config = ViTConfig(
 
     @Test func moved() {
         let patch = Patch(
-            direction: .noise, with: .zero,
+            direction: .noising, with: .zero,
             parts: [
                 Part(site: .z, layers: [0, 1], heads: [0, 2], tokens: [0, 1, 16]),
                 Part(site: .mlpAct, layers: [5], neurons: [9]),
@@ -60,7 +60,7 @@ private let config = ViTConfig(
         #expect(
             other
                 == Patch(
-                    direction: .noise, with: .zero,
+                    direction: .noising, with: .zero,
                     parts: [
                         Part(site: .z, layers: [2, 4], heads: [1, 2], tokens: [0, 1, 16]),
                         Part(site: .mlpAct, layers: [5], neurons: [0]), Part(site: .embed, layers: []),

@@ -66,7 +66,7 @@ import ViT
         // Logits and patched passes
         let patches = list.cases.map { item in
             Patch(
-                direction: item.direction == "restore" ? .restore : .noise, sites: item.sites.compactMap(Site.init),
+                direction: item.direction == "restore" ? .restore : .noising, sites: item.sites.compactMap(Site.init),
                 layers: item.layers, heads: item.heads, tokens: item.tokens)
         }
         #expect(Set(list.cases.flatMap(\.sites)) == Set(Site.allCases.map(\.rawValue)))

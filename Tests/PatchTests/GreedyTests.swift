@@ -53,8 +53,8 @@ import ViT
     func everyClassIsSplit(_ share: Double) {
         var random = SplitMix64.fresh()
         let perClass = 20, classes = 6
-        let takingTurns = (0..<perClass * classes).map { $0 % classes }
-        for labels in [takingTurns, takingTurns.sorted(), takingTurns.shuffled(using: &random)] {
+        let alternating = (0..<perClass * classes).map { $0 % classes }
+        for labels in [alternating, alternating.sorted(), alternating.shuffled(using: &random)] {
             let split = Greedy.split(labels: labels, heldOut: share)
             #expect((split.search + split.heldOut).sorted() == Array(labels.indices))
             #expect(split.search == split.search.sorted() && split.heldOut == split.heldOut.sorted())

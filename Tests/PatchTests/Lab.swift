@@ -195,7 +195,7 @@ final class Lab {
             effect = max(effect, result.effect)
         }
         #expect(effect > 1e-5, "seed \(seed): nothing has an effect", sourceLocation: location)
-        for (pass, direction) in [("clean", Direction.noise), ("corrupted", .restore)] {
+        for (pass, direction) in [("clean", Direction.noising), ("corrupted", .restore)] {
             let logits = pass == "clean" ? output.cleanLogits : output.corruptedLogits
             // The pass without a patch
             let base = Patch(direction: direction, parts: [])
@@ -256,8 +256,8 @@ final class Lab {
         case .mean: mean()
         case .resample: activations("partner", image)
         case .file: fileValues[image]
-        case .clean where donor != nil: activations(restores ? "donorClean" : "donorCorrupted", image)
-        case .clean: activations(restores ? "clean" : "corrupted", image)
+        case .other where donor != nil: activations(restores ? "donorClean" : "donorCorrupted", image)
+        case .other: activations(restores ? "clean" : "corrupted", image)
         }
     }
 
@@ -325,7 +325,7 @@ extension PatchWith {
 extension Lab {
     /// Every site alone with every window of 1 to 3 layers, token sets (all, CLS, another, three), heads or neurons,
     /// and both directions.
-    func everyCombination(with: PatchWith = .clean, sites: [Site] = Site.allCases) -> [Patch] {
+    func everyCombination(with: PatchWith = .other, sites: [Site] = Site.allCases) -> [Patch] {
         let config = rig.config, last = config.tokens - 1
         let tokenSets = ([nil, [0], [last], [last, 0, config.tokens / 2]] as [[Int]?])
         let headSets: [[Int]?] = config.heads > 1 ? [nil, [0], [config.heads - 1, 0]] : [nil]
@@ -368,7 +368,7 @@ extension Lab {
             default: Array((0..<count).shuffled(using: &random).prefix(Int.random(in: 1...count, using: &random)))
             }
         }
-        let with = with.randomElement(using: &random) ?? .clean
+        let with = with.randomElement(using: &random) ?? .other
         let sites = Site.allCases.filter { with != .mean || $0 != .pattern }
         let parts = (0..<Int.random(in: 1...4, using: &random)).map { _ in
             let site = sites.randomElement(using: &random) ?? .z
@@ -377,6 +377,6 @@ extension Lab {
                 heads: site.hasHeads ? some(config.heads) : nil, tokens: some(config.tokens),
                 neurons: site.hasNeurons ? some(config.intermediateSize) : nil)
         }
-        return Patch(direction: Bool.random(using: &random) ? .restore : .noise, with: with, parts: parts)
+        return Patch(direction: Bool.random(using: &random) ? .restore : .noising, with: with, parts: parts)
     }
 }

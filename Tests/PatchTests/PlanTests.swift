@@ -62,7 +62,7 @@ import ViT
         ]
         lists.append(
             (0..<7).map {
-                Patch(direction: $0 % 2 == 0 ? .restore : .noise, with: kind.with, parts: Array(parts[($0 % 3)...]))
+                Patch(direction: $0 % 2 == 0 ? .restore : .noising, with: kind.with, parts: Array(parts[($0 % 3)...]))
             })
         for patches in lists {
             for limit in [60_000, 150_000, 1 << 20] {

@@ -109,7 +109,7 @@ import Testing
         ]
         var patches: [Patch] = []
         for direction in Direction.allCases {
-            for with in [PatchWith.clean, .zero, .resample] {
+            for with in [PatchWith.other, .zero, .resample] {
                 patches += sets.map { Patch(direction: direction, with: with, parts: $0) }
             }
         }

@@ -63,7 +63,7 @@ import Testing
     /// The average of one draw is that draw, with and without logits.
     @Test func aSingleDrawStaysAsItIs() throws {
         let lab = try Lab(donor: true, noise: 1)
-        let output = try lab.run([Patch(direction: .noise, sites: [.attnOut], layers: [1])])
+        let output = try lab.run([Patch(direction: .noising, sites: [.attnOut], layers: [1])])
         var average = SampleAverage()
         average.add(output)
         let result = try #require(average.result())

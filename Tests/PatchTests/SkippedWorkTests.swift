@@ -147,11 +147,11 @@ import ViT
             return try lab.run(patches).evaluations / images - directions.count * (4 + 2)
         }
         let lab = try Lab(images: images), donor = try Lab(images: images, donor: true)
-        for directions in [[.restore], [.noise], [.restore, .noise]] as [[Direction]] {
-            #expect(try evaluations(lab, .clean, directions) == 2 * base)
+        for directions in [[.restore], [.noising], [.restore, .noising]] as [[Direction]] {
+            #expect(try evaluations(lab, .other, directions) == 2 * base)
             #expect(try evaluations(lab, .zero, directions) == 2 * base)
             #expect(try evaluations(lab, .resample, directions) == 3 * base)
-            #expect(try evaluations(donor, .clean, directions) == (2 + directions.count) * base)
+            #expect(try evaluations(donor, .other, directions) == (2 + directions.count) * base)
         }
     }
 

@@ -23,7 +23,7 @@ import ViT
             case .zero: .zero
             case .mean: .mean
             case .resample: .resample
-            default: .clean
+            default: .other
             }
         }
 
@@ -96,7 +96,7 @@ import ViT
         }
         let patches = (0..<60).map { _ in
             Patch(
-                direction: Bool.random(using: &random) ? .restore : .noise, with: kind.with,
+                direction: Bool.random(using: &random) ? .restore : .noising, with: kind.with,
                 parts: choices.compactMap { Bool.random(using: &random) ? $0.randomElement(using: &random) : nil })
         }
         let together = try lab.run(patches, chunkRows: 5)

@@ -35,7 +35,7 @@ import ViT
             let cases = fixture.cases.filter { $0.pair == index }
             let patches = cases.map { item in
                 Patch(
-                    direction: item.direction == .restore ? .restore : .noise,
+                    direction: item.direction == .restore ? .restore : .noising,
                     sites: item.sites.compactMap { Site(rawValue: $0.rawValue) },
                     layers: item.layers, heads: item.heads, tokens: item.tokens)
             }

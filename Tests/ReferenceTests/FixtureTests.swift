@@ -35,7 +35,7 @@ struct FixtureTests {
         let fixture = try Fixture.load(name)
         #expect(!fixture.cases.isEmpty)
         for (index, pair) in fixture.pairs.enumerated() {
-            for direction in [FixtureCase.Direction.restore, .noise] {
+            for direction in [FixtureCase.Direction.restore, .noising] {
                 let (source, base) = pair.passes(direction)
                 let activations = fixture.model.forward(
                     pixels: source.pixelsDouble, capturing: Set(ReferenceSite.allCases)
@@ -74,7 +74,7 @@ struct FixtureTests {
             let cases = try Fixture.load(name).cases
             // mlp_pre is compared with mlp_act in PatchingTests.
             for site in ReferenceSite.allCases where site != .mlpPre {
-                for direction in [FixtureCase.Direction.restore, .noise] {
+                for direction in [FixtureCase.Direction.restore, .noising] {
                     // With one layer a patch of q has no effect: only CLS's row is read, the same in every image.
                     #expect(
                         cases.contains {

@@ -2,12 +2,14 @@ import Foundation
 import Results
 import Statistics
 import StoreTestSupport
+import TestSupport
 import Testing
 
 @testable import Report
 
 @Suite struct ComparisonTests {
-    let folder = TemporaryFolder()
+    let folder: TemporaryFolder
+    init() throws { folder = try TemporaryFolder() }
 
     /// A store with image ids `ids` and effects on p given by patch and id.
     private func store(
@@ -35,10 +37,10 @@ import Testing
 
     /// Against plain loops; images and patches in another order, some of each in one store only.
     @Test func pairsByIDAndColumns() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let seed = random.next()
         func value(_ layer: Int, _ id: Int, _ second: Bool) -> Double {
-            var random = SeededRandom(seed: seed &+ UInt64(layer * 1000 + id * 2 + (second ? 1 : 0)))
+            var random = SplitMix64(seed: seed &+ UInt64(layer * 1000 + id * 2 + (second ? 1 : 0)))
             return (Double.random(in: -0.2...0.2, using: &random) * 1024).rounded() / 1024
         }
         let inA = [0, 1, 2, 3], inB = [5, 3, 1, 0]

@@ -2,6 +2,7 @@ import Foundation
 import Results
 import Statistics
 import StoreTestSupport
+import TestSupport
 import Testing
 
 @testable import Report
@@ -17,7 +18,7 @@ import Testing
     /// Single layers and windows in both directions, a site without other places, and random places: 40 of 3 layers, 3
     /// of 2.
     init() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         seed = random.seed
         func place(_ direction: String, _ layer: String, _ window: String, _ extent: String, control: Bool = false)
             -> PatchRecord
@@ -89,10 +90,10 @@ import Testing
             let large = means.count { sign * $0 >= sign * patch.p.mean }
             #expect(control.pValue == Double(1 + large) / Double(1 + others.count), "seed \(seed)")
             // Above the 95th percentile means p <= 0.05, which takes at least 19 places: of 40, one may be as large.
-            #expect(control.p95.isNaN == (others.count < 19))
+            #expect(control.extremePercentile.isNaN == (others.count < 19))
             if others.count == 40 {
-                #expect(control.p95 == means.sorted { sign * $0 < sign * $1 }[38])
-                #expect((sign * patch.p.mean > sign * control.p95) == (control.pValue <= 0.05))
+                #expect(control.extremePercentile == means.sorted { sign * $0 < sign * $1 }[38])
+                #expect((sign * patch.p.mean > sign * control.extremePercentile) == (control.pValue <= 0.05))
                 // The largest of two windows of 3 layers must exceed all 40: 2 / 42.
                 #expect(control.own == 2 && control.pMaximum == maximumRankP(own: 2, random: 40, beyond: large))
                 #expect(control.isAbove == (large == 0) && control.needed == 38)

@@ -2,6 +2,7 @@ import Foundation
 import Results
 @testable import Statistics
 import StoreTestSupport
+import TestSupport
 import Testing
 
 @testable import Report
@@ -46,7 +47,7 @@ import Testing
 
     /// - Parameter quality: of the estimates; 0 is chance
     static func store(_ what: Case, images: Int = 24, quality: Double = 0.97) throws -> TemporaryStore {
-        var random = SeededRandom(seed: 17)
+        var random = SplitMix64(seed: 17)
         var manifest = testManifest(patches: what.patches, corruptions: what.corruptions)
         (manifest.exact, manifest.exactImages, manifest.layers) = (what.exact, what.exactImages, 12)
         manifest.estimates = ["atp_log_odds", "ig5_p"]

@@ -2,6 +2,7 @@ import Foundation
 import Results
 import Statistics
 import StoreTestSupport
+import TestSupport
 import Testing
 
 @testable import Report
@@ -11,7 +12,7 @@ import Testing
 
     /// Images with random probabilities, in the groups given by `group`.
     private func store(
-        _ images: Int, _ patches: [PatchRecord], _ random: inout SeededRandom, group: (Int) -> String?
+        _ images: Int, _ patches: [PatchRecord], _ random: inout SplitMix64, group: (Int) -> String?
     ) throws -> (TemporaryStore, ImageGroups, effects: [[Double]], totals: [Double]) {
         let temporary = try TemporaryStore(testManifest(patches: patches))
         var effects: [[Double]] = [], totals: [Double] = []
@@ -39,7 +40,7 @@ import Testing
 
     @Test(arguments: [2, 3, 7])
     func againstANaiveRecomputation(_ count: Int) throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let patches = [patch(0), patch(1, "noise"), patch(2)]
         // Groups of unequal size; every eighth image is in none.
         let names = (0..<count).map { "g\(count - $0)" }
@@ -82,7 +83,7 @@ import Testing
     }
 
     @Test func oneGroupHasNothingToCompareWith() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let (temporary, groups, effects, _) = try store(9, [patch(0)], &random) { _ in "all" }
         let row = try #require(groupStatistics(of: temporary.store, by: groups).first?.rows.last)
         #expect(row.values.count == 1 && row.values[0].difference == nil && row.values[0].n == 9)
@@ -90,7 +91,7 @@ import Testing
     }
 
     @Test func numbersAreOrderedAsNumbers() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let (temporary, groups, _, _) = try store(30, [patch(0)], &random) { "\($0 % 3 * 9)" }
         let row = try #require(groupStatistics(of: temporary.store, by: groups).first?.rows.first)
         #expect(row.values.map(\.value) == ["0", "9", "18"])
@@ -146,7 +147,7 @@ import Testing
 
     /// Many groups stay readable: the ones that differ most, and the number of the others.
     @Test func manyGroups() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let (temporary, groups, _, _) = try store(60, (0..<8).map { patch($0) }, &random) { "g\($0 % 30)" }
         let text = try groupText(store: temporary.store, by: [groups])
         #expect(text.contains("the 5 of 8 patches"))

@@ -2,6 +2,7 @@ import Foundation
 import Results
 import Statistics
 import StoreTestSupport
+import TestSupport
 import Testing
 
 @testable import Report
@@ -57,7 +58,7 @@ import Testing
         manifest.spec = #"{"direction":["\#(kind.direction)"],"patchWith":"\#(with)"}"#
         if kind.intervention == .donor { (manifest.donor, manifest.donorHash) = ("models/other-vit", "1234") }
         let temporary = try TemporaryStore(manifest)
-        var random = SeededRandom(seed: 5)
+        var random = SplitMix64(seed: 5)
         for index in 0..<24 {
             func pass(_ p: Float) -> PassMetrics {
                 PassMetrics(
@@ -100,7 +101,7 @@ import Testing
     }
 
     /// Captions about windows compare sizes, so that they hold for losses too.
-    @Test(arguments: ["restore", "noise"]) func windowsInWords(direction: String) throws {
+    @Test(arguments: ["restore", "noise"]) func windowCaptionsCompareSizes(direction: String) throws {
         let patches = ["1", "3"].flatMap { window in (0..<3).map { patch($0, direction, window: window) } }
         let temporary = try TemporaryStore(testManifest(patches: patches))
         func pass(_ p: Float) -> PassMetrics { PassMetrics(p: p, logit: p, logitDiff: p, kl: 0, prediction: 0) }
@@ -120,7 +121,7 @@ import Testing
 
     /// A point is filled only if its own effect on p is significant. Panels of untested values have no filled points.
     @Test func oneRuleForFilledPoints() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let store = try Synthetic.layers.store(folder: folder.path, images: 12, seed: 2)
         let found = try statistics(of: store)[0]
         let page = try ReportPage(store: store, images: nil)
@@ -192,7 +193,7 @@ import Testing
 
     /// Groups of --groups appear in the report, with all patches in the table.
     @Test func groupsInTheReport() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let store = try Synthetic.heads.store(folder: folder.path, images: 24, seed: 2)
         try store.setGroups([
             ImageGroups(

@@ -2,6 +2,7 @@ import Foundation
 import Results
 import Statistics
 import StoreTestSupport
+import TestSupport
 import Testing
 
 @testable import Report
@@ -22,7 +23,8 @@ private struct Cells: Decodable {
 
 /// Interactive parts of the page: cells that open, files of figures, margins.
 @Suite struct PageTests {
-    let folder = TemporaryFolder()
+    let folder: TemporaryFolder
+    init() throws { folder = try TemporaryFolder() }
 
     /// A cell shows the images with the largest and the smallest effects of its patch.
     @Test(arguments: [(Synthetic.heads, 4), (.tokens, 3), (.doses, 5)])

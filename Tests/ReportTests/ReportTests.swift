@@ -3,20 +3,16 @@ import FoundationXML
 import Results
 import Statistics
 import StoreTestSupport
+import TestSupport
 import Testing
 
 @testable import Report
 
-/// A temporary folder, removed at the end of the test.
-final class TemporaryFolder {
-    let path = FileManager.default.temporaryDirectory.path + "/vitpatch-\(UUID().uuidString)"
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-}
-
 private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).parse() }
 
 @Suite struct ReportTests {
-    let folder = TemporaryFolder()
+    let folder: TemporaryFolder
+    init() throws { folder = try TemporaryFolder() }
 
     /// The page is self-contained, every figure is also a file, and names are escaped.
     @Test(arguments: Synthetic.allCases) func selfContained(kind: Synthetic) throws {
@@ -214,7 +210,8 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
 }
 
 @Suite struct PerImageTests {
-    let folder = TemporaryFolder()
+    let folder: TemporaryFolder
+    init() throws { folder = try TemporaryFolder() }
 
     @Test func windowsBesideSums() throws {
         let seed = UInt64.random(in: 0...(.max))
@@ -347,7 +344,7 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
 
     /// Every chart labels its axes; windows are drawn at their centres.
     @Test func axesAreNamed() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let page = try ReportPage(store: Synthetic.layers.store(folder: folder.path, images: 12, seed: 1), images: nil)
         for panel in page.figures.flatMap(\.panels) {
             #expect(panel.body.contains("rotate(-90)") && panel.body.contains("class=\"axis\""), "\(panel.label)")
@@ -361,7 +358,7 @@ private func isXML(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).pa
 
     /// Where an axis shows ranks, tooltips name the patch.
     @Test func ranksHaveNames() throws {
-        let folder = TemporaryFolder()
+        let folder = try TemporaryFolder()
         let page = try ReportPage(store: Synthetic.places.store(folder: folder.path, images: 8, seed: 1), images: nil)
         let figure = try #require(page.figures.first { $0.name == "strongest-restore-pattern" })
         let best = try #require(page.statistics[0].patches.max { abs($0.p.mean) < abs($1.p.mean) })

@@ -1,6 +1,7 @@
 import Foundation
 import Results
 import StoreTestSupport
+import TestSupport
 
 /// Synthetic sweeps for tests of the report: images of ten classes, effects that depend on the place, the image and
 /// chance.
@@ -76,7 +77,7 @@ enum Synthetic: String, CaseIterable {
 
     /// A store of `images` images; `seed` determines all numbers.
     func store(folder: String, images count: Int, seed: UInt64) throws -> ResultsStore {
-        var random = SeededRandom(seed: seed)
+        var random = SplitMix64(seed: seed)
         let names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
         var manifest = Manifest(
             version: "0.1.0", model: "models/vit-<tiny>", modelHash: "aa11bb22cc33dd44ee55", data: "photos & more",

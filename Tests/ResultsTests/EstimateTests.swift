@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import TestSupport
 import Testing
 
 @testable import Results
@@ -17,7 +18,7 @@ import Testing
         return manifest
     }
 
-    private func estimates(_ image: Int, corruption: Int = 0, patches: Int = 4, _ random: inout SeededRandom)
+    private func estimates(_ image: Int, corruption: Int = 0, patches: Int = 4, _ random: inout SplitMix64)
         -> [EstimateRecord]
     {
         ["atp_log_odds", "ig5_p"].map { name in
@@ -27,7 +28,7 @@ import Testing
         }
     }
 
-    private func inexact(_ image: Int, _ random: inout SeededRandom) -> ImageRecord {
+    private func inexact(_ image: Int, _ random: inout SplitMix64) -> ImageRecord {
         var record = randomImage(image, &random)
         record.exact = false
         return record
@@ -71,7 +72,7 @@ import Testing
     }
 
     @Test func roundTrip() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest(exactImages: 1))
         let images = [randomImage(0, &random), inexact(1, &random), randomImage(2, kept: false, &random)]
         let all = estimates(0, &random) + estimates(1, &random)
@@ -97,7 +98,7 @@ import Testing
 
     /// A patch with only an estimate makes a row whose patched columns are empty.
     @Test func export() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest(exact: "random:2", exactImages: 1))
         try store.setExactPatches([ExactPatch(patch: 2, why: .random), ExactPatch(patch: 1, why: .top)])
         let (a, b) = (estimates(0, &random), estimates(1, &random))
@@ -126,7 +127,7 @@ import Testing
 
     /// Rows of an interrupted sweep: effects without estimates, estimates without effects, neither.
     @Test func exportOfWhatIsThere() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest())
         let a = estimates(0, &random)
         try store.append(
@@ -141,7 +142,7 @@ import Testing
 
     /// The view has the same rows as the export, also with unusual numbers as estimates.
     @Test func view() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let odd: [Float] =
             [
                 0, 1, -1, .pi, .greatestFiniteMagnitude, -.greatestFiniteMagnitude, .leastNormalMagnitude,
@@ -166,7 +167,7 @@ import Testing
     }
 
     @Test func arrays() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         for exact in ["random:1", "none"] {
             let store = try ResultsStore.create(
                 folder: folder.path + "/" + exact, manifest: manifest(exact: exact, exactImages: 1))
@@ -190,7 +191,7 @@ import Testing
     }
 
     @Test func resumeKeepsEstimates() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest(exact: "top:2"))
         #expect(try store.exactPatches() == [])
         // 0: estimated; 1: partly estimated; 2: left out
@@ -230,7 +231,7 @@ import Testing
     }
 
     @Test func estimatesAlone() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest(exact: "none"))
         try store.append(images: [randomImage(0, &random)], effects: [], estimates: estimates(0, &random))
         #expect(try store.exactPatches() == [])
@@ -241,7 +242,7 @@ import Testing
     }
 
     @Test func whatAStoreDoesNotTake() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest(exact: "top:1"))
         func refused(_ change: (inout EstimateRecord) -> Void) -> String? {
             var record = EstimateRecord(image: 0, corruption: 0, name: "ig5_p", values: [1, 2, 3, 4])
@@ -272,7 +273,7 @@ import Testing
     }
 
     @Test func merge() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let chosen = [ExactPatch(patch: 1, why: .random)]
         var whole = manifest(exact: "random:1", exactImages: 2, corruptions: ["grayscale", "blur:1"])
         whole.ended = "2025-01-01T00:00:01Z"
@@ -328,7 +329,7 @@ import Testing
             }
         }
         let empty = try size()
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let values = (0..<36_864).map { _ in Float.random(in: -1...1, using: &random) }
         try store.append(
             images: (0..<10).map { randomImage($0, &random) }, effects: [],

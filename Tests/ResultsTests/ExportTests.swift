@@ -1,6 +1,7 @@
 import Files
 import Foundation
 import Results
+import TestSupport
 import Testing
 
 @Suite struct ExportTests {
@@ -57,7 +58,7 @@ import Testing
 
     /// Every float keeps its bits through the store and the text.
     @Test func floatsRoundTrip() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         var values: [Float] = [
             0, .leastNonzeroMagnitude, -.leastNonzeroMagnitude, .leastNormalMagnitude, .leastNormalMagnitude.nextDown,
             .greatestFiniteMagnitude, -.greatestFiniteMagnitude, .infinity, -.infinity, .nan, 0.1, 1, 16_777_216,
@@ -95,7 +96,7 @@ import Testing
 
     @Test func quoting() throws {
         let ids = ["plain", "a,b", "say \"hi\"", "two\nlines", "cr\rlf", "ünï", "back\\slash\t", "\"", ""]
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 1))
         for (index, id) in ids.enumerated() {
             try store.append(
@@ -113,7 +114,7 @@ import Testing
     }
 
     @Test func toAFile() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 40))
         for image in 0..<100 {  // several write buffers
             try store.append(
@@ -132,7 +133,7 @@ import Testing
 
     /// The store by name, through a link, and as SQLite's own files; also another store.
     @Test func notOverAStore() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try ResultsStore.create(folder: folder.path + "/a", manifest: testManifest(patches: 2))
         try store.append(images: [randomImage(0, &random)], effects: randomEffects(0, patches: 0..<2, &random))
         let wanted = try store.exported()
@@ -158,7 +159,7 @@ import Testing
 
     @Test func theViewHasTheSameRows() throws {
         #expect(ResultsStore.exportColumns.count == 24)
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let manifest = testManifest(patches: 2, corruptions: ["grayscale", "blur:1"])
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest)
         for corruption in 0..<2 {

@@ -1,5 +1,6 @@
 import Foundation
 import Results
+import TestSupport
 import Testing
 
 @Suite struct GroupsTests {
@@ -34,7 +35,7 @@ import Testing
 
     /// Any fields round-trip, quoted where necessary and sometimes where not.
     @Test func randomTablesRoundTrip() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let alphabet: [Character] = ["a", "ü", ",", "\"", "\n", "\r", " ", "7"]
         func word() -> String {
             String(
@@ -117,7 +118,7 @@ import Testing
     }
 
     @Test func theStoreKeepsThem() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 1))
         #expect(try store.groups() == [])
         let groups = [

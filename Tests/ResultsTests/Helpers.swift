@@ -1,33 +1,6 @@
 import Foundation
 import Results
-
-/// A temporary folder, removed at the end of the test.
-final class TemporaryFolder {
-    let path: String
-
-    init() throws {
-        path = FileManager.default.temporaryDirectory.path + "/vitpatch-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-}
-
-/// New numbers in every run; expectations print `seed`, so that a failure can be repeated.
-struct SeededRandom: RandomNumberGenerator {
-    let seed: UInt64
-    private var state: UInt64
-
-    init(seed: UInt64 = .random(in: 0...(.max))) {
-        self.seed = seed
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return (state ^ (state >> 29)) &* 0xBF58_476D_1CE4_E5B9
-    }
-}
+import TestSupport
 
 func testManifest(patches: Int = 3, corruptions: [String] = ["grayscale"]) -> Manifest {
     var manifest = Manifest(
@@ -43,7 +16,7 @@ func testManifest(patches: Int = 3, corruptions: [String] = ["grayscale"]) -> Ma
 }
 
 extension PassMetrics {
-    static func random(_ random: inout SeededRandom, kl: Float? = nil) -> PassMetrics {
+    static func random(_ random: inout SplitMix64, kl: Float? = nil) -> PassMetrics {
         PassMetrics(
             p: .random(in: 0...1, using: &random), logit: .random(in: -9...9, using: &random),
             logitDiff: .random(in: -9...9, using: &random), kl: kl ?? .random(in: 0...3, using: &random),
@@ -52,7 +25,7 @@ extension PassMetrics {
 }
 
 func randomImage(
-    _ index: Int, corruption: Int = 0, id: String? = nil, kept: Bool = true, _ random: inout SeededRandom
+    _ index: Int, corruption: Int = 0, id: String? = nil, kept: Bool = true, _ random: inout SplitMix64
 ) -> ImageRecord {
     ImageRecord(
         image: index, id: id ?? "cat/\(index).png", corruption: corruption, label: index % 10, target: index % 10,
@@ -60,7 +33,7 @@ func randomImage(
 }
 
 func randomEffects(
-    _ image: Int, corruption: Int = 0, patches: Range<Int>, _ random: inout SeededRandom
+    _ image: Int, corruption: Int = 0, patches: Range<Int>, _ random: inout SplitMix64
 ) -> [EffectRecord] {
     patches.map { EffectRecord(image: image, corruption: corruption, patch: $0, patched: .random(&random)) }
 }

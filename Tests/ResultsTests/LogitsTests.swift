@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import TestSupport
 import Testing
 
 @testable import Results
@@ -16,7 +17,7 @@ import Testing
     }
 
     /// Clean, corrupted and the given patched passes, in the order in which they are read.
-    private func randomLogits(_ image: Int, patches: Range<Int>, _ random: inout SeededRandom) -> [LogitsRecord] {
+    private func randomLogits(_ image: Int, patches: Range<Int>, _ random: inout SplitMix64) -> [LogitsRecord] {
         func record(_ pass: LogitsRecord.Pass, _ patch: Int? = nil) -> LogitsRecord {
             LogitsRecord(
                 image: image, corruption: 0, pass: pass, patch: patch,
@@ -32,7 +33,7 @@ import Testing
     }
 
     @Test func roundTrip() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest())
         var expected: [LogitsRecord] = []
         for image in [3, 1] {
@@ -51,7 +52,7 @@ import Testing
     }
 
     @Test func resumeDropsThoseOfIncompleteImages() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest())
         let done = randomLogits(0, patches: 0..<2, &random)
         try store.append(
@@ -73,7 +74,7 @@ import Testing
     }
 
     @Test func mergeKeepsThem() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         var expected: [LogitsRecord] = []
         for part in 0..<3 {
             let store = try ResultsStore.create(
@@ -91,7 +92,7 @@ import Testing
     }
 
     @Test func damagedValuesAreNamed() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest())
         try store.append(
             images: [randomImage(4, &random)], effects: [], logits: randomLogits(4, patches: 0..<0, &random))

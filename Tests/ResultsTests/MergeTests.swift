@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import TestSupport
 import Testing
 
 @testable import Results
@@ -9,7 +10,7 @@ import Testing
     init() throws { folder = try TemporaryFolder() }
 
     /// A sweep of 23 images (some left out by --keep) as one store and as `parts` shards.
-    private func sweep(parts: Int, _ random: inout SeededRandom) throws -> (whole: ResultsStore, shards: [String]) {
+    private func sweep(parts: Int, _ random: inout SplitMix64) throws -> (whole: ResultsStore, shards: [String]) {
         let manifest = testManifest(patches: 5, corruptions: ["grayscale", "noise:2"])
         let whole = try ResultsStore.create(folder: folder.path + "/whole", manifest: manifest)
         let shards = try (0..<parts).map { part in
@@ -44,7 +45,7 @@ import Testing
     }
 
     @Test(arguments: [1, 2, 4, 30]) func sameBytesAsWithoutShards(parts: Int) throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let (whole, shards) = try sweep(parts: parts, &random)
         let out = folder.path + "/out"
         #expect(try ResultsStore.merge(shards.shuffled(using: &random), into: out) == 23)
@@ -62,7 +63,7 @@ import Testing
 
     /// Groups and logits are merged too.
     @Test func groupsAndLogits() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         var manifest = testManifest(patches: 2)
         manifest.logits = true
         let groups = [ImageGroups(column: "sex", values: [0: "f", 1: "m", 3: "f"])]
@@ -71,7 +72,7 @@ import Testing
             own.shard = shard
             let store = try ResultsStore.create(folder: folder.path + "/" + name, manifest: own, groups: groups)
             for image in images {
-                var random = SeededRandom(seed: UInt64(image))
+                var random = SplitMix64(seed: UInt64(image))
                 let logits = [(LogitsRecord.Pass.clean, nil), (.corrupted, nil), (.patched, 0), (.patched, 1)].map {
                     LogitsRecord(
                         image: image, corruption: 0, pass: $0, patch: $1,
@@ -106,7 +107,7 @@ import Testing
 
     /// A merge that fails while writing leaves the existing store unchanged.
     @Test(arguments: [true, false]) func aDamagedShard(_ replaces: Bool) throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let (_, shards) = try sweep(parts: 2, &random)
         let out = folder.path + "/out"
         if replaces { try ResultsStore.merge(shards, into: out) }
@@ -122,7 +123,7 @@ import Testing
     }
 
     @Test func whatDoesNotBelongTogether() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let (whole, shards) = try sweep(parts: 4, &random)
         #expect(message([]) == "cannot merge: there are no shards to merge")
         #expect(message(Array(shards[..<2])) == "cannot merge: of 4 shards 2 are missing: 2, 3")

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Results
@@ -7,7 +8,7 @@ import Testing
     let folder: TemporaryFolder
     init() throws { folder = try TemporaryFolder() }
 
-    private func store(_ random: inout SeededRandom) throws -> ResultsStore {
+    private func store(_ random: inout SplitMix64) throws -> ResultsStore {
         var manifest = testManifest(patches: 3, corruptions: ["grayscale", "noise:0.5"])
         (manifest.patches[2].control, manifest.patches[2].extent) = (true, "attn_out 3 layers")
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest)
@@ -35,7 +36,7 @@ import Testing
 
     /// The arrays hold the same values as the CSV.
     @Test func sameNumbersAsTheCSV() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try store(&random)
         let arrays = try readZip(bytes(store)).mapValues { try Array1(npy: $0) }
         let lines = try store.exported().split(separator: "\n").dropFirst()
@@ -86,7 +87,7 @@ import Testing
 
     /// 64-bit fields hold the same values where they are used, and equal results give equal files.
     @Test func zip64() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try store(&random)
         let small = try bytes(store), large = try bytes(store, large: 1)
         #expect(try small != large && small == bytes(store))

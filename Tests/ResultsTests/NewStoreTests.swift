@@ -1,6 +1,7 @@
 import Files
 import Foundation
 import GRDB
+import TestSupport
 import Testing
 
 @testable import Results
@@ -14,7 +15,7 @@ import Testing
         try FileManager.default.contentsOfDirectory(atPath: path ?? folder.path).sorted()
     }
 
-    private func filled(_ random: inout SeededRandom, close: Bool = true) throws -> (ResultsStore, String) {
+    private func filled(_ random: inout SplitMix64, close: Bool = true) throws -> (ResultsStore, String) {
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 2))
         try store.append(images: [randomImage(0, &random)], effects: randomEffects(0, patches: 0..<2, &random))
         let exported = try store.exported()
@@ -23,7 +24,7 @@ import Testing
     }
 
     @Test func nothingChangesBeforeItIsMade() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let (_, exported) = try filled(&random)
         do {
             let new = try NewStore(folder: folder.path, manifest: testManifest(patches: 5), overwrite: true)
@@ -45,7 +46,7 @@ import Testing
 
     @Test func whatFailsLeavesTheOldStore() throws {
         struct Failure: Error {}
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let (_, exported) = try filled(&random)
         let new = try NewStore(folder: folder.path, manifest: testManifest(), overwrite: true)
         #expect(throws: Failure.self) {
@@ -97,7 +98,7 @@ import Testing
 
     /// The old store's log is not mistaken for the new store's.
     @Test func aKilledStoreIsReplaced() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let (store, _) = try filled(&random, close: false)
         let copy = try TemporaryFolder()
         for file in try names() {
@@ -112,7 +113,7 @@ import Testing
     }
 
     @Test(arguments: [true, false]) func aFolderThatIsRemovedIsMissed(_ replaced: Bool) throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let (store, _) = try filled(&random, close: false)
         try FileManager.default.removeItem(atPath: folder.path)
         if replaced {

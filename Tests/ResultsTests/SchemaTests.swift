@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import TestSupport
 import Testing
 
 @testable import Results
@@ -11,7 +12,7 @@ import Testing
 
     /// A store as written by version 1, 2 or 3, with one image complete and another begun.
     /// - Returns: its manifest, and its export as this version writes it
-    private func old(_ version: Int, _ random: inout SeededRandom) throws -> (manifest: Manifest, exported: String) {
+    private func old(_ version: Int, _ random: inout SplitMix64) throws -> (manifest: Manifest, exported: String) {
         var manifest = testManifest(patches: 3)
         if version >= 2 {
             for index in manifest.patches.indices { manifest.patches[index].extent = "attn_out 1 layer" }
@@ -57,7 +58,7 @@ import Testing
     }
 
     @Test(arguments: [1, 2, 3]) func anOlderStoreIsRead(version: Int) throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let (manifest, exported) = try old(version, &random)
         let bytes = try Data(contentsOf: URL(fileURLWithPath: folder.path + "/results.sqlite"))
         let store = try ResultsStore.open(folder: folder.path)
@@ -73,7 +74,7 @@ import Testing
     }
 
     @Test(arguments: [1, 2, 3]) func anOlderStoreIsGoneOnWith(version: Int) throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         var (manifest, exported) = try old(version, &random)
         // This version's extents for the same patches
         for index in manifest.patches.indices { manifest.patches[index].extent = "attn_out 1 layer" }
@@ -145,7 +146,7 @@ import Testing
         "UPDATE images SET pred_clean = 4294967296", "UPDATE effects SET pred = -2",
     ])
     func rowsOutOfRange(sql: String) throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 1))
         try store.append(images: [randomImage(0, &random)], effects: randomEffects(0, patches: 0..<1, &random))
         try store.queue.writeWithoutTransaction { db in

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import TestSupport
 import Testing
 
 @testable import Results
@@ -9,7 +10,7 @@ import Testing
     init() throws { folder = try TemporaryFolder() }
 
     @Test func roundTrip() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let manifest = testManifest(patches: 3, corruptions: ["grayscale", "noise:3"])
         let store = try ResultsStore.create(folder: folder.path + "/a/b", manifest: manifest)
         var images: [ImageRecord] = []
@@ -47,7 +48,7 @@ import Testing
 
     /// After a kill: the file and its log, not checkpointed.
     @Test func aKilledStoreOpensAndExports() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 2))
         try store.append(
             images: [randomImage(0, &random)], effects: randomEffects(0, patches: 0..<2, &random))
@@ -70,7 +71,7 @@ import Testing
     }
 
     @Test func resumeBookkeeping() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let manifest = testManifest(patches: 3, corruptions: ["grayscale", "blur:2"])
         let store = try ResultsStore.create(folder: folder.path, manifest: manifest)
         let half = randomImage(2, &random)
@@ -105,7 +106,7 @@ import Testing
 
     /// A wave that fails is not stored at all, and the waves before it stay.
     @Test func aWaveIsAllOrNothing() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 2))
         try store.append(images: [randomImage(0, &random)], effects: randomEffects(0, patches: 0..<2, &random))
         let before = try store.exported()
@@ -119,7 +120,7 @@ import Testing
     }
 
     @Test func recordsOutsideTheManifestAreRefused() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 2))
         #expect(
             throws: ResultsError.invalidRecord(
@@ -133,7 +134,7 @@ import Testing
     }
 
     @Test func aFullDiskKeepsTheWavesBefore() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 50))
         try store.append(images: [randomImage(0, &random)], effects: randomEffects(0, patches: 0..<50, &random))
         let before = try store.exported()
@@ -164,7 +165,7 @@ import Testing
     }
 
     @Test func overwriteReplacesOnlyTheStore() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let old = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 1))
         try old.append(images: [randomImage(0, &random)], effects: randomEffects(0, patches: 0..<1, &random))
         try old.close()
@@ -228,7 +229,7 @@ import Testing
     }
 
     @Test func damageIsNamed() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 40))
         for image in 0..<40 {
             try store.append(
@@ -255,7 +256,7 @@ import Testing
         "UPDATE effects SET image = -9223372036854775808, pred = 9223372036854775807",
     ])
     func editedStores(sql: String) throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let store = try ResultsStore.create(folder: folder.path, manifest: testManifest(patches: 1))
         try store.append(images: [randomImage(0, &random)], effects: randomEffects(0, patches: 0..<1, &random))
         _ = try? store.queue.writeWithoutTransaction { try $0.execute(sql: sql) }
@@ -272,7 +273,7 @@ import Testing
 
     /// A kill during the log's checkpoint leaves SQLite's rollback journal beside the file.
     @Test func readsAStoreWithAJournalToRollBack() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let live = folder.path + "/live", killed = folder.path + "/killed"
         let store = try ResultsStore.create(folder: live, manifest: testManifest())
         try store.append(images: [randomImage(0, &random)], effects: randomEffects(0, patches: 0..<3, &random))

@@ -136,7 +136,7 @@ private func expectSentence(
 
     @Test func everythingHasItsPlaceInTheOrder() throws {
         var spec = SweepSpec()
-        spec.direction = [.noise, .restore]
+        spec.direction = [.noising, .restore]
         spec.site = ["z", "attn_out+mlp_out"]
         spec.window = [2, 1]
         spec.layers = "1,0+5,4"
@@ -198,10 +198,10 @@ private func expectSentence(
         var spec = SweepSpec()
         (spec.site, spec.layers, spec.patchWith) = (["resid_mid"], "0", .zero)
         let parts = [Part(site: .z, layers: [0], heads: [1]), Part(site: .z, layers: [3], heads: [0, 2])]
-        spec.patches = [.init(name: "two heads", direction: .noise, parts: parts)]
+        spec.patches = [.init(name: "two heads", direction: .noising, parts: parts)]
         #expect(try columns(spec) == ["restore resid_mid l0 h t w1", "noise two heads l h t w"])
         let items = try spec.items(config: network)
-        #expect(items[1].patch == Patch(direction: .noise, with: .zero, parts: parts))
+        #expect(items[1].patch == Patch(direction: .noising, with: .zero, parts: parts))
         #expect(items[0].patch.with == .zero)
     }
 

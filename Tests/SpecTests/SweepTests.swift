@@ -1,6 +1,7 @@
 import Foundation
 import Images
 import Patch
+import TestSupport
 import Testing
 
 @testable import Spec
@@ -85,7 +86,7 @@ struct SweepTests {
                         Part(site: .z, layers: [2], heads: [0, 2]), Part(site: .z, layers: [4], heads: [1]),
                     ]),
                 .init(
-                    name: "sets", direction: .noise,
+                    name: "sets", direction: .noising,
                     parts: [
                         Part(site: .embed, layers: [], tokens: [0, 1, 2]),
                         Part(site: .mlpAct, layers: [0, 1, 2], neurons: [1, 3]),
@@ -99,7 +100,7 @@ struct SweepTests {
     @Test func patchesFollowTheSweepsDirections() throws {
         let text = "patches: [{name: a, parts: [{site: z, layers: 1}]}]\n"
         let items = try sweep(text + "direction: [noise, restore]\n").items(config: config)
-        #expect(items.map(\.patch.direction) == [.noise, .restore])
+        #expect(items.map(\.patch.direction) == [.noising, .restore])
     }
 
     @Test func sitesAndPatchesTogether() throws {
@@ -189,7 +190,7 @@ struct SweepTests {
         #expect(settings.estimation.names == ["ig5_p"] && settings.exactImages == 4)
         #expect(settings.seed == 7 && settings.samples == 8 && settings.shard == .init(index: 1, count: 9))
         var spec = SweepSpec()
-        (spec.direction, spec.site, spec.window, spec.layers) = ([.noise], ["q"], [2], "1")
+        (spec.direction, spec.site, spec.window, spec.layers) = ([.noising], ["q"], [2], "1")
         (spec.heads, spec.tokens, spec.neurons, spec.patchWith) = ("2", "3", "4", .zero)
         #expect(try both.spec(for: config) == spec)
     }
@@ -206,9 +207,9 @@ struct SweepTests {
     /// Aliases of values, which the columns do not show
     @Test func aliases() throws {
         let spec = try sweep("direction: [denoise, noising]\npatch-with: other\n")
-        #expect(spec.direction == [.restore, .noise] && spec.patchWith == .clean)
+        #expect(spec.direction == [.restore, .noising] && spec.patchWith == .other)
         let flagged = flags([.direction: "noising", .patchWith: "other"])
-        #expect(try flagged.spec(for: config).direction == [.noise])
+        #expect(try flagged.spec(for: config).direction == [.noising])
         #expect(try spec.items(config: config).allSatisfy { ["restore", "noise"].contains($0.direction) })
     }
 
@@ -217,7 +218,7 @@ struct SweepTests {
             var options = SweepOptions()
             try options.set(ablate: with.rawValue)
             let spec = try options.spec(for: config)
-            #expect(spec.direction == [.noise] && spec.patchWith == with)
+            #expect(spec.direction == [.noising] && spec.patchWith == with)
         }
         func problem(_ text: String, _ options: SweepOptions) -> String? {
             var options = options
@@ -282,7 +283,7 @@ struct SweepTests {
     /// A printed spec reads back as the same sweep, for any options.
     @Test(arguments: (0..<40).map { _ in UInt64.random(in: 0...UInt64.max) })
     func whatIsPrintedReadsBack(_ seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = SplitMix64(seed: seed)
         func pick(_ texts: String...) -> String { texts.randomElement(using: &random) ?? "" }
         var options = SweepOptions()
         func flag(_ key: SweepKey, _ texts: [String]) {
@@ -326,15 +327,5 @@ struct SweepTests {
         #expect(read.yaml == printed, "seed \(seed)")
         #expect(try read.settings() == options.settings(), "seed \(seed)\n\(printed)")
         #expect(try read.spec(for: config) == options.spec(for: config), "seed \(seed)\n\(printed)")
-    }
-}
-
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

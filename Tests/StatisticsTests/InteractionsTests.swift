@@ -2,6 +2,7 @@ import Foundation
 import Results
 import Statistics
 import StoreTestSupport
+import TestSupport
 import Testing
 
 /// A game with known interactions: the effect of a set of places is the sum of its places' effects and of its pairs'
@@ -12,7 +13,7 @@ import Testing
 
     /// [image][place] and [image][place][place]; multiples of 1/4096, which floats add exactly
     private func game(seed: UInt64) -> (single: [[Float]], pair: [[[Float]]]) {
-        var random = SeededRandom(seed: seed)
+        var random = SplitMix64(seed: seed)
         func draw() -> Float { Float(Int.random(in: -64...64, using: &random)) / 4096 }
         let single = (0..<images).map { _ in (0..<places).map { _ in draw() } }
         let pair = (0..<images).map { _ in (0..<places).map { _ in (0..<places).map { _ in draw() } } }

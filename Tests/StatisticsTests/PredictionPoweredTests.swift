@@ -1,5 +1,6 @@
 import Foundation
 import StoreTestSupport
+import TestSupport
 import Testing
 
 @testable import Statistics
@@ -7,13 +8,13 @@ import Testing
 @Suite struct PredictionPoweredTests {
     private let bootstrap = Bootstrap(resamples: 2000, seed: 5)
 
-    private func normal(_ random: inout SeededRandom) -> Double {
+    private func normal(_ random: inout SplitMix64) -> Double {
         normalQuantile(.random(in: 1e-12...1 - 1e-12, using: &random))
     }
 
     /// Mean, weight and correlation against plain sums.
     @Test func theRegressionEstimator() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let (n, m, columns) = (40, 300, 3)
         var y: [Double] = [], f: [Double] = [], others: [Double] = []
         for _ in 0..<n {
@@ -46,7 +47,7 @@ import Testing
 
     /// Scale and offset of predictions do not matter, and good predictions make narrow intervals.
     @Test func predictionsOfAnyScale() {
-        var random = SeededRandom(seed: 3)
+        var random = SplitMix64(seed: 3)
         let all = (0..<400).map { _ in normal(&random) }
         let y = all[..<50].map { $0 + 0.1 * normal(&random) }
         func mean(_ predict: (Double) -> Double) -> PredictionPowered.Mean {
@@ -67,7 +68,7 @@ import Testing
 
     /// The mean over these images is less uncertain, and certain if all were measured.
     @Test func theseImages() {
-        var random = SeededRandom(seed: 4)
+        var random = SplitMix64(seed: 4)
         let f = (0..<100).map { _ in normal(&random) }, y = f.map { $0 + normal(&random) }
         func mean(_ n: Int, _ target: PredictionPowered.Target) -> PredictionPowered.Mean {
             PredictionPowered(bootstrap, target: target).means(
@@ -88,7 +89,7 @@ import Testing
     @Test func coverage() {
         let truth = 0.3
         let hits = concurrentMap(200) { simulation -> Bool in
-            var random = SeededRandom(seed: UInt64(simulation) * 7919 + 1)
+            var random = SplitMix64(seed: UInt64(simulation) * 7919 + 1)
             let rows = (0..<300).map { _ -> (y: Double, f: Double) in
                 let (a, b) = (normal(&random), normal(&random))
                 return (truth + a, 3 * (0.9 * a + 0.19.squareRoot() * b) - 1)
@@ -124,7 +125,7 @@ import Testing
 
     /// Shares of a total effect over all images
     @Test func shares() {
-        var random = SeededRandom(seed: 8)
+        var random = SplitMix64(seed: 8)
         let total = (0..<300).map { _ in 2 + normal(&random) }
         let y = total[..<60].map { -0.5 * $0 + 0.1 * normal(&random) }
         let f = total.map { -0.4 * $0 + 0.05 * normal(&random) }

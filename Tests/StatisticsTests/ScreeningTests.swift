@@ -1,6 +1,7 @@
 import Foundation
 import Results
 import StoreTestSupport
+import TestSupport
 import Testing
 
 @testable import Statistics
@@ -54,7 +55,7 @@ import Testing
 
     /// Estimates that equal the effects and estimates that do not, for patches at two sites and three layers.
     @Test func agreement() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let patches = (0..<3).flatMap { layer in
             (0..<12).map { patch(layer, site: "z", head: "\($0)") } + [patch(layer, "noise", site: "mlp_act[\(layer)]")]
         }
@@ -151,7 +152,7 @@ import Testing
 
     /// Only some images measured: means over all images from their estimates; for p by way of log-odds too.
     @Test func someImages() throws {
-        var random = SeededRandom(seed: 11)
+        var random = SplitMix64(seed: 11)
         let patches = [patch(0), patch(1, "noise"), patch(2)]
         var manifest = testManifest(patches: patches)
         (manifest.estimates, manifest.exactImages) = (["atp_log_odds"], 40)

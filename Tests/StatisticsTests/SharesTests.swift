@@ -1,11 +1,12 @@
 import StoreTestSupport
+import TestSupport
 import Testing
 
 @testable import Statistics
 
 @Suite struct SharesTests {
     @Test func intervalsAreOfPairedResamples() {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let totals = (0..<40).map { _ in Double.random(in: 0.2...1, using: &random) }
         // If every image's effect is the same fraction of its total, so is every resample's.
         let same = recoveredShare(

@@ -1,6 +1,7 @@
 import Foundation
 import Results
 import StoreTestSupport
+import TestSupport
 import Testing
 
 @testable import Statistics
@@ -8,7 +9,7 @@ import Testing
 @Suite struct StatisticsTests {
     /// All statistics against plain loops over the same records.
     @Test func againstPlainLoops() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         func pass() -> PassMetrics {
             PassMetrics(
                 p: .random(in: 0...1, using: &random), logit: 0, logitDiff: .random(in: -5...5, using: &random),
@@ -158,7 +159,7 @@ import Testing
 
 @Suite struct BootstrapTests {
     @Test func resamplesArePairedAndRepeatable() {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let x = (0..<30).map { _ in Double.random(in: 0...1, using: &random) }
         let y = (0..<30).map { _ in Double.random(in: 0...1, using: &random) }
         let bootstrap = Bootstrap(resamples: 120, seed: random.seed)
@@ -198,7 +199,7 @@ import Testing
         let full = environment["VITPATCH_COVERAGE"] != nil
         let images = environment["VITPATCH_COVERAGE"].flatMap(Int.init) ?? 60
         let (sweeps, resamples) = full ? (1000, 2000) : (500, 500)
-        var random = SeededRandom(seed: 20_250_101)
+        var random = SplitMix64(seed: 20_250_101)
         var (covered, percentile) = (0, 0)
         for sweep in 0..<sweeps {
             let values = (0..<images).map { _ in
@@ -249,7 +250,7 @@ import Testing
     /// A patch with a fixed fraction of the total on every image has a share without uncertainty; one with an effect of
     /// its own has about the delta method's interval. Noising has the same shares.
     @Test func recoveredShares() throws {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         let places = ["restore", "noise"].flatMap { direction in (0..<2).map { patch($0, direction) } }
         let temporary = try TemporaryStore(testManifest(patches: places))
         var totals: [Double] = [], effects: [Double] = []
@@ -291,7 +292,7 @@ import Testing
 
     /// A long upper tail shifts the interval up compared with percentiles.
     @Test func followsTheSkew() {
-        var random = SeededRandom(seed: 5)
+        var random = SplitMix64(seed: 5)
         let values = (0..<80).map { _ in
             let u = Double.random(in: 0...1, using: &random)
             return u * u * u * u * u * u
@@ -309,7 +310,7 @@ import Testing
 
     /// All signs, one by one: each patch alone, and the step-down maximum.
     @Test func exactAgainstEverySign() {
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         for n in [1, 2, 7, 8, 9, 12] {
             let columns = (0..<4).map { c in (0..<n).map { _ in Float.random(in: -1...Float(c + 1), using: &random) } }
             func statistic(_ column: [Float], _ signs: Int) -> Double {
@@ -340,7 +341,7 @@ import Testing
 
     /// Randomly drawn signs agree with all signs.
     @Test func drawsAgreeWithAllSigns() {
-        var random = SeededRandom(seed: 3)
+        var random = SplitMix64(seed: 3)
         let columns = [(0..<14).map { _ in Float.random(in: -1...1.6, using: &random) }]
         let all = flips(columns, draws: 1 << 13), drawn = flips(columns, draws: (1 << 13) - 1)
         #expect(all.p[0] > 0.0005 && all.p[0] < 0.5 && abs(drawn.p[0] - all.p[0]) < 0.35 * all.p[0])
@@ -358,7 +359,7 @@ import Testing
     /// Patches that differ only in scale are one hypothesis, at no cost; independent ones cost nearly Bonferroni's
     /// factor.
     @Test func correlatedPatchesCountAsOne() {
-        var random = SeededRandom(seed: 11)
+        var random = SplitMix64(seed: 11)
         let one = (0..<40).map { _ in Float.random(in: -1...1.7, using: &random) }
         let copies = (1...30).map { size in one.map { $0 * Float(size) } }
         let same = flips(copies)
@@ -370,7 +371,7 @@ import Testing
 
     /// The chance of any false rejection among 20 patches that share the images' noise is 5%.
     @Test func holdsTheFamilysLevel() {
-        var random = SeededRandom(seed: 99)
+        var random = SplitMix64(seed: 99)
         var rejected = 0
         for _ in 0..<400 {
             let shared = (0..<30).map { _ in Float.random(in: -1...1, using: &random) }
@@ -388,7 +389,7 @@ import Testing
         }
         patches.append(patch(1, site: "resid_post"))
         let temporary = try TemporaryStore(testManifest(patches: patches))
-        var random = SeededRandom()
+        var random = SplitMix64.fresh()
         var effects = [[Float]](repeating: [], count: patches.count)
         for index in 0..<10 {
             func pass(_ p: Float) -> PassMetrics { PassMetrics(p: p, logit: p, logitDiff: p, kl: 0, prediction: 0) }
@@ -418,7 +419,7 @@ import Testing
 @Suite struct ReliabilityTests {
     /// A patch far ahead of the others wins in every half; equal ones are a lottery.
     @Test func sureAndUnsure() throws {
-        var random = SeededRandom(seed: 4)
+        var random = SplitMix64(seed: 4)
         func columns(_ lead: Float) -> [[Float]] {
             (0..<8).map { c in (0..<60).map { _ in Float.random(in: -1...1, using: &random) + (c == 3 ? lead : 0.2) } }
         }
@@ -445,7 +446,7 @@ import Testing
     /// The exact chance that the largest of several reaches this rank, against drawing ranks.
     @Test(arguments: [(1, 19, 0), (3, 20, 1), (5, 40, 0), (2, 6, 6)])
     func maximumOfAsMany(_ own: Int, _ places: Int, _ beyond: Int) {
-        var random = SeededRandom(seed: 8)
+        var random = SplitMix64(seed: 8)
         let hits = (0..<20_000).count { _ in
             let values = (0..<own + places).map { _ in Double.random(in: 0...1, using: &random) }
             let largest = values[..<own].max() ?? 0

@@ -14,22 +14,6 @@ package final class TemporaryStore {
     deinit { try? FileManager.default.removeItem(atPath: store.folder) }
 }
 
-/// New numbers in every run; expectations print `seed`, so that a failure can be repeated.
-package struct SeededRandom: RandomNumberGenerator {
-    package let seed: UInt64
-    private var state: UInt64
-
-    package init(seed: UInt64 = .random(in: 0...(.max))) {
-        self.seed = seed
-        state = seed
-    }
-
-    package mutating func next() -> UInt64 {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return (state ^ (state >> 29)) &* 0xBF58_476D_1CE4_E5B9
-    }
-}
-
 package func testManifest(patches: [PatchRecord], corruptions: [String] = ["grayscale"]) -> Manifest {
     Manifest(
         version: "0.1.0", model: "models/tiny", modelHash: "aa11bb22cc33dd44", data: "images",

@@ -7,7 +7,7 @@ package struct FixtureCase: Sendable, CustomStringConvertible {
         /// clean activations into the corrupted pass
         case restore
         /// corrupted activations into the clean pass
-        case noise
+        case noising = "noise"
     }
 
     /// Index into `Fixture.pairs`

@@ -1,4 +1,4 @@
 import Reference
 
-/// The generator that `vitpatch verify` uses too
+/// The generator of all tests, and of `vitpatch verify`. Expectations print its seed, so that a failure can be repeated.
 package typealias SplitMix64 = Reference.SplitMix64

@@ -1,19 +1,7 @@
 import Foundation
+import TestSupport
 
 @testable import ViT
-
-/// SplitMix64: a printed seed repeats its numbers.
-struct SeededRandom: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
 
 func freshSeed() -> UInt64 { UInt64.random(in: 0...UInt64.max) }
 
@@ -105,29 +93,13 @@ enum TinyModel {
                 shapes["\(path).bias"] = [shape[0]]
             }
         }
-        var random = SeededRandom(state: seed)
+        var random = SplitMix64(seed: seed)
         var tensors: [String: TestTensor] = [:]
         for (name, shape) in shapes.sorted(by: { $0.key < $1.key }) {
             tensors[name] = TestTensor(
                 shape, (0..<shape.reduce(1, *)).map { _ in Float.random(in: -1...1, using: &random) })
         }
         return tensors
-    }
-}
-
-/// A folder that is removed with its last reference.
-final class TemporaryFolder {
-    let path: String
-
-    init() throws {
-        path = NSTemporaryDirectory() + "vitpatch-test-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func write(_ name: String, _ data: Data) throws {
-        try data.write(to: URL(fileURLWithPath: path).appendingPathComponent(name))
     }
 }
 

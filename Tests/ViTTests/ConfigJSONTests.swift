@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import TestSupport
 import Testing
 
 @testable import ViT
@@ -237,7 +238,7 @@ import Testing
 
     @Test func randomBytesNeverTrap() {
         let seed = freshSeed()
-        var random = SeededRandom(state: seed)
+        var random = SplitMix64(seed: seed)
         let valid = TinyModel.config(["layer_norm_eps": "1e-6", "image_size": "[4, 4]", "qkv_bias": "true"])
         for _ in 0..<2000 {
             var data = valid

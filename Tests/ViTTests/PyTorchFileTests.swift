@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import ViT
@@ -59,7 +60,7 @@ private let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent
         let original = try Data(contentsOf: URL(fileURLWithPath: "\(fixtures)/pytorch/\(file)"))
         let folder = try TemporaryFolder(), path = folder.path + "/m.bin"
         let seed = freshSeed()
-        var random = SeededRandom(state: seed)
+        var random = SplitMix64(seed: seed)
         func open(_ data: Data) throws {
             try folder.write("m.bin", data)
             guard let read = try? PyTorchFile(path: path) else { return }

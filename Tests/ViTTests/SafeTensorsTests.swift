@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import ViT
@@ -112,7 +113,7 @@ import Testing
 
     @Test func floatsStartingAtAnOddByte() throws {
         let seed = freshSeed()
-        var random = SeededRandom(state: seed)
+        var random = SplitMix64(seed: seed)
         let values = (0..<33).map { _ in Float.random(in: -9...9, using: &random) }
         let halves = values.map { Float16($0) }
         let file = try open(
@@ -352,7 +353,7 @@ import Testing
     /// A valid file after any change is read or refused without a trap, and what is read lies within the file.
     @Test func mutationsNeverTrap() {
         let seed = freshSeed()
-        var random = SeededRandom(state: seed)
+        var random = SplitMix64(seed: seed)
         let valid = safetensors([
             "a": TestTensor([2, 2], [1, 2, 3, 4]),
             "b": TestTensor(dtype: "F16", shape: [3], bytes: Data(count: 6)),

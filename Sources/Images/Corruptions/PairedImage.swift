@@ -19,7 +19,7 @@ struct PairedImage: CorruptionKind {
 
     func prepare(_ setting: CorruptionSetting) throws -> CorruptionWork {
         let dataset = setting.dataset, reading = dataset.reading, spec = spec
-        let paths = try folder == Self.column ? dataset.corruptedColumn() : dataset.partners(in: folder)
+        let paths = try folder == Self.column ? dataset.corruptedColumn() : dataset.pairedPaths(in: folder)
         return .pixels { draw in
             guard paths.indices.contains(draw.index) else {
                 throw ImageError.corruption(
@@ -52,7 +52,7 @@ extension ImageDataset {
     /// place of its own (appended if it has none, as in `test_batch.bin:7.png`).
     ///
     /// - Throws: ``ImageError/dataset(path:reason:)`` if one is missing, naming both paths.
-    func partners(in folder: String) throws -> [String] {
+    func pairedPaths(in folder: String) throws -> [String] {
         guard isDirectory(folder) else {
             throw ImageError.dataset(path: folder, reason: "there is no such folder")
         }

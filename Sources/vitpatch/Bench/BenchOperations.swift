@@ -43,7 +43,7 @@ struct BenchOperations {
         let (h, dh) = (config.heads, config.headDim)
         let list = (0..<Int32(rows)).map { $0 }, born = list.map { $0 + Int32(rows) }, tokens = Array(0..<t)
         return [
-            .patches(
+            .imagePatches(
                 stored: rows, images: 0..<rows, channels: config.channels,
                 image: (config.imageSize.height, config.imageSize.width),
                 patch: (config.patchSize.height, config.patchSize.width)),
@@ -53,7 +53,7 @@ struct BenchOperations {
             .attentionPattern(
                 slots: 4, heads: h, headDim: dh, tokens: t, queries: t,
                 entries: (0..<2).flatMap { slot in
-                    (0..<h).map { OpCase.PatternEntry(from: slot, to: slot + 2, head: $0, tokens: tokens) }
+                    (0..<h).map { OpCase.PatternCase(from: slot, to: slot + 2, head: $0, tokens: tokens) }
                 }),
             .biasActivation(rows: rows * t, width: m, stride: m, offset: 0, activation: .gelu),
             .residualAdd(stream: rows, outputs: rows, dst: list, base: list, src: list, tokens: t, of: t, width: d),

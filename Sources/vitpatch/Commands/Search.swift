@@ -77,7 +77,7 @@ struct Search: ParsableCommand {
         _ = try choice("--metric", metric, SearchMetric.self)
         let settings = try options.settings()
         _ = try corruption(settings)
-        if let patchWith, settings.patchFile == nil, PatchWith(spelled: patchWith) != .clean {
+        if let patchWith, settings.patchFile == nil, PatchWith(spelled: patchWith) != .other {
             throw UsageError("--patch-with \(patchWith): a search puts in the other pass's activations or a file's")
         }
         if places.direction.count > 1 {
@@ -95,7 +95,7 @@ struct Search: ParsableCommand {
         let skipped = unreadable.skipped
         let data = try LabelledData(settings, model: checkpoint.config, skipped: skipped)
         try data.requireLabels(target, keep: settings.keep)
-        let foil = try options.foil(among: labels, hasColumn: data.foils != nil)
+        let foil = try options.foil(among: labels, hasColumn: data.foilColumn != nil)
         try data.checkFoils(foil, target)
         let images = try OptionText.images(settings, count: data.dataset.count)
         let patches = items.map(\.patch)

@@ -12,7 +12,7 @@ extension Sweep {
         guard case .top(let top, let random) = settings.exact else { return Array(patches.indices) }
         let results = try store.open()
         if let known = try results.exactPatches(), !known.isEmpty { return known.map(\.patch) }
-        let chosen = try Screen.choose(
+        let chosen = try ExactChoice.patches(
             top, random: random, by: estimates.names[0], in: results, seed: settings.seed)
         try results.setExactPatches(chosen)
         return chosen.map(\.patch)

@@ -6,11 +6,10 @@ import Spec
 import ViT
 
 extension Sweep {
-    /// The manifest of the sweep's results.
-    func manifest(
-        _ settings: SweepSettings, target: Target, foil: Foil, model: Model, donor: Model?, data: LabelledData,
-        spec: SweepSpec, items: [SweepSpec.Item]
-    ) throws -> Manifest {
+    /// The manifest of the results of a sweep of these places and sets of places.
+    func manifest(_ sweep: LoadedSweep, _ items: [SweepSpec.Item]) throws -> Manifest {
+        let setup = sweep.setup, settings = setup.settings, spec = setup.spec, data = setup.data
+        let (model, donor) = (sweep.model, sweep.donor)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let device = model.encoder.context.device
@@ -28,14 +27,14 @@ extension Sweep {
             },
             classNames: model.checkpoint.config.labels, seed: settings.seed, samples: settings.samples,
             offset: settings.offset, limit: settings.limit, shard: settings.shard?.description,
-            keep: settings.keep.rawValue, target: target.description, device: device.name, driver: device.driver,
+            keep: settings.keep.rawValue, target: setup.target.description, device: device.name, driver: device.driver,
             precision: model.encoder.gemm.precision.rawValue, gemm: model.encoder.gemm.name,
             host: ProcessInfo.processInfo.hostName,
             command: CommandLine.arguments.joined(separator: " "),
             layers: model.encoder.config.layers, logits: logits, control: settings.control,
             preprocessing: model.checkpoint.defaultsText)
         (manifest.foil, manifest.patchWith) = (
-            foil.description, settings.patchFile.map { "file:\($0)" } ?? spec.patchWith.rawValue
+            setup.foil.description, settings.patchFile.map { "file:\($0)" } ?? spec.patchWith.rawValue
         )
         manifest.estimates = settings.estimation.names
         (manifest.exact, manifest.exactImages) = (
@@ -55,6 +54,7 @@ extension Sweep {
         manifest.resize = model.preprocessor.library.rawValue
         manifest.exif = settings.exif == .ignore ? nil : settings.exif.rawValue
         manifest.classMatch = data.match.lines.isEmpty ? nil : data.match.lines
+        (manifest.patchFile, manifest.patchFileHash) = (setup.file?.name, setup.file?.sha256)
         return manifest
     }
 }

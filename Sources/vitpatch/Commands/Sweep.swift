@@ -1,13 +1,9 @@
 import ArgumentParser
-import CLRuntime
 import Foundation
-import Images
 import Patch
 import Report
 import Results
-import Statistics
 import Spec
-import ViT
 
 struct Sweep: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -112,152 +108,24 @@ struct Sweep: ParsableCommand {
         try options.checkPassesDiffer()
         if printSpec { return Terminal.standardOutput(options.yaml) }
 
-        let checkpoint = try Model.checkpoint(settings)
-        let skipped = unreadable.skipped
-        let folder = out ?? slurmTask?.folder ?? "runs/" + Self.timestamp()
-        let data = try LabelledData(
-            settings, model: checkpoint.config, skipped: skipped, resuming: resume ? folder : nil)
-        checkpoint.warnOfDefaults()
-        let corruptions = settings.corruptions
-        let target = try options.target(among: checkpoint.config.labels)
-        try data.requireLabels(target, keep: settings.keep)
-        let foil = try options.foil(among: checkpoint.config.labels, hasColumn: data.foils != nil)
-        try data.checkFoils(foil, target)
-        let spec = try options.spec(for: checkpoint.config)
-        try checkNothingIsIgnored(spec)
-        if settings.samples > 1, !corruptions.contains(where: \.isRandom) {
-            Terminal.warning(
-                "--samples \(settings.samples): no corruption of this sweep is random, so every image is run once")
-        }
-        var items = try spec.items(config: checkpoint.config)
-        let own = items
-        items += controls(of: items, settings, checkpoint.config)
-        let places = items.map(\.patch)
-        let images = try chosenImages(settings, count: data.dataset.count)
-        let file = try settings.patchFile.map { path in
-            let file = try ActivationFile(
-                path: path, patches: places, config: checkpoint.config, modelHash: checkpoint.sha256)
-            for image in images { _ = try file.position(of: data.dataset.id(image)) }
-            return file
-        }
-        if file != nil, settings.estimation.hasMidpoints {
-            throw UsageError(
-                "--estimate ig:N with --patch-with file: the points between the two inputs need another image or model; "
-                    + "--estimate atp needs none")
-        }
-        let donorCheckpoint = try Model.donor(settings)
-        let ownGroups = data.ownGroups()
-        let groups = try groups.map { try data.groups(path: $0) } ?? (ownGroups.isEmpty ? nil : ownGroups)
-        if let donorCheckpoint {
-            donorCheckpoint.warnOfDefaults()
-            try Patch.checkDonor(donorCheckpoint.config, recipient: checkpoint.config, patches: places)
-            donorCheckpoint.warnOfOtherClasses(than: checkpoint)
-        }
-
-        let contexts = try running.device.contexts(profiling: profile.profile != nil)
-        running.device.noteFasterPrecision(on: contexts[0].device)
-        let inputs = [
-            settings.model, settings.classes, settings.donor, settings.data, settings.patchFile, self.groups, self.spec,
-        ].compactMap { $0 }
-        let profiler = try profile.profiler(
-            contexts.map(\.device), keeping: inputs + ResultsStore.files(in: folder))
-        let gemm = try running.device.gemm(for: contexts[0].device)
-        let devices = try contexts.map { context in
-            SweepModels(
-                model: try Model(checkpoint, context: context, gemm: gemm, resize: settings.resize),
-                donor: try donorCheckpoint.map { try Model($0, context: context, gemm: gemm, resize: settings.resize) })
-        }
-        let (model, donor) = (devices[0].model, devices[0].donor)
-        if !model.encoder.gemm.precision.isExact {
-            try PrecisionNote(
-                experiment: Experiment(
-                    model: model, donor: nil, data: data, target: target, seed: settings.seed, samples: 1,
-                    isSingle: true)
-            ).print(images: Array(images.prefix(8)), fp32: running.device.fp32(for: contexts[0].device))
-        }
-        let memory = try running.memoryBytes()
-        let interruption = Interruption()
-        let means = ActivationMeans.bytes(places, config: checkpoint.config)
-        func planned(_ patches: [Patch], images: Int) throws -> WavePlan {
-            try WavePlan(
-                encoder: model.encoder, donor: donor?.encoder, patches: patches, images: images,
-                memory: memory.map { $0 - means })
-        }
-        func share(_ count: Int, among parts: Int) -> Int { (count + parts - 1) / parts }
-        // The same number of images for every device, then for every wave.
-        func plan(_ patches: [Patch], images: Int) throws -> WavePlan {
-            let most = share(images, among: devices.count)
-            return try planned(
-                patches, images: share(most, among: share(most, among: planned(patches, images: most).shape.images)))
-        }
-        func sweepRun(_ items: [SweepSpec.Item], into store: SweepStore, isScreening: Bool = false) -> SweepRun {
-            let patches = items.map(\.patch)
-            return SweepRun(
-                devices: devices, data: data, corruptions: corruptions, keep: settings.keep, target: target, foil: foil,
-                partner: settings.partner, noiseDeviation: settings.noiseDeviation, seed: settings.seed,
-                samples: settings.samples, patches: patches, file: file, store: store, memory: memory,
-                profiler: isScreening ? nil : profiler,
-                skipped: isScreening ? skipped.map { _ in SkippedImages() } : skipped)
-        }
-        func described(_ items: [SweepSpec.Item]) throws -> Manifest {
-            var manifest = try self.manifest(
-                settings, target: target, foil: foil, model: model, donor: donor, data: data, spec: spec, items: items)
-            (manifest.patchFile, manifest.patchFileHash) = (file?.name, file?.sha256)
-            return manifest
-        }
-        var pairCount: Int?
-        if settings.pairs != .none || settings.shapley > 0 {
-            if !resume {
-                // The folder is checked before the places are screened.
-                try ResultsError.naming("--resume continues it, --overwrite replaces it") {
-                    _ = try NewStore(folder: folder, manifest: described(items), overwrite: overwrite)
-                }
-            }
-            let sets = PlaceSets(
-                manifest: try described(own), items: own, pairs: settings.pairs, orders: settings.shapley)
-            let found = try sets.items(stored: resume ? ResultsStore.open(folder: folder).manifest : nil) {
-                // The images without --shard, as all shards must have the same pairs.
-                let images = Array(
-                    try OptionText.images(settings, count: data.dataset.count).prefix(PlaceSets.screened))
-                return try sets.screen(images: images.count) { store in
-                    let run = sweepRun(
-                        own,
-                        into: SweepStore(
-                            store, data: data, classes: checkpoint.config.classes, keepLogits: false, profiler: nil),
-                        isScreening: true)
-                    return try run.run(
-                        images: corruptions.map { _ in images }, chosen: Array(own.indices),
-                        plan: plan(own.map(\.patch), images: images.count), keep: settings.keep,
-                        run.find(hasMidpoints: false, interruption), interruption)
-                }
-            }
-            items += found.items
-            if settings.pairs != .none { pairCount = found.pairs }
-        }
+        let setup = try setup(options, settings)
+        let sweep = try load(setup)
+        let sets = try placeSets(sweep)
+        let items = setup.items + sets.items
         let patches = items.map(\.patch)
+        let (data, images, corruptions) = (setup.data, setup.images, setup.corruptions)
+        let (folder, skipped) = (setup.folder, setup.skipped)
         let estimates = settings.estimation
-        let exactImages = Screen.images(
+        let exactImages = ExactChoice.images(
             settings.exactImages, of: try OptionText.images(settings, count: data.dataset.count), seed: settings.seed)
         // A sweep that does not fit the memory is refused before anything is replaced.
-        let wholePlan = settings.exact == .all ? try plan(patches, images: exactImages?.count ?? images.count) : nil
+        let wholePlan =
+            settings.exact == .all ? try sweep.plan(patches, images: exactImages?.count ?? images.count) : nil
 
-        var manifest = try described(items)
-        manifest.pairCount = pairCount
-        if resume {
-            manifest.dataHash = data.hash(resuming: try ResultsStore.open(folder: folder).manifest.dataHash)
-        }
-        let start =
-            resume
-            ? SweepStore.Start.resumed(try ResultsStore.resume(folder: folder, manifest: manifest))
-            : .new(
-                try ResultsError.naming("--resume continues it, --overwrite replaces it") {
-                    try NewStore(
-                        folder: folder, manifest: manifest, groups: groups ?? [], dataset: data.listing,
-                        overwrite: overwrite)
-                })
-        let store = SweepStore(
-            start, data: data, classes: checkpoint.config.classes, keepLogits: logits, profiler: profiler)
-        if let groups { try store.existing?.setGroups(groups) }
+        var manifest = try manifest(sweep, items)
+        manifest.pairCount = sets.pairs
+        let store = sweep.store(try start(manifest, setup), keepLogits: logits, profiler: sweep.profiler)
+        if let groups = setup.groups { try store.existing?.setGroups(groups) }
         func isGone(_ image: Int) -> Bool { resume && data.dataset.missing.contains(image) }
         func todo(_ done: (Int) throws -> Set<Int>, _ images: [Int]) throws -> [[Int]] {
             try corruptions.indices.map { corruption in
@@ -279,14 +147,14 @@ struct Sweep: ParsableCommand {
         let gone = resume ? try leaveOutMissing(of: data, left, settings, patches) : []
         if resume { Terminal.standardError("\(done) of \(all) images are done already.\n") }
 
-        let run = sweepRun(items, into: store)
+        let run = sweep.run(items, into: store)
         var outcome = SweepTally.Outcome()
         do {
-            let found = try run.find(hasMidpoints: estimates.hasMidpoints, interruption)
+            let inputs = try run.prepare(hasMidpoints: estimates.hasMidpoints, sweep.interruption)
             if !estimates.methods.isEmpty {
                 outcome = try EstimateRun(sweep: run, estimates: estimates, exactImages: exactImages).run(
-                    images: try todo({ try store.existing?.completedEstimates(corruption: $0) ?? [] }, images), found,
-                    interruption)
+                    images: try todo({ try store.existing?.completedEstimates(corruption: $0) ?? [] }, images), inputs,
+                    sweep.interruption)
                 if !outcome.interrupted { try sayEstimated(outcome, patches: patches.count) }
             }
             if !outcome.interrupted, settings.exact != .none {
@@ -294,14 +162,14 @@ struct Sweep: ParsableCommand {
                 outcome = try run.run(
                     images: try unfinished(), chosen: chosen,
                     plan: try wholePlan
-                        ?? plan(chosen.map { patches[$0] }, images: exactImages?.count ?? images.count),
-                    keep: estimates.methods.isEmpty ? settings.keep : .all, found, interruption)
+                        ?? sweep.plan(chosen.map { patches[$0] }, images: exactImages?.count ?? images.count),
+                    keep: estimates.methods.isEmpty ? settings.keep : .all, inputs, sweep.interruption)
             }
         } catch is Interrupted {
             outcome.interrupted = true
         }
         skipped?.report()
-        if let profiler { Terminal.standardError(try profiler.finish()) }
+        if let profiler = sweep.profiler { Terminal.standardError(try profiler.finish()) }
         if outcome.interrupted {
             guard let store = store.existing else {
                 Terminal.standardError("Interrupted before the first wave; \(folder) is as it was.\n")
@@ -322,9 +190,25 @@ struct Sweep: ParsableCommand {
         Terminal.standardOutput(
             try summaryText(
                 store: shown, colour: Terminal.colour, width: min(Terminal.width, 100)))
-        try report(outcome, folder: folder, peaks: contexts.map(\.peakBytes))
+        try report(outcome, folder: folder, peaks: sweep.contexts.map(\.peakBytes))
         try results.close()
         if writesReport { try ReportCommand.write(folder: folder) }
+    }
+
+    /// The store that `--resume` continues, or a new one, which is made with the first wave.
+    private func start(_ manifest: Manifest, _ setup: SweepSetup) throws -> SweepStore.Start {
+        if resume {
+            var manifest = manifest
+            manifest.dataHash = setup.data.hash(
+                resuming: try ResultsStore.open(folder: setup.folder).manifest.dataHash)
+            return .resumed(try ResultsStore.resume(folder: setup.folder, manifest: manifest))
+        }
+        return .new(
+            try ResultsError.naming("--resume continues it, --overwrite replaces it") {
+                try NewStore(
+                    folder: setup.folder, manifest: manifest, groups: setup.groups ?? [], dataset: setup.data.listing,
+                    overwrite: overwrite)
+            })
     }
 
     /// Prints the cost of the sweep, and where its results are.
@@ -350,7 +234,7 @@ struct Sweep: ParsableCommand {
 
     // MARK: What the options mean
 
-    private var slurmTask: SlurmTask? { SlurmTask(environment: ProcessInfo.processInfo.environment) }
+    var slurmTask: SlurmTask? { SlurmTask(environment: ProcessInfo.processInfo.environment) }
 
     /// The flags given that decide what is computed
     private func flags() throws -> SweepOptions {

@@ -12,7 +12,7 @@ struct EstimateRun {
 
     /// - Parameter images: per corruption, without those that the store already has
     /// - Throws: `CommandError` that names the device with too little memory
-    func run(images: [[Int]], _ found: SweepRun.Found, _ interruption: Interruption) throws -> SweepTally.Outcome {
+    func run(images: [[Int]], _ inputs: SweepRun.Inputs, _ interruption: Interruption) throws -> SweepTally.Outcome {
         let most = images.map(\.count).max() ?? 0
         // If all is estimated already, transposed weights would be made for nothing.
         if most == 0 { return SweepTally.Outcome() }
@@ -24,12 +24,12 @@ struct EstimateRun {
                     model.encoder, weights: model.checkpoint.weights, library: model.library),
                 library: model.library, patches: sweep.patches, estimates: estimates,
                 images: (most + sweep.devices.count - 1) / sweep.devices.count,
-                memory: sweep.memory, means: found.means[index], file: sweep.file)
+                memory: sweep.memory, means: inputs.means[index], file: sweep.file)
         }
         let perWave = runners.map(\.images).min() ?? 1
-        return try sweep.work(images: images, perWave: perWave, found, interruption) { device, queue, tally in
+        return try sweep.work(images: images, perWave: perWave, inputs, interruption) { device, queue, tally in
             EstimateWorker(
-                self, experiment: sweep.experiment(device, noiseDeviations: found.deviations), runner: runners[device],
+                self, experiment: sweep.experiment(device, noiseDeviations: inputs.deviations), runner: runners[device],
                 queue: queue, tally: tally)
         }
     }

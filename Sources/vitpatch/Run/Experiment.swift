@@ -153,7 +153,7 @@ struct Experiment {
             wave.foils = foils
         } else if case .index(let index) = foil {
             wave.foils = labels.map { _ in index }
-        } else if foil == .column, let known = data.foils {
+        } else if foil == .column, let known = data.foilColumn {
             wave.foils = images.indices.map { known[$0] }
         }
         if donor != nil {

@@ -76,7 +76,7 @@ struct LabelledData: Sendable {
     /// Class of the data -> class of the model
     let match: ClassMatch
     /// By image, the class that the column `foil` of the data names, -1 if it names none; nil without such a column
-    let foils: [Int]?
+    let foilColumn: [Int]?
 
     /// - Parameters:
     ///   - skipped: collects unreadable images; nil: they are errors
@@ -86,7 +86,7 @@ struct LabelledData: Sendable {
         dataset =
             try settings.data.map { try ImageDataset(path: $0, allowsMissing: allowsMissing) } ?? Demo.images()
         if let resuming { Self.restore(&dataset, from: resuming) }
-        let clipped = FirstOnly()
+        let clipped = Once()
         dataset.reading = ImageReading(
             appliesEXIF: settings.exif == .apply,
             onClipped: { name in
@@ -99,7 +99,7 @@ struct LabelledData: Sendable {
         if let skipped { dataset.onUnreadable = { skipped.add($0, $1) } }
         match = try dataset.labelIndices(
             modelLabels: model.labels, classMap: settings.classMap.map { try ClassMap(path: $0) })
-        foils = try dataset.labels(inColumn: "foil", modelLabels: model.labels).map { $0.map { $0 ?? -1 } }
+        foilColumn = try dataset.labels(inColumn: "foil", modelLabels: model.labels).map { $0.map { $0 ?? -1 } }
         for note in dataset.notes + [match.warning].compactMap({ $0 }) { Terminal.warning(note) }
     }
 
@@ -117,7 +117,7 @@ struct LabelledData: Sendable {
 
     /// Refuses a foil that is the image's own label.
     func checkFoils(_ foil: Foil, _ target: Target) throws {
-        guard foil == .column, target == .label, let foils else { return }
+        guard foil == .column, target == .label, let foils = foilColumn else { return }
         if let same = foils.indices.first(where: { foils[$0] >= 0 && foils[$0] == label($0) }) {
             throw CommandError("\(dataset.name): the foil of \(dataset.id(same)) is its label; expected another class")
         }
@@ -181,7 +181,7 @@ struct LabelledData: Sendable {
 }
 
 /// Runs something once, from any thread.
-final class FirstOnly: Sendable {
+final class Once: Sendable {
     private let isDone = Mutex(false)
 
     func run(_ body: () -> Void) {

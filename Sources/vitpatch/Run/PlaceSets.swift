@@ -7,7 +7,7 @@ import Statistics
 /// The places of a sweep that are patched together, for `--pairs` and `--shapley`.
 struct PlaceSets {
     /// The most images on which the strongest places are found
-    static let screened = 100
+    static let mostRankingImages = 100
 
     /// The manifest of a sweep of the places alone
     let manifest: Manifest
@@ -64,7 +64,7 @@ struct PlaceSets {
     /// The absolute mean effect on p of every place, summed over corruptions, from a sweep of the places alone.
     ///
     /// - Parameter run: runs that sweep into a store that is removed afterwards
-    func screen(images: Int, run: (SweepStore.Start) throws -> SweepTally.Outcome) throws -> [Double] {
+    func rank(images: Int, run: (SweepStore.Start) throws -> SweepTally.Outcome) throws -> [Double] {
         let folder = FileManager.default.temporaryDirectory.path + "/vitpatch-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: folder) }
         Terminal.standardError(

@@ -48,7 +48,7 @@ struct SweepRun {
     let skipped: SkippedImages?
 
     /// Inputs of passes besides images, computed once for the whole sweep
-    struct Found {
+    struct Inputs {
         /// The mean activations of `--patch-with mean`, for each device
         var means: [ActivationMeans?]
         /// Standard deviations of the model's and the donor's patch projections; nil if noise takes every image's own
@@ -59,8 +59,8 @@ struct SweepRun {
     /// - Parameter hasMidpoints: whether estimates have midpoints between two inputs, which take the mean of `embed`
     ///   too
     /// - Throws: `Interrupted`
-    func find(hasMidpoints: Bool, _ interruption: Interruption) throws -> Found {
-        Found(
+    func prepare(hasMidpoints: Bool, _ interruption: Interruption) throws -> Inputs {
+        Inputs(
             means: try activationMeans(hasMidpoints: hasMidpoints, interruption),
             deviations: try noiseDeviations(interruption), partners: try partners())
     }
@@ -71,24 +71,25 @@ struct SweepRun {
     ///   - chosen: indices of patches
     ///   - plan: for each device, with these patches
     func run(
-        images: [[Int]], chosen: [Int], plan: WavePlan, keep: Keep, _ found: Found, _ interruption: Interruption
+        images: [[Int]], chosen: [Int], plan: WavePlan, keep: Keep, _ inputs: Inputs, _ interruption: Interruption
     ) throws -> SweepTally.Outcome {
-        try work(images: images, perWave: plan.shape.images, isFiltered: keep != .all, found, interruption) {
+        try work(images: images, perWave: plan.shape.images, isFiltered: keep != .all, inputs, interruption) {
             device, queue, tally in
             SweepWorker(
-                self, device: device, chosen: chosen, plan: plan, keep: keep, found: found, queue: queue, tally: tally)
+                self, device: device, chosen: chosen, plan: plan, keep: keep, inputs: inputs, queue: queue, tally: tally
+            )
         }
     }
 
     /// Hands all images to a worker of each device.
     func work(
-        images: [[Int]], perWave: Int, isFiltered: Bool = false, _ found: Found, _ interruption: Interruption,
+        images: [[Int]], perWave: Int, isFiltered: Bool = false, _ inputs: Inputs, _ interruption: Interruption,
         worker: (Int, SweepQueue, SweepTally) throws -> any DeviceWorker
     ) throws -> SweepTally.Outcome {
         let tally = SweepTally(images: images.map(\.count).reduce(0, +)), first = experiment(0)
         let sources = try corruptions.indices.filter { !images[$0].isEmpty }.map { index in
             ImageFeed.Source(
-                images: images[index], loader: try first.loader(corruptions[index], partners: found.partners),
+                images: images[index], loader: try first.loader(corruptions[index], partners: inputs.partners),
                 corruption: index)
         }
         let queue = SweepQueue(

@@ -43,15 +43,15 @@ final class SweepWorker: DeviceWorker, @unchecked Sendable {
     ///   - device: index among the sweep's
     ///   - chosen: indices of the sweep's patches
     init(
-        _ sweep: SweepRun, device: Int, chosen: [Int], plan: WavePlan, keep: Keep, found: SweepRun.Found,
+        _ sweep: SweepRun, device: Int, chosen: [Int], plan: WavePlan, keep: Keep, inputs: SweepRun.Inputs,
         queue: SweepQueue, tally: SweepTally
     ) {
         (self.sweep, self.chosen, self.keep, self.queue, self.tally) = (sweep, chosen, keep, queue, tally)
         patches = chosen.map { sweep.patches[$0] }
-        experiment = sweep.experiment(device, noiseDeviations: found.deviations)
+        experiment = sweep.experiment(device, noiseDeviations: inputs.deviations)
         runner = WaveRunner(
             encoder: experiment.model.encoder, donor: experiment.donor?.encoder, library: experiment.model.library,
-            plan: plan, means: found.means[device], file: sweep.file,
+            plan: plan, means: inputs.means[device], file: sweep.file,
             onFirstHalving: Experiment.warn(planned: plan, of: experiment.model))
     }
 

@@ -2,9 +2,9 @@ import CLRuntime
 import Kernels
 import ViT
 
-/// The inputs of a wave on the device: the pixels of every source pass, labels and foils, and the words of the noise
-/// generator.
-final class WaveInput {
+/// A wave's inputs on the device: the pixels of every source pass, labels and foils, and the words of the noise
+/// generator. Uploads them, and computes the encoder's input.
+final class WaveUpload {
     let encoder: Encoder
     let donor: Encoder?
     private let extras: WaveShape.Extras
@@ -163,7 +163,7 @@ final class WaveInput {
 extension Schedule.Sources {
     /// The receiving and the source block of each patch, among passes of these kinds.
     init(
-        patches: [Patch], kinds: [WaveInput.SourcePass.Kind], hasDonor: Bool, own: Bool = false
+        patches: [Patch], kinds: [WaveUpload.SourcePass.Kind], hasDonor: Bool, own: Bool = false
     ) throws(CLError) {
         // Restoring patches clean activations into the corrupted pass; noising is the reverse.
         let base = patches.map { $0.direction == .restore ? 1 : 0 }
@@ -173,9 +173,9 @@ extension Schedule.Sources {
             let block: Int? =
                 switch patch.with {
                 case _ where own: base
-                case .clean where hasDonor:
+                case .other where hasDonor:
                     kinds.firstIndex(of: patch.direction == .restore ? .donorClean : .donorCorrupted)
-                case .clean: 1 - base
+                case .other: 1 - base
                 case .resample: kinds.firstIndex(of: .partner)
                 case .zero: self.block(.zeros)
                 case .mean: self.block(.means)
@@ -188,7 +188,7 @@ extension Schedule.Sources {
 
     /// The same for a wave of clean and corrupted passes and the extras that the patches need.
     init(patches: [Patch], extras: WaveShape.Extras, hasDonor: Bool) throws(CLError) {
-        var kinds: [WaveInput.SourcePass.Kind] = [.clean, .corrupted]
+        var kinds: [WaveUpload.SourcePass.Kind] = [.clean, .corrupted]
         if extras.contains(.donorClean) { kinds.append(.donorClean) }
         if extras.contains(.donorCorrupted) { kinds.append(.donorCorrupted) }
         if extras.contains(.partner) { kinds.append(.partner) }

@@ -3,12 +3,12 @@ import Results
 import Spec
 
 /// Chooses the patches and the images that get exact passes, if not all do.
-enum Screen {
+enum ExactChoice {
     /// The patches with the largest absolute mean estimate under any corruption, and some more, drawn from the others.
     /// - Parameters:
     ///   - name: the estimate by which they are chosen
     ///   - seed: of the draw
-    static func choose(
+    static func patches(
         _ top: Int, random: Int, by name: String, in store: ResultsStore, seed: UInt64
     ) throws -> [ExactPatch] {
         let count = store.manifest.patches.count
