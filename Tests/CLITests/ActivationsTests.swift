@@ -137,7 +137,7 @@ struct ActivationsTests {
             [
                 "sweep", "--data", data, "--model", other, "--limit", "1", "--site", "z", "--out", folder("out"),
                 "--patch-with", "file:" + file,
-            ], naming: [file, "clean.z.0", "of another model"])
+            ], naming: [file, "clean.z.0", "from another model"])
         try expectFailure(sweep + ["file:" + folder("none")], naming: [folder("none")])
         try expectFailure(sweep + ["file:" + file, "--limit", "1", "--site", "q"], naming: [file, "patch.q.0"])
         try expectUsageError(sweep + ["file:"], naming: ["--patch-with file:", "lacks its file"])

@@ -62,11 +62,11 @@ import Testing
 
     @Test(arguments: [
         ("", "it is empty"), ("id,sex\na,f", "image,<column>"), ("image\na", "image,<column>"),
-        ("image,a,a\nx,1,2", "differ"),
-        ("image,\na,f", "differ"), ("image,sex\na", "line 2: 1 fields"),
+        ("image,a,a\nx,1,2", "non-empty and unique"),
+        ("image,\na,f", "non-empty and unique"), ("image,sex\na", "line 2: 1 fields"),
         ("image,sex\n\na,f\nb,f,g", "line 4: 3 fields"),
         ("image,sex\n\"a\nb\",f\na,f,f", "line 4"), ("image,sex\na,f\na,m", "line 3: the image a appears twice"),
-        ("image,sex\na,\"f", "line 2: a quote is opened"), ("image,sex\n\"a\"b,f", "line 2: text follows"),
+        ("image,sex\na,\"f", "line 2: a quote is never closed"), ("image,sex\n\"a\"b,f", "line 2: text follows"),
         ("image,sex\nz,f", "none of its 1 images"), ("image,sex\n", "none of its 0 images"),
     ])
     func badFilesAreNamedWithTheirLine(_ text: String, _ message: String) throws {
