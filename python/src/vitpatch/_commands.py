@@ -208,6 +208,7 @@ def classify(
     device: str | int | None = None,
     gemm: str | None = None,
     precision: str | None = None,
+    profile: PathText | None = None,
     labels: Any = None,
     processor: Any = None,
 ) -> pd.DataFrame:
@@ -220,6 +221,7 @@ def classify(
         "corruption": corruption, "limit": limit, "offset": offset, "seed": seed, "class_map": class_map,
         "classes": classes, "image_size": image_size, "resize": resize, "exif": exif,
         "skip_unreadable": skip_unreadable, "memory": memory, "device": device, "gemm": gemm, "precision": precision,
+        "profile": profile,
     }  # fmt: skip
     with prepared(model, data, labels, processor) as inputs:
         frame = _table(run(["classify", *flags({**inputs, **options})]).stdout)
