@@ -81,31 +81,16 @@ import Verification
         .enabled(if: AMX.obstacle == nil, Comment(rawValue: "not run: \(AMX.obstacle ?? "")")),
         arguments: AMXGEMM.precisions)
     func theUnitsDoAsTheModel(precision: Precision) throws {
-        let (tokens, heads, dim) = (150, 2, 40), stride = 3 * heads * dim
-        let values = (0..<(tokens * stride)).map { _ in Float.random(in: -3...3) }
-        func z(_ units: AMX.Units) throws -> [Float] {
-            let library = try tiles(precision, units), context = library.context
-            let qkv = try Buffer(context, values), z = try Buffer<Float>(context, count: tokens * heads * dim)
-            func rows(_ part: Int) -> Attention.Rows { .init(qkv, offset: part * heads * dim, stride: stride) }
-            try Attention(library, headDim: dim)(
-                q: rows(0), queries: tokens, k: rows(1), v: rows(2), tokens: tokens, images: 1, heads: heads,
-                scale: 0.2, z: z)
-            return try z.read()
-        }
-        let (own, model) = (try z(.amx), try z(.model))
+        let (tokens, heads, dim) = (150, 2, 40)
+        let qkv = (0..<(tokens * 3 * heads * dim)).map { _ in Float.random(in: -3...3) }
+        let (own, model) = (
+            try selfAttention(try tiles(precision, .amx), qkv: qkv, heads: heads, dim: dim, scale: 0.2),
+            try selfAttention(try tiles(precision, .model), qkv: qkv, heads: heads, dim: dim, scale: 0.2)
+        )
         #expect(own == model)
     }
 
-    /// A key that is not a number reaches every query.
-    @Test(arguments: units) func notANumberIsNotHidden(units: AMX.Units) throws {
-        let library = try tiles(.bf16x3, units), (tokens, dim) = (137, 24), stride = 3 * dim
-        var values = [Float](repeating: 1, count: tokens * stride)
-        values[Int.random(in: 0..<tokens) * stride + dim] = .nan
-        let qkv = try Buffer(library.context, values), z = try Buffer<Float>(library.context, count: tokens * dim)
-        try z.fill(0)
-        try Attention(library, headDim: dim)(
-            q: .init(qkv, offset: 0, stride: stride), queries: tokens, k: .init(qkv, offset: dim, stride: stride),
-            v: .init(qkv, offset: 2 * dim, stride: stride), tokens: tokens, images: 1, heads: 1, scale: 1, z: z)
-        #expect(try z.read().allSatisfy(\.isNaN))
+    @Test(arguments: units) func notANumberReachesEveryQuery(units: AMX.Units) throws {
+        try expectNotANumberInEveryQuery(try tiles(.bf16x3, units), tokens: 137, dim: 24)
     }
 }

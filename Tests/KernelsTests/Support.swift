@@ -43,3 +43,26 @@ func expectShapeError(_ context: Context, _ body: () throws -> Void, _ location:
         Issue.record("another error: \(error)", sourceLocation: location)
     }
 }
+
+/// z [tokens, heads * dim] of one image's `qkv` [tokens, 3, heads * dim].
+func selfAttention(
+    _ library: KernelLibrary, qkv: [Float], heads: Int = 1, dim: Int, scale: Float = 1
+) throws -> [Float] {
+    let width = heads * dim, tokens = qkv.count / (3 * width)
+    let values = try Buffer(library.context, qkv), z = try Buffer<Float>(library.context, count: tokens * width)
+    try z.fill(0)
+    func rows(_ part: Int) -> Attention.Rows { .init(values, offset: part * width, stride: 3 * width) }
+    try Attention(library, headDim: dim)(
+        q: rows(0), queries: tokens, k: rows(1), v: rows(2), tokens: tokens, images: 1, heads: heads, scale: scale, z: z
+    )
+    return try z.read()
+}
+
+/// Softmax must not hide a key that is not a number: a weight that underflows is nearly nothing, this one is none.
+func expectNotANumberInEveryQuery(_ library: KernelLibrary, tokens: Int, dim: Int) throws {
+    var qkv = [Float](repeating: 1, count: tokens * 3 * dim)
+    qkv[Int.random(in: 0..<tokens) * 3 * dim + dim] = .nan  // of a key
+    let z = try selfAttention(library, qkv: qkv, dim: dim)
+    let isNaN = z.allSatisfy { $0.isNaN }
+    #expect(isNaN)
+}
