@@ -41,7 +41,9 @@ struct ControlTests {
         let places = Dictionary(grouping: found, by: \.direction).mapValues { $0.map(\.patch.parts) }
         #expect(places["noise"] == nil || places["noise"] == places["restore"])
         #expect(try controls(yaml, count, seed: seed).map(\.patch) == found.map(\.patch))
-        #expect(try controls(yaml, count, seed: seed &+ 1).map(\.patch) != found.map(\.patch))
+        // Another seed may draw the same few places by chance, eight of them do not.
+        let others = try (1...8).map { try controls(yaml, count, seed: seed &+ $0).map(\.patch) }
+        #expect(others.contains { $0 != found.map(\.patch) }, "seed \(seed)")
     }
 
     /// The columns describe the drawn places in the syntax of LIST texts.
