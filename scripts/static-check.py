@@ -25,8 +25,8 @@ LIBRARIES = pathlib.Path("/usr/lib/clc")
 NVIDIA = ["sm_80", "sm_90"]
 AMD = ["gfx90a", "gfx1100"]
 # What a file has in front of it, beside common.cl
-HEADS = {"bias_activation": ["epilogue"], "activation_backward": ["epilogue"], "attention_backward_group": ["backward_arguments"],
-         "attention_group": ["query_tokens"], "key_tokens": ["query_tokens", "lanes"], "gemm_tiled": ["epilogue"], "gemm_mma": ["epilogue", "mma", "mma_layout"],
+HEADS = {"bias_activation": ["epilogue"], "activation_backward": ["epilogue"], "attention_backward_group": ["query_tokens", "attention_tiles", "backward_arguments"],
+         "attention_group": ["query_tokens", "attention_tiles"], "key_tokens": ["query_tokens", "lanes"], "gemm_tiled": ["epilogue"], "gemm_mma": ["epilogue", "mma", "mma_layout"],
          "attention_mma": ["mma", "query_tokens"]}
 # Inline PTX, and the registers that the provider allows them (TensorCoreGEMM.swift, Attention.swift)
 TENSOR_CORES = {"gemm_mma", "attention_mma"}

@@ -69,10 +69,11 @@ package struct Attention {
     }
 
     /// Tensor cores, for the precisions in which they are at least twice as fast as fp32 units; with tf32 and fp16x3,
-    /// attention runs in fp32. nil where a head is too wide for registers.
+    /// attention runs in fp32. nil where a head is too wide for registers,
+    /// or too narrow.
     private static func tensorVariant(_ library: KernelLibrary, headDim: Int) -> Variant? {
         guard [.bf16x3, .bf16, .fp16].contains(library.precision), library.context.device.hasTensorCores,
-            headDim <= 128
+            headDim >= library.narrowestHead, headDim <= 128
         else { return nil }
         let parts = library.precision == .bf16x3 ? 2 : 1, keys = parts == 2 || headDim > 64 ? 32 : 64
         let warps = parts == 2 ? 4 : 8
@@ -84,9 +85,9 @@ package struct Attention {
     }
 
     /// Matrix tiles of CPUs (AMX): a work-item for up to 320 queries of a head, fewer where local memory has no room for
-    /// them. nil without tiles, or where a head is too wide.
+    /// them. nil without tiles, or where a head is too wide or too narrow.
     private static func tileVariant(_ library: KernelLibrary, headDim: Int) -> Variant? {
-        guard let units = library.tiles else { return nil }
+        guard let units = library.tiles, headDim >= library.narrowestHead else { return nil }
         let parts = AMXPacking(library.precision).parts, steps = (headDim + 31) / 32, keys = 128
         // `attention_memory` of attention_amx.cl
         func bytes(_ queries: Int) -> Int {

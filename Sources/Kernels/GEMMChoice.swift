@@ -34,6 +34,13 @@ package struct GEMMChoice: Codable, Sendable, Equatable {
     }
 
     package func make(_ library: KernelLibrary) throws(CLError) -> any GEMM {
+        let gemm = try makeAlone(library)
+        if !gemm.precision.isSplit { return gemm }
+        return WideGEMM(wide: gemm, narrow: try GEMMProvider(device: library.context.device).make(library))
+    }
+
+    /// The same without `WideGEMM`: products of all sizes are the provider's, as checks want them.
+    package func makeAlone(_ library: KernelLibrary) throws(CLError) -> any GEMM {
         switch provider {
         case .clblast: try CLBlastGEMM(library, tile: clblast)
         case .packed: try PackedGEMM(library, tile: tile)

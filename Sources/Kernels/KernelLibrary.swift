@@ -8,18 +8,28 @@ package final class KernelLibrary {
     package let precision: Precision
     /// What matrix tiles are, where the precision has products on them
     let tiles: AMX.Units?
+    /// Heads of fewer columns have attention in fp32
+    let narrowestHead: Int
     private let isNaive: Bool
     private var programs: [String: Program] = [:]
 
-    package convenience init(_ context: Context, tuning: Tuning? = nil, precision: Precision = .fp32) {
+    /// - Parameter narrowHeads: whether a split precision has attention of narrow heads too (see `WideGEMM`)
+    package convenience init(
+        _ context: Context, tuning: Tuning? = nil, precision: Precision = .fp32, narrowHeads: Bool = false
+    ) {
         let hasTiles = AMXGEMM.precisions.contains(precision) && AMX.isUsable(on: context.device)
-        self.init(context, tuning: tuning, precision: precision, tiles: hasTiles ? .amx : nil)
+        self.init(
+            context, tuning: tuning, precision: precision, tiles: hasTiles ? .amx : nil,
+            narrowestHead: precision.isSplit && !narrowHeads ? WideGEMM.leastHead : 0)
     }
 
-    init(_ context: Context, tuning: Tuning? = nil, precision: Precision, tiles: AMX.Units?) {
+    init(
+        _ context: Context, tuning: Tuning? = nil, precision: Precision, tiles: AMX.Units?, narrowestHead: Int = 0
+    ) {
         self.context = context
         self.precision = precision
         self.tiles = tiles
+        self.narrowestHead = narrowestHead
         self.tuning = tuning ?? Tuning(device: context.device)
         isNaive = false
     }
@@ -30,6 +40,7 @@ package final class KernelLibrary {
         tuning = .scalar
         precision = .fp32
         tiles = nil
+        narrowestHead = 0
         isNaive = true
     }
 
@@ -95,11 +106,12 @@ enum KernelFile: String, CaseIterable {
 
     /// Files without kernels, whose functions others use
     private enum Header {
-        case amx, backwardArguments, epilogue, lanes, mma, mmaLayout, queryTokens
+        case amx, attentionTiles, backwardArguments, epilogue, lanes, mma, mmaLayout, queryTokens
 
         var source: [UInt8] {
             switch self {
             case .amx: PackageResources.amx_cl
+            case .attentionTiles: PackageResources.attention_tiles_cl
             case .backwardArguments: PackageResources.backward_arguments_cl
             case .epilogue: PackageResources.epilogue_cl
             case .lanes: PackageResources.lanes_cl
@@ -117,8 +129,9 @@ enum KernelFile: String, CaseIterable {
         case .attention: ([.queryTokens, .lanes], PackageResources.attention_cl)
         case .attentionAMX: ([.queryTokens, .lanes, .amx], PackageResources.attention_amx_cl)
         case .attentionBackward: ([.queryTokens, .lanes, .backwardArguments], PackageResources.attention_backward_cl)
-        case .attentionBackwardGroup: ([.backwardArguments], PackageResources.attention_backward_group_cl)
-        case .attentionGroup: ([.queryTokens], PackageResources.attention_group_cl)
+        case .attentionBackwardGroup:
+            ([.queryTokens, .attentionTiles, .backwardArguments], PackageResources.attention_backward_group_cl)
+        case .attentionGroup: ([.queryTokens, .attentionTiles], PackageResources.attention_group_cl)
         case .attentionMMA: ([.mma, .queryTokens], PackageResources.attention_mma_cl)
         case .biasActivation: ([.epilogue], PackageResources.bias_activation_cl)
         case .contract: ([], PackageResources.contract_cl)

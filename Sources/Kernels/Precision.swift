@@ -21,7 +21,10 @@ package enum Precision: String, Sendable, CaseIterable, Codable {
     }
 
     /// Whether results are nearly fp32's: within 2e-5 in probability on the models measured (docs/performance.md).
-    package var isExact: Bool { self == .fp32 || self == .bf16x3 || self == .fp16x3 }
+    package var isExact: Bool { self == .fp32 || isSplit }
+
+    /// Whether factors are sums of two numbers.
+    package var isSplit: Bool { self == .bf16x3 || self == .fp16x3 }
 
     /// Whether numbers beyond 65504 become infinite.
     package var hasShortRange: Bool { self == .fp16 || self == .fp16x3 }

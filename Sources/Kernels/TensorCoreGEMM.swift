@@ -4,12 +4,13 @@ import Dispatch
 /// GEMM on NVIDIA's tensor cores: bf16, fp16 or tf32 factors, split or not, with fp32 sums. See `gemm_mma.cl`.
 package final class TensorCoreGEMM: GEMM {
     /// The tile of a work-group and of each of its warps.
-    private struct Tile {
+    private struct Tile: GroupTile {
         let rows: Int, columns: Int  // BM, BN
         let warpRows: Int, warpColumns: Int  // WM, WN
         /// Speed where tiles fill the device, relative to the large tile
         let efficiency: Double
         var items: Int { rows / warpRows * (columns / warpColumns) * 32 }
+        var name: String { "\(rows)x\(columns)" }
 
         /// fp16x3 has twice as many accumulators.
         static func large(_ precision: Precision) -> Tile {
@@ -20,9 +21,8 @@ package final class TensorCoreGEMM: GEMM {
         static let small = Tile(rows: 64, columns: 64, warpRows: 32, warpColumns: 32, efficiency: 0.8)
     }
 
-    private let library: KernelLibrary
-    private let tiles: [Tile]
-    private var kernels: [String: Kernel] = [:]
+    private let context: Context
+    private var kernels: TileKernels<Tile>
     package let precision: Precision
     package var name: String { "tensor cores \(precision.rawValue)" }
 
@@ -44,24 +44,19 @@ package final class TensorCoreGEMM: GEMM {
                 operation: "gemm_mma", expected: "a GPU with tensor cores and a precision that they support",
                 got: "\(device.name), \(precision.rawValue)")
         }
-        self.library = library
+        context = library.context
         self.precision = precision
-        tiles = [.large(precision), .small]
-        try checkSmallProduct(library.context, operation: "gemm_mma")
-    }
-
-    private func kernel(_ tile: Tile, _ activation: ActivationKind) throws(CLError) -> Kernel {
-        let key = "\(tile.rows) \(activation.rawValue)"
-        if let kernel = kernels[key] { return kernel }
         // 128 registers let two groups of 256 work-items share a multiprocessor.
-        let kernel = try library.kernel(
-            .gemmMMA, "gemm_mma",
-            defines: [
-                "V": 4, "MODE": precision.mode, "BM": tile.rows, "BN": tile.columns, "WM": tile.warpRows,
-                "WN": tile.warpColumns, "ACTIVATION": Int(activation.rawValue),
-            ], options: ["-cl-nv-maxrregcount=128"])
-        kernels[key] = kernel
-        return kernel
+        kernels = TileKernels([.large(precision), .small], units: device.computeUnits) {
+            (tile, activation) throws(CLError) in
+            try library.kernel(
+                .gemmMMA, "gemm_mma",
+                defines: [
+                    "V": 4, "MODE": precision.mode, "BM": tile.rows, "BN": tile.columns, "WM": tile.warpRows,
+                    "WN": tile.warpColumns, "ACTIVATION": Int(activation.rawValue),
+                ], options: ["-cl-nv-maxrregcount=128"])
+        }
+        try checkSmallProduct(context, operation: "gemm_mma")
     }
 
     package func prepare(
@@ -69,12 +64,12 @@ package final class TensorCoreGEMM: GEMM {
     ) throws(CLError) -> any GEMMWeight {
         try validate(weight, bias, outputs: outputs, inputs: inputs)
         let packing = SplitPacking(precision), n = max(1, (outputs + 127) / 128) * 128
-        let values = try Buffer<UInt32>(library.context, count: packing.words(rows: n, inputs: inputs)) { values in
+        let values = try Buffer<UInt32>(context, count: packing.words(rows: n, inputs: inputs)) { values in
             packing.pack(weight, rows: outputs, paddedRows: n, inputs: inputs, into: values)
         }
         return Weight(
             values: values,
-            bias: try Buffer(library.context, bias + [Float](repeating: 0, count: n - outputs)), outputs: outputs,
+            bias: try Buffer(context, bias + [Float](repeating: 0, count: n - outputs)), outputs: outputs,
             inputs: inputs)
     }
 
@@ -83,14 +78,8 @@ package final class TensorCoreGEMM: GEMM {
     ) throws(CLError) {
         let weight = try validated(weight, as: Weight.self, a, rows, out, residual)
         if rows == 0 { return }
-        // Every tile gives the same bits.
-        let byCost = tiles.sorted { cost($0, rows, weight.outputs) < cost($1, rows, weight.outputs) }
-        var tile = byCost[0]
-        for candidate in byCost {
-            tile = candidate
-            if try kernel(tile, activation).maxGroupSize >= tile.items { break }
-        }
-        try kernel(tile, activation).launch(
+        let (tile, kernel) = try kernels.fastest(rows: rows, columns: weight.outputs, activation)
+        try kernel.launch(
             global: [
                 (weight.outputs + tile.columns - 1) / tile.columns * tile.items, (rows + tile.rows - 1) / tile.rows,
             ],
@@ -103,19 +92,5 @@ package final class TensorCoreGEMM: GEMM {
             ])
     }
 
-    private func cost(_ tile: Tile, _ rows: Int, _ columns: Int) -> Double {
-        tileRoundsCost(
-            rows: rows, columns: columns, tileRows: tile.rows, tileColumns: tile.columns, efficiency: tile.efficiency,
-            units: library.context.device.computeUnits)
-    }
-
     package func temporaryBytes(rows: Int, outputs: Int, inputs: Int) -> Int { 0 }
-}
-
-/// Relative time of a product on `units` multiprocessors: rounds of one tile per unit, times the work of a tile.
-func tileRoundsCost(
-    rows: Int, columns: Int, tileRows: Int, tileColumns: Int, efficiency: Double, units: Int
-) -> Double {
-    let tiles = ((rows + tileRows - 1) / tileRows) * ((columns + tileColumns - 1) / tileColumns)
-    return Double((tiles + units - 1) / max(units, 1) * tileRows * tileColumns) / efficiency
 }

@@ -5,7 +5,7 @@ import Dispatch
 /// `gemm_tiled.cl`.
 package final class TiledGEMM: GEMM {
     /// The tile of a work-group and of each of its work-items.
-    package struct Tile: Sendable, Equatable, Codable {
+    package struct Tile: GroupTile, Sendable, Equatable, Codable {
         package var rows: Int, columns: Int, depth: Int  // BM, BN, BK
         package var rowsPerItem: Int, columnsPerItem: Int  // TM, TN
 
@@ -37,13 +37,10 @@ package final class TiledGEMM: GEMM {
         var name: String { "\(rows)x\(columns) k\(depth) t\(rowsPerItem)x\(columnsPerItem)" }
     }
 
-    private let library: KernelLibrary
-    private var context: Context { library.context }
-    private let tile: Tile
-    /// The tile, and smaller ones that the device can run
-    private let tiles: [Tile]
-    private var kernels: [String: Kernel] = [:]
-    package var name: String { "tiled \(tile.name)" }
+    private let context: Context
+    /// Of the provider's tile, and of smaller ones that the device can run
+    private var kernels: TileKernels<Tile>
+    package let name: String
 
     private final class Weight: GEMMWeight {
         let values: Buffer<Float>  // [paddedK, paddedN]
@@ -57,8 +54,8 @@ package final class TiledGEMM: GEMM {
 
     /// - Parameter tile: nil for the first of the device's family (`DeviceFamily.tiles`) that fits
     package init(_ library: KernelLibrary, tile: Tile? = nil) throws(CLError) {
-        self.library = library
-        let device = library.context.device
+        context = library.context
+        let device = context.device
         let family = DeviceFamily(isGPU: device.isGPU, vendor: device.vendor).tiles.filter { $0.fits(device) }
         guard let tile = tile ?? family.first, tile.isSound, tile.fits(device), !family.isEmpty else {
             throw .shape(
@@ -66,21 +63,16 @@ package final class TiledGEMM: GEMM {
                 expected: "a tile of at most \(device.maxWorkGroupSize) work-items and \(device.localMemory) bytes",
                 got: tile?.name ?? "none")
         }
-        self.tile = tile
-        tiles = [tile] + family.filter { $0.rows < tile.rows }
-    }
-
-    private func kernel(_ tile: Tile, _ activation: ActivationKind) throws(CLError) -> Kernel {
-        let key = "\(tile.name) \(activation.rawValue)"
-        if let kernel = kernels[key] { return kernel }
-        let kernel = try library.kernel(
-            .gemmTiled, "gemm_tiled",
-            defines: [
-                "V": 4, "BM": tile.rows, "BN": tile.columns, "BK": tile.depth, "TM": tile.rowsPerItem,
-                "TN": tile.columnsPerItem, "ACTIVATION": Int(activation.rawValue),
-            ])
-        kernels[key] = kernel
-        return kernel
+        name = "tiled \(tile.name)"
+        kernels = TileKernels([tile] + family.filter { $0.rows < tile.rows }, units: device.computeUnits) {
+            (tile, activation) throws(CLError) in
+            try library.kernel(
+                .gemmTiled, "gemm_tiled",
+                defines: [
+                    "V": 4, "BM": tile.rows, "BN": tile.columns, "BK": tile.depth, "TM": tile.rowsPerItem,
+                    "TN": tile.columnsPerItem, "ACTIVATION": Int(activation.rawValue),
+                ])
+        }
     }
 
     package func prepare(
@@ -89,7 +81,8 @@ package final class TiledGEMM: GEMM {
         try validate(weight, bias, outputs: outputs, inputs: inputs)
         // Padded to whole tiles of every kernel
         func padded(_ size: Int, _ parts: [Int]) -> Int { parts.map { (size + $0 - 1) / $0 * $0 }.max() ?? size }
-        let n = max(4, padded(outputs, tiles.map(\.columns))), k = max(4, padded(inputs, tiles.map(\.depth)))
+        let n = max(4, padded(outputs, kernels.tiles.map(\.columns)))
+        let k = max(4, padded(inputs, kernels.tiles.map(\.depth)))
         let values = try Buffer<Float>(context, count: k * n) { values in
             weight.withUnsafeBufferPointer { weight in
                 // One thread writes each strip of columns.
@@ -115,20 +108,9 @@ package final class TiledGEMM: GEMM {
     ) throws(CLError) {
         let weight = try validated(weight, as: Weight.self, a, rows, out, residual)
         if rows == 0 { return }
-        func cost(_ tile: Tile) -> Double {
-            tileRoundsCost(
-                rows: rows, columns: weight.outputs, tileRows: tile.rows, tileColumns: tile.columns,
-                efficiency: tile.efficiency, units: context.device.computeUnits)
-        }
-        // Every tile gives the same bits, so the next best one replaces a tile whose kernel takes more registers than
-        // its group has.
-        var tile = tile
-        for candidate in tiles.sorted(by: { cost($0) < cost($1) }) {
-            tile = candidate
-            if try kernel(tile, activation).maxGroupSize >= tile.items { break }
-        }
+        let (tile, kernel) = try kernels.fastest(rows: rows, columns: weight.outputs, activation)
         let items = (tile.columns / tile.columnsPerItem, tile.rows / tile.rowsPerItem)
-        try kernel(tile, activation).launch(
+        try kernel.launch(
             global: [
                 (weight.outputs + tile.columns - 1) / tile.columns * items.0,
                 (rows + tile.rows - 1) / tile.rows * items.1,

@@ -13,11 +13,14 @@ struct Rig {
     let encoder: Encoder
 
     /// - Parameter gemm: makes the GEMM; nil for the device's default
-    init(config: ViTConfig, weights: ViTWeights, gemm: ((KernelLibrary) throws -> any GEMM)? = nil) throws {
+    init(
+        config: ViTConfig, weights: ViTWeights, precision: Precision = .fp32,
+        gemm: ((KernelLibrary) throws -> any GEMM)? = nil
+    ) throws {
         self.config = config
         let cache = ProgramCache(folder: FileManager.default.temporaryDirectory.path + "/vitpatch-tests")
         context = try Context(device: try Device.select(nil), cache: cache)
-        library = KernelLibrary(context)
+        library = KernelLibrary(context, precision: precision)
         encoder = try Encoder(
             config: config, weights: weights, library: library,
             gemm: try gemm?(library) ?? GEMMProvider(device: context.device).make(library))
@@ -31,6 +34,19 @@ struct Rig {
         try self.init(
             config: checkpoint.config, weights: checkpoint.weights,
             gemm: provider.map { provider in { try provider.make($0) } })
+    }
+
+    init(fixture name: String, gemm: @escaping (KernelLibrary) throws -> any GEMM) throws {
+        let checkpoint = try Checkpoint.load(folder: Fixture.directory(name).path)
+        try self.init(config: checkpoint.config, weights: checkpoint.weights, gemm: gemm)
+    }
+
+    /// - Parameter precision: not fp32
+    init(fixture name: String, precision: Precision) throws {
+        let checkpoint = try Checkpoint.load(folder: Fixture.directory(name).path)
+        try self.init(config: checkpoint.config, weights: checkpoint.weights, precision: precision) {
+            try GEMMChoice(device: $0.context.device, precision: precision).make($0)
+        }
     }
 
     init(fixture name: String, provider: GEMMProvider? = nil) throws {
