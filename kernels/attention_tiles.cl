@@ -1,4 +1,4 @@
-// Register tiles of attention_group.cl and attention_backward_group.cl: what a work-group for one head does with rows in
+// Register tiles of attention_group.cl and attention_backward_group.cl: what a work-group does with rows of one head in
 // local memory.
 //
 // A group owns BQ rows (queries, say) and meets OTHERS rows of the other side (keys) at a time. A work-item (ty, tx),
@@ -49,7 +49,6 @@ static inline bool is_aligned(__global const float *p, int stride) { return (siz
 static inline void load_columns(__global const float *rows, int stride, __global const int *tokens, int first,
                                 int count, int size, __local float *to) {
   bool aligned = is_aligned(rows, stride);
-#pragma unroll 4
   for (int at = get_local_id(0); at < size * D4; at += ITEMS) {
     int d = at / size * 4;
     float4 x = load_row(rows + (size_t)token(tokens, min(first + at % size, count - 1)) * stride, d, aligned);

@@ -54,3 +54,6 @@ func message(_ body: () throws -> Void) -> String? {
 extension TemporaryFolder {
     func write(_ name: String, _ bytes: [UInt8]) throws { try write(name, Data(bytes)) }
 }
+
+/// Of all images, in order
+func ids(_ data: ImageDataset) -> [String] { (0..<data.count).map(data.id) }

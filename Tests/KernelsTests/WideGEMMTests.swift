@@ -37,7 +37,8 @@ import Testing
         let buffer = try Buffer<Float>(library.context, count: 1)
         expectShapeError(library.context) {
             try gemm(
-                a: Matrix(buffer, stride: 1), weight: weight, rows: 1, activation: .none, out: Matrix(buffer, stride: 1))
+                a: Matrix(buffer, stride: 1), weight: weight, rows: 1, activation: .none,
+                out: Matrix(buffer, stride: 1))
         }
     }
 
