@@ -94,9 +94,9 @@ static inline void attend(__global const float *q, int qStride, __global const i
 }
 
 #define LOCAL_MEMORY                  \
-  LOCAL_ARRAY(qs, DH * BQ)             \
-  LOCAL_ARRAY(block, OTHERS * D4 * 4)  \
-  LOCAL_ARRAY(ps, OTHERS * P_STRIDE)   \
+  LOCAL_ARRAY(qs, DH * BQ)            \
+  LOCAL_ARRAY(block, OTHERS * D4 * 4) \
+  LOCAL_ARRAY(ps, OTHERS * P_STRIDE)  \
   LOCAL_ARRAY(shared, TX * P_STRIDE)
 
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void attention_online_group(

@@ -69,8 +69,7 @@ package struct Attention {
     }
 
     /// Tensor cores, for the precisions in which they are at least twice as fast as fp32 units; with tf32 and fp16x3,
-    /// attention runs in fp32. nil where a head is too wide for registers,
-    /// or too narrow.
+    /// attention runs in fp32. nil where a head is too wide for registers, or too narrow.
     private static func tensorVariant(_ library: KernelLibrary, headDim: Int) -> Variant? {
         guard [.bf16x3, .bf16, .fp16].contains(library.precision), library.context.device.hasTensorCores,
             headDim >= library.narrowestHead, headDim <= 128

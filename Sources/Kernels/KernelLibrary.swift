@@ -13,14 +13,14 @@ package final class KernelLibrary {
     private let isNaive: Bool
     private var programs: [String: Program] = [:]
 
-    /// - Parameter narrowHeads: whether a split precision has attention of narrow heads too (see `WideGEMM`)
+    /// - Parameter narrowestHead: nil for what the precision has (see `WideGEMM`)
     package convenience init(
-        _ context: Context, tuning: Tuning? = nil, precision: Precision = .fp32, narrowHeads: Bool = false
+        _ context: Context, tuning: Tuning? = nil, precision: Precision = .fp32, narrowestHead: Int? = nil
     ) {
         let hasTiles = AMXGEMM.precisions.contains(precision) && AMX.isUsable(on: context.device)
         self.init(
             context, tuning: tuning, precision: precision, tiles: hasTiles ? .amx : nil,
-            narrowestHead: precision.isSplit && !narrowHeads ? WideGEMM.leastHead : 0)
+            narrowestHead: narrowestHead ?? (precision.isSplit ? WideGEMM.leastHead : 0))
     }
 
     init(

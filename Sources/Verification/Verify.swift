@@ -61,7 +61,7 @@ package func verify(
     if parts.contains(.kernel) { try check(OpCase.kernelCases, exact) }
     for choice in gemms {
         let precision = choice.precision ?? .fp32
-        let library = precision == .fp32 ? exact : KernelLibrary(context, precision: precision, narrowHeads: true)
+        let library = precision == .fp32 ? exact : KernelLibrary(context, precision: precision, narrowestHead: 0)
         let gemm = try choice.makeAlone(library)
         if precision != .fp32, parts.contains(.kernel) {
             let operations = OpCase.attentionCases + OpCase.attentionPatternCases
