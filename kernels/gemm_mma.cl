@@ -18,7 +18,7 @@
 //   weight [N, K]  ->  w [paddedN / 64, paddedK / STEP, 64, 4 chunks]
 //
 // A work-group computes BM x BN with BM / WM x BN / WN warps of WM x WN each. Blocks of a go from global memory to
-// registers, are split there and stored to local memory; blocks of w are copied by cp.async. While block i is
+// registers, are split there and stored to local memory; blocks of w by copy_async. While block i is
 // multiplied, block i + 1 is being loaded.
 //
 // Every output is one chain of mma over k from 0 on, whatever M and the tile are.
@@ -93,11 +93,11 @@ static inline void put(const float4 *x, __local uint4 *as, int item) {
 }
 
 // Copies block `block` of w to local memory, asynchronously.
-static inline void copy_weights(uint bs, __global const uint4 *w, int blocks, int block, int item) {
+static inline void copy_weights(__local uint4 *bs, __global const uint4 *w, int blocks, int block, int item) {
 #pragma unroll
   for (int i = 0; i < B_LOADS; i++) {
     int at = item + i * ITEMS;
-    copy_async(bs + at * 16, w + ((size_t)(at / 256) * blocks + block) * 256 + at % 256);
+    copy_async(bs + at, w + ((size_t)(at / 256) * blocks + block) * 256 + at % 256);
   }
 }
 
@@ -140,17 +140,15 @@ __kernel void gemm_mma(
   float4 next[A_LOADS];
   fetch(next, a, aStride, aligned, m0, M, K, 0, item);
   put(next, as[0], item);
-  copy_weights(local_address(bs[0]), w, blocks, 0, item);
-  COPY_COMMIT;
+  copy_weights(bs[0], w, blocks, 0, item);
   if (blocks > 1) fetch(next, a, aStride, aligned, m0, M, K, STEP, item);
 
   for (int block = 0; block < blocks; block++) {
-    COPY_WAIT;
+    copy_wait();
     barrier(CLK_LOCAL_MEM_FENCE);  // this block is complete, and the other buffer is no longer read
     int now = block & 1;
     if (block + 1 < blocks) {
-      copy_weights(local_address(bs[now ^ 1]), w, blocks, block + 1, item);
-      COPY_COMMIT;
+      copy_weights(bs[now ^ 1], w, blocks, block + 1, item);
       put(next, as[now ^ 1], item);
       if (block + 2 < blocks) fetch(next, a, aStride, aligned, m0, M, K, (block + 2) * STEP, item);
     }

@@ -39,12 +39,6 @@ static inline void load_matrices(uint *x, uint address) {
                  : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3]) : "r"(address) : "memory");
 }
 
-static inline void copy_async(uint to, __global const void *from) {
-  __asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" : : "r"(to), "l"(from) : "memory");
-}
-#define COPY_COMMIT __asm volatile("cp.async.commit_group;" : : : "memory")
-#define COPY_WAIT __asm volatile("cp.async.wait_group 0;" : : : "memory")
-
 // c [16, 8] += a [16, k] b [k, 8]
 static inline void multiply(float *c, const uint *a, uint b0, uint b1) {
 #if MODE == TF32

@@ -26,7 +26,7 @@ NVIDIA = ["sm_80", "sm_90"]
 AMD = ["gfx90a", "gfx1100"]
 # What a file has in front of it, beside common.cl
 HEADS = {"bias_activation": ["epilogue"], "activation_backward": ["epilogue"], "attention_backward_group": ["query_tokens", "attention_tiles", "backward_arguments"],
-         "attention_group": ["query_tokens", "attention_tiles"], "key_tokens": ["query_tokens", "lanes"], "gemm_tiled": ["epilogue"], "gemm_mma": ["epilogue", "mma", "mma_layout"],
+         "attention_group": ["query_tokens", "attention_tiles"], "key_tokens": ["query_tokens", "lanes"], "gemm_tiled": ["epilogue", "copy_async"], "gemm_mma": ["epilogue", "copy_async", "mma", "mma_layout"],
          "attention_mma": ["mma", "query_tokens"]}
 # Inline PTX, and the registers that the provider allows them (TensorCoreGEMM.swift, Attention.swift)
 TENSOR_CORES = {"gemm_mma", "attention_mma"}
@@ -35,20 +35,21 @@ MAX_REGISTERS = 128
 GPU = {"V": 4, "WG": 64}
 
 
-def tiled(rows, columns, depth, item_rows, item_columns, activation=0):
-    macros = {"BM": rows, "BN": columns, "BK": depth, "TM": item_rows, "TN": item_columns, "ACTIVATION": activation}
+def tiled(rows, columns, depth, item_rows, item_columns, activation=0, copies=0):
+    macros = {"BM": rows, "BN": columns, "BK": depth, "TM": item_rows, "TN": item_columns, "ACTIVATION": activation, "ASYNC": copies}
     return ("gemm_tiled", f"{rows}x{columns} k{depth}" + (f" act {activation}" if activation else ""), macros,
             rows // item_rows * (columns // item_columns))
 
 
 def tensor(mode, name, rows, columns, warp_rows, warp_columns):
-    macros = {"MODE": mode, "BM": rows, "BN": columns, "WM": warp_rows, "WN": warp_columns, "ACTIVATION": 1}
+    macros = {"MODE": mode, "BM": rows, "BN": columns, "WM": warp_rows, "WN": warp_columns, "ACTIVATION": 1, "ASYNC": 1}
     return ("gemm_mma", f"{rows}x{columns} {name}", macros, rows // warp_rows * (columns // warp_columns) * 32)
 
 
 # The tiles of a family (Tuning.swift)
 TILES = {
-    "sm": [tiled(256, 128, 16, 16, 8), tiled(256, 128, 16, 16, 8, 1), tiled(64, 64, 16, 8, 8), tiled(32, 32, 16, 4, 4)],
+    "sm": [tiled(256, 128, 16, 16, 8, copies=1), tiled(256, 128, 16, 16, 8, 1, copies=1), tiled(128, 64, 16, 8, 8, copies=1),
+           tiled(64, 64, 16, 8, 8, copies=1), tiled(32, 32, 16, 4, 4, copies=1)],
     "gfx": [tiled(128, 128, 8, 8, 8), tiled(128, 128, 8, 8, 8, 1), tiled(64, 64, 8, 8, 8), tiled(32, 32, 16, 4, 4)],
 }
 # file, what tells it from others of that file, macros, work-items of a group

@@ -106,13 +106,14 @@ enum KernelFile: String, CaseIterable {
 
     /// Files without kernels, whose functions others use
     private enum Header {
-        case amx, attentionTiles, backwardArguments, epilogue, lanes, mma, mmaLayout, queryTokens
+        case amx, attentionTiles, backwardArguments, copyAsync, epilogue, lanes, mma, mmaLayout, queryTokens
 
         var source: [UInt8] {
             switch self {
             case .amx: PackageResources.amx_cl
             case .attentionTiles: PackageResources.attention_tiles_cl
             case .backwardArguments: PackageResources.backward_arguments_cl
+            case .copyAsync: PackageResources.copy_async_cl
             case .epilogue: PackageResources.epilogue_cl
             case .lanes: PackageResources.lanes_cl
             case .mma: PackageResources.mma_cl
@@ -137,9 +138,9 @@ enum KernelFile: String, CaseIterable {
         case .contract: ([], PackageResources.contract_cl)
         case .embed: ([], PackageResources.embed_cl)
         case .gemmAMX: ([.epilogue, .amx], PackageResources.gemm_amx_cl)
-        case .gemmMMA: ([.epilogue, .mma, .mmaLayout], PackageResources.gemm_mma_cl)
+        case .gemmMMA: ([.epilogue, .copyAsync, .mma, .mmaLayout], PackageResources.gemm_mma_cl)
         case .gemmPacked: ([.epilogue], PackageResources.gemm_packed_cl)
-        case .gemmTiled: ([.epilogue], PackageResources.gemm_tiled_cl)
+        case .gemmTiled: ([.epilogue, .copyAsync], PackageResources.gemm_tiled_cl)
         case .keyTokens: ([.queryTokens, .lanes], PackageResources.key_tokens_cl)
         case .layernorm: ([], PackageResources.layernorm_cl)
         case .layernormBackward: ([], PackageResources.layernorm_backward_cl)

@@ -54,6 +54,7 @@ package final class TensorCoreGEMM: GEMM {
                 defines: [
                     "V": 4, "MODE": precision.mode, "BM": tile.rows, "BN": tile.columns, "WM": tile.warpRows,
                     "WN": tile.warpColumns, "ACTIVATION": Int(activation.rawValue),
+                    "ASYNC": TiledGEMM.Copies.async.rawValue,
                 ], options: ["-cl-nv-maxrregcount=128"])
         }
         try checkSmallProduct(context, operation: "gemm_mma")

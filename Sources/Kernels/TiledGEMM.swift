@@ -21,7 +21,9 @@ package final class TiledGEMM: GEMM {
             return padded <= 49152 ? padded : 8 * depth * (rows + columns)  // PAD of gemm_tiled.cl
         }
         /// Speed where tiles fill the device, relative to the large tile
-        var efficiency: Double { items * rowsPerItem * columnsPerItem >= 16384 ? 1 : rowsPerItem >= 8 ? 0.87 : 0.5 }
+        var efficiency: Double {
+            rows * columns >= 16384 ? 1 : rows * columns >= 8192 ? 0.96 : rowsPerItem >= 8 ? 0.87 : 0.5
+        }
 
         /// Whether a kernel can be built with it: a tile read from a file may have any values.
         package var isSound: Bool {
@@ -30,11 +32,19 @@ package final class TiledGEMM: GEMM {
                 && rows % rowsPerItem == 0 && columns % columnsPerItem == 0
         }
 
+        /// Whether the kernel's order with `ASYNC` is defined for it
+        var allowsAsyncCopies: Bool { rows / rowsPerItem % 8 == 0 && columns / columnsPerItem % 8 == 0 }
+
         package func fits(_ device: Device) -> Bool {
             items <= device.maxWorkGroupSize && localBytes <= device.localMemory
         }
 
         var name: String { "\(rows)x\(columns) k\(depth) t\(rowsPerItem)x\(columnsPerItem)" }
+    }
+
+    /// How weights reach local memory: `ASYNC` of copy_async.cl
+    enum Copies: Int {
+        case throughRegisters, async, plain
     }
 
     private let context: Context
@@ -53,7 +63,21 @@ package final class TiledGEMM: GEMM {
     }
 
     /// - Parameter tile: nil for the first of the device's family (`DeviceFamily.tiles`) that fits
-    package init(_ library: KernelLibrary, tile: Tile? = nil) throws(CLError) {
+    package convenience init(_ library: KernelLibrary, tile: Tile? = nil) throws(CLError) {
+        guard library.context.device.hasTensorCores else {
+            try self.init(library, tile: tile, copies: .throughRegisters)
+            return
+        }
+        // NVIDIA documents no cp.async for OpenCL: a small product shows whether it copies.
+        do {
+            try self.init(library, tile: tile, copies: .async)
+            try checkSmallProduct(context, operation: "gemm_tiled")
+        } catch .wrongResult, .build {
+            try self.init(library, tile: tile, copies: .throughRegisters)
+        }
+    }
+
+    init(_ library: KernelLibrary, tile: Tile?, copies: Copies) throws(CLError) {
         context = library.context
         let device = context.device
         let family = DeviceFamily(isGPU: device.isGPU, vendor: device.vendor).tiles.filter { $0.fits(device) }
@@ -71,6 +95,7 @@ package final class TiledGEMM: GEMM {
                 defines: [
                     "V": 4, "BM": tile.rows, "BN": tile.columns, "BK": tile.depth, "TM": tile.rowsPerItem,
                     "TN": tile.columnsPerItem, "ACTIVATION": Int(activation.rawValue),
+                    "ASYNC": (tile.allowsAsyncCopies ? copies : .throughRegisters).rawValue,
                 ])
         }
     }

@@ -24,7 +24,8 @@ package enum DeviceFamily: String, Sendable, CaseIterable {
         case .nvidia:
             [
                 TiledGEMM.Tile(rows: 256, columns: 128, depth: 16, rowsPerItem: 16, columnsPerItem: 8),
-                TiledGEMM.Tile(rows: 128, columns: 128), TiledGEMM.Tile(rows: 64, columns: 64, depth: 16), small,
+                TiledGEMM.Tile(rows: 128, columns: 64, depth: 16), TiledGEMM.Tile(rows: 64, columns: 64, depth: 16),
+                small,
             ]
         // 256 registers, in wavefronts of 64 (gfx90a) and of 32 (gfx1100): larger tiles or steps of 16 spill on both,
         // these on neither (docs/static-check.txt). Not run yet.

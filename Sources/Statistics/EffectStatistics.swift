@@ -39,8 +39,8 @@ package struct SharedTotals: Sendable {
     /// - Parameter values: [rows, metrics]
     package init(_ values: [Double], rows: Int, metrics: Int, _ bootstrap: Bootstrap) {
         self.values = values
-        statistics = summarise(values, rows: rows, total: nil, columns: metrics, bootstrap)
         resampled = bootstrap.means(values, rows: rows, columns: metrics)
+        statistics = summarise(values, rows: rows, total: nil, columns: metrics, bootstrap, means: resampled)
     }
 
     /// The mean of `effects` as a share of the mean total of `metric`, times `sign`, with its interval: BCa on the
@@ -64,12 +64,14 @@ package struct SharedTotals: Sendable {
 ///   - values: [rows, columns]
 ///   - total: the totals that columns are shares of, and the sign of each patch; columns are patches by metrics,
 ///     metrics fastest. nil if the values are total effects themselves
+///   - means: the columns' means in the bootstrap's resamples, where they are known; [columns, resamples]
 /// - Returns: one for each column, all nan without rows or if a value of the column is nan
 package func summarise(
-    _ values: [Double], rows: Int, total: (SharedTotals, signs: [Double])?, columns: Int, _ bootstrap: Bootstrap
+    _ values: [Double], rows: Int, total: (SharedTotals, signs: [Double])?, columns: Int, _ bootstrap: Bootstrap,
+    means known: [Double]? = nil
 ) -> [EffectStatistics] {
     guard rows > 0 else { return Array(repeating: .none, count: columns) }
-    let means = bootstrap.means(values, rows: rows, columns: columns)
+    let means = known ?? bootstrap.means(values, rows: rows, columns: columns)
     return concurrentMap(columns) { column in
         let values = stride(from: column, to: values.count, by: columns).map { values[$0] }
         let mean = values.reduce(0, +) / Double(rows)

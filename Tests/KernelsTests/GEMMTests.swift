@@ -6,10 +6,10 @@ import Verification
 
 @Suite(.serialized) struct GEMMTests {
     /// All providers. The packed one with tiles for AVX2 and AVX-512, and with small blocks; the tiled one with its own
-    /// tile, which small results do not fill, and with uneven parts; AMX's on a model of its units, also with one strip
-    /// of rows and four panels per task.
+    /// tile, which small results do not fill, with uneven parts, and in the order that belongs to asynchronous copies;
+    /// AMX's on a model of its units, also with one strip of rows and four panels per task.
     enum Provider: CaseIterable {
-        case clblast, avx2, avx512, smallBlocks, tiled, unevenTiles, amx, amxOneStrip, amxOnePart
+        case clblast, avx2, avx512, smallBlocks, tiled, unevenTiles, copies, amx, amxOneStrip, amxOnePart
 
         func make(_ library: KernelLibrary) throws -> any GEMM {
             switch self {
@@ -19,6 +19,10 @@ import Verification
             case .tiled: try TiledGEMM(library)
             case .unevenTiles:
                 try TiledGEMM(library, tile: .init(rows: 48, columns: 16, depth: 4, rowsPerItem: 12, columnsPerItem: 8))
+            case .copies:
+                try TiledGEMM(
+                    library, tile: .init(rows: 32, columns: 32, depth: 16, rowsPerItem: 4, columnsPerItem: 4),
+                    copies: .plain)
             case .smallBlocks: try PackedGEMM(library, tile: .init(vector: 4, rows: 5, vectors: 1, depth: 7, block: 10))
             case .amx: try AMXGEMM(library, precision: .bf16x3, units: .model)
             case .amxOneStrip: try AMXGEMM(library, precision: .bf16x3, units: .model, most: 1)

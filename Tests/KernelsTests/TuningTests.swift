@@ -1,5 +1,5 @@
 import CLRuntime
-import Kernels
+@testable import Kernels
 import Testing
 import Verification
 
@@ -81,9 +81,10 @@ struct TuningTests {
         let library = try library(tunings[2]), (m, n, k) = (70, 67, 45)
         func values(_ count: Int) -> [Float] { (0..<count).map { _ in .random(in: -1...1) } }
         let a = values(m * k), weight = values(n * k), bias = values(n)
-        let tiles = [DeviceFamily.nvidia, .amd, .intelGPU].flatMap(\.tiles).filter { $0.rows <= 64 }
-        let results = try tiles.map { tile in
-            let gemm = try TiledGEMM(library, tile: tile)
+        let families = [DeviceFamily.nvidia, .amd, .intelGPU].flatMap(\.tiles).filter { $0.rows <= 64 }
+        let tiles = families.map { ($0, TiledGEMM.Copies.throughRegisters) } + [(families[0], .plain)]
+        let results = try tiles.map { tile, copies in
+            let gemm = try TiledGEMM(library, tile: tile, copies: copies)
             let out = try Buffer<Float>(library.context, count: m * n)
             try gemm(
                 a: Matrix(try Buffer(library.context, a), stride: k),
