@@ -19,9 +19,12 @@ static inline void copy_async(__local void *to, __global const void *from) {
 #endif
 }
 
-// Waits for this work-item's copies; a barrier makes those of others visible.
-static inline void copy_wait() {
+// Ends a group of this work-item's copies; waits until all of its groups but the last n are complete, n a literal. A
+// barrier makes the copies of others visible.
 #if ASYNC == ASYNC_PTX
-  __asm volatile("cp.async.wait_all;" : : : "memory");
+#define COPY_COMMIT __asm volatile("cp.async.commit_group;" : : : "memory")
+#define COPY_WAIT(n) __asm volatile("cp.async.wait_group %0;" : : "n"(n) : "memory")
+#else
+#define COPY_COMMIT
+#define COPY_WAIT(n)
 #endif
-}

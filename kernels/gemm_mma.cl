@@ -144,7 +144,8 @@ __kernel void gemm_mma(
   if (blocks > 1) fetch(next, a, aStride, aligned, m0, M, K, STEP, item);
 
   for (int block = 0; block < blocks; block++) {
-    copy_wait();
+    COPY_COMMIT;
+    COPY_WAIT(0);
     barrier(CLK_LOCAL_MEM_FENCE);  // this block is complete, and the other buffer is no longer read
     int now = block & 1;
     if (block + 1 < blocks) {
@@ -192,22 +193,11 @@ __kernel void gemm_mma(
       __global float *to = residual ? residual : out + (size_t)m * outStride;
 #pragma unroll
       for (int j = 0; j < TILES_N; j++) {
-        int n = n0 + warpN + j * 8 + sum_column(lane, 0);
-        if (n >= N) continue;
-        float2 y = (float2)(acc[i][j][half_ * 2], acc[i][j][half_ * 2 + 1]);
+        float2 sum = (float2)(acc[i][j][half_ * 2], acc[i][j][half_ * 2 + 1]);
 #if MODE == FP16X3
-        y = fma((float2)(low[i][j][half_ * 2], low[i][j][half_ * 2 + 1]), (float2)(1.0f / 2048), y);
+        sum = fma((float2)(low[i][j][half_ * 2], low[i][j][half_ * 2 + 1]), (float2)(1.0f / 2048), sum);
 #endif
-        y += *(__global const float2 *)(bias + n);
-        y.x = activate_float(y.x, ACTIVATION);
-        y.y = activate_float(y.y, ACTIVATION);
-        if (n + 1 < N && (size_t)(to + n) % 8 == 0) {
-          if (residual) y += *(__global const float2 *)(to + n);
-          *(__global float2 *)(to + n) = y;
-        } else {
-          to[n] = residual ? y.x + to[n] : y.x;
-          if (n + 1 < N) to[n + 1] = residual ? y.y + to[n + 1] : y.y;
-        }
+        finish_pair(sum, n0 + warpN + j * 8 + sum_column(lane, 0), N, bias, residual != 0, to);
       }
     }
 }

@@ -100,7 +100,8 @@ static inline void fetch_weights(float4 *y, __local float (*bs)[BN], __global co
 // Stores it from registers, or waits for the copies
 static inline void put_weights(const float4 *y, __local float (*bs)[BN], int lane) {
 #if ASYNC
-  copy_wait();
+  COPY_COMMIT;
+  COPY_WAIT(0);
 #else
 #pragma unroll
   for (int i = 0; i < B_LOADS; i++) {

@@ -1,5 +1,5 @@
-// Tensor cores in inline PTX, for NVIDIA GPUs of compute capability 8.0 and later; prepended to gemm_mma.cl and
-// attention_mma.cl. Instructions and the layout of their operands over the lanes of a warp are those of the PTX ISA
+// Tensor cores in inline PTX, for NVIDIA GPUs of compute capability 8.0 and later; prepended to gemm_mma.cl,
+// gemm_wgmma.cl and attention_mma.cl. Instructions and the layout of their operands over the lanes of a warp are those of the PTX ISA
 // ("Warp-level matrix instructions", mma.sync m16n8k16 and m16n8k8, ldmatrix).
 //
 // MODE  the arithmetic of products:
@@ -53,3 +53,20 @@ static inline void multiply(float *c, const uint *a, uint b0, uint b1) {
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
+// Adds the bias to a sum's columns n and n + 1, applies the activation, and stores it to row `to` or adds it there;
+// epilogue.cl is prepended where this is used.
+#ifdef ACTIVATION
+static inline void finish_pair(float2 sum, int n, int N, __global const float *bias, bool add, __global float *to) {
+  if (n >= N) return;
+  float2 y = sum + *(__global const float2 *)(bias + n);
+  y.x = activate_float(y.x, ACTIVATION);
+  y.y = activate_float(y.y, ACTIVATION);
+  if (n + 1 < N && (size_t)(to + n) % 8 == 0) {
+    if (add) y += *(__global const float2 *)(to + n);
+    *(__global float2 *)(to + n) = y;
+  } else {
+    to[n] = add ? y.x + to[n] : y.x;
+    if (n + 1 < N) to[n + 1] = add ? y.y + to[n + 1] : y.y;
+  }
+}
+#endif

@@ -51,7 +51,11 @@ export OCL_ICD_VENDORS=$work/vendors LD_LIBRARY_PATH=$here:$(dirname "$lib"):${L
 
 step devices 30 4 "$V" devices
 grep -q 'GPU' "$OUT/devices.txt" || [ -n "${OPENCL_LIB:-}" ] || exit 4
-step verify 120 3 "$V" verify
+step verify 150 3 "$V" verify
+# Hopper's own instructions, which are used only where they are asked for by name
+for p in bf16x3 bf16 fp16 fp16x3; do
+    step "wgmma-$p" 40 2 "$V" verify --only gemm --gemm wgmma --precision "$p"
+done
 
 # A ViT-B/16 with ten classes, and the ways PyTorch does the same work.
 cat > "$work/model.py" << 'P'
@@ -166,6 +170,8 @@ precisions=$("$V" classify --model "$work/model" --data cifar --limit 1 --precis
 fast=${precisions#fp32 }
 fast=${fast%% *}
 
+wgmma=$(grep -l '^all' "$OUT"/wgmma-bf16x3.txt 2> /dev/null)
+
 sweep() { # NAME PRECISION OPTIONS...: a sweep whose time is printed
     local name=$1 p=$2
     shift 2
@@ -179,6 +185,19 @@ for p in fp32 $([ "$fast" = fp32 ] || echo bf16x3 bf16); do
         > '$work/logits-$p.csv' && python3 '$work/parity.py' '$work/model' '$work/logits-$p.csv'"
 done
 sweep heads "$fast" --site z
+if [ -n "$wgmma" ]; then
+    sweep wgmma-windows bf16x3 --gemm wgmma --site attn_out --window 3
+    sweep wgmma-windows bf16 --gemm wgmma --site attn_out --window 3
+    sweep wgmma-heads bf16x3 --gemm wgmma --site z
+    step parity-wgmma 60 2 bash -c "'$V' classify --model '$work/model' --data cifar --limit 256 --precision bf16x3 \
+        --gemm wgmma > '$work/logits-w.csv' && python3 '$work/parity.py' '$work/model' '$work/logits-w.csv'"
+    for p in bf16x3 bf16 fp16 fp16x3; do
+        step "gemm-wgmma-$p" 30 4 "$V" bench --model vit-b --images 166 --seconds 0.1 --only gemm --alone --gemm wgmma \
+            --precision "$p" --json "$OUT/gemm-wgmma-$p.json"
+    done
+    step pass-wgmma 30 1 "$V" bench --model vit-b --images 64 --seconds 0.3 --only pass --alone --gemm wgmma \
+        --precision bf16x3 --json "$OUT/pass-wgmma.json"
+fi
 # The backward pass: every head and output by token at once, and how well estimates agree with exact effects
 sweep estimates fp32 --site z --site mlp_out --tokens each --estimate atp --exact none
 if [ -d vit ]; then

@@ -3,7 +3,7 @@
 
 clang makes PTX of a kernel, ptxas machine code of that, and nvdisasm text, for NVIDIA's sm_80 and sm_90; clang makes AMD's
 gfx90a and gfx1100 itself. The table has, of each kernel: registers, bytes of stack and of spills, local memory, work-groups
-that share a multiprocessor (NVIDIA), loads and stores of 16 bytes, and the share of arithmetic (FFMA, HMMA) in the loop
+that share a multiprocessor (NVIDIA), loads and stores of 16 bytes, and the share of arithmetic (FFMA, HMMA, HGMMA) in the loop
 that has most of it. A driver has another front end than clang: a fault found here is a strong hint, its absence no proof.
 
 usage: scripts/static-check.py [--update] [--tools FOLDER]
@@ -27,10 +27,12 @@ AMD = ["gfx90a", "gfx1100"]
 # What a file has in front of it, beside common.cl
 HEADS = {"bias_activation": ["epilogue"], "activation_backward": ["epilogue"], "attention_backward_group": ["query_tokens", "attention_tiles", "backward_arguments"],
          "attention_group": ["query_tokens", "attention_tiles"], "key_tokens": ["query_tokens", "lanes"], "gemm_tiled": ["epilogue", "copy_async"], "gemm_mma": ["epilogue", "copy_async", "mma", "mma_layout"],
-         "attention_mma": ["mma", "query_tokens"]}
+         "gemm_wgmma": ["epilogue", "copy_async", "mma", "mma_layout", "wgmma"], "attention_mma": ["mma", "query_tokens"]}
 # Inline PTX, and the registers that the provider allows them (TensorCoreGEMM.swift, Attention.swift)
 TENSOR_CORES = {"gemm_mma", "attention_mma"}
 MAX_REGISTERS = 128
+# Compiled as PTX for sm_90, whose comments `//!` then become instructions of sm_90a (Retargeting.swift)
+RETARGETED = {"gemm_wgmma"}
 # The macros of a GPU's Tuning
 GPU = {"V": 4, "WG": 64}
 
@@ -44,6 +46,11 @@ def tiled(rows, columns, depth, item_rows, item_columns, activation=0, copies=0)
 def tensor(mode, name, rows, columns, warp_rows, warp_columns):
     macros = {"MODE": mode, "BM": rows, "BN": columns, "WM": warp_rows, "WN": warp_columns, "ACTIVATION": 1, "ASYNC": 1}
     return ("gemm_mma", f"{rows}x{columns} {name}", macros, rows // warp_rows * (columns // warp_columns) * 32)
+
+
+def warpgroups(mode, name, rows, columns):
+    macros = {"MODE": mode, "BM": rows, "BN": columns, "WGMMA_N": columns, "STAGES": 3, "ACTIVATION": 1, "ASYNC": 1}
+    return ("gemm_wgmma", f"{rows}x{columns} {name}", macros, rows * 2)
 
 
 # The tiles of a family (Tuning.swift)
@@ -61,6 +68,8 @@ CASES = [
     ("bias_activation", "", {}, 64), ("bias_activation", "act 1", {"ACTIVATION": 1}, 64),
     tensor(1, "bf16x3", 128, 128, 64, 32), tensor(2, "bf16", 128, 128, 64, 32), tensor(3, "fp16", 128, 128, 64, 32),
     tensor(4, "fp16x3", 128, 64, 32, 32), tensor(5, "tf32", 128, 128, 64, 32), tensor(1, "bf16x3", 64, 64, 32, 32),
+    warpgroups(1, "bf16x3", 128, 256), warpgroups(2, "bf16", 128, 256), warpgroups(3, "fp16", 128, 256),
+    warpgroups(4, "fp16x3", 128, 128), warpgroups(1, "bf16x3", 64, 64),
     ("attention_mma", "Dh 64 bf16x3", {"MODE": 1, "DH": 64, "WARPS": 4, "KEYS": 32}, 128),
     ("attention_mma", "Dh 64 bf16", {"MODE": 2, "DH": 64, "WARPS": 8, "KEYS": 64}, 256),
     *[("attention_backward_group", f"Dh {width}", {"DH": width, "BQ": 32}, 64) for width in (64, 80)],
@@ -96,7 +105,7 @@ def compile_source(file, macros, target, processor, library, out):
 
 
 def arithmetic_share(lines):
-    """The share of FFMA and HMMA among a loop's instructions, in the loop with most of them; 0 without any."""
+    """The share of FFMA, HMMA and HGMMA among a loop's instructions, in the loop with most of them; 0 without any."""
     labels, best = {}, (0, 0)
     names = []
     for line in lines:
@@ -110,7 +119,7 @@ def arithmetic_share(lines):
         jump = re.search(r"\bBRA\b.*\(\.(L_x_\d+)\)", line)
         if jump and jump.group(1) in labels:
             body = names[labels[jump.group(1)]:]
-            count = sum(name.startswith(("FFMA", "HMMA")) for name in body)
+            count = sum(name.startswith(("FFMA", "HMMA", "HGMMA")) for name in body)
             best = max(best, (count, round(100 * count / len(body))))
     return best[1] if best[0] >= 8 else 0
 
@@ -118,11 +127,17 @@ def arithmetic_share(lines):
 def nvidia(case, processor, tools, work):
     file, variant, macros, items = case
     ptx = compile_source(file, macros, "nvptx64-nvidia-nvcl",
-                         ["-Xclang", "-target-cpu", "-Xclang", processor, "-Xclang", "-target-feature", "-Xclang", "+ptx78"],
+                         ["-Xclang", "-target-cpu", "-Xclang", processor, "-Xclang", "-target-feature", "-Xclang", "+ptx80"],
                          LIBRARIES / "nvptx64--nvidiacl.bc", work / "kernel.ptx")
     binary = work / "kernel.cubin"
+    if file in RETARGETED:
+        run(tools / "ptxas", f"-arch={processor}", ptx, "-o", work / "kernel.cubin")
+        ptx.write_text(re.sub(r"(?m)^\.target \w+", f".target {processor}a", ptx.read_text()).replace("//!", ""))
+        processor += "a"
     limit = [f"-maxrregcount={MAX_REGISTERS}"] if file in TENSOR_CORES else []
     log = run(tools / "ptxas", f"-arch={processor}", *limit, "-v", ptx, "-o", binary)
+    if "wgmma.mma_async instructions are serialized" in log:
+        sys.exit(f"{file} {variant}: {log}")
     text = run(tools / "nvdisasm", "-c", binary)
     for name, part in re.findall(r"Compiling entry function '(\w+)'(.*?)(?=Compiling entry function|\Z)", log, re.S):
         def number(pattern):
@@ -182,7 +197,9 @@ def main():
         work = pathlib.Path(folder)
         for processor in NVIDIA + AMD:
             for case in TILES["gfx" if processor in AMD else "sm"] + CASES:
-                if processor in AMD and case[0] in TENSOR_CORES:
+                if processor in AMD and case[0] in TENSOR_CORES | RETARGETED:
+                    continue
+                if processor != "sm_90" and case[0] in RETARGETED:
                     continue
                 rows += nvidia(case, processor, tools, work) if processor in NVIDIA else amd(case, processor, work)
     for processor, name, variant, _, stack, spills, local, _, loads, stores, _ in rows:

@@ -45,6 +45,9 @@ package struct Device: @unchecked Sendable {
     /// Whether kernels may use NVIDIA's tensor cores through inline PTX for compute capability 8.0.
     package var hasTensorCores: Bool { (computeCapability?.major ?? 0) >= 8 }
 
+    /// Whether kernels may use `wgmma`, the matrix instructions of compute capability 9.0 alone (`Retargeting`).
+    package var hasWarpgroupMatrices: Bool { computeCapability.map { $0 == (9, 0) } ?? false }
+
     /// Every device of every platform, in the order the ICD loader lists them.
     package static func all() throws(CLError) -> [Device] {
         try discovery.withLock { discovery throws(CLError) in

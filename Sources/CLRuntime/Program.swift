@@ -10,12 +10,16 @@ package final class Program {
     /// - Parameters:
     ///   - name: the file under `kernels/`, for messages
     ///   - options: compiler options; `-cl-std=CL1.2` and `-cl-kernel-arg-info` are always added
+    ///   - target: the target that NVIDIA's PTX is changed to (`Retargeting`); nil for the driver's own
     /// - Throws: `CLError.build` with the compiler's log.
-    package init(_ context: Context, name: String, source: [UInt8], options: [String] = []) throws(CLError) {
+    package init(
+        _ context: Context, name: String, source: [UInt8], options: [String] = [], target: String? = nil
+    ) throws(CLError) {
         self.context = context
         self.name = name
         let options = (["-cl-std=CL1.2", "-cl-kernel-arg-info"] + options).joined(separator: " ")
-        let key = context.programCache?.key(source: source, options: options, device: context.device)
+        let key = context.programCache?.key(
+            source: source, options: options + (target.map { " for \($0)" } ?? ""), device: context.device)
         if let cache = context.programCache, let key, let binary = cache.load(key),
             let handle = Program.fromBinary(context, binary, options: options)
         {
@@ -24,11 +28,20 @@ package final class Program {
             return
         }
         if context.counters.compiled == 0 { context.onFirstCompile?() }
-        handle = try Program.fromSource(context, name: name, source: source, options: options)
+        let compiled = try Program.fromSource(context, name: name, source: source, options: options)
         context.counters.compiled += 1
-        if let cache = context.programCache, let key, let binary = Program.binary(of: handle) {
-            cache.store(key, binary)
+        var binary = Program.binary(of: compiled)
+        if let target {
+            defer { clReleaseProgram(compiled) }
+            binary = binary.flatMap { Retargeting.ptx($0, target: target) }
+            guard let binary, let handle = Program.fromBinary(context, binary, options: options) else {
+                throw .build(program: name, log: "the driver takes no PTX for \(target)")
+            }
+            self.handle = handle
+        } else {
+            handle = compiled
         }
+        if let cache = context.programCache, let key, let binary { cache.store(key, binary) }
     }
 
     deinit { clReleaseProgram(handle) }

@@ -91,6 +91,9 @@ package enum GEMMProvider: String, Sendable, CaseIterable, Codable {
     case clblast, packed, tiled
     /// NVIDIA's tensor cores: every precision but fp32
     case tensor
+    /// Instructions of four warps on NVIDIA's Hopper GPUs: the precisions of `WarpgroupGEMM`. Only where asked for by
+    /// name: it has not run on a GPU as a whole yet.
+    case wgmma
     /// Matrix tiles of CPUs with Intel AMX: bf16x3 and bf16
     case amx
 

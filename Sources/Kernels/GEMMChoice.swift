@@ -46,6 +46,7 @@ package struct GEMMChoice: Codable, Sendable, Equatable {
         case .packed: try PackedGEMM(library, tile: tile)
         case .tiled: try TiledGEMM(library, tile: tiled)
         case .tensor: try TensorCoreGEMM(library, precision: precision ?? .bf16x3)
+        case .wgmma: try WarpgroupGEMM(library, precision: precision ?? .bf16x3)
         case .amx: try AMXGEMM(library, precision: precision ?? .bf16x3)
         }
     }

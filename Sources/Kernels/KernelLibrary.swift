@@ -53,8 +53,10 @@ package final class KernelLibrary {
     /// - Parameters:
     ///   - defines: macros beyond those of the tuning
     ///   - options: further compiler options
+    ///   - target: see `Program`
     func kernel(
-        _ file: KernelFile, _ name: String, defines: [String: Int] = [:], options extra: [String] = []
+        _ file: KernelFile, _ name: String, defines: [String: Int] = [:], options extra: [String] = [],
+        target: String? = nil
     ) throws(CLError) -> Kernel {
         let isReplaced = isNaive && Self.naiveKernels.contains(name)
         let (file, name) = isReplaced ? (.naive, name + "_naive") : (file, name)
@@ -63,7 +65,7 @@ package final class KernelLibrary {
         let options = macros.sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" } + extra
         let key = ([file.name] + options).joined(separator: " ")
         if let program = programs[key] { return try Kernel(program, name) }
-        let program = try Program(context, name: file.name, source: file.source, options: options)
+        let program = try Program(context, name: file.name, source: file.source, options: options, target: target)
         programs[key] = program
         return try Kernel(program, name)
     }
@@ -92,7 +94,7 @@ enum KernelFile: String, CaseIterable {
     case attention, attentionAMX = "attention_amx", attentionGroup = "attention_group", attentionMMA = "attention_mma"
     case attentionBackward = "attention_backward", attentionBackwardGroup = "attention_backward_group"
     case biasActivation = "bias_activation", contract, embed
-    case gemmAMX = "gemm_amx", gemmMMA = "gemm_mma", gemmPacked = "gemm_packed", gemmTiled = "gemm_tiled"
+    case gemmAMX = "gemm_amx", gemmMMA = "gemm_mma", gemmWGMMA = "gemm_wgmma", gemmPacked = "gemm_packed", gemmTiled = "gemm_tiled"
     case keyTokens = "key_tokens", layernorm, layernormBackward = "layernorm_backward"
     case metricGradient = "metric_gradient", metrics, naive, noise, peak, pool, residual, slices
 
@@ -106,7 +108,7 @@ enum KernelFile: String, CaseIterable {
 
     /// Files without kernels, whose functions others use
     private enum Header {
-        case amx, attentionTiles, backwardArguments, copyAsync, epilogue, lanes, mma, mmaLayout, queryTokens
+        case amx, attentionTiles, backwardArguments, copyAsync, epilogue, lanes, mma, mmaLayout, queryTokens, wgmma
 
         var source: [UInt8] {
             switch self {
@@ -119,6 +121,7 @@ enum KernelFile: String, CaseIterable {
             case .mma: PackageResources.mma_cl
             case .mmaLayout: PackageResources.mma_layout_cl
             case .queryTokens: PackageResources.query_tokens_cl
+            case .wgmma: PackageResources.wgmma_cl
             }
         }
     }
@@ -140,6 +143,7 @@ enum KernelFile: String, CaseIterable {
         case .gemmAMX: ([.epilogue, .amx], PackageResources.gemm_amx_cl)
         case .gemmMMA: ([.epilogue, .copyAsync, .mma, .mmaLayout], PackageResources.gemm_mma_cl)
         case .gemmPacked: ([.epilogue], PackageResources.gemm_packed_cl)
+        case .gemmWGMMA: ([.epilogue, .copyAsync, .mma, .mmaLayout, .wgmma], PackageResources.gemm_wgmma_cl)
         case .gemmTiled: ([.epilogue, .copyAsync], PackageResources.gemm_tiled_cl)
         case .keyTokens: ([.queryTokens, .lanes], PackageResources.key_tokens_cl)
         case .layernorm: ([], PackageResources.layernorm_cl)

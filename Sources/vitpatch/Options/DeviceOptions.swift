@@ -75,8 +75,8 @@ struct DeviceOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "GEMM provider of fp32: \(GEMMProvider.exact.map(\.rawValue).joined(separator: " | ")) (default: what `vitpatch tune` measured, else packed on CPUs, tiled elsewhere).",
-            valueName: "provider"), completion: .list(GEMMProvider.exact.map(\.rawValue)))
+            "GEMM provider of fp32: \(GEMMProvider.exact.map(\.rawValue).joined(separator: " | ")) (default: what `vitpatch tune` measured, else packed on CPUs, tiled elsewhere). With --precision on NVIDIA's H100 and H200 also wgmma, which is experimental.",
+            valueName: "provider"), completion: .list((GEMMProvider.exact + [.wgmma]).map(\.rawValue)))
     var gemm: String?
 
     @Option(
@@ -89,7 +89,10 @@ struct DeviceOptions: ParsableArguments {
         let precision = try wanted()
         guard let gemm else { return }
         let provider = try choice("--gemm", gemm, GEMMProvider.self)
-        if precision != .fp32 || !GEMMProvider.exact.contains(provider) {
+        let goTogether =
+            provider == .wgmma
+            ? WarpgroupGEMM.precisions.contains(precision) : precision == .fp32 && GEMMProvider.exact.contains(provider)
+        if !goTogether {
             throw UsageError("--gemm \(gemm) and --precision \(precision.rawValue) do not go together")
         }
     }
@@ -131,7 +134,11 @@ struct DeviceOptions: ParsableArguments {
                 "--precision \(precision.rawValue): \(device.title) has \(available.map(\.rawValue).joined(separator: ", "))"
             )
         }
-        return GEMMChoice(device: device, precision: precision)
+        guard gemm == GEMMProvider.wgmma.rawValue else { return GEMMChoice(device: device, precision: precision) }
+        guard device.hasWarpgroupMatrices else {
+            throw UsageError("--gemm wgmma: needs an NVIDIA H100 or H200, and this is \(device.title)")
+        }
+        return GEMMChoice(provider: .wgmma, precision: precision)
     }
 
     /// The choice for fp32 alone

@@ -66,6 +66,13 @@ struct SearchRun {
         let searched = feed(split.search.map { kept[$0] }, isKept: isKept)
         let heldOut = feed(split.heldOut.map { kept[$0] }, isKept: isKept)
         (outcome.searched, outcome.heldOut) = (searched.indices.count, heldOut.indices.count)
+        // All images are read before the first pass: the held-out half runs only after a first step, if there is one,
+        // and an unreadable image must not end a search hours later, or go unseen.
+        if keep == .all, experiment.skipped == nil {
+            for half in [searched, heldOut] where try !half.forEach({ _ in !interruption.isRequested }) {
+                return outcome
+            }
+        }
 
         if let screen, screen < search.candidates.count {
             guard let chosen = try screened(search.candidates, to: screen, searched) else { return outcome }
