@@ -119,6 +119,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="turns of every row (default 5; of sweeps fewer)")
     parser.add_argument("--seconds", type=float, default=2, help="to repeat short work for in a turn (default 2)")
     parser.add_argument("--only", action="append", help="rows whose name has this text; repeatable")
+    parser.add_argument("--all-heads", action="store_true", help="all 144 heads with other precisions than fp32 too")
     parser.add_argument("--vitpatch", default=str(HERE.parent / ".build/release/vitpatch"), help="the program")
     options = parser.parse_args()
     if options.rounds < 1 or options.seconds <= 0:
@@ -211,7 +212,7 @@ class Comparison:
             Peer(*lens, self.settings(**eager, **few), targets["single layers"]),
             *self.in_bf16(*lens, **eager, **few),
         ], sweeps, trials[0])
-        name, layers, places = ("144 heads", [], EACH_HEAD) if fp32 else (
+        name, layers, places = ("144 heads", [], EACH_HEAD) if fp32 or self.options.all_heads else (
             f"{len(SOME_HEADS)} of 144 heads (layers {' '.join(map(str, SOME_LAYERS))})",
             ["--layers", ",".join(map(str, SOME_LAYERS))], SOME_HEADS)
         sweep(name, ["--site", "z", *layers], places, [

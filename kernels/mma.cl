@@ -1,6 +1,6 @@
 // Tensor cores in inline PTX, for NVIDIA GPUs of compute capability 8.0 and later; prepended to gemm_mma.cl,
-// gemm_wgmma.cl and attention_mma.cl. Instructions and the layout of their operands over the lanes of a warp are those of the PTX ISA
-// ("Warp-level matrix instructions", mma.sync m16n8k16 and m16n8k8, ldmatrix).
+// gemm_wgmma.cl and attention_mma.cl. Instructions and the layout of their operands over the lanes of a warp are those
+// of the PTX ISA ("Warp-level matrix instructions", mma.sync m16n8k16 and m16n8k8, ldmatrix).
 //
 // MODE  the arithmetic of products:
 

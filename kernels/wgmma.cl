@@ -5,8 +5,8 @@
 // that begin with `//!`. The runtime takes the PTX that the driver makes, changes its target, turns the comments into
 // instructions and loads it (Retargeting.swift). One comment is one line.
 
-// 64-bit descriptor of local memory whose rows are 64 bytes and whose chunks are permuted as chunk_place (mma_layout.cl)
-// does: that is the hardware's swizzle of 64 bytes, in groups of 8 rows, 512 bytes apart.
+// 64-bit descriptor of local memory whose rows are 64 bytes and whose chunks are permuted as by chunk_place
+// (mma_layout.cl): that is the hardware's swizzle of 64 bytes, in groups of 8 rows, 512 bytes apart.
 static inline ulong matrix_descriptor(uint address) {
   return (ulong)(address >> 4 & 0x3fff) | (ulong)1 << 16 | (ulong)(512 >> 4) << 32 | (ulong)2 << 62;
 }
@@ -74,7 +74,8 @@ static inline uint moved(uint x) {
 #endif
 
 static inline void multiply_group(float *d, const uint *a, ulong b, int add) {
-  __asm volatile("//!{ .reg .pred p; setp.ne.b32 p, " WGMMA_ADD ", 0; wgmma.mma_async.sync.aligned." WGMMA_SHAPE WGMMA_TYPES
+  __asm volatile("//!{ .reg .pred p; setp.ne.b32 p, " WGMMA_ADD ", 0; "
+                 "wgmma.mma_async.sync.aligned." WGMMA_SHAPE WGMMA_TYPES
                  " {" WGMMA_REGISTERS "}, " WGMMA_INPUTS ", p, 1, 1, 0; }"
                  : WGMMA_D
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add)

@@ -94,8 +94,8 @@ enum KernelFile: String, CaseIterable {
     case attention, attentionAMX = "attention_amx", attentionGroup = "attention_group", attentionMMA = "attention_mma"
     case attentionBackward = "attention_backward", attentionBackwardGroup = "attention_backward_group"
     case biasActivation = "bias_activation", contract, embed
-    case gemmAMX = "gemm_amx", gemmMMA = "gemm_mma", gemmWGMMA = "gemm_wgmma", gemmPacked = "gemm_packed", gemmTiled =
-        "gemm_tiled"
+    case gemmAMX = "gemm_amx", gemmMMA = "gemm_mma", gemmPacked = "gemm_packed", gemmTiled = "gemm_tiled"
+    case gemmWGMMA = "gemm_wgmma"
     case keyTokens = "key_tokens", layernorm, layernormBackward = "layernorm_backward"
     case metricGradient = "metric_gradient", metrics, naive, noise, peak, pool, residual, slices
 
