@@ -16,7 +16,7 @@
 // ND-range: (ceil(N / BN) * ITEMS, ceil(M / BM)), local (ITEMS, 1)
 //
 // MODE;  BM  a multiple of 64;  BN  64, 128 or 256;  STAGES  2 or 3; no defaults
-// ACTIVATION  as in epilogue.cl
+// ACTIVATION  as in epilogue.cl;  MODEL  as in mma.cl
 
 #ifndef ACTIVATION
 #define ACTIVATION ACT_NONE
@@ -76,8 +76,11 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_wgmma(
     __global const float *a, int aOffset, int aStride, __global const uint4 *w, __global const float *bias,
     int M, int N, int K, __global float *out, int outOffset, int outStride,
     __global float *x, int rowStride, __global const int *lists, int first, int tokens) {
-  // Swizzles are of addresses: each stage begins at a multiple of 512 bytes.
-  __local uint4 bs[STAGES][BN * 4] __attribute__((aligned(1024)));
+  // Swizzles are of addresses: each stage begins at a multiple of 512 bytes. (PoCL aligns no local memory that far.)
+  __local uint4 bs[STAGES][BN * 4] __attribute__((aligned(MODEL ? 64 : 1024)));
+#if MODEL
+  __local uint exchange[ITEMS * 4];
+#endif
   int item = get_local_id(0), lane = item % 32, warp = item / 32;
   int m0 = get_global_id(1) * BM + warp * 16, n0 = get_group_id(0) * BN;
   int blocks = (K + STEP - 1) / STEP;
@@ -110,20 +113,20 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_wgmma(
     copy_weights(bs[last], w, blocks, block + STAGES - 1, item);
     if (block + 2 < blocks) fetch(later, rows, aligned, K, (block + 2) * STEP, lane);
 
-    ulong b = matrix_descriptor(local_address(bs[stage])), b2 = b + (32 >> 4);  // the first and the second two chunks
+    ulong b = WEIGHT_DESCRIPTOR(stage), b2 = b + (32 >> 4);  // the first and the second two chunks
     int add = block > 0;
     WGMMA_FENCE;
 #if MODE == BF16X3
-    multiply_group(acc, f[0], b2, add);
-    multiply_group(acc, f[1], b, 1);
-    multiply_group(acc, f[0], b, 1);
+    MULTIPLY(acc, f[0], b2, add);
+    MULTIPLY(acc, f[1], b, 1);
+    MULTIPLY(acc, f[0], b, 1);
 #elif MODE == FP16X3
-    multiply_group(low, f[0], b2, add);
-    multiply_group(low, f[1], b, 1);
-    multiply_group(acc, f[0], b, add);
+    MULTIPLY(low, f[0], b2, add);
+    MULTIPLY(low, f[1], b, 1);
+    MULTIPLY(acc, f[0], b, add);
 #else
-    multiply_group(acc, f[0], b, add);
-    multiply_group(acc, f[1], b2, 1);
+    MULTIPLY(acc, f[0], b, add);
+    MULTIPLY(acc, f[1], b2, 1);
 #endif
     WGMMA_COMMIT;
     uint following[2][4];
@@ -131,8 +134,8 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_wgmma(
     WGMMA_WAIT;
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-      f[0][i] = moved(following[0][i]);
-      f[1][i] = moved(following[1][i]);
+      f[0][i] = MOVED(following[0][i]);
+      f[1][i] = MOVED(following[1][i]);
     }
 #pragma unroll
     for (int i = 0; i < PAIRS; i++) next[i] = later[i];

@@ -2,7 +2,8 @@
 // gemm_wgmma.cl and attention_mma.cl. Instructions and the layout of their operands over the lanes of a warp are those
 // of the PTX ISA ("Warp-level matrix instructions", mma.sync m16n8k16 and m16n8k8, ldmatrix).
 //
-// MODE  the arithmetic of products:
+// MODE   the arithmetic of products:
+// MODEL  1 where plain OpenCL stands for the instructions that gemm_wgmma.cl uses, for tests on other devices
 
 #define BF16X3 1
 #define BF16 2
@@ -10,6 +11,27 @@
 #define FP16X3 4
 #define TF32 5
 
+#ifndef MODEL
+#define MODEL 0
+#endif
+
+#if MODEL
+static inline uint bf16_bits(float x) {
+  uint bits = as_uint(x);
+  return isnan(x) ? 0x7fff : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+static inline uint bf16x2(float low, float high) { return bf16_bits(low) | bf16_bits(high) << 16; }
+static inline uint fp16x2(float low, float high) {
+  ushort y[2];
+  vstore_half_rte(low, 0, (half *)y);
+  vstore_half_rte(high, 1, (half *)y);
+  return y[0] | (uint)y[1] << 16;
+}
+static inline float2 floats_fp16x2(uint x) {
+  ushort y[2] = {x & 0xffff, x >> 16};
+  return (float2)(vload_half(0, (const half *)y), vload_half(1, (const half *)y));
+}
+#else
 static inline uint bf16x2(float low, float high) {
   uint y;
   __asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low));
@@ -52,6 +74,7 @@ static inline void multiply(float *c, const uint *a, uint b0, uint b1) {
         : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
+#endif
 
 // Adds the bias to a sum's columns n and n + 1, applies the activation, and stores it to row `to` or adds it there;
 // epilogue.cl is prepended where this is used.

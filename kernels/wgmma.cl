@@ -4,12 +4,53 @@
 // NVIDIA's OpenCL compiles for sm_90, which lacks wgmma; the target is sm_90a. So these instructions are PTX comments
 // that begin with `//!`. The runtime takes the PTX that the driver makes, changes its target, turns the comments into
 // instructions and loads it (Retargeting.swift). One comment is one line.
+//
+// With MODEL (mma.cl) the same in plain OpenCL, so that all of gemm_wgmma.cl but these lines runs on any device, in
+// tests.
 
 // 64-bit descriptor of local memory whose rows are 64 bytes and whose chunks are permuted as by chunk_place
 // (mma_layout.cl): that is the hardware's swizzle of 64 bytes, in groups of 8 rows, 512 bytes apart.
 static inline ulong matrix_descriptor(uint address) {
   return (ulong)(address >> 4 & 0x3fff) | (ulong)1 << 16 | (ulong)(512 >> 4) << 32 | (ulong)2 << 62;
 }
+
+#if MODEL
+#define WGMMA_FENCE
+#define WGMMA_COMMIT
+#define WGMMA_WAIT
+#define WGMMA_PUBLISH
+#define MOVED(x) (x)
+
+static inline float half_of(uint word, int upper) {
+#if MODE == FP16 || MODE == FP16X3
+  return upper ? floats_fp16x2(word).y : floats_fp16x2(word).x;
+#else
+  return as_float(upper ? word & 0xffff0000u : word << 16);
+#endif
+}
+
+// What the instruction below does. Descriptors hold addresses relative to bs; exchange [ITEMS, 4] takes a.
+static inline void multiply_model(float *d, const uint *a, ulong b, int add, __local const uchar *bs,
+                                  __local uint *exchange, int item) {
+  barrier(CLK_LOCAL_MEM_FENCE);
+  for (int i = 0; i < 4; i++) exchange[item * 4 + i] = a[i];
+  barrier(CLK_LOCAL_MEM_FENCE);
+  int start = (int)(b & 0x3fff) << 4, stride = (int)(b >> 32 & 0x3fff) << 4, lane = item % 32;
+  for (int i = 0; i < WGMMA_N / 2; i++) {
+    int row = lane / 4 + i % 4 / 2 * 8, column = i / 4 * 8 + lane % 4 * 2 + i % 2;
+    float sum = add ? d[i] : 0.0f;
+    for (int k = 0; k < 16; k++) {
+      uint word = exchange[(item - lane + row % 8 * 4 + k % 8 / 2) * 4 + row / 8 + k / 8 * 2];
+      int at = start + column / 8 * stride + column % 8 * 64 + k / 2 * 4;
+      uint weights = *(__local const uint *)(bs + (at ^ (at >> 7 & 3) << 4));
+      sum = fma(half_of(word, k % 2), half_of(weights, k % 2), sum);
+    }
+    d[i] = sum;
+  }
+}
+#define WEIGHT_DESCRIPTOR(stage) matrix_descriptor((stage) * sizeof(bs[0]))
+#define MULTIPLY(d, a, b, add) multiply_model(d, a, b, add, (__local const uchar *)bs, exchange, item)
+#else
 
 // Orders accesses of registers before the first wgmma; ends a group of them; waits for all.
 #define WGMMA_FENCE __asm volatile("//!wgmma.fence.sync.aligned;" : : : "memory")
@@ -24,6 +65,7 @@ static inline uint moved(uint x) {
   __asm volatile("mov.b32 %0, %1;" : "=r"(y) : "r"(x) : "memory");
   return y;
 }
+#define MOVED(x) moved(x)
 
 #if MODE == FP16 || MODE == FP16X3
 #define WGMMA_TYPES "f32.f16.f16"
@@ -31,8 +73,6 @@ static inline uint moved(uint x) {
 #define WGMMA_TYPES "f32.bf16.bf16"
 #endif
 
-// d [64, WGMMA_N] = (add ? d : 0) + a [64, 16] b [16, WGMMA_N], by the four warps of a warpgroup: a in registers, as
-// mma.sync's m16n8k16 has it, 16 rows a warp; b in local memory; d as mma.sync has it, eight columns after another.
 // Operands 0 ..< 32 n of an instruction, and d as its operands
 #define WGMMA_REGISTERS_32 \
   "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15" \
@@ -73,6 +113,8 @@ static inline uint moved(uint x) {
 #define WGMMA_ADD "%133"
 #endif
 
+// d [64, WGMMA_N] = (add ? d : 0) + a [64, 16] b [16, WGMMA_N], by the four warps of a warpgroup: a in registers, as
+// mma.sync's m16n8k16 has it, 16 rows a warp; b in local memory; d as mma.sync has it, eight columns after another.
 static inline void multiply_group(float *d, const uint *a, ulong b, int add) {
   __asm volatile("//!{ .reg .pred p; setp.ne.b32 p, " WGMMA_ADD ", 0; "
                  "wgmma.mma_async.sync.aligned." WGMMA_SHAPE WGMMA_TYPES
@@ -81,3 +123,6 @@ static inline void multiply_group(float *d, const uint *a, ulong b, int add) {
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add)
                  : "memory");
 }
+#define WEIGHT_DESCRIPTOR(stage) matrix_descriptor(local_address(bs[stage]))
+#define MULTIPLY(d, a, b, add) multiply_group(d, a, b, add)
+#endif

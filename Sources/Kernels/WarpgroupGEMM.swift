@@ -3,11 +3,17 @@ import CLRuntime
 /// GEMM on the tensor cores of NVIDIA's Hopper GPUs (compute capability 9.0), by instructions of four warps together.
 /// Parts, packing and order of products are those of `TensorCoreGEMM`. See `gemm_wgmma.cl`.
 package final class WarpgroupGEMM: GEMM {
-    private struct Tile: GroupTile {
+    struct Tile: GroupTile {
         let rows: Int, columns: Int  // BM, BN
         let efficiency: Double
         var items: Int { rows * 2 }
         var name: String { "\(rows)x\(columns)" }
+
+        /// fp16x3 has twice as many accumulators.
+        static func large(_ precision: Precision) -> Tile {
+            Tile(rows: 128, columns: precision == .fp16x3 ? 128 : 256, efficiency: 1)
+        }
+        static let small = Tile(rows: 64, columns: 64, efficiency: 0.5)
     }
 
     private let context: Context
@@ -29,30 +35,38 @@ package final class WarpgroupGEMM: GEMM {
 
     /// - Throws: `CLError.shape` where the device or the precision is not for it; `CLError.build` where the driver
     ///   takes no PTX for sm_90a; `CLError.wrongResult` where a small product is wrong
-    package init(_ library: KernelLibrary, precision: Precision) throws(CLError) {
+    package convenience init(_ library: KernelLibrary, precision: Precision) throws(CLError) {
         let device = library.context.device
-        guard Self.precisions.contains(precision), device.hasWarpgroupMatrices else {
+        guard device.hasWarpgroupMatrices else {
             throw .shape(
-                operation: "gemm_wgmma",
-                expected: "an NVIDIA GPU of compute capability 9.0 and one of "
-                    + Self.precisions.map(\.rawValue).joined(separator: ", "),
-                got: "\(device.name), \(precision.rawValue)")
+                operation: "gemm_wgmma", expected: "an NVIDIA GPU of compute capability 9.0", got: device.name)
+        }
+        try self.init(library, precision: precision, tiles: [.large(precision), .small])
+        try checkSmallProduct(context, operation: "gemm_wgmma")
+    }
+
+    /// - Parameter isModel: plain OpenCL stands for the instructions, on any device
+    init(
+        _ library: KernelLibrary, precision: Precision, tiles: [Tile], isModel: Bool = false
+    ) throws(CLError) {
+        guard Self.precisions.contains(precision) else {
+            throw .shape(
+                operation: "gemm_wgmma", expected: Self.precisions.map(\.rawValue).joined(separator: ", "),
+                got: precision.rawValue)
         }
         context = library.context
         self.precision = precision
-        // fp16x3 has twice as many accumulators.
-        let large = Tile(rows: 128, columns: precision == .fp16x3 ? 128 : 256, efficiency: 1)
-        kernels = TileKernels(
-            [large, Tile(rows: 64, columns: 64, efficiency: 0.5)], units: device.computeUnits
-        ) { (tile, activation) throws(CLError) in
+        // PoCL 3.1 compiles the model wrongly when it optimises.
+        let options = isModel ? ["-cl-opt-disable"] : []
+        kernels = TileKernels(tiles, units: context.device.computeUnits) { (tile, activation) throws(CLError) in
             try library.kernel(
                 .gemmWGMMA, "gemm_wgmma",
                 defines: [
                     "V": 4, "MODE": precision.mode, "BM": tile.rows, "BN": tile.columns, "WGMMA_N": tile.columns,
-                    "STAGES": 3, "ACTIVATION": Int(activation.rawValue), "ASYNC": TiledGEMM.Copies.async.rawValue,
-                ], target: "sm_90a")
+                    "STAGES": 3, "ACTIVATION": Int(activation.rawValue), "MODEL": isModel ? 1 : 0,
+                    "ASYNC": (isModel ? TiledGEMM.Copies.plain : .async).rawValue,
+                ], options: options, target: isModel ? nil : "sm_90a")
         }
-        try checkSmallProduct(context, operation: "gemm_wgmma")
     }
 
     package func prepare(

@@ -1,12 +1,13 @@
 import CMMALayout
 import Testing
+import Verification
 
 @testable import CLRuntime
 @testable import Kernels
 
 /// What `gemm_wgmma.cl` leaves to the hardware: where wgmma finds an element of w in local memory, by the PTX ISA
 /// ("Matrix descriptor", "Swizzling modes"); and the PTX that is made for it.
-@Suite struct WGMMALayoutTests {
+@Suite(.serialized) struct WarpgroupGEMMTests {
     /// The byte that wgmma reads for column n and the byte `inRow` of its 32 bytes of 16 k: rows are 64 bytes, groups
     /// of 8 rows `stride` bytes apart, and bits 4 and 5 of an address change by its bits 7 and 8.
     private func address(start: Int, stride: Int, column: Int, inRow: Int) -> Int {
@@ -41,6 +42,20 @@ import Testing
             }
         }
         #expect(wrong == 0)
+    }
+
+    /// All of the kernel but its instructions, which plain OpenCL stands for. Unoptimised, so small products only.
+    @Test(arguments: WarpgroupGEMM.precisions) func agreesWithTheReference(precision: Precision) throws {
+        let library = try library()
+        // Two warpgroups for one of the precisions
+        let tile: WarpgroupGEMM.Tile = precision == .bf16 ? .init(rows: 128, columns: 128, efficiency: 1) : .small
+        let gemm = try WarpgroupGEMM(library, precision: precision, tiles: [tile], isModel: true)
+        try expectPassing(OpCase.gemmCases(gemm).filter { !$0.shape.hasPrefix("M 509") }, on: library)
+        if precision != .fp16x3 { return }
+        let seed = freshSeed()
+        for result in try residualChecks(gemm, library, seed: seed) {
+            #expect(result.passed, "\(result.detail): \(result.error) values differ, seed \(seed)")
+        }
     }
 
     @Test func commentsBecomeInstructions() throws {
