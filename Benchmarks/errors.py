@@ -3,9 +3,9 @@
     python errors.py MODEL DATA [--limit 1000] [--precision fp32 ...] [--vitpatch PROGRAM]
 
 MODEL is a folder with a ViT of transformers, DATA a folder with a folder of images for each class; the corruption is
-grayscale. The reference is transformers' model in float64 with hooks (peers.HooksCached), on the pixels of transformers'
-image processor. That both programs see the same pixels is checked first: probabilities of clean and corrupted passes in
-fp32. Prints a table of the largest and the mean difference of the label's probability.
+grayscale. The reference is transformers' model in float64 with hooks (peer_sweeps.HooksCached), on the pixels of
+transformers' image processor. That both programs see the same pixels is checked first: probabilities of clean and
+corrupted passes in fp32. Prints a table of the largest and the mean difference of the label's probability.
 """
 
 import argparse
@@ -13,10 +13,11 @@ import sys
 from pathlib import Path
 
 import inputs
-import peers
 import torch
 import transformers
 from ours import Vitpatch, probabilities
+from peer_models import load_from
+from peer_sweeps import HooksCached, Place
 from PIL import Image
 from transformers import ViTImageProcessor
 
@@ -26,7 +27,7 @@ SAME_PIXELS = 2e-6
 BATCH = 100  # images in a batch of the reference
 
 
-class Reference(peers.HooksCached):
+class Reference(HooksCached):
     """All passes of some images in float64"""
 
     def __init__(self, model, clean, corrupted, labels, places):
@@ -45,7 +46,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_grad_enabled(False)
     transformers.utils.logging.disable_progress_bar()
-    model = peers.load_from(options.model, "sdpa").double()
+    model = load_from(options.model, "sdpa").double()
     layers, heads = range(model.config.num_hidden_layers), range(model.config.num_attention_heads)
     sweeps = {
         "single heads": (["--site", "z"], [((layer,), head) for layer in layers for head in heads]),
@@ -74,7 +75,7 @@ def main() -> None:
         print(f"| {' | '.join(line)} |")
 
 
-def reference(model, options, rows: list[dict[str, str]], places: list[peers.Place]) -> torch.Tensor:
+def reference(model, options, rows: list[dict[str, str]], places: list[Place]) -> torch.Tensor:
     """[2 + places, images], the images in the order of ours.probabilities"""
     labels = {row["image"]: int(row["target"]) for row in sorted(rows, key=lambda row: int(Path(row["image"]).stem))}
     processor = ViTImageProcessor.from_pretrained(options.model)

@@ -20,8 +20,9 @@ IMAGES = 8
 @dataclass
 class Sweep:
     """A run of `vitpatch sweep`: seconds of its passes (images read and results stored among them), seconds of the whole
-    process, the most memory it had (bytes), and [2 + places][images] probabilities as peers.Sweep's, or estimates as
-    peers.Attribution's. With estimates, `forward`: seconds of a forward pass of as many images in the same turn."""
+    process, the most memory it had (bytes), and [2 + places][images] probabilities as peer_sweeps.Sweep's, or estimates
+    as peer_estimates.Attribution's. With estimates, `forward`: seconds of a forward pass of as many images in the same
+    turn."""
 
     seconds: float
     whole: float
@@ -97,7 +98,8 @@ def passes_time(errors: str) -> float:
 
 
 def estimates(rows: Iterable[dict[str, str]], sites: list[str]) -> list[list[float]]:
-    """An exported table of estimates, by place as peers.Attribution lists them: by site, layer, head or neuron, token."""
+    """An exported table of estimates, by place as peer_estimates.Attribution lists them: by site, layer, head or neuron,
+    token."""
     images: dict[int, list[float]] = {}
     places: dict[tuple[int, ...], list[float]] = {}
     for row in rows:
@@ -111,7 +113,7 @@ def estimates(rows: Iterable[dict[str, str]], sites: list[str]) -> list[list[flo
 
 
 def probabilities(rows: Iterable[dict[str, str]], places: int) -> list[list[float]]:
-    """An exported table, by place as benchmark.py lists them: by layer, then by head. Images by their file's number, those of
+    """An exported table, by place as rows.py lists them: by layer, then by head. Images by their file's number, those of
     the same number as in the table."""
     images: dict[str, list[dict[str, str]]] = {}
     for row in rows:

@@ -46,8 +46,9 @@ def serve(connection, peer: str, threads: int, settings: dict) -> None:
     import torch
 
     import peers
+    from peer_models import prepare
 
-    peers.prepare(threads)
+    prepare(threads)
     autocast = settings.pop("autocast", False)
     wait = torch.cuda.synchronize if settings["device"] == "cuda" else lambda: None
     # One autocast around all runs, without inference mode: only so are the weights converted once, and not in every pass.

@@ -14,8 +14,9 @@ bin=$PWD/$environment/bin
 "$bin/pip" install --quiet --disable-pip-version-check -r python/requirements-test.txt
 "$bin/pip" install --quiet --disable-pip-version-check --no-deps "$wheel"
 
-"$bin/ruff" format --check --config python/pyproject.toml python scripts/wheel.py scripts/recompute.py scripts/corruption-pictures.py
-"$bin/ruff" check --config python/pyproject.toml python scripts/wheel.py scripts/recompute.py scripts/corruption-pictures.py
+files="python scripts/wheel.py scripts/recompute.py scripts/recomputing scripts/corruption-pictures.py"
+"$bin/ruff" format --check --config python/pyproject.toml $files
+"$bin/ruff" check --config python/pyproject.toml $files
 cd python
 "$bin/mypy" src tests
 "$bin/mypy" --python-version 3.11 ../scripts/wheel.py

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _style
+from . import _captions, _plot_rows, _style
 from ._errors import VitpatchError
 
 if TYPE_CHECKING:
@@ -16,12 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_SYMBOLS = {"p": "Δp", "logit_diff": "Δ logit difference", "log_odds": "Δ log-odds", "kl": "Δ KL (nats)"}
-
 
 def kind(rows: pd.DataFrame, corruptions: list[str]) -> str:
     """The kind of figure that suits these rows."""
-    if _doses(corruptions):
+    if _plot_rows.doses(corruptions):
         return "dose"
     if rows["token"].nunique() > 4:
         return "tokens"
@@ -29,16 +27,16 @@ def kind(rows: pd.DataFrame, corruptions: list[str]) -> str:
 
 
 def layers(rows: pd.DataFrame, metric: str) -> Figure:
-    rows = rows[rows["head"].isna() & rows["token"].isna()] if _covers_all(rows) else rows
-    names = _names(rows, metric)
+    rows = rows[rows["head"].isna() & rows["token"].isna()] if _plot_rows.covers_all(rows) else rows
+    names = _plot_rows.names(rows, metric)
     panels = [
         (site, window, part, colour)
-        for colour, ((site,), of_site) in enumerate(_split(rows, ["site"]))
-        for (window,), part in _split(of_site, ["window"])
+        for colour, ((site,), of_site) in enumerate(_plot_rows.split(rows, ["site"]))
+        for (window,), part in _plot_rows.split(of_site, ["window"])
     ]
     if not panels:
         raise VitpatchError("plot_layers: the sweep has no patches")
-    total = _total(rows) if metric == "p" else math.nan
+    total = _plot_rows.total(rows) if metric == "p" else math.nan
     largest = np.nanmax(np.abs(rows[[names["low"], names["high"], names["mean"]]].to_numpy(float)))
     columns = min(4, len(panels))
     lines = math.ceil(len(panels) / columns)
@@ -47,24 +45,24 @@ def layers(rows: pd.DataFrame, metric: str) -> Figure:
         for ax in grid.flat[len(panels) :]:
             ax.set_visible(False)
         for ax, (site, window, part, colour) in zip(grid.flat, panels, strict=False):
-            _line(ax, part, names, _style.SERIES[colour % 6], _labels(part["layer"]))
-            ax.set_title(f"{site}, {_window(window)}" if part["layer"].notna().any() else site)
+            _line(ax, part, names, _style.SERIES[colour % 6], _plot_rows.labels(part["layer"]))
+            ax.set_title(f"{site}, {_captions.window(window)}" if part["layer"].notna().any() else site)
             ax.set_xlabel("layer" if window in ("", "1") else "centre layer")
             if math.isfinite(total) and abs(total) < 2.5 * largest:
                 ax.axhline(total, color=_style.SOFT, linewidth=1.1, linestyle=(0, (4, 3)))
         for ax in grid[:, 0]:
-            ax.set_ylabel(f"mean {_symbol(metric)}")
-        figure.suptitle(_title("Effect by layer", rows), x=0.01, ha="left", fontsize=11)
+            ax.set_ylabel(f"mean {_captions.symbol(metric)}")
+        figure.suptitle(_captions.title("Effect by layer", rows), x=0.01, ha="left", fontsize=11)
     return figure
 
 
 def heads(rows: pd.DataFrame, metric: str) -> Figure:
     rows = rows[rows["head"].notna()]
-    groups = _split(rows, ["site", "token", "window"])
+    groups = _plot_rows.split(rows, ["site", "token", "window"])
     if not groups:
         raise VitpatchError('plot_heads: the sweep has no patches of single heads (sweep(site="z"))')
-    names = _names(rows, metric)
-    limit = _largest(rows[names["mean"]])
+    names = _plot_rows.names(rows, metric)
+    limit = _plot_rows.largest(rows[names["mean"]])
     sizes = [(part["head"].nunique(), part["layer"].nunique()) for _, part in groups]
     width = sum(max(2.2, 0.9 + 0.34 * wide) for wide, _ in sizes) + 1
     with _style.figure(min(max(width, 4.2), 16), 1.1 + max(1.2, 0.34 * max(high for _, high in sizes))) as figure:
@@ -73,38 +71,38 @@ def heads(rows: pd.DataFrame, metric: str) -> Figure:
             _matrix(ax, part, "layer", "head", names, limit)
             detail = [f"token {token}" if token else "", f"window {window}" if window not in ("", "1") else ""]
             ax.set_title(", ".join([site, *filter(None, detail)]))
-        _scale(figure, axes, limit, f"mean {_symbol(metric)}")
-        figure.suptitle(_title("Effect by layer and head", rows), x=0.01, ha="left", fontsize=11)
+        _scale(figure, axes, limit, f"mean {_captions.symbol(metric)}")
+        figure.suptitle(_captions.title("Effect by layer and head", rows), x=0.01, ha="left", fontsize=11)
     return figure
 
 
 def tokens(rows: pd.DataFrame, metric: str, picture: Any, image: str | None = None) -> Figure:
     rows = rows[rows["token"].notna()]
-    groups = _split(rows, ["site", "head", "window"])
+    groups = _plot_rows.split(rows, ["site", "head", "window"])
     if not groups:
         raise VitpatchError('plot_tokens: the sweep has no patches of single tokens (sweep(tokens="each"))')
     if len(groups) > 1:
         shown = [", ".join(filter(None, key)) for key, _ in groups]
         raise VitpatchError(f"plot_tokens: the sweep has several kinds of token patches: {'; '.join(shown)}")
     (site, *_), part = groups[0]
-    names = _names(rows, metric)
-    symbol = _symbol(metric) if image else f"mean {_symbol(metric)}"
+    names = _plot_rows.names(rows, metric)
+    symbol = _captions.symbol(metric) if image else f"mean {_captions.symbol(metric)}"
     what = f", {site}" + (f", {image}" if image else "")
-    side = _grid(part["token"])
+    side = _plot_rows.grid(part["token"])
     if side is None:
         if picture is not None:
             raise VitpatchError("plot_tokens: a picture needs patches of every single token")
-        limit = _largest(part[names["mean"]])
+        limit = _plot_rows.largest(part[names["mean"]])
         high, wide = part["layer"].nunique(), part["token"].nunique()
         with _style.figure(min(16.0, 2 + 0.25 * wide), 1.2 + max(0.8, 0.3 * high)) as figure:
             ax = figure.subplots()
             _matrix(ax, part, "layer", "token", names, limit)
             _scale(figure, [ax], limit, symbol)
-            figure.suptitle(_title(f"Effect by layer and token{what}", rows), x=0.01, ha="left", fontsize=11)
+            figure.suptitle(_captions.title(f"Effect by layer and token{what}", rows), x=0.01, ha="left", fontsize=11)
         return figure
     # Deep in the network the CLS token has nearly all of the effect, and would leave the patches without colour.
-    limit = _largest(part[part["token"] != 0][names["mean"]])
-    of_layers = _split(part, ["layer"])
+    limit = _plot_rows.largest(part[part["token"] != 0][names["mean"]])
+    of_layers = _plot_rows.split(part, ["layer"])
     columns = min(6, len(of_layers))
     lines = math.ceil(len(of_layers) / columns)
     with _style.figure(1.1 + 1.7 * columns, 0.5 + 2.0 * lines) as figure:
@@ -116,12 +114,12 @@ def tokens(rows: pd.DataFrame, metric: str, picture: Any, image: str | None = No
             cls = cells.loc[cells["token"] == 0, names["mean"]].iloc[0]
             ax.set_title(f"{f'layer {layer}' if layer else site}\nCLS {cls:+.3f}")
         _scale(figure, grid.ravel(), limit, symbol)
-        figure.suptitle(_title(f"Effect by image patch{what}", rows), x=0.01, ha="left", fontsize=11)
+        figure.suptitle(_captions.title(f"Effect by image patch{what}", rows), x=0.01, ha="left", fontsize=11)
     return figure
 
 
 def dose(rows: pd.DataFrame, metric: str) -> Figure:
-    doses = _doses(list(rows["corruption"].unique()))
+    doses = _plot_rows.doses(list(rows["corruption"].unique()))
     if not doses:
         raise VitpatchError(
             'plot_dose: the sweep has one strength of each corruption (sweep(corruption="noise:1,2,4"))'
@@ -129,13 +127,13 @@ def dose(rows: pd.DataFrame, metric: str) -> Figure:
     directions = list(rows["direction"].unique())
     if len(directions) > 1:
         raise VitpatchError(f"the sweep has several values of direction: {', '.join(directions)}; choose one")
-    names, place = _names(rows, metric), ["site", "layer", "head", "token", "window"]
+    names, place = _plot_rows.names(rows, metric), ["site", "layer", "head", "token", "window"]
     rows = rows.assign(_size=rows[names["mean"]].abs())
     with _style.figure(0.8 + 4.4 * len(doses), 3.2) as figure:
         axes = figure.subplots(1, len(doses), squeeze=False, sharey=True)[0]
         for ax, (what, strengths) in zip(axes, doses.items(), strict=True):
             of_kind = rows[rows["corruption"].isin(list(strengths))]
-            sizes = [(part["_size"].max(), part) for _, part in _split(of_kind, place)]
+            sizes = [(part["_size"].max(), part) for _, part in _plot_rows.split(of_kind, place)]
             best: dict[tuple[str, str], tuple[float, pd.DataFrame]] = {}
             for size, part in sizes:
                 family = (str(part["site"].iloc[0]), str(part["window"].iloc[0]))
@@ -145,18 +143,19 @@ def dose(rows: pd.DataFrame, metric: str) -> Figure:
             for colour, (_, part) in enumerate(strongest):
                 at = np.array([strengths[spec] for spec in part["corruption"]])
                 order = np.argsort(at)
-                text = _place(part.iloc[0])
+                text = _captions.place(part.iloc[0])
                 _line(ax, part.iloc[order], names, _style.SERIES[colour], None, at[order], text)
             if metric == "p":
                 first = of_kind.drop_duplicates("corruption")
                 points = sorted(
-                    (strengths[str(spec)], _total(part)) for spec, part in first.groupby("corruption", sort=False)
+                    (strengths[str(spec)], _plot_rows.total(part))
+                    for spec, part in first.groupby("corruption", sort=False)
                 )
                 ax.plot(*zip(*points, strict=True), color=_style.SOFT, linestyle=(0, (4, 3)), label="total effect")
             ax.set_xlabel(str(what))
             ax.set_title(f"strongest patches by {what}")
             ax.legend()
-        axes[0].set_ylabel(f"mean {_symbol(metric)}")
+        axes[0].set_ylabel(f"mean {_captions.symbol(metric)}")
         figure.suptitle(f"Dose and response: {directions[0]}", x=0.01, ha="left", fontsize=11)
     return figure
 
@@ -186,10 +185,10 @@ def _line(
 
 def _matrix(ax: Axes, part: pd.DataFrame, y: str, x: str, names: dict[str, str], limit: float) -> None:
     """A heat map of means; dots mark significant ones."""
-    rows, columns = _labels(part[y].drop_duplicates()), _labels(part[x].drop_duplicates())
+    rows, columns = _plot_rows.labels(part[y].drop_duplicates()), _plot_rows.labels(part[x].drop_duplicates())
     row, column = {v: i for i, v in enumerate(rows)}, {v: i for i, v in enumerate(columns)}
     values = np.full((len(rows), len(columns)), np.nan)
-    at = [(row[a], column[b]) for a, b in zip(_labels(part[y]), _labels(part[x]), strict=True)]
+    at = [(row[a], column[b]) for a, b in zip(_plot_rows.labels(part[y]), _plot_rows.labels(part[x]), strict=True)]
     for (i, j), value, p in zip(at, part[names["mean"]], part["p_adjusted"], strict=True):
         values[i, j] = value
         if p < 0.05:
@@ -229,80 +228,3 @@ def _scale(figure: Figure, axes: Iterable[Axes], limit: float, label: str) -> No
     bar = figure.colorbar(scale, ax=list(axes), fraction=0.05, pad=0.02)
     bar.set_label(label)
     bar.outline.set_visible(False)
-
-
-# Words and numbers
-
-
-def _names(rows: pd.DataFrame, metric: str) -> dict[str, str]:
-    """The summary's columns for a metric."""
-    prefix = "" if metric == "p" else f"{metric}_"
-    names = {"mean": f"{prefix}mean_effect", "low": f"{prefix}ci_low", "high": f"{prefix}ci_high"}
-    if names["mean"] not in rows:
-        columns = [str(name) for name in rows]
-        known = [c.removesuffix("_mean_effect") for c in columns if c.endswith("_mean_effect")]
-        raise VitpatchError(f"metric {metric!r} is unknown; the summary has {', '.join(['p', *known])}")
-    return names
-
-
-def _split(rows: pd.DataFrame, by: list[str]) -> list[tuple[tuple[str, ...], pd.DataFrame]]:
-    """Groups rows by the texts of some columns ("" if missing), in the sweep's order."""
-    texts = list(zip(*(_labels(rows[name]) for name in by), strict=True))
-    where: dict[tuple[str, ...], list[int]] = {}
-    for index, key in enumerate(texts):
-        where.setdefault(key, []).append(index)
-    return [(key, rows.iloc[index]) for key, index in where.items()]
-
-
-def _labels(values: pd.Series[Any]) -> list[str]:
-    return ["" if gone else str(value) for value, gone in zip(values.tolist(), values.isna(), strict=True)]
-
-
-def _covers_all(rows: pd.DataFrame) -> bool:
-    return bool((rows["head"].isna() & rows["token"].isna()).any())
-
-
-def _symbol(metric: str) -> str:
-    return _SYMBOLS.get(metric, f"Δ {metric}")
-
-
-def _window(window: str) -> str:
-    return "layer sets" if not window else "single layers" if window == "1" else f"windows of {window}"
-
-
-def _place(row: pd.Series[Any]) -> str:
-    names = ["layer", "head", "token", "window"]
-    return " ".join([str(row["site"]), *(f"{n} {row[n]}" for n in names if str(row[n]) not in ("nan", "<NA>"))])
-
-
-def _title(text: str, rows: pd.DataFrame) -> str:
-    return f"{text}: {rows['direction'].iloc[0]}, {rows['corruption'].iloc[0]}"
-
-
-def _total(rows: pd.DataFrame) -> float:
-    """The total effect, signed by the patches' direction."""
-    return (-1 if rows["direction"].iloc[0] == "noise" else 1) * float(rows["total_effect"].iloc[0])
-
-
-def _largest(values: pd.Series[Any]) -> float:
-    sizes = np.abs(values.to_numpy(float))
-    return float(np.nanmax(sizes)) if np.isfinite(sizes).any() and np.nanmax(sizes) > 0 else 1.0
-
-
-def _grid(tokens: pd.Series[Any]) -> int | None:
-    """The side of the grid of image patches, if the tokens are 0 ... side * side."""
-    found = set(_labels(tokens))
-    side = math.isqrt(max(0, len(found) - 1))
-    return side if side > 1 and found == {str(n) for n in range(side * side + 1)} else None
-
-
-def _doses(corruptions: list[str]) -> dict[str, dict[str, float]]:
-    """`{"noise": {"noise:0.5": 0.5, "noise:1": 1.0}}`, for corruptions with several strengths."""
-    kinds: dict[str, dict[str, float]] = {}
-    for spec in corruptions:
-        name, _, number = spec.partition(":")
-        try:
-            kinds.setdefault(name, {})[spec] = float(number)
-        except ValueError:
-            continue
-    return {name: doses for name, doses in kinds.items() if len(doses) > 1}

@@ -1,0 +1,1 @@
+"""The parts of recompute.py. None of them uses the program's code."""
