@@ -85,7 +85,9 @@ def test_progress_goes_to_tqdm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_ctrl_c_keeps_what_is_done(tmp_path: Path) -> None:
     # Little memory makes many waves, so that some are done when the signal comes.
     options = {"corruption": "noise:1", "samples": 400, "memory": "16M", "out": str(tmp_path / "cut")}
-    code = f"import vitpatch\nvitpatch.sweep(**{options!r})"
+    # Where tests run in the background, the signal is ignored, and so it would be in the process.
+    code = "import signal, vitpatch\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += f"vitpatch.sweep(**{options!r})"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     for _ in range(600):
         if images_in(tmp_path / "cut") > 0:
