@@ -73,7 +73,7 @@ static inline uint moved(uint x) {
 #define WGMMA_TYPES "f32.bf16.bf16"
 #endif
 
-// Operands 0 ..< 32 n of an instruction, and d as its operands
+// The first 32, 64 or 128 operands of an instruction in PTX, and d as these operands
 #define WGMMA_REGISTERS_32 \
   "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15" \
   ", %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
