@@ -26,15 +26,6 @@ package final class TensorCoreGEMM: GEMM {
     package let precision: Precision
     package var name: String { "tensor cores \(precision.rawValue)" }
 
-    private final class Weight: GEMMWeight {
-        let values: Buffer<UInt32>  // [paddedN / 64, blocks, 64, 16]: a block has 64 bytes of each of 64 rows
-        let bias: Buffer<Float>  // [paddedN]
-        let outputs: Int, inputs: Int
-        init(values: Buffer<UInt32>, bias: Buffer<Float>, outputs: Int, inputs: Int) {
-            (self.values, self.bias, self.outputs, self.inputs) = (values, bias, outputs, inputs)
-        }
-    }
-
     /// - Throws: `CLError.shape` where the device has no tensor cores; `CLError.wrongResult` where a small product is
     ///   wrong
     package init(_ library: KernelLibrary, precision: Precision) throws(CLError) {
@@ -54,7 +45,7 @@ package final class TensorCoreGEMM: GEMM {
                 defines: [
                     "V": 4, "MODE": precision.mode, "BM": tile.rows, "BN": tile.columns, "WM": tile.warpRows,
                     "WN": tile.warpColumns, "ACTIVATION": Int(activation.rawValue),
-                    "ASYNC": TiledGEMM.Copies.async.rawValue,
+                    "ASYNC": WeightCopies.async.rawValue,
                 ], options: ["-cl-nv-maxrregcount=128"])
         }
         try checkSmallProduct(context, operation: "gemm_mma")
@@ -64,33 +55,15 @@ package final class TensorCoreGEMM: GEMM {
         weight: [Float], bias: [Float], outputs: Int, inputs: Int
     ) throws(CLError) -> any GEMMWeight {
         try validate(weight, bias, outputs: outputs, inputs: inputs)
-        let packing = SplitPacking(precision), n = max(1, (outputs + 127) / 128) * 128
-        let values = try Buffer<UInt32>(context, count: packing.words(rows: n, inputs: inputs)) { values in
-            packing.pack(weight, rows: outputs, paddedRows: n, inputs: inputs, into: values)
-        }
-        return Weight(
-            values: values,
-            bias: try Buffer(context, bias + [Float](repeating: 0, count: n - outputs)), outputs: outputs,
-            inputs: inputs)
+        return try SplitWeight(
+            context, precision, weight: weight, bias: bias, outputs: outputs, inputs: inputs)
     }
 
     package func callAsFunction(
         a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix, residual: ResidualRows?
     ) throws(CLError) {
-        let weight = try validated(weight, as: Weight.self, a, rows, out, residual)
-        if rows == 0 { return }
-        let (tile, kernel) = try kernels.fastest(rows: rows, columns: weight.outputs, activation)
-        try kernel.launch(
-            global: [
-                (weight.outputs + tile.columns - 1) / tile.columns * tile.items, (rows + tile.rows - 1) / tile.rows,
-            ],
-            local: [tile.items, 1],
-            [
-                "a": a.buffer, "aOffset": a.offset, "aStride": a.stride, "w": weight.values, "bias": weight.bias,
-                "M": rows, "N": weight.outputs, "K": weight.inputs, "out": out.buffer, "outOffset": out.offset,
-                "outStride": out.stride, "x": residual.buffer, "rowStride": residual.rowStride,
-                "lists": residual.listBuffer, "first": residual.first, "tokens": residual.tokens,
-            ])
+        let weight = try validated(weight, as: SplitWeight.self, a, rows, out, residual)
+        try kernels.launch(a: a, weight: weight, rows: rows, activation: activation, out: out, residual: residual)
     }
 
     package func temporaryBytes(rows: Int, outputs: Int, inputs: Int) -> Int { 0 }

@@ -11,6 +11,11 @@ protocol GroupTile {
     var name: String { get }
 }
 
+/// How weights reach local memory: `ASYNC` of copy_async.cl
+enum WeightCopies: Int {
+    case throughRegisters, async, plain
+}
+
 /// The kernels of a GEMM with several tiles that give the same bits: one for each tile and activation, compiled at its
 /// first use.
 struct TileKernels<Tile: GroupTile> {

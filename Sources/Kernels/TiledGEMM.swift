@@ -42,11 +42,6 @@ package final class TiledGEMM: GEMM {
         var name: String { "\(rows)x\(columns) k\(depth) t\(rowsPerItem)x\(columnsPerItem)" }
     }
 
-    /// How weights reach local memory: `ASYNC` of copy_async.cl
-    enum Copies: Int {
-        case throughRegisters, async, plain
-    }
-
     private let context: Context
     /// Of the provider's tile, and of smaller ones that the device can run
     private var kernels: TileKernels<Tile>
@@ -77,7 +72,7 @@ package final class TiledGEMM: GEMM {
         }
     }
 
-    init(_ library: KernelLibrary, tile: Tile?, copies: Copies) throws(CLError) {
+    init(_ library: KernelLibrary, tile: Tile?, copies: WeightCopies) throws(CLError) {
         context = library.context
         let device = context.device
         let family = DeviceFamily(isGPU: device.isGPU, vendor: device.vendor).tiles.filter { $0.fits(device) }

@@ -13,6 +13,7 @@ package final class WarpgroupGEMM: GEMM {
         static func large(_ precision: Precision) -> Tile {
             Tile(rows: 128, columns: precision == .fp16x3 ? 128 : 256, efficiency: 1)
         }
+        /// Its efficiency is a guess.
         static let small = Tile(rows: 64, columns: 64, efficiency: 0.5)
     }
 
@@ -23,15 +24,6 @@ package final class WarpgroupGEMM: GEMM {
 
     /// The precisions of its instructions. tf32 has another layout.
     package static let precisions: [Precision] = [.bf16x3, .bf16, .fp16, .fp16x3]
-
-    private final class Weight: GEMMWeight {
-        let values: Buffer<UInt32>  // as TensorCoreGEMM's
-        let bias: Buffer<Float>  // [paddedN]
-        let outputs: Int, inputs: Int
-        init(values: Buffer<UInt32>, bias: Buffer<Float>, outputs: Int, inputs: Int) {
-            (self.values, self.bias, self.outputs, self.inputs) = (values, bias, outputs, inputs)
-        }
-    }
 
     /// - Throws: `CLError.shape` where the device or the precision is not for it; `CLError.build` where the driver
     ///   takes no PTX for sm_90a; `CLError.wrongResult` where a small product is wrong
@@ -64,7 +56,7 @@ package final class WarpgroupGEMM: GEMM {
                 defines: [
                     "V": 4, "MODE": precision.mode, "BM": tile.rows, "BN": tile.columns, "WGMMA_N": tile.columns,
                     "STAGES": 3, "ACTIVATION": Int(activation.rawValue), "MODEL": isModel ? 1 : 0,
-                    "ASYNC": (isModel ? TiledGEMM.Copies.plain : .async).rawValue,
+                    "ASYNC": (isModel ? WeightCopies.plain : .async).rawValue,
                 ], options: options, target: isModel ? nil : "sm_90a")
         }
     }
@@ -73,33 +65,15 @@ package final class WarpgroupGEMM: GEMM {
         weight: [Float], bias: [Float], outputs: Int, inputs: Int
     ) throws(CLError) -> any GEMMWeight {
         try validate(weight, bias, outputs: outputs, inputs: inputs)
-        let packing = SplitPacking(precision), n = max(1, (outputs + 255) / 256) * 256
-        let values = try Buffer<UInt32>(context, count: packing.words(rows: n, inputs: inputs)) { values in
-            packing.pack(weight, rows: outputs, paddedRows: n, inputs: inputs, into: values)
-        }
-        return Weight(
-            values: values,
-            bias: try Buffer(context, bias + [Float](repeating: 0, count: n - outputs)), outputs: outputs,
-            inputs: inputs)
+        return try SplitWeight(
+            context, precision, weight: weight, bias: bias, outputs: outputs, inputs: inputs)
     }
 
     package func callAsFunction(
         a: Matrix, weight: any GEMMWeight, rows: Int, activation: ActivationKind, out: Matrix, residual: ResidualRows?
     ) throws(CLError) {
-        let weight = try validated(weight, as: Weight.self, a, rows, out, residual)
-        if rows == 0 { return }
-        let (tile, kernel) = try kernels.fastest(rows: rows, columns: weight.outputs, activation)
-        try kernel.launch(
-            global: [
-                (weight.outputs + tile.columns - 1) / tile.columns * tile.items, (rows + tile.rows - 1) / tile.rows,
-            ],
-            local: [tile.items, 1],
-            [
-                "a": a.buffer, "aOffset": a.offset, "aStride": a.stride, "w": weight.values, "bias": weight.bias,
-                "M": rows, "N": weight.outputs, "K": weight.inputs, "out": out.buffer, "outOffset": out.offset,
-                "outStride": out.stride, "x": residual.buffer, "rowStride": residual.rowStride,
-                "lists": residual.listBuffer, "first": residual.first, "tokens": residual.tokens,
-            ])
+        let weight = try validated(weight, as: SplitWeight.self, a, rows, out, residual)
+        try kernels.launch(a: a, weight: weight, rows: rows, activation: activation, out: out, residual: residual)
     }
 
     package func temporaryBytes(rows: Int, outputs: Int, inputs: Int) -> Int { 0 }

@@ -82,7 +82,7 @@ struct TuningTests {
         func values(_ count: Int) -> [Float] { (0..<count).map { _ in .random(in: -1...1) } }
         let a = values(m * k), weight = values(n * k), bias = values(n)
         let families = [DeviceFamily.nvidia, .amd, .intelGPU].flatMap(\.tiles).filter { $0.rows <= 64 }
-        let tiles = families.map { ($0, TiledGEMM.Copies.throughRegisters) } + [(families[0], .plain)]
+        let tiles = families.map { ($0, WeightCopies.throughRegisters) } + [(families[0], .plain)]
         let results = try tiles.map { tile, copies in
             let gemm = try TiledGEMM(library, tile: tile, copies: copies)
             let out = try Buffer<Float>(library.context, count: m * n)
